@@ -1,0 +1,1 @@
+"""The twin: an emulated board under the genuine pynq package, reached by SSH like any other."""

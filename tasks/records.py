@@ -1,0 +1,352 @@
+"""What passes between the steps: one frozen record a step, each holding the one before it.
+
+A record names its store entry and the figures a person would ask for. Files are named relative
+to the entry's `files` directory, so that a step can run on another machine than the one before it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+StepName = Literal["convert", "synthesize", "implement", "package"]
+ToolchainName = Literal["open", "vivado"]
+Target = Literal["twin", "hardware"]
+WordFormat = Literal["float32", "packed"]
+Rounding = Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"]
+Saturation = Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"]
+Cycles = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """A frozen, versioned model: what crosses a process or a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    schema_version: Literal[1] = 1
+
+
+class Entry(Record):
+    """The store entry that holds a step's files.
+
+    Attributes:
+        step: the step that made it.
+        digest: SHA-256 over the step's inputs, settings, tool versions and own version, as hex.
+    """
+
+    step: StepName
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class FixedPoint(Record):
+    """A number format, as ap_fixed<width, integer, rounding, saturation> or ap_ufixed.
+
+    Attributes:
+        width: bits in all.
+        integer: bits left of the point, the sign included; may be negative or above `width`.
+        signed: two's complement or unsigned.
+        rounding: what happens to bits right of the last one (ap_q_mode).
+        saturation: what happens to values out of range (ap_o_mode).
+    """
+
+    width: int = Field(ge=1, le=64)
+    integer: int
+    signed: bool = True
+    rounding: Literal[
+        "TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"
+    ] = "TRN"
+    saturation: Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"] = "WRAP"
+
+    @property
+    def fraction(self) -> int:
+        """Bits right of the point."""
+        return self.width - self.integer
+
+
+class Stream(Record):
+    """One tensor of the model, as it crosses the AXI4-Stream.
+
+    A 32-bit stream word holds one float32 element, or, packed, as many elements as fit, each in
+    a container of 8, 16, 32 or 64 bits, the first in the low bits; a sample starts a new word.
+
+    Attributes:
+        shape: of one sample, without the batch axis.
+        element: the fixed-point format inside the fabric.
+        words: what a stream word holds.
+    """
+
+    shape: tuple[int, ...]
+    element: FixedPoint
+    words: WordFormat = "float32"
+
+    @property
+    def size(self) -> int:
+        """Elements of one sample."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def container_bits(self) -> int:
+        """Bits that one element takes in the stream."""
+        if self.words == "float32":
+            return 32
+        return max(8, 1 << (self.element.width - 1).bit_length())
+
+    @property
+    def words_per_sample(self) -> int:
+        """32-bit stream words of one sample."""
+        return -(-self.size * self.container_bits // 32)
+
+
+class ConvertSettings(Record):
+    """How hls4ml converts the model; the names are hls4ml's own.
+
+    Attributes:
+        board_kind: an entry of board/kinds.toml.
+        project_name: names the top function and the output files; a C identifier.
+        precision: of every layer that the model does not quantise itself, as hls4ml writes it,
+            e.g. `fixed<16,6>`; `auto` lets hls4ml infer it from the model.
+        layer_precision: exceptions by layer name.
+        reuse_factor: multiplications per multiplier; 1 is fully parallel.
+        layer_reuse_factor: exceptions by layer name.
+        strategy: hls4ml's implementation strategy.
+        io_type: how tensors pass between layers.
+        clock_period_ns: the clock that is asked for.
+        interface: of the accelerator; the boards' designs of hls4ml use axi_stream.
+        words: what a stream word holds; `float32` is what hls4ml's own driver sends.
+    """
+
+    board_kind: str = "pynq-z2"
+    project_name: str = "myproject"
+    precision: str = "auto"
+    layer_precision: dict[str, str] = Field(default_factory=dict)
+    reuse_factor: int = Field(default=1, ge=1)
+    layer_reuse_factor: dict[str, int] = Field(default_factory=dict)
+    strategy: Literal["Latency", "Resource"] = "Latency"
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    clock_period_ns: float = Field(default=10.0, gt=0, le=1000)
+    interface: Literal["axi_stream", "axi_master", "axi_lite"] = "axi_stream"
+    words: WordFormat = "float32"
+
+
+class HlsProject(Record):
+    """A converted model: an hls4ml project, and what it must compute.
+
+    Files of the entry: `project/` (as hls4ml wrote it), `graph.json` (the converted graph with
+    every layer's precisions: what a toolchain other than vivado_hls reads), `X_test.npy`,
+    `y_test.npy` (class numbers or targets), `y_framework.npy` (float32, the framework's outputs),
+    `y_csim.npy` (float32, the hls4ml C simulation's: the golden outputs), `convert.log`.
+
+    Attributes:
+        backend: the hls4ml backend that wrote the project.
+        model_name: the model file's name.
+        model_digest: SHA-256 of the model file.
+        samples: number of test samples.
+        accuracy_framework: share of test samples classified right, or None without class labels.
+        accuracy_csim: the same for the C simulation.
+        max_error_csim: largest absolute difference between framework and C simulation.
+    """
+
+    entry: Entry
+    settings: ConvertSettings
+    backend: str
+    part: str
+    model_name: str
+    model_digest: str
+    input: Stream
+    output: Stream
+    samples: int
+    accuracy_framework: float | None
+    accuracy_csim: float | None
+    max_error_csim: float
+    versions: dict[str, str]
+
+
+class Resources(Record):
+    """Primitives of a design, or of a part."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram_36k: float
+    carry4: int = 0
+
+
+class Utilisation(Record):
+    """What a design takes of a part.
+
+    Attributes:
+        stage: where the figures come from: HLS estimate, after synthesis, after placement.
+        used: by the design.
+        available: on the part.
+        by_module: LUTs by module, the biggest first.
+    """
+
+    stage: Literal["estimated", "synthesised", "placed"]
+    used: Resources
+    available: Resources
+    by_module: dict[str, int] = Field(default_factory=dict)
+
+
+class Synthesis(Record):
+    """RTL of the model's core, or an HLS IP.
+
+    Files of the entry with toolchain `open`: `rtl/*.v` with the top module `<project_name>_core`.
+
+    Attributes:
+        toolchain: that made it.
+        latency_cycles: from a whole sample in to its result out, without stream transfer.
+        interval_cycles: initiation interval of the core.
+        estimate: of resources, where the tool gives one.
+    """
+
+    entry: Entry
+    project: HlsProject
+    toolchain: ToolchainName
+    latency_cycles: Cycles
+    interval_cycles: Cycles
+    estimate: Resources | None = None
+    versions: dict[str, str]
+
+
+class Timing(Record):
+    """Slacks after routing, in ns; negative means that timing is not met."""
+
+    setup_slack_ns: float
+    hold_slack_ns: float
+    pulse_width_slack_ns: float
+
+
+class Implementation(Record):
+    """A design that can be loaded.
+
+    Files of the entry: `<project_name>.bit`, `<project_name>.hwh`, `axi_stream_driver.py`
+    (hls4ml's own), reports.
+
+    Attributes:
+        target: real hardware, or the twin only (no open tool writes a bitstream for the part).
+        clock_mhz: the clock the design was built for.
+        timing: None where the toolchain does not route.
+    """
+
+    entry: Entry
+    synthesis: Synthesis
+    target: Target
+    part: str
+    clock_mhz: float
+    utilisation: Utilisation
+    timing: Timing | None = None
+    versions: dict[str, str]
+
+
+class Package(Record):
+    """package.tar.gz and its manifest, both files of the entry.
+
+    Attributes:
+        digest: SHA-256 of package.tar.gz.
+        size: of package.tar.gz in bytes.
+    """
+
+    entry: Entry
+    implementation: Implementation
+    digest: str
+    size: int
+
+
+class Deployment(Record):
+    """A package, unpacked and verified on a board.
+
+    Attributes:
+        board: the board's name.
+        board_kind: as in board/kinds.toml.
+        directory: absolute path on the board.
+        sent_bytes: over the network; 0 when the board had it.
+        seconds: that the transfer took.
+    """
+
+    package: Package
+    board: str
+    board_kind: str
+    directory: str
+    sent_bytes: int
+    seconds: float
+
+
+class LatencyFit(Record):
+    """T(N) = a + b N over independent runs of several batch sizes N.
+
+    Attributes:
+        overhead_s: a, per call.
+        per_sample_s: b.
+    """
+
+    overhead_s: float
+    per_sample_s: float
+
+
+class Measurement(Record):
+    """What the runner measured on the board.
+
+    Files beside it: `y_hw.npy`, `results.json` (all timings).
+
+    Attributes:
+        simulated: True on a twin: times are then fabric cycles at the clock read back.
+        clock_mhz: read back from the board after loading the overlay.
+        latency_s: batch 1, by percentile ("p50", "p95", "p99").
+        cycles_per_sample: of the whole batch, from first word in to last word out, over samples.
+        latency_cycles: first word in to first word out of one sample, by the fabric's counter;
+            None where the design has no counters.
+        inferences_per_s: at the clock read back.
+        deterministic: whether all passes gave the same outputs.
+        power_w: None where the board has no rails to read.
+    """
+
+    deployment: Deployment
+    simulated: bool
+    clock_mhz: float
+    samples: int
+    latency_s: dict[str, float]
+    fit: LatencyFit | None
+    cycles_per_sample: float | None
+    latency_cycles: int | None
+    inferences_per_s: float
+    deterministic: bool
+    power_w: float | None
+    phases_s: dict[str, float]
+    y_hw_digest: str
+    directory: str
+    versions: dict[str, str]
+
+
+class Gate(Record):
+    """One check between two steps.
+
+    Attributes:
+        value: the figure that was checked, None where it could not be had.
+        threshold: what it was held against.
+        mode: whether a failure ends the flow.
+    """
+
+    name: str
+    passed: bool
+    value: float | None
+    threshold: float | None
+    mode: Literal["fail", "warn"]
+    message: str
+
+
+class Verdict(Record):
+    """Whether the board computes what the model does."""
+
+    measurement: Measurement
+    gates: tuple[Gate, ...]
+    bit_exact: int
+    samples: int
+    accuracy_framework: float | None
+    accuracy_csim: float | None
+    accuracy_board: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate that may fail the flow has failed."""
+        return all(gate.passed or gate.mode == "warn" for gate in self.gates)

@@ -1,0 +1,1 @@
+"""Reaching a board: SSH connections, file transfer, remote programs."""
