@@ -132,8 +132,8 @@ class ConvertSettings(Record):
 class HlsProject(Record):
     """A converted model: an hls4ml project, and what it must compute.
 
-    Files of the entry: `project/` (as hls4ml wrote it), `graph.json` (the converted graph with
-    every layer's precisions: what a toolchain other than vivado_hls reads), `X_test.npy`,
+    Files of the entry: `project/` (as hls4ml wrote it), `model.fml` (the converted graph, as hls4ml saves it: with
+    every layer's precisions; what toolchains other than vivado read), `X_test.npy`,
     `y_test.npy` (class numbers or targets), `y_framework.npy` (float32, the framework's outputs),
     `y_csim.npy` (float32, the hls4ml C simulation's: the golden outputs), `convert.log`.
 
