@@ -1,0 +1,318 @@
+"""Supervised tool runs: no tool outlives its flow, hangs it, or fails without a word.
+
+Every external program goes through `run_tool`, every child Python process of our own through
+`run_child` (tasks/toolchains/child.py). Both work from any thread, and stop the tool's whole
+tree on a deadline, on any exception (Ctrl-C, cancellation) and, by guard.py, on the death of this
+process.
+"""
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tasks.errors import ToolError, ToolMissingError, ToolTimeoutError
+
+_GUARD = Path(__file__).resolve().with_name("guard.py")
+# Exceptions that Prefect injects are delivered between two polls.
+_POLL_S = 0.5
+# Prefect kills this process 30 s after it asked for a stop; the guard needs _GRACE_S + 5 s.
+_GRACE_S = 5.0
+_STOP_S = 15.0
+_FIRST_ERRORS = 5
+_CHUNK = 1 << 20
+_LONGEST_LINE = 1 << 16
+_LONGEST_QUOTE = 300
+_DISK_FULL_BYTES = 1 << 20
+# A shell whose command was ended by a signal exits with this plus the signal's number.
+_SHELL = 128
+
+_ERROR = re.compile(
+    r"(?i)\b(error|fatal|exception|panic|abort(ed)?|killed|cannot|undefined reference|"
+    r"not found|no space left|quota exceeded|out of memory)\b|\b\w+(Error|Exception)\b"
+)
+_NO_ERROR = re.compile(r"(?i)\b(0|no) (errors|fatal|critical)|-W\w*-?error\b|\berrors?: 0\b")
+_DISK_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded")
+_NO_MEMORY = re.compile(
+    r"(?i)\bout of memory\b|cannot allocate memory|\bbad_alloc\b|\bMemoryError\b"
+    r"|signal terminated program|\bKilled$"
+)
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """One finished run of a tool.
+
+    Attributes:
+        returncode: the exit status; negative is minus the signal's number (as in subprocess).
+        seconds: wall time.
+        peak_rss_bytes: largest sum of the resident sets of the tool's processes, sampled; a page
+            that processes share counts for each of them.
+        log: everything it printed.
+    """
+
+    returncode: int
+    seconds: float
+    peak_rss_bytes: int
+    log: Path
+
+
+def run_tool(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    step: str,
+    deadline_s: float,
+    expected: Sequence[str | Path] = (),
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    stall_s: float | None = None,
+) -> ToolRun:
+    """Run a tool to its end and check that it did its work.
+
+    Args:
+        argv: the command and its arguments; never seen by a shell.
+        cwd: where it runs.
+        log: gets its stdout and stderr; overwritten.
+        step: named in errors.
+        deadline_s: seconds after which it is stopped.
+        expected: files, relative to `cwd`, that it must have written.
+        env: laid over the environment of this process, of which Prefect's variables are dropped.
+        on_line: gets each line that is not blank, at most half a second after it was printed.
+        stall_s: seconds without any output after which it is stopped.
+
+    Raises:
+        ToolMissingError: the command cannot be started.
+        ToolTimeoutError: it was stopped at its deadline, or had stalled.
+        ToolError: its exit status is not 0, or an expected file was not written by this run.
+    """
+    outputs = {path: _identity(cwd / path) for path in expected}
+    run = supervise(
+        argv, cwd=cwd, log=log, step=step, deadline_s=deadline_s, env=env, on_line=on_line,
+        stall_s=stall_s,
+    )  # fmt: skip
+    name = Path(argv[0]).name
+    if run.returncode != 0:
+        raise failure(name, run, cwd=cwd, step=step, cause=first_errors(log))
+    missing = [path for path, before in outputs.items() if _identity(cwd / path) in (None, before)]
+    if missing:
+        names = ", ".join(map(str, missing))
+        raise failure(
+            name, run, cwd=cwd, step=step, cause=[f"did not write {names}", *first_errors(log)]
+        )
+    return run
+
+
+def supervise(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    step: str,
+    deadline_s: float,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    stall_s: float | None = None,
+) -> ToolRun:
+    """Run a tool to its end, whatever that is; arguments and errors as `run_tool`."""
+    name = Path(argv[0]).name
+    start = last_output = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        lifeline = stack.enter_context(_guarded(argv, cwd, log, env))
+        lines = stack.enter_context(_Lines(log, on_line))
+        poller = select.poll()
+        poller.register(lifeline, select.POLLIN)
+        pause_s = 0.0
+        while not poller.poll(1000 * pause_s):
+            now = time.monotonic()
+            fresh = lines.read()
+            last_output = now if fresh else last_output
+            pause_s = 0.0 if fresh == _CHUNK else min(_POLL_S, deadline_s)
+            if now - start > deadline_s:
+                raise _stopped(name, f"did not end within {deadline_s:g} s", step, log)
+            if stall_s is not None and now - last_output > stall_s:
+                raise _stopped(name, f"printed nothing for {stall_s:g} s", step, log)
+        # Nothing at all comes from a guard that was killed; the tool then goes with it.
+        verdict, value = (lifeline.recv(256).decode() or f"{-signal.SIGKILL} 0").split()
+        lines.finish()
+    if verdict == "missing":
+        raise ToolMissingError(
+            f"{argv[0]} cannot be started: {os.strerror(int(value)).lower()}",
+            where=step,
+            remedy=f"install {name}, or put its directory on PATH; `overlayflow doctor` says how",
+        )
+    return ToolRun(int(verdict), time.monotonic() - start, int(value), log)
+
+
+@contextlib.contextmanager
+def _guarded(
+    argv: Sequence[str | Path], cwd: Path, log: Path, env: Mapping[str, str] | None
+) -> Iterator[socket.socket]:
+    """Start a command under guard.py; on leaving, however that happens, the tree is stopped."""
+    ours, theirs = socket.socketpair()
+    with ours:  # closing it, on whatever way out, is what stops the tree
+        log.write_bytes(b"")
+        with theirs, log.open("ab") as output:
+            guard = subprocess.Popen(
+                [
+                    *(sys.executable, "-S", "-I", _GUARD),
+                    *(str(theirs.fileno()), str(_GRACE_S), *argv),
+                ],
+                cwd=cwd,
+                env=_environment(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Prefect's worker kills its group; not the guard
+            )
+        try:
+            yield ours
+        finally:
+            with contextlib.suppress(OSError):  # the guard has ended
+                ours.shutdown(socket.SHUT_WR)
+            try:
+                guard.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                guard.kill()
+                guard.wait()
+
+
+def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        # Tools dump their environment into logs; none needs Prefect's keys.
+        if not name.startswith("PREFECT_") and name != "LANGUAGE"
+    }
+    return kept | {"LC_ALL": "C.UTF-8"} | dict(env or {})
+
+
+class _Lines:
+    """The lines of a log that is still being written."""
+
+    def __init__(self, log: Path, on_line: Callable[[str], None] | None) -> None:
+        self._file = log.open("rb")
+        self._on_line = on_line
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self) -> int:
+        """Hand on the lines of the next chunk, and return how many bytes were new."""
+        chunk = self._file.read(_CHUNK)
+        *lines, self._rest = re.split(rb"[\r\n]+", self._rest + chunk)
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = b""
+        self._hand_on(lines)
+        return len(chunk)
+
+    def finish(self) -> None:
+        """Hand on everything that is left."""
+        while self.read():
+            pass
+        self._hand_on([self._rest])
+
+    def _hand_on(self, lines: list[bytes]) -> None:
+        if self._on_line is not None:
+            for line in lines:
+                if line.strip():
+                    self._on_line(line.decode(errors="replace"))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what every write to a file changes, whatever clock its file system has."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_ctime_ns
+
+
+def _stopped(name: str, what: str, step: str, log: Path) -> ToolTimeoutError:
+    return ToolTimeoutError(
+        f"{name} {what} and was stopped",
+        where=step,
+        remedy="see in the log what it waited for, or give it more time",
+        log=log,
+    )
+
+
+def first_errors(log: Path) -> list[str]:
+    """Return the first error lines of a log, or its last lines where none looks like an error.
+
+    The first line that tells of a full disk or of missing memory is always among them.
+    """
+    errors: list[str] = []
+    last: deque[str] = deque(maxlen=_FIRST_ERRORS)
+    telling = [_DISK_FULL, _NO_MEMORY]
+    with log.open(errors="replace") as lines:
+        for line in filter(str.strip, lines):
+            quote = line.strip()[:_LONGEST_QUOTE]
+            last.append(quote)
+            told = [pattern for pattern in telling if pattern.search(line)]
+            telling = [pattern for pattern in telling if pattern not in told]
+            is_error = _ERROR.search(line) and not _NO_ERROR.search(line)
+            if told or (is_error and len(errors) < _FIRST_ERRORS):
+                errors.append(quote)
+    return errors or list(last)
+
+
+def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) -> ToolError:
+    """Return the error for a run that failed: what happened, why, and what to do about it."""
+    number = _signal_number(run.returncode)
+    text = "\n".join(cause)
+    remedy = ""
+    if _DISK_FULL.search(text) or shutil.disk_usage(cwd).free < _DISK_FULL_BYTES:
+        remedy = f"the disk of {cwd} is full: free space, e.g. by `overlayflow store prune`"
+    elif number == signal.SIGKILL or _NO_MEMORY.search(text):
+        held = run.peak_rss_bytes / 2**30
+        remedy = (
+            f"was killed, out of memory? Its processes held {held:.1f} GiB: close other programs, "
+            "add memory or swap, or run fewer jobs"
+        )
+    elif number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        remedy = "it was ended from outside: run it again"
+    elif number:
+        remedy = "the tool itself crashed: run it again, and tell its makers if it stays so"
+    ended = f"exit status {run.returncode}"
+    if number:
+        ended = f"{ended if run.returncode > 0 else 'ended by'} {number.name}"
+    return ToolError(
+        "\n    ".join([f"{name} failed, {ended}:", *cause]),
+        where=step,
+        remedy=remedy,
+        returncode=run.returncode,
+        log=run.log,
+    )
+
+
+def _signal_number(returncode: int) -> signal.Signals | None:
+    """Return the signal behind an exit status, also behind that of a shell."""
+    try:
+        return signal.Signals(returncode - _SHELL if returncode > _SHELL else -returncode)
+    except ValueError:
+        return None
