@@ -132,10 +132,10 @@ class ConvertSettings(Record):
 class HlsProject(Record):
     """A converted model: an hls4ml project, and what it must compute.
 
-    Files of the entry: `project/` (as hls4ml wrote it), `model.fml` (the converted graph, as hls4ml saves it: with
-    every layer's precisions; what toolchains other than vivado read), `X_test.npy`,
-    `y_test.npy` (class numbers or targets), `y_framework.npy` (float32, the framework's outputs),
-    `y_csim.npy` (float32, the hls4ml C simulation's: the golden outputs), `convert.log`.
+    Files of the entry: `project/` (as hls4ml wrote it), `model.fml` (the converted graph with
+    every layer's precisions, for toolchains other than vivado), `X_test.npy`, `y_test.npy`
+    (one-hot or targets, in the output's shape), `y_framework.npy` (float32, the framework's
+    outputs), `y_csim.npy` (float32, the hls4ml C simulation's: the golden outputs), `convert.log`.
 
     Attributes:
         backend: the hls4ml backend that wrote the project.
@@ -239,16 +239,93 @@ class Implementation(Record):
     versions: dict[str, str]
 
 
+class Gate(Record):
+    """One check between two steps.
+
+    Attributes:
+        value: the figure that was checked, None where it could not be had.
+        threshold: what it was held against.
+        mode: whether a failure ends the flow.
+    """
+
+    name: str
+    passed: bool
+    value: float | None
+    threshold: float | None
+    mode: Literal["fail", "warn"]
+    message: str
+
+
+class FileDigest(Record):
+    """One file of a package: SHA-256 as hex, size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Provenance(Record):
+    """Who built a package.
+
+    Attributes:
+        git_commit: of the repository that holds the model file; None outside of one.
+        git_dirty: whether that repository had uncommitted changes.
+        flow_run_id: of the Prefect flow run that built it; None outside of one.
+        built: UTC, ISO 8601.
+        gates: that were checked before packaging.
+    """
+
+    git_commit: str | None
+    git_dirty: bool | None
+    flow_run_id: str | None
+    built: str
+    gates: tuple[Gate, ...]
+
+
+class Manifest(Record):
+    """What package.tar.gz holds; the board reads it as plain JSON.
+
+    Attributes:
+        clock_mhz: that the design was built for.
+        latency_cycles: of the core, without stream transfer; None where the tool did not say.
+        accuracy_framework: on the test samples; None without class labels, or not known.
+        accuracy_csim: the same for the C simulation.
+        versions: of every tool that had a part in it.
+        files: by name in the package.
+        provenance: in the manifest beside the package only.
+    """
+
+    project_name: str
+    target: Target
+    board_kind: str
+    part: str
+    clock_mhz: float
+    input: Stream
+    output: Stream
+    latency_cycles: Cycles | None = None
+    interval_cycles: Cycles | None = None
+    utilisation: Utilisation | None = None
+    model_name: str
+    model_digest: str
+    samples: int
+    accuracy_framework: float | None = None
+    accuracy_csim: float | None = None
+    settings: ConvertSettings | None = None
+    versions: dict[str, str]
+    files: dict[str, FileDigest] = Field(default_factory=dict)
+    provenance: Provenance | None = None
+
+
 class Package(Record):
     """package.tar.gz and its manifest, both files of the entry.
 
     Attributes:
+        manifest: as beside the archive, with provenance.
         digest: SHA-256 of package.tar.gz.
         size: of package.tar.gz in bytes.
     """
 
     entry: Entry
-    implementation: Implementation
+    manifest: Manifest
     digest: str
     size: int
 
@@ -318,23 +395,6 @@ class Measurement(Record):
     versions: dict[str, str]
 
 
-class Gate(Record):
-    """One check between two steps.
-
-    Attributes:
-        value: the figure that was checked, None where it could not be had.
-        threshold: what it was held against.
-        mode: whether a failure ends the flow.
-    """
-
-    name: str
-    passed: bool
-    value: float | None
-    threshold: float | None
-    mode: Literal["fail", "warn"]
-    message: str
-
-
 class Verdict(Record):
     """Whether the board computes what the model does."""
 
@@ -342,8 +402,6 @@ class Verdict(Record):
     gates: tuple[Gate, ...]
     bit_exact: int
     samples: int
-    accuracy_framework: float | None
-    accuracy_csim: float | None
     accuracy_board: float | None
 
     @property

@@ -1,0 +1,151 @@
+"""Test data of a model: read from an .npz file, checked before anything expensive starts."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.errors import InputError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Held-out samples and what they should give.
+
+    Attributes:
+        x: samples x input shape, finite; the dtype of the file.
+        y: samples, class numbers; or samples x outputs, one-hot or targets.
+    """
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+
+
+def read(path: Path) -> Dataset:
+    """Read `X_test` and `y_test` from an .npz file.
+
+    Raises:
+        InputError: no such file, not an .npz, an array is missing, empty, of another length,
+            not numeric, or not finite.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in ("X_test", "y_test") if name not in arrays]
+            if missing:
+                raise InputError(
+                    f"holds {', '.join(arrays) or 'nothing'}, but no {' and no '.join(missing)}",
+                    where=str(path),
+                    remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
+                )
+            data = Dataset(arrays["X_test"], arrays["y_test"])
+    except FileNotFoundError:
+        raise InputError("no such data file", where=str(path)) from None
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        raise InputError(
+            "is not an .npz file of plain arrays",
+            where=str(path),
+            remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
+        ) from error
+    _check(data, str(path))
+    return data
+
+
+def _check(data: Dataset, where: str) -> None:
+    for name, array in (("X_test", data.x), ("y_test", data.y)):
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=where)
+        if array.ndim == 0 or array.size == 0:
+            raise InputError(f"{name} is empty (shape {array.shape})", where=where)
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        if bad:
+            first = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise InputError(
+                f"{name} holds {bad} values that are NaN or infinite, the first at {first}",
+                where=where,
+                remedy="remove or replace them",
+            )
+    if len(data.x) != len(data.y):
+        raise InputError(f"X_test has {len(data.x)} samples, y_test {len(data.y)}", where=where)
+
+
+def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> FloatArray:
+    """The samples as the model takes them.
+
+    Args:
+        x: samples x anything.
+        shape: of one sample of the model's input.
+        dtype: of the model's input.
+
+    Raises:
+        InputError: shape or dtype differ from the model's.
+    """
+    if x.shape[1:] != shape:
+        raise InputError(
+            f"X_test has samples of shape {x.shape[1:]}, the model takes {shape}",
+            where="X_test",
+            remedy="reshape or rescale the samples as in training",
+        )
+    if x.dtype != np.dtype(dtype):
+        raise InputError(
+            f"X_test is {x.dtype}, the model takes {dtype}",
+            where="X_test",
+            remedy=f"save X_test.astype('{dtype}'), after the scaling used in training",
+        )
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def match_output(y: npt.NDArray[Any], shape: tuple[int, ...]) -> tuple[FloatArray, bool]:
+    """The expected outputs in the output's shape, and whether they are classes.
+
+    Class numbers (one integer a sample) become one-hot rows; a single output takes 0 and 1.
+    One-hot rows stay; other arrays of the output's shape are targets.
+
+    Args:
+        y: samples, or samples x 1, class numbers; or samples x output shape.
+        shape: of one sample of the model's output.
+
+    Raises:
+        InputError: y fits neither form, or a class number has no output.
+    """
+    if y.shape[1:] == shape and not (shape == (1,) and _whole(y)):
+        one_hot = np.isin(y, (0, 1)).all() and (y.reshape(len(y), -1).sum(axis=1) == 1).all()
+        return y.astype(np.float32), bool(one_hot)
+    if y.ndim > 2 or y.shape[1:] not in {(), (1,)} or not _whole(y):  # noqa: PLR2004
+        raise InputError(
+            f"y_test has samples of shape {y.shape[1:]}, the model gives {shape}",
+            where="y_test",
+            remedy="give class numbers (one integer a sample), one-hot rows, or targets",
+        )
+    labels = y.reshape(-1).astype(np.int64)
+    classes = 2 if shape == (1,) else int(np.prod(shape))
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(
+            f"y_test has class numbers {labels.min()} to {labels.max()}, "
+            f"the model has classes 0 to {classes - 1}",
+            where="y_test",
+        )
+    if shape == (1,):
+        return labels.astype(np.float32).reshape(-1, 1), True
+    return np.eye(classes, dtype=np.float32)[labels].reshape(-1, *shape), True
+
+
+def _whole(y: npt.NDArray[Any]) -> bool:
+    return bool((y == np.round(y)).all())
+
+
+def class_numbers(outputs: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """The class of each row: the largest output, or a single output at or above 0.5."""
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape[1] == 1:
+        return (flat[:, 0] >= 0.5).astype(np.int64)  # noqa: PLR2004
+    return flat.argmax(axis=1).astype(np.int64)
+
+
+def accuracy(outputs: FloatArray, expected: FloatArray) -> float:
+    """Share of samples whose class is the expected one."""
+    return float(np.mean(class_numbers(outputs) == class_numbers(expected)))

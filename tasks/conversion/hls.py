@@ -1,0 +1,184 @@
+"""From a Keras model to an hls4ml project whose C simulation can be asked for outputs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from board.kinds import BoardKind
+
+from tasks.conversion import modelfile
+from tasks.errors import InputError, UnsupportedModelError
+from tasks.records import ConvertSettings, FixedPoint, Stream
+
+
+def convert(
+    model: Any, settings: ConvertSettings, kind: BoardKind, out: Path, golden: tuple[Path, Path]
+) -> tuple[Any, str]:
+    """Convert and write the project.
+
+    Args:
+        model: a Keras model with one input and one output.
+        settings: how to convert it.
+        kind: the board it is meant for.
+        out: directory of the project.
+        golden: .npy files of test inputs and the framework's outputs, for the HLS test bench.
+
+    Returns:
+        hls4ml's ModelGraph and the name of the backend that wrote it. HGQ2 models go through
+        backend Vivado: hls4ml 1.3 refuses them with VivadoAccelerator.
+
+    Raises:
+        InputError: a setting that hls4ml does not take (precision, layer name, reuse factor).
+        UnsupportedModelError: a layer that hls4ml cannot convert.
+    """
+    import hls4ml
+
+    accelerated = bool(kind.hls4ml_board) and not modelfile.uses_hgq(model)
+    backend = "VivadoAccelerator" if accelerated else "Vivado"
+    target: dict[str, Any] = {"part": kind.part}
+    if accelerated:
+        target = {"board": kind.hls4ml_board, "interface": settings.interface, "driver": "python"}
+    try:
+        config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
+    except Exception as error:
+        raise _unsupported(error) from error
+    _apply(config, settings, hls4ml.backends.get_backend(backend))
+    try:
+        graph = hls4ml.converters.convert_from_keras_model(
+            model,
+            hls_config=config,
+            output_dir=str(out),
+            project_name=settings.project_name,
+            backend=backend,
+            io_type=settings.io_type,
+            clock_period=settings.clock_period_ns,
+            input_data_tb=str(golden[0]),
+            output_data_tb=str(golden[1]),
+            **target,
+        )
+    except Exception as error:
+        raise _unsupported(error) from error
+    _check_reuse_factors(graph, settings)
+    graph.write()
+    if accelerated:
+        _unswap_stream_widths(out / "project.tcl")
+    return graph, backend
+
+
+def _unsupported(error: Exception) -> UnsupportedModelError:
+    reason = str(error).strip() or type(error).__name__
+    return UnsupportedModelError(
+        f"hls4ml cannot convert the model: {reason.removeprefix('ERROR: ')}",
+        remedy="replace that layer, or see the layers that hls4ml supports in its documentation",
+    )
+
+
+def _apply(config: dict[str, Any], settings: ConvertSettings, backend: Any) -> None:
+    """Write the settings into hls4ml's configuration, checked one by one."""
+    layers = config["LayerName"]
+    config["Model"]["Strategy"] = settings.strategy
+    config["Model"]["ReuseFactor"] = settings.reuse_factor
+    for layer in layers.values():
+        layer["Strategy"] = settings.strategy
+        if "ReuseFactor" in layer:
+            layer["ReuseFactor"] = settings.reuse_factor
+    if settings.precision != "auto":
+        _check_precision(settings.precision, "precision", backend)
+        config["Model"]["Precision"]["default"] = settings.precision
+        for layer in layers.values():
+            precisions = layer.get("Precision", {})
+            precisions.update(
+                {name: settings.precision for name, old in precisions.items() if old == "auto"}
+            )
+    for name, precision in settings.layer_precision.items():
+        layer_name, _, variable = name.partition(".")
+        _check_precision(precision, f"layer_precision {name}", backend)
+        precisions = _layer(layers, layer_name, "layer_precision").setdefault("Precision", {})
+        chosen = [variable] if variable else list(precisions)
+        precisions.update(dict.fromkeys(chosen, precision))
+    for name, reuse_factor in settings.layer_reuse_factor.items():
+        _layer(layers, name, "layer_reuse_factor")["ReuseFactor"] = reuse_factor
+
+
+def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
+    if name not in layers:
+        raise InputError(
+            f"the model has no layer {name!r}",
+            where=setting,
+            remedy=f"its layers are {', '.join(layers)}",
+        )
+    found: dict[str, Any] = layers[name]
+    return found
+
+
+def _check_precision(text: str, where: str, backend: Any) -> None:
+    try:
+        backend.convert_precision_string(text)
+    except Exception as error:
+        raise InputError(
+            f"{text!r} is no precision",
+            where=where,
+            remedy="write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto",
+        ) from error
+
+
+def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
+    """hls4ml takes the closest reuse factor it can and only prints so: make that an error."""
+    for layer in graph.get_layers():
+        used = layer.get_attr("reuse_factor")
+        asked = settings.layer_reuse_factor.get(layer.name, settings.reuse_factor)
+        if used is not None and layer.get_attr("n_in") and used != asked:
+            raise InputError(
+                f"reuse factor {asked} is not possible with strategy {settings.strategy}",
+                where=f"layer {layer.name}",
+                remedy=f"the closest that is: {used}",
+            )
+
+
+def _unswap_stream_widths(project_tcl: Path) -> None:
+    """Write each stream's width under its own name: hls4ml 1.3 swaps the two."""
+    text = project_tcl.read_text()
+    swapped = {"output": "input", "input": "output"}
+    project_tcl.write_text(
+        re.sub(
+            r"set bit_width_hls_(output|input) ",
+            lambda match: f"set bit_width_hls_{swapped[match[1]]} ",
+            text,
+        )
+    )
+
+
+def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
+    """The input and output tensor as they cross the accelerator's stream."""
+    return (
+        _stream(graph.get_input_variables()[0], settings),
+        _stream(graph.get_output_variables()[0], settings),
+    )
+
+
+def _stream(variable: Any, settings: ConvertSettings) -> Stream:
+    precision = variable.type.precision
+    # In io_stream a variable's type packs one pixel; the element's precision stands inside.
+    precision = getattr(precision, "precision", precision)
+    return Stream(
+        shape=tuple(int(extent) for extent in variable.shape),
+        element=fixed_point(precision),
+        words=settings.words,
+    )
+
+
+def fixed_point(precision: Any) -> FixedPoint:
+    """hls4ml's precision object as a record; integers have no fraction."""
+    modes = {}
+    if getattr(precision, "rounding_mode", None) is not None:
+        modes["rounding"] = str(precision.rounding_mode).removeprefix("AP_")
+    if getattr(precision, "saturation_mode", None) is not None:
+        modes["saturation"] = str(precision.saturation_mode).removeprefix("AP_")
+    return FixedPoint.model_validate(
+        {
+            "width": int(precision.width),
+            "integer": int(getattr(precision, "integer", precision.width)),
+            "signed": bool(precision.signed),
+            **modes,
+        }
+    )

@@ -1,0 +1,135 @@
+"""Gates between the steps: each holds one figure against one threshold."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tasks.errors import GateError
+from tasks.records import Gate, HlsProject, Implementation, Record, Resources, Utilisation
+
+Mode = Literal["fail", "warn"]
+
+
+class GateSettings(Record):
+    """Thresholds of the gates, and what a failed gate does.
+
+    Attributes:
+        mode: `fail` ends the flow at a failed gate, `warn` goes on and says so.
+        csim_accuracy_drop: framework minus C simulation, at most; share of samples.
+        board_accuracy_drop: framework minus board, at most; share of samples.
+        bit_exact_share: of test samples whose outputs equal the C simulation's, at least.
+        utilisation: share of any resource of the part, at most.
+        clock_error: between clock asked, built and read back, at most; relative.
+        setup_slack_ns: at least, where the toolchain routes.
+        hold_slack_ns: at least, where the toolchain routes.
+        pulse_width_slack_ns: at least, where the toolchain routes.
+    """
+
+    mode: Mode = Field(default="fail", description="fail ends the run, warn only says so")
+    csim_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
+    board_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
+    bit_exact_share: float = Field(default=1.0, ge=0, le=1)
+    utilisation: float = Field(default=1.0, gt=0)
+    clock_error: float = Field(default=0.01, ge=0, le=1)
+    setup_slack_ns: float = 0.0
+    hold_slack_ns: float = 0.0
+    pulse_width_slack_ns: float = 0.0
+
+
+def at_most(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
+    """Passed if value <= limit."""
+    return Gate(
+        name=name, passed=value <= limit, value=value, threshold=limit, mode=mode, message=message
+    )
+
+
+def at_least(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
+    """Passed if value >= limit."""
+    return Gate(
+        name=name, passed=value >= limit, value=value, threshold=limit, mode=mode, message=message
+    )
+
+
+def require(gate: Gate) -> Gate:
+    """The gate itself, if it passed or only warns.
+
+    Raises:
+        GateError: it failed and its mode is `fail`.
+    """
+    if not gate.passed and gate.mode == "fail":
+        raise GateError(
+            f"gate failed: {gate.message}",
+            where=gate.name,
+            remedy="change the model or the settings, or set the gate's threshold or mode",
+        )
+    return gate
+
+
+def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
+    """Accuracy that the fixed-point C simulation loses against the framework."""
+    if project.accuracy_framework is None or project.accuracy_csim is None:
+        return []
+    drop = project.accuracy_framework - project.accuracy_csim
+    return [
+        at_most(
+            "csim accuracy",
+            drop,
+            settings.csim_accuracy_drop,
+            settings.mode,
+            f"the C simulation classifies {project.accuracy_csim:.2%} right, the framework "
+            f"{project.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
+        )
+    ]
+
+
+def after_implement(implementation: Implementation, settings: GateSettings) -> list[Gate]:
+    """The design fits, is clocked as asked, and meets timing where that is known."""
+    asked = 1000 / implementation.synthesis.project.settings.clock_period_ns
+    gates = [
+        fits(implementation.utilisation, implementation.part, settings),
+        at_most(
+            "clock built",
+            abs(implementation.clock_mhz / asked - 1),
+            settings.clock_error,
+            settings.mode,
+            f"built for {implementation.clock_mhz:g} MHz, asked for {asked:g} MHz",
+        ),
+    ]
+    if implementation.timing is not None:
+        for kind in ("setup", "hold", "pulse_width"):
+            slack = getattr(implementation.timing, f"{kind}_slack_ns")
+            limit = getattr(settings, f"{kind}_slack_ns")
+            name = f"{kind.replace('_', ' ')} slack"
+            gates.append(
+                at_least(name, slack, limit, settings.mode, f"worst {name} is {slack:+.3f} ns")
+            )
+    return gates
+
+
+def fits(utilisation: Utilisation, part: str, settings: GateSettings) -> Gate:
+    """The fullest resource of the part stays below the limit."""
+    shares = resource_shares(utilisation)
+    fullest = max(shares, key=lambda name: shares[name])
+    table = ", ".join(
+        f"{name} {getattr(utilisation.used, name):g} of {getattr(utilisation.available, name):g}"
+        for name in shares
+    )
+    biggest = sorted(utilisation.by_module.items(), key=lambda item: -item[1])[:3]
+    modules = "; biggest modules: " + ", ".join(f"{m} {n} LUT" for m, n in biggest)
+    return at_most(
+        "utilisation",
+        shares[fullest],
+        settings.utilisation,
+        settings.mode,
+        f"{fullest} of {part} is {shares[fullest]:.1%} used ({table}{modules if biggest else ''}); "
+        f"lower the precisions, prune the biggest layers, or take a bigger part",
+    )
+
+
+def resource_shares(utilisation: Utilisation) -> dict[str, float]:
+    """Used over available, by resource; resources that the part lacks are left out."""
+    return {
+        name: getattr(utilisation.used, name) / getattr(utilisation.available, name)
+        for name in Resources.model_fields
+        if name != "schema_version" and getattr(utilisation.available, name) > 0
+    }

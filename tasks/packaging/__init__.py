@@ -1,0 +1,1 @@
+"""From an implementation to package.tar.gz and its manifest."""

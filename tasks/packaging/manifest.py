@@ -1,0 +1,68 @@
+"""manifest.json: what a package holds, what it was made of, and by whom.
+
+The manifest inside package.tar.gz says what the package is; it depends on the package's inputs
+only, so that the same inputs give the same bytes. The manifest beside it is the same plus
+provenance: who built it, when, in which flow run, with which gates passed.
+"""
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.records import FileDigest, Gate, Implementation, Manifest, Provenance
+
+
+def describe(implementation: Implementation, files: dict[str, FileDigest]) -> Manifest:
+    """The manifest of a package of this implementation."""
+    synthesis = implementation.synthesis
+    project = synthesis.project
+    return Manifest(
+        project_name=project.settings.project_name,
+        target=implementation.target,
+        board_kind=project.settings.board_kind,
+        part=implementation.part,
+        clock_mhz=implementation.clock_mhz,
+        input=project.input,
+        output=project.output,
+        latency_cycles=synthesis.latency_cycles,
+        interval_cycles=synthesis.interval_cycles,
+        utilisation=implementation.utilisation,
+        model_name=project.model_name,
+        model_digest=project.model_digest,
+        samples=project.samples,
+        accuracy_framework=project.accuracy_framework,
+        accuracy_csim=project.accuracy_csim,
+        settings=project.settings,
+        versions=project.versions | synthesis.versions | implementation.versions,
+        files=files,
+    )
+
+
+def provenance(
+    model_directory: Path, flow_run_id: str | None, gates: tuple[Gate, ...]
+) -> Provenance:
+    """Who builds now: the state of the model's git repository, the flow run, the time."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    status = _git(directory, "status", "--porcelain") if commit else None
+    return Provenance(
+        git_commit=commit,
+        git_dirty=None if status is None else bool(status),
+        flow_run_id=flow_run_id,
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        gates=gates,
+    )
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """Output of a git command, None where git or the repository is missing."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *arguments],  # noqa: S607  the user's own git
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,33 @@
+"""Where overlayflow keeps things: the one place that reads its environment variables."""
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """Directory of twins, working files and, unless set apart, the store.
+
+    OVERLAYFLOW_HOME, or the user's data directory.
+    """
+    if "OVERLAYFLOW_HOME" in os.environ:
+        return Path(os.environ["OVERLAYFLOW_HOME"]).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("overlayflow"))
+
+
+def store_url() -> str:
+    """Root of the store: a path, or an fsspec URL that several machines share.
+
+    OVERLAYFLOW_STORE, or `store` in `home`.
+    """
+    return os.environ.get("OVERLAYFLOW_STORE", str(home() / "store"))
+
+
+def board_python() -> Path:
+    """Python of the twin's environment, with the genuine pynq in it.
+
+    OVERLAYFLOW_BOARD_PYTHON, or `.venv-board` beside the sources, where `make board-env` puts it.
+    """
+    default = Path(__file__).resolve().parents[1] / ".venv-board" / "bin" / "python"
+    return Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
