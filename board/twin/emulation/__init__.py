@@ -1,0 +1,1 @@
+"""What stands on the twin's PYTHONPATH: the hook `sitecustomize` and the emulated device."""

@@ -1,0 +1,147 @@
+"""The programmable logic: a shared library out of a .bit file that runs clock by clock."""
+
+import ctypes
+import hashlib
+import struct
+import tempfile
+import weakref
+from dataclasses import dataclass, field
+
+from .memory import Window
+
+_MAGIC = b"OVERLAYFLOW-TWIN"
+_HEADER = struct.Struct("<16sII")
+_ABI = 1
+
+
+class FabricError(RuntimeError):
+    """A bitstream that this twin cannot load."""
+
+
+@dataclass
+class Transfer:
+    """One AXI4-Stream packet on its way between memory and fabric.
+
+    Attributes:
+        window: the memory side.
+        words: 32-bit words that it takes or offers.
+        moved: words that have crossed so far.
+    """
+
+    window: Window
+    words: int
+    moved: ctypes.c_uint64 = field(default_factory=ctypes.c_uint64)
+
+    @property
+    def done(self) -> bool:
+        """Whether all words have crossed."""
+        return self.moved.value >= self.words
+
+
+def image_of(payload: bytes) -> bytes:
+    """Take the fabric image out of a .bit file's payload.
+
+    Raises:
+        FabricError: there is none, or one for another version of the twin.
+    """
+    header = payload[: _HEADER.size]
+    if not header.startswith(_MAGIC):
+        raise FabricError(
+            "this bitstream holds no fabric image for the twin: it was made for a real board. "
+            "Load it on one, or implement the design with toolchain `open`"
+        )
+    _, abi, _ = _HEADER.unpack(header)
+    if abi != _ABI:
+        raise FabricError(
+            f"the fabric image has interface version {abi}, this twin speaks {_ABI}: "
+            "implement the design again with this version of overlayflow"
+        )
+    return payload[_HEADER.size :]
+
+
+_libraries: "dict[bytes, ctypes.CDLL]" = {}
+
+
+def _load(image: bytes) -> ctypes.CDLL:
+    digest = hashlib.sha256(image).digest()
+    if digest not in _libraries:
+        # The loader knows libraries by name: a fresh name for each, gone as soon as it is mapped.
+        with tempfile.NamedTemporaryFile(suffix=".so") as file:
+            file.write(image)
+            file.flush()
+            try:
+                _libraries[digest] = _typed(ctypes.CDLL(file.name))
+            except (OSError, AttributeError) as error:
+                raise FabricError(f"the fabric image cannot be loaded here: {error}") from error
+    return _libraries[digest]
+
+
+def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
+    u32, u64, handle = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+    source = [handle, u64, ctypes.c_int, ctypes.POINTER(u64)]
+    sink = [handle, u64, ctypes.POINTER(u64)]
+    prototypes = {
+        "fabric_abi": (u32, []),
+        "fabric_new": (handle, []),
+        "fabric_free": (None, [handle]),
+        "fabric_run": (u64, [handle, *source, *sink, ctypes.POINTER(ctypes.c_int), u64]),
+        "fabric_read": (u32, [handle, u32]),
+        "fabric_write": (None, [handle, u32, u32]),
+    }
+    for name, (result, arguments) in prototypes.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+class Fabric:
+    """One design, out of reset.
+
+    Attributes:
+        cycles: clock cycles that `run` has executed since the design was loaded.
+    """
+
+    def __init__(self, image: bytes) -> None:
+        self._library = _load(image)
+        if self._library.fabric_abi() != _ABI:
+            raise FabricError("the fabric image does not speak the interface its header names")
+        self._handle = self._library.fabric_new()
+        if not self._handle:
+            raise FabricError("the fabric image could not build its design (out of memory?)")
+        weakref.finalize(self, self._library.fabric_free, self._handle)
+        self.cycles = 0
+
+    def run(self, source: "Transfer | None", sink: "Transfer | None", max_cycles: int) -> bool:
+        """Run the clock until a transfer ends or `max_cycles` passed.
+
+        Args:
+            source: its words are offered to the fabric, the last one with TLAST.
+            sink: takes the fabric's words; None holds TREADY low.
+            max_cycles: upper bound of clock cycles.
+
+        Returns:
+            Whether the fabric ended its packet (TLAST on the last word taken).
+        """
+        last = ctypes.c_int(0)
+        nothing = ctypes.c_uint64(0)
+        self.cycles += self._library.fabric_run(
+            self._handle,
+            source.window.pointer if source else None,
+            source.words if source else 0,
+            1,
+            ctypes.byref(source.moved if source else nothing),
+            sink.window.pointer if sink else None,
+            sink.words if sink else 0,
+            ctypes.byref(sink.moved if sink else nothing),
+            ctypes.byref(last),
+            max_cycles,
+        )
+        return bool(last.value)
+
+    def read(self, offset: int) -> int:
+        """Read a register of the design over AXI4-Lite."""
+        return int(self._library.fabric_read(self._handle, offset))
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register of the design over AXI4-Lite."""
+        self._library.fabric_write(self._handle, offset, value)
