@@ -13,7 +13,6 @@ Anything else is a ToolError with the traceback's last line; its whole is in the
 
 import json
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,15 +22,13 @@ from typing import Any, TypeVar
 from tasks import errors
 from tasks.errors import OverlayflowError, ToolError
 from tasks.records import Record
-from tasks.toolchains.process import failure, first_errors, supervise
+from tasks.toolchains.process import failure, supervise
+from tasks.toolchains.tool_log import last_exception
 
 _Request = TypeVar("_Request", bound=Record)
 _Answer = TypeVar("_Answer", bound=Record)
 
 _ROOT = Path(__file__).resolve().parents[2]
-_EXCEPTION = re.compile(
-    r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Failure)\b.*", re.MULTILINE
-)
 _FIELDS = ("what", "where", "remedy", "transient", "returncode", "log")
 
 
@@ -69,6 +66,7 @@ def run_child(
         question, answer = Path(directory, "request.json"), Path(directory, "answer.json")
         question.write_text(request.model_dump_json())
         run = supervise(
+            module,
             # -P: a file beside the child's work must not shadow a module.
             [
                 *(sys.executable, "-P", "-u", "-X", "faulthandler", "-m"),
@@ -82,7 +80,7 @@ def run_child(
             on_line=on_line,
         )
         if run.returncode != 0 or not answer.exists():
-            raise failure(module, run, cwd=cwd, step=step, cause=_last_exception(log))
+            raise failure(module, run, cwd=cwd, step=step, cause=last_exception(log))
         outcome = json.loads(answer.read_text())
     if "error" in outcome:
         raise _decoded(outcome["error"])
@@ -105,15 +103,6 @@ def _python_path() -> str:
     """Return a PYTHONPATH under which the child imports the same `tasks` as this process."""
     inherited = os.environ.get("PYTHONPATH")
     return os.pathsep.join([str(_ROOT), *([inherited] if inherited else [])])
-
-
-def _last_exception(log: Path) -> list[str]:
-    # The traceback ends a log; libraries may have printed gigabytes before it.
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - (1 << 16)))
-        tail = file.read().decode(errors="replace")
-    found = list(_EXCEPTION.finditer(tail))
-    return [found[-1].group()] if found else first_errors(log)
 
 
 def _encoded(error: OverlayflowError) -> dict[str, object]:

@@ -8,7 +8,6 @@ process.
 
 import contextlib
 import os
-import re
 import select
 import shutil
 import signal
@@ -16,14 +15,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tasks.errors import ToolError, ToolMissingError, ToolTimeoutError
+from tasks.toolchains.tool_log import DISK_FULL, NO_MEMORY, LogLines, first_errors
 
 _GUARD = Path(__file__).resolve().with_name("guard.py")
 # Exceptions that Prefect injects are delivered between two polls.
@@ -31,24 +28,9 @@ _POLL_S = 0.5
 # Prefect kills this process 30 s after it asked for a stop; the guard needs _GRACE_S + 5 s.
 _GRACE_S = 5.0
 _STOP_S = 15.0
-_FIRST_ERRORS = 5
-_CHUNK = 1 << 20
-_LONGEST_LINE = 1 << 16
-_LONGEST_QUOTE = 300
 _DISK_FULL_BYTES = 1 << 20
 # A shell whose command was ended by a signal exits with this plus the signal's number.
 _SHELL = 128
-
-_ERROR = re.compile(
-    r"(?i)\b(error|fatal|exception|panic|abort(ed)?|killed|cannot|undefined reference|"
-    r"not found|no space left|quota exceeded|out of memory)\b|\b\w+(Error|Exception)\b"
-)
-_NO_ERROR = re.compile(r"(?i)\b(0|no) (errors|fatal|critical)|-W\w*-?error\b|\berrors?: 0\b")
-_DISK_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded")
-_NO_MEMORY = re.compile(
-    r"(?i)\bout of memory\b|cannot allocate memory|\bbad_alloc\b|\bMemoryError\b"
-    r"|signal terminated program|\bKilled$"
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ def run_tool(
         deadline_s: seconds after which it is stopped.
         expected: files, relative to `cwd`, that it must have written.
         env: laid over the environment of this process, of which Prefect's variables are dropped.
-        on_line: gets each line that is not blank, at most half a second after it was printed.
+        on_line: gets each line that is not blank, some half a second after it was printed.
         stall_s: seconds without any output after which it is stopped.
 
     Raises:
@@ -99,12 +81,19 @@ def run_tool(
         ToolTimeoutError: it was stopped at its deadline, or had stalled.
         ToolError: its exit status is not 0, or an expected file was not written by this run.
     """
+    name = Path(argv[0]).name
     outputs = {path: _identity(cwd / path) for path in expected}
     run = supervise(
-        argv, cwd=cwd, log=log, step=step, deadline_s=deadline_s, env=env, on_line=on_line,
+        name,
+        argv,
+        cwd=cwd,
+        log=log,
+        step=step,
+        deadline_s=deadline_s,
+        env=env,
+        on_line=on_line,
         stall_s=stall_s,
-    )  # fmt: skip
-    name = Path(argv[0]).name
+    )
     if run.returncode != 0:
         raise failure(name, run, cwd=cwd, step=step, cause=first_errors(log))
     missing = [path for path, before in outputs.items() if _identity(cwd / path) in (None, before)]
@@ -117,6 +106,7 @@ def run_tool(
 
 
 def supervise(
+    name: str,
     argv: Sequence[str | Path],
     *,
     cwd: Path,
@@ -127,20 +117,20 @@ def supervise(
     on_line: Callable[[str], None] | None = None,
     stall_s: float | None = None,
 ) -> ToolRun:
-    """Run a tool to its end, whatever that is; arguments and errors as `run_tool`."""
-    name = Path(argv[0]).name
+    """Run a tool, called `name` in errors, to its end, whatever that is.
+
+    Arguments and errors as `run_tool`, but for those about exit status and expected files.
+    """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
         lifeline = stack.enter_context(_guarded(argv, cwd, log, env))
-        lines = stack.enter_context(_Lines(log, on_line))
+        lines = stack.enter_context(LogLines(log, on_line))
         poller = select.poll()
         poller.register(lifeline, select.POLLIN)
-        pause_s = 0.0
-        while not poller.poll(1000 * pause_s):
+        while not poller.poll(1000 * min(_POLL_S, deadline_s)):
             now = time.monotonic()
-            fresh = lines.read()
-            last_output = now if fresh else last_output
-            pause_s = 0.0 if fresh == _CHUNK else min(_POLL_S, deadline_s)
+            if lines.read():
+                last_output = now
             if now - start > deadline_s:
                 raise _stopped(name, f"did not end within {deadline_s:g} s", step, log)
             if stall_s is not None and now - last_output > stall_s:
@@ -201,48 +191,6 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8"} | dict(env or {})
 
 
-class _Lines:
-    """The lines of a log that is still being written."""
-
-    def __init__(self, log: Path, on_line: Callable[[str], None] | None) -> None:
-        self._file = log.open("rb")
-        self._on_line = on_line
-        self._rest = b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    def read(self) -> int:
-        """Hand on the lines of the next chunk, and return how many bytes were new."""
-        chunk = self._file.read(_CHUNK)
-        *lines, self._rest = re.split(rb"[\r\n]+", self._rest + chunk)
-        if len(self._rest) > _LONGEST_LINE:
-            lines.append(self._rest)
-            self._rest = b""
-        self._hand_on(lines)
-        return len(chunk)
-
-    def finish(self) -> None:
-        """Hand on everything that is left."""
-        while self.read():
-            pass
-        self._hand_on([self._rest])
-
-    def _hand_on(self, lines: list[bytes]) -> None:
-        if self._on_line is not None:
-            for line in lines:
-                if line.strip():
-                    self._on_line(line.decode(errors="replace"))
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return what every write to a file changes, whatever clock its file system has."""
     try:
@@ -261,48 +209,32 @@ def _stopped(name: str, what: str, step: str, log: Path) -> ToolTimeoutError:
     )
 
 
-def first_errors(log: Path) -> list[str]:
-    """Return the first error lines of a log, or its last lines where none looks like an error.
-
-    The first line that tells of a full disk or of missing memory is always among them.
-    """
-    errors: list[str] = []
-    last: deque[str] = deque(maxlen=_FIRST_ERRORS)
-    telling = [_DISK_FULL, _NO_MEMORY]
-    with log.open(errors="replace") as lines:
-        for line in filter(str.strip, lines):
-            quote = line.strip()[:_LONGEST_QUOTE]
-            last.append(quote)
-            told = [pattern for pattern in telling if pattern.search(line)]
-            telling = [pattern for pattern in telling if pattern not in told]
-            is_error = _ERROR.search(line) and not _NO_ERROR.search(line)
-            if told or (is_error and len(errors) < _FIRST_ERRORS):
-                errors.append(quote)
-    return errors or list(last)
-
-
 def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) -> ToolError:
     """Return the error for a run that failed: what happened, why, and what to do about it."""
     number = _signal_number(run.returncode)
     text = "\n".join(cause)
     remedy = ""
-    if _DISK_FULL.search(text) or shutil.disk_usage(cwd).free < _DISK_FULL_BYTES:
+    how = f"failed with exit status {run.returncode}"
+    if run.returncode == 0:
+        how = "did not do its work, although its exit status is 0"
+    elif run.returncode == -signal.SIGKILL:
+        how = "was killed (SIGKILL), out of memory?"
+    elif number:
+        how = f"was ended by {number.name}" if run.returncode < 0 else f"{how} ({number.name})"
+    if DISK_FULL.search(text) or shutil.disk_usage(cwd).free < _DISK_FULL_BYTES:
         remedy = f"the disk of {cwd} is full: free space, e.g. by `overlayflow store prune`"
-    elif number == signal.SIGKILL or _NO_MEMORY.search(text):
+    elif number == signal.SIGKILL or NO_MEMORY.search(text):
         held = run.peak_rss_bytes / 2**30
         remedy = (
-            f"was killed, out of memory? Its processes held {held:.1f} GiB: close other programs, "
+            f"its processes held up to {held:.1f} GiB: close other programs, "
             "add memory or swap, or run fewer jobs"
         )
     elif number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         remedy = "it was ended from outside: run it again"
     elif number:
         remedy = "the tool itself crashed: run it again, and tell its makers if it stays so"
-    ended = f"exit status {run.returncode}"
-    if number:
-        ended = f"{ended if run.returncode > 0 else 'ended by'} {number.name}"
     return ToolError(
-        "\n    ".join([f"{name} failed, {ended}:", *cause]),
+        "\n    ".join([f"{name} {how}", *cause]),
         where=step,
         remedy=remedy,
         returncode=run.returncode,
