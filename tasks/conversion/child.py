@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from board.kinds import board_kind
+from board.kinds import board_kinds
 
 from tasks.conversion import dataset, hls, modelfile
 from tasks.errors import UnsupportedModelError
 from tasks.records import ConvertSettings, Entry, HlsProject, Record
-from tasks.toolchains.process import child_main
+from tasks.toolchains.child import child_main
 
 
 class ConvertRequest(Record):
@@ -44,7 +44,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     for name, array in (("X_test", x), ("y_test", y), ("y_framework", y_framework)):
         np.save(out / f"{name}.npy", array)
 
-    kind = board_kind(request.settings.board_kind)
+    kind = board_kinds()[request.settings.board_kind]
     golden = (out / "X_test.npy", out / "y_framework.npy")
     graph, backend = hls.convert(model, request.settings, kind, out / "project", golden)
     graph.compile()

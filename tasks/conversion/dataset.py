@@ -143,7 +143,7 @@ def class_numbers(outputs: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     flat = outputs.reshape(len(outputs), -1)
     if flat.shape[1] == 1:
         return (flat[:, 0] >= 0.5).astype(np.int64)  # noqa: PLR2004
-    return flat.argmax(axis=1).astype(np.int64)
+    return np.asarray(flat.argmax(axis=1), dtype=np.int64)
 
 
 def accuracy(outputs: FloatArray, expected: FloatArray) -> float:

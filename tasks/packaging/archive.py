@@ -6,11 +6,17 @@ import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 import board
+from tasks.errors import InputError
 from tasks.packaging.manifest import describe
 from tasks.records import FileDigest, Implementation, Manifest
 
+NAME = "package.tar.gz"
 # Members carry one fixed time, owner and mode, so that the same inputs give the same bytes.
 MEMBER_TIME = 315532800  # 1980-01-01, the earliest that every archive format can hold
 BOARD_MODULES = ("__init__.py", "overlay.py", "runner.py")
@@ -25,7 +31,6 @@ def members(implementation: Implementation, design: Path, project: Path) -> dict
         project: files of the convert step's store entry.
     """
     name = implementation.synthesis.project.settings.project_name
-    shipped = Path(board.__file__).parent
     return {
         "hls4ml_nn.bit": design / f"{name}.bit",
         "hls4ml_nn.hwh": design / f"{name}.hwh",
@@ -33,16 +38,37 @@ def members(implementation: Implementation, design: Path, project: Path) -> dict
         "X_test.npy": project / "X_test.npy",
         "y_test.npy": project / "y_test.npy",
         "y_csim.npy": project / "y_csim.npy",
-        **{f"board/{module}": shipped / module for module in BOARD_MODULES},
+        **_board_programs(),
     }
+
+
+def _board_programs() -> dict[str, Path]:
+    shipped = Path(board.__file__).parent
+    return {f"board/{module}": shipped / module for module in BOARD_MODULES}
+
+
+def board_program_digests() -> dict[str, str]:
+    """SHA-256 of each program that goes to the board with a package."""
+    return {name: file_digest(path) for name, path in _board_programs().items()}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hex.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
 def digests(files: Mapping[str, Path]) -> dict[str, FileDigest]:
     """SHA-256 and size of each file."""
     return {
-        name: FileDigest(
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(), size=path.stat().st_size
-        )
+        name: FileDigest(sha256=file_digest(path), size=path.stat().st_size)
         for name, path in sorted(files.items())
     }
 
@@ -67,3 +93,22 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member.mtime = MEMBER_TIME
     member.mode = 0o644
     tar.addfile(member, io.BytesIO(content))
+
+
+def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
+    """An array that a package carries.
+
+    Raises:
+        InputError: the package has no such member, or it is no .npy file.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile(name)
+            array: npt.NDArray[Any] = np.load(
+                io.BytesIO(member.read() if member else b""), allow_pickle=False
+            )
+    except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
+        raise InputError(
+            f"holds no readable {name}", where=str(archive), remedy="package the design again"
+        ) from error
+    return array

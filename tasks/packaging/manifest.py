@@ -38,9 +38,7 @@ def describe(implementation: Implementation, files: dict[str, FileDigest]) -> Ma
     )
 
 
-def provenance(
-    model_directory: Path, flow_run_id: str | None, gates: tuple[Gate, ...]
-) -> Provenance:
+def provenance(directory: Path, flow_run_id: str | None, gates: tuple[Gate, ...]) -> Provenance:
     """Who builds now: the state of the model's git repository, the flow run, the time."""
     commit = _git(directory, "rev-parse", "HEAD")
     status = _git(directory, "status", "--porcelain") if commit else None

@@ -1,0 +1,59 @@
+"""Entry point of `overlayflow`: reads arguments, runs a command, turns errors into messages."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from deployments.cli import bench, doctor, history, run, store, twin
+from tasks.errors import OverlayflowError
+
+INTERRUPTED = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    top = argparse.ArgumentParser(
+        prog="overlayflow",
+        description="From a trained model to a measured PYNQ overlay, as one Prefect flow.",
+        epilog="Start with: overlayflow twin start; overlayflow run examples/digits/digits.keras "
+        "--data examples/digits/digits.npz --board twin",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (run, bench, twin, store, history, doctor):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done; 1 a step, tool or gate failed; 2 the input or the set-up cannot be used, or the
+        run was interrupted.
+    """
+    arguments = parser().parse_args(argv)
+    _quieten()
+    try:
+        code: int = arguments.run(arguments)
+    except OverlayflowError as error:
+        print(f"overlayflow: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "overlayflow: interrupted; finished steps are kept, the next run goes on after them",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return code
+
+
+def _quieten() -> None:
+    """Prefect's telemetry off, and the log of our own packages in its run logs."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

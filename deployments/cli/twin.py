@@ -1,0 +1,1 @@
+"""overlayflow twin start|status|stop."""

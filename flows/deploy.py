@@ -1,0 +1,60 @@
+"""Flow deploy_model: from a trained model to numbers measured on a board."""
+
+from pathlib import Path
+
+from prefect import flow
+from tasks.benchmark import benchmark
+from tasks.publish import publish
+from tasks.transfer import transfer
+from tasks.validate import validate
+
+from flows.parameters import ConvertSettings, GateSettings, MeasureSettings, Toolchain
+from tasks import gates, pipeline
+from tasks.caching import cached
+from tasks.convert import convert
+from tasks.implement import implement
+from tasks.package import package
+from tasks.records import Run
+from tasks.synthesize import synthesize
+from tasks.toolchains.toolchain import choose
+
+
+@flow(name="deploy-model", flow_run_name="{model.stem} on {board}", retries=0)
+def deploy_model(
+    model: Path,
+    data: Path,
+    board: str = "twin",
+    conversion: ConvertSettings = ConvertSettings(),
+    toolchain: Toolchain = "auto",
+    limits: GateSettings = GateSettings(),
+    measurement: MeasureSettings = MeasureSettings(),
+) -> Run:
+    """Convert, synthesize, implement, package, transfer, benchmark, validate and publish.
+
+    Args:
+        model: Keras model file (.keras or .h5) on the machine that builds.
+        data: .npz file with X_test and y_test on the machine that builds.
+        board: name of the board that measures.
+        conversion: how hls4ml converts the model.
+        toolchain: auto, open (no vendor tools) or vivado.
+        limits: thresholds of the gates between the steps.
+        measurement: how the board measures.
+    """
+    chosen = choose(toolchain)
+    project = cached(convert, pipeline.convert_recipe(model, data, conversion))(
+        model, data, conversion
+    )
+    passed = [gates.require(gate) for gate in gates.after_convert(project, limits)]
+    synthesis = cached(synthesize, pipeline.synthesize_recipe(project, chosen))(
+        project, chosen.name
+    )
+    implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(synthesis)
+    passed += [gates.require(gate) for gate in gates.after_implement(implementation, limits)]
+    checked = tuple(passed)
+    packaged = cached(package, pipeline.package_recipe(implementation, checked))(
+        implementation, checked, model
+    )
+    deployment = transfer(packaged, board)
+    measured = benchmark(deployment, measurement)
+    verdict = validate(measured, limits)
+    return publish(verdict)

@@ -1,0 +1,10 @@
+"""Parameters of the flows: models whose fields become the forms of the Prefect UI."""
+
+from typing import Literal
+
+from tasks.gates import GateSettings
+from tasks.records import ConvertSettings, MeasureSettings
+
+__all__ = ["ConvertSettings", "GateSettings", "MeasureSettings", "Toolchain"]
+
+Toolchain = Literal["auto", "open", "vivado"]

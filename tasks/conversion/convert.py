@@ -1,0 +1,71 @@
+"""The conversion as the flow's process sees it: cheap checks here, the rest in a child."""
+
+import logging
+import re
+from importlib.metadata import version
+
+from board.kinds import board_kinds
+
+from tasks.conversion import dataset
+from tasks.conversion.child import ConvertRequest
+from tasks.errors import InputError
+from tasks.records import ConvertSettings, HlsProject
+from tasks.toolchains.child import run_child
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 3600.0
+# Names that the generated C++ and Verilog would collide with, beside any keyword of theirs.
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+
+
+def check_settings(settings: ConvertSettings) -> None:
+    """Refuse settings that no conversion can use.
+
+    Raises:
+        InputError: unknown board kind, or a project name that is no identifier.
+    """
+    if settings.board_kind not in board_kinds():
+        raise InputError(
+            f"unknown board kind {settings.board_kind!r}",
+            where="board_kind",
+            remedy=f"one of {', '.join(board_kinds())}; a new one is an entry of board/kinds.toml",
+        )
+    if not IDENTIFIER.fullmatch(settings.project_name):
+        raise InputError(
+            f"project name {settings.project_name!r} is no identifier",
+            where="project_name",
+            remedy="use a letter, then up to 62 letters, digits and underscores",
+        )
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions that a conversion depends on; reads metadata, imports nothing."""
+    return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "hgq2", "numpy")}
+
+
+def run_conversion(request: ConvertRequest) -> HlsProject:
+    """Convert in a child process, which alone imports TensorFlow.
+
+    Raises:
+        InputError: model, data or settings cannot be used; found before the child starts where
+            that needs no model.
+        ToolError: the child crashed.
+    """
+    dataset.read(request.data)
+    return run_child(
+        "tasks.conversion.child",
+        request,
+        HlsProject,
+        cwd=request.out,
+        log=request.out / "convert.log",
+        step="convert",
+        deadline_s=DEADLINE_S,
+        on_line=_show_warnings,
+    )
+
+
+def _show_warnings(line: str) -> None:
+    """hls4ml says much; its warnings are what a person should read."""
+    if re.match(r"\s*(WARNING|ERROR|UserWarning)\b", line):
+        log.warning("hls4ml: %s", line.strip())

@@ -1,0 +1,19 @@
+"""Step implement: RTL becomes a design that can be loaded."""
+
+from prefect import task
+
+from tasks import pipeline
+from tasks.caching import open_store
+from tasks.records import Implementation, Synthesis
+from tasks.toolchains.toolchain import choose
+
+
+@task(
+    name="implement",
+    task_run_name="implement {synthesis.project.settings.project_name} for "
+    "{synthesis.project.part}",
+    persist_result=True,
+)
+def implement(synthesis: Synthesis) -> Implementation:
+    """Implement a synthesis with the toolchain that made it."""
+    return pipeline.implement(open_store(), choose(synthesis.toolchain), synthesis)

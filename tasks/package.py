@@ -1,0 +1,20 @@
+"""Step package: a design, its test data, driver and runner become package.tar.gz."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.runtime import flow_run
+
+from tasks import pipeline
+from tasks.caching import open_store
+from tasks.records import Gate, Implementation, Package
+
+
+@task(
+    name="package",
+    task_run_name="package {implementation.synthesis.project.settings.project_name}",
+    persist_result=True,
+)
+def package(implementation: Implementation, passed: tuple[Gate, ...], model: Path) -> Package:
+    """Package a design; its manifest says what was made of what, by whom."""
+    return pipeline.package(open_store(), implementation, passed, model, flow_run.id)

@@ -1,0 +1,18 @@
+"""Step synthesize: an hls4ml project becomes RTL."""
+
+from prefect import task
+
+from tasks import pipeline
+from tasks.caching import open_store
+from tasks.records import HlsProject, Synthesis, ToolchainName
+from tasks.toolchains.toolchain import choose
+
+
+@task(
+    name="synthesize",
+    task_run_name="synthesize {project.settings.project_name} with {toolchain}",
+    persist_result=True,
+)
+def synthesize(project: HlsProject, toolchain: ToolchainName) -> Synthesis:
+    """Synthesize an hls4ml project with a toolchain."""
+    return pipeline.synthesize(open_store(), choose(toolchain), project)
