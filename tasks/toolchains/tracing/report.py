@@ -1,0 +1,23 @@
+"""What building a core tells the process that asked for it."""
+
+from typing import Literal
+
+from tasks.records import Cycles, Record, Resources
+
+
+class CoreReport(Record):
+    """A core that computes what the C simulation does, on every test sample.
+
+    Attributes:
+        latency_cycles: register stages between input and output.
+        interval_cycles: a new sample may enter in every clock cycle.
+        samples: test samples that were checked, all of them bit-exact.
+        estimate: alkaid's own count of LUTs and flip-flops, before any synthesis.
+        versions: of the tools that were used.
+    """
+
+    latency_cycles: Cycles
+    interval_cycles: Literal[1] = 1
+    samples: int
+    estimate: Resources
+    versions: dict[str, str]
