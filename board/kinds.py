@@ -1,0 +1,70 @@
+"""Reads kinds.toml: the board kinds that overlayflow knows, as data. Host side (Python 3.11)."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+ProcessingSystem = Literal["zynq7000", "zynqmp", "x86"]
+
+
+@dataclass(frozen=True)
+class PartResources:
+    """Primitives that a part has; `carry4` is 0 on parts with CARRY8."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram_36k: int
+    carry4: int
+
+
+@dataclass(frozen=True)
+class BoardKind:
+    """One kind of board.
+
+    Attributes:
+        name: the key in kinds.toml; hls4ml's own name where hls4ml knows the board.
+        part: the full part name, as Vivado writes it.
+        processing_system: what runs Python.
+        pynq: pynq versions that run on the board, oldest first.
+        fabric_clock_mhz: the fabric's clock in hls4ml's design.
+        dma_stream_bits: width of the DMA's streams; 0 without an AXI DMA.
+        dma_length_bits: width of its length registers: a transfer is shorter than 2**this bytes.
+        rails: whether pynq can read the board's supplies.
+        environment_file: shell file on the board that sets up pynq's environment.
+        xrt: what XILINX_XRT is set to on the board.
+        resources: of the part.
+        hls4ml_backend: that writes projects for the board; empty if none does.
+        hls4ml_board: the board's name there; empty if it has none.
+        no_hls4ml: why those two are empty.
+    """
+
+    name: str
+    part: str
+    processing_system: ProcessingSystem
+    pynq: tuple[str, ...]
+    fabric_clock_mhz: float
+    dma_stream_bits: int
+    dma_length_bits: int
+    rails: bool
+    environment_file: str
+    xrt: str
+    resources: PartResources
+    hls4ml_backend: str = ""
+    hls4ml_board: str = ""
+    no_hls4ml: str = ""
+
+
+@cache
+def board_kinds() -> dict[str, BoardKind]:
+    """All board kinds by name, in the order of kinds.toml."""
+    text = Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8")
+    return {name: _kind(name, table) for name, table in tomllib.loads(text).items()}
+
+
+def _kind(name: str, table: dict[str, Any]) -> BoardKind:
+    resources = PartResources(**table.pop("resources"))
+    pynq = tuple(table.pop("pynq"))
+    return BoardKind(name=name, resources=resources, pynq=pynq, **table)

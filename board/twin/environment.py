@@ -1,0 +1,39 @@
+"""The environment of a program that runs on a twin."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from board.kinds import BoardKind
+
+EMULATION = Path(__file__).parent / "emulation"
+"""On the PYTHONPATH of every Python on a twin: it brings the emulated device under pynq."""
+
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def board_environment(
+    python: Path, kind: BoardKind, home: Path, commands: Path | None = None
+) -> Mapping[str, str]:
+    """Build the whole environment: nothing of the host's own reaches a twin.
+
+    Args:
+        python: the interpreter of the board's Python environment, in its `bin` directory.
+        kind: what the twin stands in for.
+        home: home directory of the user.
+        commands: directory with commands that stand in for the board's own (sudo).
+    """
+    # Not resolved: in a virtual environment the interpreter is a link out of it.
+    path = [str(python.parent.absolute()), *([str(commands)] if commands else []), _SYSTEM_PATH]
+    return {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "LOGNAME": "xilinx",
+        "OVERLAYFLOW_TWIN_KIND": kind.name,
+        "OVERLAYFLOW_TWIN_PART": kind.part,
+        "PATH": ":".join(path),
+        "PYTHONPATH": str(EMULATION.absolute()),
+        "SHELL": "/bin/sh",
+        "USER": "xilinx",
+        # As /etc/profile.d/pynq_venv.sh on the boards: pynq looks for devices only with it.
+        "XILINX_XRT": kind.xrt,
+    }

@@ -1,0 +1,213 @@
+"""Starts, watches and stops twins, each a server process of its own with a directory of its own."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from board.kinds import board_kinds
+
+from .errors import TwinError
+from .record import TwinDirectory, TwinRecord, TwinSettings, start_time
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_START_S = 30.0
+_ANSWER_S = 10.0
+_STOP_S = 5.0
+_POLL_S = 0.05
+_LOG_TAIL_LINES = 8
+_ROOT = Path(__file__).parents[2]
+
+
+def start(
+    state_dir: Path,
+    name: str,
+    *,
+    python: Path,
+    kind: str = "pynq-z2",
+    port: int = 0,
+    password: str = "xilinx",  # noqa: S107  # the boards' own factory login, on loopback only
+) -> TwinRecord:
+    """Start a twin, or return the one that runs.
+
+    Args:
+        state_dir: directory of all twins; the twin's own is `state_dir / name`.
+        name: lower-case letters, digits and dashes.
+        python: the interpreter of the board's Python environment.
+        kind: an entry of kinds.toml with a Zynq-7000.
+        port: to listen on; 0 takes a free one.
+        password: of the user `xilinx`.
+
+    Raises:
+        TwinError: it cannot be started, or runs as another kind.
+    """
+    directory = _directory(state_dir, name)
+    _check_kind(kind)
+    with _locked(directory):
+        running = _running(directory)
+        if running is not None:
+            if running.kind != kind:
+                raise TwinError(
+                    f"twin {name} runs as {running.kind}, not as {kind}",
+                    "stop it first, or give the new one another name",
+                )
+            return running
+        _check_python(python)
+        directory.record.unlink(missing_ok=True)
+        directory.write_settings(TwinSettings(name, kind, str(python.absolute()), port, password))
+        return _spawn(directory)
+
+
+def status(state_dir: Path, name: str) -> TwinRecord | None:
+    """Return the record of a twin that runs and answers; None if it does not run.
+
+    Raises:
+        TwinError: its process runs, but nobody can log in.
+    """
+    directory = _directory(state_dir, name)
+    record = _running(directory)
+    if record is not None:
+        _check_answer(record)
+    return record
+
+
+def names(state_dir: Path) -> list[str]:
+    """Names of all twins that were ever started in `state_dir`, running or not."""
+    return sorted(path.parent.name for path in state_dir.glob("*/settings.json"))
+
+
+def stop(state_dir: Path, name: str) -> bool:
+    """Stop a twin and all that runs on it; False if it did not run."""
+    directory = _directory(state_dir, name)
+    if not directory.root.exists():
+        return False
+    with _locked(directory):
+        record = _running(directory)
+        if record is not None:
+            _end(record)
+        directory.record.unlink(missing_ok=True)
+    return record is not None
+
+
+def _directory(state_dir: Path, name: str) -> TwinDirectory:
+    if not _NAME.fullmatch(name):
+        raise TwinError(
+            f"{name!r} cannot be the name of a twin",
+            "use up to 32 lower-case letters, digits and dashes",
+        )
+    return TwinDirectory(state_dir.absolute() / name)
+
+
+@contextlib.contextmanager
+def _locked(directory: TwinDirectory) -> Iterator[None]:
+    directory.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with directory.lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _running(directory: TwinDirectory) -> TwinRecord | None:
+    record = directory.read_record()
+    if record is None or start_time(record.pid) != record.started:
+        return None
+    return record
+
+
+def _check_kind(kind: str) -> None:
+    kinds = board_kinds()
+    emulated = [name for name, each in kinds.items() if each.processing_system == "zynq7000"]
+    if kind not in emulated:
+        what = "is not emulated by the twin" if kind in kinds else "is no board kind"
+        raise TwinError(f"{kind} {what}", f"use one of {', '.join(emulated)}")
+
+
+def _check_python(python: Path) -> None:
+    command = [str(python), "-c", "import importlib.metadata as m; m.version('pynq')"]
+    try:
+        found = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        found = False
+    if not found:
+        raise TwinError(
+            f"the twin's Python environment is missing: {python} is no Python with pynq",
+            "run `make board-env`",
+        )
+
+
+def _spawn(directory: TwinDirectory) -> TwinRecord:
+    """Start the server process and wait until it listens."""
+    command = [sys.executable, "-m", "board.twin.server", "--state", str(directory.root)]
+    with directory.log.open("ab") as log:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=_ROOT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        record = directory.read_record()
+        if record is not None and record.pid == server.pid:
+            return record
+        if server.poll() is not None:
+            raise TwinError(
+                f"the twin's server ended with status {server.returncode}:\n{_tail(directory.log)}",
+                f"see {directory.log}",
+            )
+        time.sleep(_POLL_S)
+    server.kill()
+    raise TwinError(f"the twin did not listen within {_START_S:.0f} s", f"see {directory.log}")
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+
+def _check_answer(record: TwinRecord) -> None:
+    """Log in with the twin's key, to the very host that the record names."""
+    import asyncssh
+
+    async def log_in() -> None:
+        known = asyncssh.import_known_hosts(f"[{record.host}]:{record.port} {record.host_key}\n")
+        async with asyncssh.connect(
+            record.host,
+            record.port,
+            username=record.user,
+            known_hosts=known,
+            client_keys=[record.client_key],
+            config=None,
+        ):
+            pass
+
+    try:
+        asyncio.run(asyncio.wait_for(log_in(), _ANSWER_S))
+    except (OSError, TimeoutError, asyncssh.Error) as error:
+        raise TwinError(
+            f"twin {record.name} runs (pid {record.pid}) but does not answer: {error}",
+            f"see {record.log}; stop and start it",
+        ) from error
+
+
+def _end(record: TwinRecord) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record.pid, number)
+        deadline = time.monotonic() + _STOP_S
+        while time.monotonic() < deadline:
+            if start_time(record.pid) != record.started:
+                return
+            time.sleep(_POLL_S)
+    raise TwinError(
+        f"twin {record.name} (pid {record.pid}) does not end, not even by SIGKILL",
+        "end the process by hand",
+    )

@@ -1,0 +1,151 @@
+"""What a twin keeps in its directory, and the record of a running one."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+USER = "xilinx"
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class TwinRecord:
+    """A twin that listens. Written by its server, gone when it stops.
+
+    Attributes:
+        name: unique within a state directory.
+        kind: an entry of kinds.toml.
+        pid: of the server process.
+        started: the kernel's start time of that process, in clock ticks since boot: tells it from
+            another process that was given the same pid later.
+        host: address it listens on.
+        port: TCP port.
+        user: login name.
+        host_key: public host key, as in known_hosts ("ssh-ed25519 AAAA...").
+        client_key: file with a private key that may log in, mode 0600.
+        home: the user's home directory.
+        log: the server's log.
+    """
+
+    name: str
+    kind: str
+    pid: int
+    started: int
+    host: str
+    port: int
+    user: str
+    host_key: str
+    client_key: str
+    home: str
+    log: str
+
+
+@dataclass(frozen=True)
+class TwinSettings:
+    """What a server is started with.
+
+    Attributes:
+        name: of the twin.
+        kind: an entry of kinds.toml.
+        python: interpreter of the board's Python environment.
+        port: to listen on; 0 takes a free one.
+        password: of the user, for login and sudo.
+    """
+
+    name: str
+    kind: str
+    python: str
+    port: int
+    password: str
+
+
+@dataclass(frozen=True)
+class TwinDirectory:
+    """The files of one twin."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """TwinSettings as JSON."""
+        return self.root / "settings.json"
+
+    @property
+    def record(self) -> Path:
+        """TwinRecord as JSON; there while the twin runs."""
+        return self.root / "record.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts or stops the twin."""
+        return self.root / "lock"
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.root / "server.log"
+
+    @property
+    def host_key(self) -> Path:
+        """The server's private key."""
+        return self.root / "host_key"
+
+    @property
+    def client_key(self) -> Path:
+        """A private key that may log in."""
+        return self.root / "client_key"
+
+    @property
+    def commands(self) -> Path:
+        """Commands that stand in for a board's own."""
+        return self.root / "bin"
+
+    @property
+    def home(self) -> Path:
+        """The user's home directory."""
+        return self.root / "home" / USER
+
+    def read_settings(self) -> TwinSettings:
+        """Read what the twin was last started with."""
+        return TwinSettings(**_read(self.settings))
+
+    def write_settings(self, settings: TwinSettings) -> None:
+        """Write what the twin is to be started with."""
+        _write(self.settings, asdict(settings))
+
+    def read_record(self) -> TwinRecord | None:
+        """Read the record; None if there is none or it is of another version."""
+        try:
+            return TwinRecord(**_read(self.record))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write_record(self, record: TwinRecord) -> None:
+        """Publish the record, whole or not at all."""
+        _write(self.record, asdict(record))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return fields
+
+
+def _write(path: Path, fields: dict[str, Any]) -> None:
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def start_time(pid: int) -> int | None:
+    """When a process was started, in clock ticks since boot; None if it does not run."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The command, second field, may hold anything in its parentheses; state and start time are
+    # fields 3 and 22. A zombie has ended, even if nobody has asked yet.
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])
