@@ -408,3 +408,34 @@ class Verdict(Record):
     def passed(self) -> bool:
         """Whether no gate that may fail the flow has failed."""
         return all(gate.passed or gate.mode == "warn" for gate in self.gates)
+
+
+class MeasureSettings(Record):
+    """How the board measures.
+
+    Attributes:
+        passes: over all test samples; their outputs must agree.
+        batches: sizes of the independent runs that T(N) = a + b N is fitted to.
+        deadline_s: seconds after which the benchmark is stopped.
+    """
+
+    passes: int = Field(default=3, ge=1, description="passes over all test samples")
+    batches: tuple[int, ...] = Field(
+        default=(1, 4, 16, 64, 256), description="batch sizes that the time is fitted over"
+    )
+    deadline_s: float = Field(default=600.0, gt=0, description="the benchmark stops after this")
+
+
+class Run(Record):
+    """One flow run, as the history keeps it.
+
+    Attributes:
+        flow_run_id: of Prefect.
+        flow_run_name: of Prefect.
+        finished: UTC, ISO 8601.
+    """
+
+    flow_run_id: str
+    flow_run_name: str
+    finished: str
+    verdict: Verdict

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from board.kinds import board_kinds
 
+from board.kinds import board_kinds
 from tasks.conversion import dataset, hls, modelfile
 from tasks.errors import UnsupportedModelError
 from tasks.records import ConvertSettings, Entry, HlsProject, Record
@@ -50,7 +50,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     graph.compile()
     y_csim = np.asarray(graph.predict(x), dtype=np.float32).reshape(y_framework.shape)
     np.save(out / "y_csim.npy", y_csim)
-    save_graph(graph, out / "model.fml")
+    hls.save(graph, out / "model.fml")
     _remove_leftovers(out / "project")
 
     stream_in, stream_out = hls.streams(graph, request.settings)

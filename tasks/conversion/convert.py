@@ -5,7 +5,6 @@ import re
 from importlib.metadata import version
 
 from board.kinds import board_kinds
-
 from tasks.conversion import dataset
 from tasks.conversion.child import ConvertRequest
 from tasks.errors import InputError

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from board.kinds import BoardKind
+import numpy as np
 
+from board.kinds import BoardKind
 from tasks.conversion import modelfile
 from tasks.errors import InputError, UnsupportedModelError
 from tasks.records import ConvertSettings, FixedPoint, Stream
@@ -182,3 +183,16 @@ def fixed_point(precision: Any) -> FixedPoint:
             **modes,
         }
     )
+
+
+def save(graph: Any, path: Path) -> None:
+    """Save the converted graph, with every layer's precisions, as an .fml file.
+
+    hls4ml 1.3 writes arrays as files of their own, but stumbles over tuples of arrays (HGQ2's
+    masks of sign, integer and fraction bits): those become nested lists.
+    """
+    for layer in graph.get_layers():
+        for name, value in layer.attributes.attributes.items():
+            if isinstance(value, tuple) and all(isinstance(item, np.ndarray) for item in value):
+                layer.attributes.attributes[name] = [item.tolist() for item in value]
+    graph.save(path)

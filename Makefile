@@ -1,0 +1,53 @@
+# Two environments: .venv runs the flow; .venv-board is the twin's, with the genuine pynq, whose
+# numpy (< 2) does not go together with TensorFlow's. Exact versions are in constraints/.
+PYTHON ?= python3
+VENV := .venv
+BOARD_VENV := .venv-board
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help env board-env demo test lint bench twin-stop clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints/host.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "overlayflow needs Python 3.11 or later; say which: make PYTHON=python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once; about 2 GB, a few minutes)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints/host.txt --editable '.[dev]'
+	@touch $@
+
+$(BOARD_VENV)/.installed: constraints/board.txt
+	@echo "setting up $(BOARD_VENV) (once)"
+	$(PYTHON) -m venv $(BOARD_VENV)
+	$(BOARD_VENV)/bin/python $(PIP_INSTALL) --requirement constraints/board.txt
+	@touch $@
+
+env: $(VENV)/.installed  ## set up the host's environment
+board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
+
+demo: env board-env  ## the main job: a digits model, from Keras to numbers from the twin board
+	@$(BIN)/overlayflow twin start
+	@$(BIN)/overlayflow run examples/digits/digits.keras \
+	  --data examples/digits/digits.npz --board twin
+
+test: lint board-env  ## everything that CI checks
+	$(BIN)/pytest
+
+lint: env  ## ruff, mypy --strict, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: env board-env  ## measure speed and size against their budgets
+	$(BIN)/python -m bench
+
+twin-stop: env  ## stop the twin
+	$(BIN)/overlayflow twin stop
+
+clean:  ## remove both environments
+	rm -rf $(VENV) $(BOARD_VENV)

@@ -1,0 +1,73 @@
+"""The figures of a verdict, worded once for the terminal, the report and the artifacts."""
+
+from tasks.records import Resources, Verdict
+
+RESOURCES = ("lut", "ff", "dsp", "bram_36k")
+
+
+def rows(verdict: Verdict) -> list[tuple[str, str]]:
+    """Label and value of every figure that a person looks for."""
+    measurement = verdict.measurement
+    manifest = measurement.deployment.package.manifest
+    simulated = " (simulated)" if measurement.simulated else ""
+    power = measurement.power_w
+    deployment = measurement.deployment
+    return [
+        ("verdict", "passed" if verdict.passed else "FAILED"),
+        ("model", f"{manifest.model_name} (SHA-256 {manifest.model_digest[:12]})"),
+        ("board", f"{deployment.board} ({deployment.board_kind}, {manifest.target})"),
+        ("accuracy, framework", percent(manifest.accuracy_framework)),
+        ("accuracy, hls4ml C simulation", percent(manifest.accuracy_csim)),
+        ("accuracy, board", percent(verdict.accuracy_board)),
+        (
+            "bit-exact with the C simulation",
+            f"{verdict.bit_exact} of {verdict.samples} test samples",
+        ),
+        ("clock read back", f"{measurement.clock_mhz:g} MHz{simulated}"),
+        ("latency, batch 1", _latency(verdict) + simulated),
+        ("cycles per sample", _number(measurement.cycles_per_sample) + simulated),
+        ("inferences per second", f"{measurement.inferences_per_s:,.0f}{simulated}"),
+        (
+            "power",
+            "not measured" if measurement.power_w is None else f"{measurement.power_w:.2f} W",
+        ),
+        *utilisation_rows(verdict),
+    ]
+
+
+def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
+    """Used and available primitives, one row a resource."""
+    manifest = verdict.measurement.deployment.package.manifest
+    found = manifest.utilisation
+    if found is None:
+        return [("utilisation", "not known")]
+    return [
+        (
+            f"{name.upper().replace('_', ' ')} of {manifest.part}",
+            _share(found.used, found.available, name) + f", {found.stage}",
+        )
+        for name in RESOURCES
+    ]
+
+
+def percent(share: float | None) -> str:
+    """A share as percentage; 'no class labels' for None."""
+    return "no class labels" if share is None else f"{share:.2%}"
+
+
+def _share(used: Resources, available: Resources, name: str) -> str:
+    have = getattr(available, name)
+    take = getattr(used, name)
+    return f"{take:g} of {have:g} ({take / have:.1%})" if have else f"{take:g}"
+
+
+def _latency(verdict: Verdict) -> str:
+    measurement = verdict.measurement
+    parts = [f"{name} {seconds * 1e6:.3g} µs" for name, seconds in measurement.latency_s.items()]
+    if measurement.latency_cycles is not None:
+        parts.append(f"{measurement.latency_cycles} cycles from first word in to first word out")
+    return ", ".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"
