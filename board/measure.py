@@ -1,0 +1,289 @@
+"""The measurements: what is run, what of it is timed, and how figures are drawn from it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from importlib.util import find_spec
+from math import ceil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Progress = Callable[[str, int, int], None]
+
+WARM_UP_RUNS = 5
+RUNS_PER_SIZE = 7
+MOST_SHOWN = 10
+MOST_RERUN = 64
+POWER_S = 2.0
+POWER_INTERVAL_S = 0.05
+BOARD_RAIL = "12V_power"  # where a board measures its own supply, that is all the rails together
+
+
+class Timed(NamedTuple):
+    """One call of `predict`.
+
+    Attributes:
+        outputs: samples x output shape.
+        seconds: that it took.
+        phases: the same in parts.
+    """
+
+    outputs: NDArray[Any]
+    seconds: float
+    phases: dict[str, float]
+
+
+class Bench:
+    """Runs samples and times them.
+
+    On a real board the time is that of the whole call, from the array of inputs to the array of
+    outputs. A twin has no such time: there it is that of the transfers, in fabric clock cycles.
+    """
+
+    def __init__(self, overlay: Any, clock_mhz: float) -> None:
+        """Take a loaded overlay, and the fabric's clock as read back."""
+        self._overlay = overlay
+        self._clock_hz = clock_mhz * 1e6
+        self.simulated = hasattr(overlay.device, "twin_cycles")
+
+    def run(self, samples: NDArray[Any]) -> Timed:
+        """Run samples once."""
+        if not self.simulated:
+            outputs = self._overlay.predict(samples)
+            phases = dict(self._overlay.phases)
+            return Timed(outputs, sum(phases.values()), phases)
+        before = self._overlay.device.twin_cycles
+        outputs = self._overlay.predict(samples)
+        seconds = (self._overlay.device.twin_cycles - before) / self._clock_hz
+        return Timed(outputs, seconds, {"dma": seconds})
+
+
+class Counters:
+    """The cycle counters that overlayflow's own shell has beside the core."""
+
+    _ID, _CONTROL, _SAMPLES, _STALL_IN, _STALL_OUT, _FIRST, _LAST = (
+        0x00,
+        0x08,
+        0x10,
+        0x14,
+        0x18,
+        0x20,
+        0x28,
+    )  # bytes from the block's base address
+    _MAGIC = 0x4F464C57
+
+    def __init__(self, mmio: Any) -> None:
+        self._mmio = mmio
+
+    @classmethod
+    def find(cls, overlay: Any, project_name: str) -> Counters | None:
+        """The design's counters; None where it has none, as hls4ml's own designs."""
+        from pynq import MMIO
+
+        block = overlay.ip_dict.get(f"hier_0/{project_name}_axi_0")
+        if block is None or "phys_addr" not in block:
+            return None
+        mmio = MMIO(block["phys_addr"], block["addr_range"], device=overlay.device)
+        return cls(mmio) if mmio.read(cls._ID) == cls._MAGIC else None
+
+    def clear(self) -> None:
+        """Start counting at zero."""
+        self._mmio.write(self._CONTROL, 1)
+
+    def read(self) -> dict[str, int]:
+        """Samples and clock cycles since `clear`."""
+        return {
+            "samples": self._mmio.read(self._SAMPLES),
+            "input_stall_cycles": self._mmio.read(self._STALL_IN),
+            "output_stall_cycles": self._mmio.read(self._STALL_OUT),
+            "first_out_cycles": self._wide(self._FIRST),
+            "last_out_cycles": self._wide(self._LAST),
+        }
+
+    def _wide(self, low: int) -> int:
+        return int(self._mmio.read(low)) | int(self._mmio.read(low + 4)) << 32
+
+
+def batch_one(
+    bench: Bench, inputs: NDArray[Any], repeats: int, progress: Progress
+) -> dict[str, Any]:
+    """Latency of single samples: every time, and percentiles of them."""
+    for _ in range(WARM_UP_RUNS):
+        bench.run(inputs[:1])
+    seconds = []
+    for index in range(repeats):
+        sample = index % len(inputs)
+        seconds.append(bench.run(inputs[sample : sample + 1]).seconds)
+        if index % 50 == 0:
+            progress("batch 1", index, repeats)
+    progress("batch 1", repeats, repeats)
+    return {
+        "latency_s": {f"p{p}": _percentile(seconds, p) for p in (50, 95, 99)},
+        "latency_runs_s": seconds,
+    }
+
+
+def series(
+    bench: Bench, inputs: NDArray[Any], sizes: Sequence[int], progress: Progress
+) -> dict[str, Any]:
+    """T(N) = a + b N over batch sizes N, from runs of their own for each."""
+    measured = []
+    for index, size in enumerate(sizes):
+        batch = np.resize(inputs, (size, *inputs.shape[1:]))
+        bench.run(batch)  # buffers grow here
+        seconds = [bench.run(batch).seconds for _ in range(RUNS_PER_SIZE)]
+        measured.append({"samples": size, "seconds": seconds})
+        progress("batch sizes", index + 1, len(sizes))
+    return {"series": measured, "fit": fit(measured)}
+
+
+def fit(measured: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    """Least squares of the relative error, over the medians of each size.
+
+    Of the relative error, as the small batches tell `overhead_s`: their absolute errors vanish
+    beside those of the big ones.
+    """
+    if len(measured) < 2:  # noqa: PLR2004  # a line needs two points
+        return None
+    sizes = np.array([float(point["samples"]) for point in measured])
+    seconds = np.array([_percentile(point["seconds"], 50) for point in measured])
+    per_sample, overhead = np.polyfit(sizes, seconds, 1, w=1 / seconds)
+    return {"overhead_s": float(overhead), "per_sample_s": float(per_sample)}
+
+
+def all_samples(
+    bench: Bench,
+    counters: Counters | None,
+    inputs: NDArray[Any],
+    passes: int,
+    progress: Progress,
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Run all samples several times; whether the outputs are the same every time.
+
+    Returns:
+        The outputs of the first pass, and figures.
+    """
+    runs: list[Timed] = []
+    unsteady = np.zeros(len(inputs), bool)
+    counted: dict[str, int] | None = None
+    if counters:
+        counters.clear()
+    for index in range(passes):
+        runs.append(bench.run(inputs))
+        if counters and not index:
+            counted = counters.read()
+        unsteady |= _differing(runs[-1].outputs, runs[0].outputs)
+        progress("all samples", index + 1, passes)
+    seconds = [run.seconds for run in runs]
+    typical = runs[seconds.index(_percentile(seconds, 50))]
+    return runs[0].outputs, {
+        "passes_s": seconds,
+        "phases_s": typical.phases,
+        "inferences_per_s": len(inputs) / typical.seconds,
+        "deterministic": not unsteady.any(),
+        "unsteady_samples": np.flatnonzero(unsteady).tolist(),
+        "counters": counted,
+        "cycles_per_sample": counted["last_out_cycles"] / len(inputs) if counted else None,
+    }
+
+
+def latency_cycles(bench: Bench, counters: Counters | None, inputs: NDArray[Any]) -> int | None:
+    """Cycles from the first word of one sample in to its first word out."""
+    if counters is None:
+        return None
+    counters.clear()
+    bench.run(inputs[:1])
+    return counters.read()["first_out_cycles"]
+
+
+def compare(
+    bench: Bench, inputs: NDArray[Any], outputs: NDArray[Any], golden: NDArray[Any]
+) -> dict[str, Any]:
+    """Hold outputs against the golden ones, and run again the samples that differ.
+
+    Outputs that are wrong in the same way every time tell of a wrong design; others of a board,
+    clock or memory that cannot be trusted.
+    """
+    wrong = np.flatnonzero(_differing(outputs, golden))
+    shown = [_first_difference(int(i), golden[i], outputs[i]) for i in wrong[:MOST_SHOWN]]
+    result: dict[str, Any] = {"mismatches": len(wrong), "first": shown, "rerun": None}
+    again = wrong[:MOST_RERUN]
+    if len(again):
+        together = bench.run(inputs[again]).outputs
+        alone = np.concatenate([bench.run(inputs[i : i + 1]).outputs for i in again])
+        steady = not (
+            _differing(together, outputs[again]) | _differing(alone, outputs[again])
+        ).any()
+        result["rerun"] = {
+            "samples": len(again),
+            "wrong_together": int(_differing(together, golden[again]).sum()),
+            "wrong_alone": int(_differing(alone, golden[again]).sum()),
+            "suspect": "design" if steady else "board",
+        }
+    return result
+
+
+def power(bench: Bench, inputs: NDArray[Any]) -> dict[str, Any]:
+    """Mean power of every rail, in W, without and with load; None where there are no rails."""
+    rails = [] if bench.simulated else _rails()  # a twin would find the host's
+    if not rails:
+        return {"power_w": None, "power": None}
+    idle = _recorded(rails, lambda: time.sleep(POWER_INTERVAL_S))
+    load = _recorded(rails, lambda: bench.run(inputs))
+    whole = load.get(BOARD_RAIL, sum(load.values()))
+    return {"power_w": whole, "power": {"idle_w": idle, "load_w": load}}
+
+
+def _rails() -> list[Any]:
+    """The power sensors that pynq finds, and can record."""
+    import pynq
+
+    if find_spec("pandas") is None:  # pynq's recorder needs it
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pynq warns where libsensors is missing
+        rails = pynq.get_rails().values()
+    return [rail.power for rail in rails if rail.power is not None]
+
+
+def _recorded(rails: list[Any], work: Callable[[], object]) -> dict[str, float]:
+    """Mean of each rail while `work` is done again and again."""
+    import pynq
+
+    recorder = pynq.DataRecorder(*rails)
+    end = time.monotonic() + POWER_S
+    with recorder.record(POWER_INTERVAL_S):
+        while time.monotonic() < end:
+            work()
+    return {rail.name: float(recorder.frame[rail.name].mean()) for rail in rails}
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    """The nearest-rank percentile: a value that was measured."""
+    return sorted(values)[max(0, ceil(percent / 100 * len(values)) - 1)]
+
+
+def _differing(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples have an element that is not the same; NaN is the same as NaN."""
+    same = (some == others) | ((some != some) & (others != others))  # noqa: PLR0124  # NaN
+    result: NDArray[np.bool_] = ~same.reshape(len(some), -1).all(axis=1)
+    return result
+
+
+def _first_difference(
+    sample: int, expected: NDArray[Any], got: NDArray[Any]
+) -> dict[str, int | float | list[int]]:
+    where = np.argwhere(_differing(got.reshape(-1, 1), expected.reshape(-1, 1)))[0][0]
+    return {
+        "sample": sample,
+        "element": int(where),
+        "expected": float(expected.flat[where]),
+        "got": float(got.flat[where]),
+    }

@@ -1,0 +1,233 @@
+"""A drop-in for the driver that hls4ml ships, without its defects.
+
+    from board.overlay import NeuralNetworkOverlay
+    nn = NeuralNetworkOverlay("hls4ml_nn.bit", X_test.shape, y_test.shape)
+    y_hw, seconds, rate = nn.predict(X_test, profile=True)
+
+It takes any number of samples, never waits longer than `timeout_s`, returns arrays of their own,
+and converts packed fixed-point words by itself when manifest.json lies beside the bit file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pynq import Overlay, allocate
+
+from board.codec import RawCodec, codec_of
+from board.dma import Dma, DmaError, DmaTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["DmaError", "DmaTimeoutError", "NeuralNetworkOverlay"]
+
+DMA_TIMEOUT_S = 10.0
+PHASES = ("encode", "copy_in", "dma", "copy_out", "decode")
+
+
+class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
+    """A loaded hls4ml design, with buffers that grow with the batch.
+
+    Attributes:
+        dma: the DMA between memory and design.
+        timeout_s: the longest wait for either DMA channel.
+        phases: seconds that the last `predict` spent in each of PHASES.
+        input_buffer: what is sent, samples x elements; the next `predict` writes over it.
+        output_buffer: what is received, likewise.
+    """
+
+    def __init__(  # noqa: PLR0917  # the arguments of hls4ml's driver, in its order
+        self,
+        bitfile_name: str,
+        x_shape: Sequence[int],
+        y_shape: Sequence[int],
+        dtype: DTypeLike = np.float32,
+        dtbo: str | None = None,
+        download: bool = True,
+        ignore_version: bool = False,
+        device: Any = None,
+    ) -> None:
+        """Load a design and allocate buffers.
+
+        Args:
+            bitfile_name: with its .hwh file, and preferably manifest.json, beside it.
+            x_shape: of the input, batch axis first; `predict` takes other batches, too.
+            y_shape: of the output, likewise.
+            dtype: of the elements on the stream. Other than float32 means that the caller
+                encodes and decodes; float32 that packed words are converted here.
+            dtbo: device tree overlay, as in pynq.Overlay.
+            download: whether to program the PL, or use the design that it holds.
+            ignore_version: whether drivers of other IP versions will do.
+            device: a pynq.Device; the active one by default.
+
+        Raises:
+            ValueError: the shapes are not those of the design, or its DMA cannot be used.
+        """
+        super().__init__(
+            bitfile_name, dtbo=dtbo, download=download, ignore_version=ignore_version, device=device
+        )
+        self.timeout_s = DMA_TIMEOUT_S
+        self.phases = dict.fromkeys(PHASES, 0.0)
+        self.dma = Dma(self.hier_0.axi_dma_0)
+        self._y_shape = tuple(y_shape[1:])
+        self._input, self._output = _codecs(
+            self.bitfile_name, prod(x_shape[1:]), prod(y_shape[1:]), dtype
+        )
+        # A transfer holds whole samples only.
+        sample_bytes = max(self._input.sample_bytes, self._output.sample_bytes)
+        self._most_samples = self.dma.max_bytes // sample_bytes
+        if not self._most_samples:
+            raise ValueError(f"one sample is longer than the DMA's {self.dma.max_bytes} bytes")
+        self.input_buffer: Any = None
+        self.output_buffer: Any = None
+        self._reserve(x_shape[0])
+
+    def predict(
+        self,
+        X: Any,  # noqa: N803  # the name that hls4ml's driver gave it
+        debug: bool = False,
+        profile: bool = False,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Run samples through the design.
+
+        Args:
+            X: samples x input shape.
+            debug: print a line for each transfer.
+            profile: print the rate, and return it.
+            encode: from X to the elements on the stream, called once.
+            decode: from the elements on the stream, samples x output shape, called once.
+
+        Returns:
+            The outputs, samples x output shape; with `profile` (outputs, seconds, samples/s).
+
+        Raises:
+            ValueError: X has another shape than the design's input, or a value, such as NaN,
+                that packed words cannot hold.
+            DmaTimeoutError: the design did not take its input, or did not answer, in time.
+            DmaError: the DMA failed.
+        """
+        watch = _Stopwatch()
+        samples = _rows(X if encode is None else encode(X), self._input.size)
+        watch.lap("encode")
+        self._reserve(len(samples))
+        watch.restart()
+        parts: list[NDArray[Any]] = []
+        for chunk in self._chunks(len(samples)):
+            elements = samples[chunk]
+            if encode is None:
+                elements = self._input.encode(elements)
+            watch.lap("encode")
+            received = self._exchange(elements, watch)
+            if decode is None:
+                received = self._output.decode(received)
+            watch.lap("decode")
+            parts.append(received)
+            if debug:
+                print(f"samples {chunk.start} to {chunk.stop - 1}: sent and received")
+        outputs = np.concatenate(parts) if parts else self._none()
+        outputs = outputs.reshape((len(samples), *self._y_shape))
+        if decode is not None:
+            outputs = decode(outputs)
+        watch.lap("decode")
+        self.phases = watch.seconds
+        return _profiled(outputs, len(samples), watch.total()) if profile else outputs
+
+    def free_buffers(self) -> None:
+        """Give the buffers' memory back; the next `predict` allocates it again."""
+        for buffer in (self.input_buffer, self.output_buffer):
+            if buffer is not None:
+                buffer.freebuffer()
+        self.input_buffer = self.output_buffer = None
+
+    def _exchange(self, elements: NDArray[Any], watch: _Stopwatch) -> NDArray[Any]:
+        """Send the elements of some samples, and copy those that came back."""
+        count = len(elements)
+        # Slices of a buffer know their physical address: caches are flushed for these bytes only.
+        source, target = self.input_buffer[:count], self.output_buffer[:count]
+        source[:, : self._input.size] = elements
+        watch.lap("copy_in")
+        self.dma.exchange(source, target, self.timeout_s)
+        watch.lap("dma")
+        received = np.array(target[:, : self._output.size])
+        watch.lap("copy_out")
+        return received
+
+    def _none(self) -> NDArray[Any]:
+        return self._output.decode(np.empty((0, self._output.size), self._output.dtype))
+
+    def _chunks(self, count: int) -> Iterator[slice]:
+        for start in range(0, count, self._most_samples):
+            yield slice(start, min(start + self._most_samples, count))
+
+    def _reserve(self, samples: int) -> None:
+        """Have buffers for that many samples, or for as many as one transfer takes."""
+        samples = min(samples, self._most_samples)
+        if self.input_buffer is not None and len(self.input_buffer) >= samples:
+            return
+        self.free_buffers()
+        samples = max(samples, 1)
+        shapes = (samples, self._input.row), (samples, self._output.row)
+        self.input_buffer = allocate(shapes[0], self._input.dtype, target=self.device)
+        self.output_buffer = allocate(shapes[1], self._output.dtype, target=self.device)
+        self.input_buffer[:] = 0  # also the padding, which is never written again
+
+
+class _Stopwatch:
+    """Seconds by phase, a phase being what came before its `lap`."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] += now - self._last
+        self._last = now
+
+    def restart(self) -> None:
+        """Leave out the time since the last lap."""
+        self._last = time.perf_counter()
+
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
+def _codecs(
+    bitfile_name: str, x_size: int, y_size: int, dtype: DTypeLike
+) -> tuple[RawCodec, RawCodec]:
+    """Input's and output's codec, from the manifest beside the bit file if there is one."""
+    path = Path(bitfile_name).with_name("manifest.json")
+    if np.dtype(dtype) != np.float32 or not path.exists():
+        return RawCodec(x_size, dtype), RawCodec(y_size, dtype)
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    codecs = codec_of(manifest["input"]), codec_of(manifest["output"])
+    for codec, name, size in ((codecs[0], "input", x_size), (codecs[1], "output", y_size)):
+        if codec.size != size:
+            shape = manifest[name]["shape"]
+            raise ValueError(f"the design's {name} has shape {shape}, not {size} elements a sample")
+    return codecs
+
+
+def _rows(samples: Any, size: int) -> NDArray[Any]:
+    """Samples x elements; raises ValueError when the samples are of another size."""
+    array = np.asarray(samples)
+    if not array.ndim or array.size != len(array) * size:
+        raise ValueError(f"input of shape {array.shape}; the design takes {size} elements a sample")
+    return array.reshape(len(array), size)
+
+
+def _profiled(outputs: Any, samples: int, seconds: float) -> tuple[Any, float, float]:
+    """Print and return what hls4ml's driver does with `profile`."""
+    rate = samples / seconds
+    print(f"Classified {samples} samples in {seconds} seconds ({rate} inferences / s)")
+    return outputs, seconds, rate

@@ -1,0 +1,100 @@
+"""A package on the board: what its manifest says, and whether its files are what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from board.supervision import BAD_PACKAGE, WRONG_TARGET, RunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BIT, HWH, INPUTS, GOLDEN = "hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_csim.npy"
+SCHEMA = 1
+_BLOCK = 1 << 20
+
+
+def read_manifest(package: Path) -> dict[str, Any]:
+    """Read manifest.json, and check the files that a run needs against it.
+
+    Raises:
+        RunError: a file is missing or changed, or the manifest is not of this schema.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((package / "manifest.json").read_text("utf-8"))
+        schema, files = manifest["schema_version"], manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(f"manifest.json cannot be read: {error}") from error
+    if schema != SCHEMA:
+        raise _damaged(f"manifest.json has schema {schema}, this runner reads {SCHEMA}")
+    for name in (BIT, HWH, INPUTS, GOLDEN):
+        if name not in files:
+            raise _damaged(f"manifest.json does not list {name}")
+        _check(package / name, files[name]["sha256"])
+    return manifest
+
+
+def check_target(manifest: dict[str, Any], *, simulated: bool) -> None:
+    """Raise RunError unless the package is for this kind of board."""
+    if (manifest["target"] == "twin") != simulated:
+        here = "a twin" if simulated else "real hardware"
+        raise RunError(
+            "wrong_target",
+            f"the package is for target {manifest['target']}, this board is {here}",
+            "toolchain `open` builds for twins, `vivado` for real boards",
+            WRONG_TARGET,
+        )
+
+
+def content_named(package: Path, manifest: dict[str, Any], directory: Path) -> Path:
+    """Give the design a name made from its content.
+
+    pynq caches what it parsed of an .hwh file under its name: a rebuilt design under an old name
+    would be met with the old one's addresses.
+
+    Returns:
+        The .bit file in `directory`, with its .hwh and the manifest beside it.
+    """
+    digests = manifest["files"][BIT]["sha256"] + manifest["files"][HWH]["sha256"]
+    name = "nn_" + hashlib.sha256(digests.encode()).hexdigest()[:12]
+    directory.mkdir(parents=True, exist_ok=True)
+    names = {BIT: f"{name}.bit", HWH: f"{name}.hwh", "manifest.json": "manifest.json"}
+    for source, target in names.items():
+        _link(package / source, directory / target)
+    return directory / f"{name}.bit"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check(path: Path, sha256: str) -> None:
+    try:
+        actual = digest(path)
+    except OSError as error:
+        raise _damaged(f"{path.name} cannot be read: {error.strerror}") from error
+    if actual != sha256:
+        raise _damaged(f"{path.name} is not the packaged file: SHA-256 {actual}, not {sha256}")
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file; a copy where the file system has no hard links."""
+    if target.exists():
+        target.unlink()
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _damaged(what: str) -> RunError:
+    return RunError("bad_package", what, "transfer the package again", BAD_PACKAGE)

@@ -1,0 +1,298 @@
+"""Measures a package on the board it lies on.
+
+    cd PACKAGE && python3 -m board.runner --out DIR --run-id ID < LIFELINE
+
+The package is the current directory. The run ends when stdin does, on SIGTERM, or at --deadline;
+DIR/runner.pid names the process, which leads a process group, as long as it lives.
+
+Stdout holds JSON lines: `{"event": "progress", "phase": ..., "done": ..., "of": ...}`, and at the
+end `{"event": "done"}` or `{"event": "error", "kind": ..., "what": ..., "remedy": ...}`.
+
+Exit status: 0 measured; 1 the run failed; 2 wrong arguments; 3 another run has the board;
+4 the package is for another target; 5 the package is damaged; 6 no board, or it does not take the
+design; 7 the controller is gone; 8 deadline; 128 + n ended by signal n.
+
+DIR then holds y_hw.npy (float32, samples x output shape) and results.json:
+
+    schema_version       1
+    run_id, started      as asked; UTC
+    wall_s               that the run took, loading included
+    target, simulated    of the package; whether the board is a twin: times are then clock cycles
+                         of the fabric over clock_mhz, and cover the DMA transfers only
+    board                model (device tree), machine, device (pynq's name)
+    versions             python, numpy, pynq
+    bit_sha256           of the design that was loaded
+    clock_mhz            read back after loading; it was within 0.5 % of clock_built_mhz
+    clock_built_mhz      of the manifest
+    samples, passes      number of test samples; how often all of them ran
+    latency_s            batch 1: p50, p95, p99 of latency_runs_s (one `predict` each)
+    series               [{samples: N, seconds: [of each run]}]
+    fit                  T(N) = overhead_s + per_sample_s N through the series, or null
+    passes_s             seconds of each pass over all samples
+    phases_s             of the median pass: encode, copy_in, dma, copy_out, decode; twin: dma
+    inferences_per_s     of the median pass
+    deterministic        whether all passes gave the same outputs; else unsteady_samples
+    latency_cycles       first word in to first word out of one sample, or null without counters
+    cycles_per_sample    first word in to last word out of one pass, over samples, or null
+    counters             of the first pass: samples, input_stall_cycles, output_stall_cycles,
+                         first_out_cycles, last_out_cycles; null without counters
+    csim                 mismatches (samples that differ from y_csim.npy), first ([{sample,
+                         element, expected, got}]), rerun (null, or samples, wrong_together,
+                         wrong_alone, suspect: "design" or "board")
+    power_w              under load, all rails together; null: not measured
+    power                idle_w, load_w by rail, or null
+    y_hw_sha256          of y_hw.npy
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from board import measure, package
+from board.dma import DmaError, DmaTimeoutError
+from board.supervision import (
+    NO_BOARD,
+    BoardLock,
+    Events,
+    RunError,
+    Stopped,
+    Supervision,
+    write_atomically,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+CLOCK_TOLERANCE = 0.005
+BATCHES = (1, 4, 16, 64, 256)
+PID_FILE = "runner.pid"
+DMA_REMEDY = (
+    "if other designs run on this board, the design takes or gives another number of stream words "
+    "than its manifest says; else power-cycle the board"
+)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="board.runner", description="Measure a package.")
+    parser.add_argument("--out", type=Path, required=True, help="directory for the results")
+    parser.add_argument("--run-id", required=True, help="whose run this is, for the lock's record")
+    parser.add_argument("--passes", type=_positive, default=3, help="over all test samples")
+    parser.add_argument("--repeats", type=_positive, default=500, help="runs of single samples")
+    parser.add_argument("--batches", type=_sizes, default=BATCHES, help="sizes, as 1,16,256")
+    parser.add_argument("--deadline", type=float, help="seconds that the run may take")
+    parser.add_argument("--dma-timeout", type=float, default=10.0, help="seconds of one transfer")
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "overlayflow-board.lock",
+        help="file that stands for the board",
+    )
+    return parser
+
+
+def main() -> int:
+    """Run, and return the exit status."""
+    options = arguments().parse_args()
+    events = Events()
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with _pid_file(options.out):
+            supervision = Supervision(options.deadline)
+            try:
+                _run(options, events, supervision)
+            finally:
+                supervision.finish()
+    except Exception as error:  # noqa: BLE001  # every failure becomes an event, with its cause
+        failure = _explained(error)
+    except Stopped as stopped:
+        failure = stopped.error
+    else:
+        events.emit("done")
+        return 0
+    events.emit("error", kind=failure.kind, what=failure.what, remedy=failure.remedy)
+    return failure.code
+
+
+def _run(options: argparse.Namespace, events: Events, supervision: Supervision) -> None:
+    """Measure the package in the current directory, and write the results."""
+    started = time.time()
+    with BoardLock(options.lock, options.run_id):
+        events.progress("verify", 0, 1)
+        manifest = package.read_manifest(Path.cwd())
+        events.progress("load", 0, 1)
+        device = _device()
+        package.check_target(manifest, simulated=hasattr(device, "twin_cycles"))
+        overlay = _load(manifest, options)
+        try:
+            outputs, figures = _measured(overlay, manifest, options, events)
+        finally:
+            overlay.free_buffers()
+    supervision.finish()
+    encoded = io.BytesIO()
+    np.save(encoded, outputs)
+    write_atomically(options.out / "y_hw.npy", encoded.getvalue())
+    results = {
+        "schema_version": SCHEMA,
+        "run_id": options.run_id,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "wall_s": time.time() - started,
+        "target": manifest["target"],
+        "bit_sha256": manifest["files"][package.BIT]["sha256"],
+        "board": _board(device),
+        "versions": _versions(),
+        "y_hw_sha256": package.digest(options.out / "y_hw.npy"),
+        **figures,
+    }
+    write_atomically(options.out / "results.json", json.dumps(results, indent=1).encode())
+
+
+def _measured(
+    overlay: Any, manifest: dict[str, Any], options: argparse.Namespace, events: Events
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """All measurements: the outputs, and the fields of results.json that tell of them."""
+    inputs = np.load(package.INPUTS)
+    golden = np.load(package.GOLDEN)
+    clock_mhz = _clock(manifest["clock_mhz"])
+    bench = measure.Bench(overlay, clock_mhz)
+    counters = measure.Counters.find(overlay, manifest["project_name"])
+    figures = {
+        "simulated": bench.simulated,
+        "clock_mhz": clock_mhz,
+        "clock_built_mhz": manifest["clock_mhz"],
+        "samples": len(inputs),
+        "passes": options.passes,
+    }
+    figures.update(measure.batch_one(bench, inputs, options.repeats, events.progress))
+    figures.update(measure.series(bench, inputs, options.batches, events.progress))
+    figures["latency_cycles"] = measure.latency_cycles(bench, counters, inputs)
+    outputs, over_all = measure.all_samples(
+        bench, counters, inputs, options.passes, events.progress
+    )
+    figures.update(over_all)
+    events.progress("compare", 0, 1)
+    figures["csim"] = measure.compare(bench, inputs, outputs, golden)
+    events.progress("power", 0, 1)
+    figures.update(measure.power(bench, inputs))
+    return outputs, figures
+
+
+def _device() -> Any:
+    """The board, as pynq finds it."""
+    try:
+        import pynq
+
+        device = pynq.Device.active_device
+    except Exception as error:
+        raise RunError(
+            "no_board",
+            f"pynq finds no board: {error}",
+            "over SSH it needs root and the environment of /etc/profile.d/pynq_venv.sh, "
+            "XILINX_XRT=/usr among it",
+            NO_BOARD,
+        ) from error
+    return device
+
+
+def _load(manifest: dict[str, Any], options: argparse.Namespace) -> Any:
+    """Program the PL with the package's design."""
+    bit = package.content_named(Path.cwd(), manifest, options.out / "design")
+    x_shape, y_shape = ((1, *manifest[tensor]["shape"]) for tensor in ("input", "output"))
+    try:
+        from board.overlay import NeuralNetworkOverlay
+
+        overlay = NeuralNetworkOverlay(str(bit), x_shape, y_shape)
+    except Exception as error:
+        raise RunError(
+            "not_loaded",
+            f"the board does not take the design: {error}",
+            "check that it was built for this board, and that the run has root's rights",
+            NO_BOARD,
+        ) from error
+    overlay.timeout_s = options.dma_timeout
+    return overlay
+
+
+def _clock(built_mhz: float) -> float:
+    """The fabric's clock, read back in MHz; raises RunError when it is not what was built."""
+    import pynq
+
+    actual = float(pynq.Clocks.fclk0_mhz)
+    if abs(actual - built_mhz) > CLOCK_TOLERANCE * built_mhz:
+        raise RunError(
+            "wrong_clock",
+            f"the fabric runs at {actual:g} MHz, the design was built for {built_mhz:g} MHz",
+            "build for a clock that the board's dividers can make",
+        )
+    return actual
+
+
+def _explained(error: Exception) -> RunError:
+    """What an exception means for the run; the traceback of an unexpected one goes to stderr."""
+    if isinstance(error, RunError):
+        return error
+    if isinstance(error, DmaError):
+        kind = "dma_timeout" if isinstance(error, DmaTimeoutError) else "dma_error"
+        return RunError(kind, str(error), DMA_REMEDY)
+    traceback.print_exception(type(error), error, error.__traceback__)
+    what = f"{type(error).__name__}: {error}"
+    return RunError("failed", what, "see the traceback on stderr")
+
+
+def _board(device: Any) -> dict[str, str | None]:
+    try:
+        model = Path("/proc/device-tree/model").read_text("utf-8").strip("\0\n")
+    except OSError:
+        model = None
+    return {"model": model, "machine": platform.machine(), "device": getattr(device, "name", None)}
+
+
+def _versions() -> dict[str, str]:
+    import pynq
+
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pynq": pynq.__version__,
+    }
+
+
+@contextlib.contextmanager
+def _pid_file(directory: Path) -> Iterator[None]:
+    path = directory / PID_FILE
+    write_atomically(path, f"{os.getpid()}\n".encode())
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(_positive(size) for size in text.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

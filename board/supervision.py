@@ -1,0 +1,175 @@
+"""A run as a process on the board: one at a time, and gone when its controller is.
+
+A controller starts the runner over SSH and holds its stdin open. When the connection breaks,
+stdin ends, and so does the run; the design is not left with a transfer under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE, NO_BOARD, ABANDONED, DEADLINE = 1, 3, 4, 5, 6, 7, 8
+GRACE_S = 10.0
+
+
+class RunError(Exception):
+    """The run cannot go on.
+
+    Attributes:
+        kind: a word for programs.
+        what: what went wrong, one sentence.
+        remedy: what to do about it.
+        code: exit status.
+    """
+
+    def __init__(self, kind: str, what: str, remedy: str, code: int = FAILED) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.remedy = remedy
+        self.code = code
+
+
+class Stopped(BaseException):
+    """Somebody or something ended the run; like KeyboardInterrupt, no error of the program.
+
+    Attributes:
+        error: why.
+    """
+
+    def __init__(self, error: RunError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+class Events:
+    """JSON lines on stdout, one event a line; what libraries print goes to stderr."""
+
+    def __init__(self) -> None:
+        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write one event; one that nobody can receive any more is lost."""
+        with contextlib.suppress(BrokenPipeError):  # the end of stdin is what ends the run
+            self._stream.write(json.dumps({"event": event, **fields}) + "\n")
+            self._stream.flush()
+
+    def progress(self, phase: str, done: int, of: int) -> None:
+        """Say how far a phase is."""
+        self.emit("progress", phase=phase, done=done, of=of)
+
+
+class BoardLock:
+    """The right to program the PL: held by one process of the board at a time.
+
+    The kernel releases it when the process ends, however it ends.
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        """Take the lock.
+
+        Raises:
+            RunError: another process has it.
+        """
+        # Without O_CREAT first: in a sticky /tmp the kernel denies even root an O_CREAT open of
+        # another user's file (fs.protected_regular).
+        flags = os.O_RDWR | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(path, flags)
+        except FileNotFoundError:
+            self._fd = os.open(path, flags | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._fd, 4096).decode("utf-8", "replace").strip()
+            raise RunError(
+                "busy",
+                f"another run has the board: {holder or 'it has not said which'}",
+                "wait for it to end, or end it",
+                BUSY,
+            ) from None
+        record = {"run_id": run_id, "pid": os.getpid(), "started": time.strftime("%FT%T%z")}
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, json.dumps(record).encode(), 0)
+
+    def __enter__(self) -> None:
+        """Keep it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+
+
+class Supervision:
+    """Ends the run, by raising Stopped in the main thread, on a signal or a lost controller."""
+
+    def __init__(self, deadline_s: float | None) -> None:
+        """Start watching.
+
+        The process becomes the leader of a process group of its own, so that a controller can
+        end it with everything that it started.
+
+        Args:
+            deadline_s: seconds that the whole run may take.
+        """
+        if os.getpgrp() != os.getpid():
+            os.setsid()
+        self._abandoned = False
+        self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, self._on_signal)
+        if deadline_s is not None:
+            signal.setitimer(signal.ITIMER_REAL, deadline_s)
+        threading.Thread(target=self._watch_stdin, daemon=True).start()
+
+    def finish(self) -> None:
+        """From here on nothing interrupts: results are being written, or the board tidied."""
+        self._stopping = True
+
+    def _watch_stdin(self) -> None:
+        # os.read, as a reader blocked in sys.stdin would hold its lock when the program ends.
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        self._abandoned = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
+        os._exit(ABANDONED)  # the main thread is stuck where no signal reaches it
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        raise Stopped(self._reason(number))
+
+    def _reason(self, number: int) -> RunError:
+        if self._abandoned:
+            what = "the controller is gone: stdin has ended"
+            return RunError("abandoned", what, "keep stdin open while it runs", ABANDONED)
+        if number == signal.SIGALRM:
+            return RunError("deadline", "the run took too long", "allow it more time", DEADLINE)
+        name = signal.Signals(number).name
+        return RunError("terminated", f"ended by {name}", "start the run again", 128 + number)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is never seen half-written."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
