@@ -14,7 +14,11 @@ from .fabric import FabricError
 
 
 class _TwinBitfile(BitfileHandler):  # type: ignore[misc]  # pynq is untyped
-    """Parses as the boards' device does, without the two things a board has and a twin has not."""
+    """Parses as the boards' device does, without what a board has and a twin has not."""
+
+    def get_bin_data(self) -> Any:
+        # Not in the byte order of the FPGA manager: no such thing here.
+        return bit_header(str(self._filepath))["data"]
 
     def get_xclbin_data(self) -> Any:
         # A board describes the memories with `xclbinutil`, a program of XRT; pynq ships the result
