@@ -1,0 +1,102 @@
+"""Entries that several machines share: one tar object each, below an fsspec URL."""
+
+import contextlib
+import shutil
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import fsspec
+
+from tasks.errors import StoreError
+from tasks.records import Entry
+from tasks.storage.entry import FILES, MANIFEST
+
+
+class Remote:
+    """The objects `<url>/<step>/<digest>.tar`.
+
+    Nothing is trusted that comes from there: the caller checks what was fetched against its
+    manifest, and nothing is written outside of the directory that was asked for.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+
+    def has(self, entry: Entry) -> bool:
+        """Whether there is an object; it may still be corrupt."""
+        with self._reaching():
+            self._fs.invalidate_cache()  # other machines write too
+            return bool(self._fs.exists(self._path(entry)))
+
+    def put(self, entry: Entry, directory: Path) -> None:
+        """Upload an entry's directory; it appears, or replaces an object, whole or not at all."""
+        path = self._path(entry)
+        part = f"{path}.{uuid.uuid4().hex}.part"
+        with self._reaching():
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                with (
+                    self._fs.open(part, "wb") as file,
+                    tarfile.open(fileobj=file, mode="w|", dereference=True) as tar,
+                ):
+                    tar.add(directory / MANIFEST, MANIFEST)
+                    tar.add(directory / FILES, FILES)
+                self._fs.mv(part, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._fs.rm(part)
+                raise
+
+    def fetch(self, entry: Entry, directory: Path) -> None:
+        """Download an entry into an empty directory; raises ValueError on a bad object."""
+        with (
+            self._reaching(),
+            self._fs.open(self._path(entry), "rb") as file,
+            _bad_is_value_error(),
+            tarfile.open(fileobj=file, mode="r|") as tar,
+        ):
+            for member in tar:
+                _extract(tar, member, directory)
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"the shared store cannot be used: {error}",
+                where=self._url,
+                remedy="check its address, the network, your rights, and the space on both sides",
+                transient=True,
+            ) from error
+
+    def _path(self, entry: Entry) -> str:
+        return f"{self._root.rstrip('/')}/{entry.step}/{entry.digest}.tar"
+
+
+@contextlib.contextmanager
+def _bad_is_value_error() -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise ValueError(f"not a whole archive: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"the member {member.name} leads out of the archive")
+    path = directory / name
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    content = tar.extractfile(member)
+    if not member.isfile() or content is None:
+        raise ValueError(f"the member {member.name} is not a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    path.chmod(0o755 if member.mode & 0o100 else 0o644)
