@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from prefect import flow
-from tasks.benchmark import benchmark
-from tasks.publish import publish
-from tasks.transfer import transfer
-from tasks.validate import validate
 
 from flows.parameters import ConvertSettings, GateSettings, MeasureSettings, Toolchain
 from tasks import gates, pipeline
+from tasks.benchmark import benchmark
 from tasks.caching import cached
 from tasks.convert import convert
 from tasks.implement import implement
 from tasks.package import package
+from tasks.publish import publish
 from tasks.records import Run
 from tasks.synthesize import synthesize
 from tasks.toolchains.toolchain import choose
+from tasks.transfer import transfer
+from tasks.validate import validate
 
 
 @flow(name="deploy-model", flow_run_name="{model.stem} on {board}", retries=0)
@@ -56,5 +56,7 @@ def deploy_model(
     )
     deployment = transfer(packaged, board)
     measured = benchmark(deployment, measurement)
-    verdict = validate(measured, limits)
-    return publish(verdict)
+    run = publish(validate(measured, limits))
+    for gate in run.verdict.gates:
+        gates.require(gate)
+    return run

@@ -19,7 +19,16 @@ from tasks.records import FileDigest, Implementation, Manifest
 NAME = "package.tar.gz"
 # Members carry one fixed time, owner and mode, so that the same inputs give the same bytes.
 MEMBER_TIME = 315532800  # 1980-01-01, the earliest that every archive format can hold
-BOARD_MODULES = ("__init__.py", "overlay.py", "runner.py")
+BOARD_MODULES = (
+    "__init__.py",
+    "codec.py",
+    "dma.py",
+    "measure.py",
+    "overlay.py",
+    "package.py",
+    "runner.py",
+    "supervision.py",
+)
 
 
 def members(implementation: Implementation, design: Path, project: Path) -> dict[str, Path]:

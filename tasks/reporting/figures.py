@@ -27,10 +27,7 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("latency, batch 1", _latency(verdict) + simulated),
         ("cycles per sample", _number(measurement.cycles_per_sample) + simulated),
         ("inferences per second", f"{measurement.inferences_per_s:,.0f}{simulated}"),
-        (
-            "power",
-            "not measured" if measurement.power_w is None else f"{measurement.power_w:.2f} W",
-        ),
+        ("power", "not measured" if power is None else f"{power:.2f} W"),
         *utilisation_rows(verdict),
     ]
 

@@ -1,28 +1,11 @@
 """What a toolchain is: a way from an hls4ml project to a design that can be loaded."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from tasks.errors import ToolMissingError
-from tasks.records import Entry, HlsProject, Implementation, Synthesis, ToolchainName
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a toolchain or board needs, and whether it is there.
-
-    Attributes:
-        name: of the tool, file or setting.
-        ok: whether it is there, in a version that works.
-        detail: the version found, or what is wrong.
-        remedy: the command that mends it.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
+from tasks.finding import Finding
+from tasks.records import Entry, HlsProject, Implementation, Record, Synthesis, ToolchainName
 
 
 class Toolchain(Protocol):

@@ -1,0 +1,149 @@
+"""overlayflow run: the whole way, from a model to numbers from a board."""
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.cli.output import add_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from tasks.records import ConvertSettings, Run
+
+LOCAL_UI = "http://127.0.0.1:4200"
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of the flow deploy_model."""
+    parser = commands.add_parser(
+        "run",
+        help="convert, synthesize, implement, package, deploy and measure a model",
+        description="Runs the flow deploy_model here: a Keras model becomes an overlay that is "
+        "measured on a board. Steps whose inputs did not change come from the store.",
+        epilog="Example: overlayflow run examples/digits/digits.keras "
+        "--data examples/digits/digits.npz --board twin",
+    )
+    parser.add_argument("model", type=Path, help="Keras model, .keras or .h5")
+    parser.add_argument("--data", type=Path, required=True, help=".npz with X_test and y_test")
+    parser.add_argument("--board", default="twin", help="board that measures (%(default)s)")
+    parser.add_argument(
+        "--toolchain",
+        choices=("auto", "open", "vivado"),
+        default="auto",
+        help="open needs no vendor tools (%(default)s)",
+    )
+    hls = parser.add_argument_group("conversion, in hls4ml's words")
+    hls.add_argument("--board-kind", default="pynq-z2", help="(%(default)s)")
+    hls.add_argument("--project-name", help="(the model file's name)")
+    hls.add_argument("--precision", default="auto", help="e.g. 'fixed<16,6>' (%(default)s)")
+    hls.add_argument(
+        "--layer-precision", action="append", default=[], metavar="LAYER=PRECISION",
+        help="exception for one layer; may be repeated",
+    )  # fmt: skip
+    hls.add_argument("--reuse-factor", type=int, default=1, help="(%(default)s)")
+    hls.add_argument(
+        "--layer-reuse-factor", action="append", default=[], metavar="LAYER=N",
+        help="exception for one layer; may be repeated",
+    )  # fmt: skip
+    hls.add_argument("--strategy", choices=("Latency", "Resource"), default="Latency")
+    hls.add_argument("--io-type", choices=("io_parallel", "io_stream"), default="io_parallel")
+    hls.add_argument("--clock-period", type=float, default=10.0, metavar="NS", help="(%(default)s)")
+    hls.add_argument(
+        "--words", choices=("float32", "packed"), default="float32",
+        help="what a stream word holds: one float32 as with hls4ml's own driver, or several "
+        "fixed-point elements (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gates", choices=("fail", "warn"), default="fail",
+        help="what a failed gate does (%(default)s)",
+    )  # fmt: skip
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Check the input in a second, then run the flow."""
+    settings = _settings(arguments)
+    _refuse_bad_input(arguments, settings)
+    from flows.deploy import deploy_model
+    from tasks.gates import GateSettings
+
+    outcome = deploy_model(
+        model=arguments.model.absolute(),
+        data=arguments.data.absolute(),
+        board=arguments.board,
+        conversion=settings,
+        toolchain=arguments.toolchain,
+        limits=GateSettings(mode=arguments.gates),
+    )
+    show(outcome, as_json=arguments.json)
+    return 0
+
+
+def _settings(arguments: Namespace) -> "ConvertSettings":
+    from pydantic import ValidationError
+
+    from tasks.errors import InputError
+    from tasks.records import ConvertSettings
+
+    try:
+        return ConvertSettings(
+            board_kind=arguments.board_kind,
+            project_name=arguments.project_name or _identifier(arguments.model.stem),
+            precision=arguments.precision,
+            layer_precision=dict(_pairs(arguments.layer_precision)),
+            reuse_factor=arguments.reuse_factor,
+            layer_reuse_factor={
+                layer: int(text) for layer, text in _pairs(arguments.layer_reuse_factor)
+            },
+            strategy=arguments.strategy,
+            io_type=arguments.io_type,
+            clock_period_ns=arguments.clock_period,
+            words=arguments.words,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(f"{first['msg']} (it is {first['input']!r})", where=name) from error
+    except ValueError as error:
+        raise InputError(str(error), where="arguments") from error
+
+
+def _identifier(stem: str) -> str:
+    """A model file's name as a project name."""
+    name = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in stem)
+    return name if name[:1].isalpha() else f"model_{name}"
+
+
+def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = [text.partition("=") for text in texts]
+    for layer, equals, value in pairs:
+        if not (layer and equals and value):
+            raise ValueError(f"{layer!r} is not of the form LAYER=VALUE")
+    return [(layer, value) for layer, _, value in pairs]
+
+
+def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
+    """Find what is wrong with the input before Prefect starts, which takes up to 20 s."""
+    from tasks import boards, pipeline
+    from tasks.conversion import dataset
+    from tasks.toolchains.toolchain import choose
+
+    pipeline.convert_recipe(arguments.model, arguments.data, settings)
+    dataset.read(arguments.data)
+    choose(arguments.toolchain)
+    boards.address(arguments.board)
+
+
+def show(outcome: "Run", *, as_json: bool) -> None:
+    """The table that a run ends with, or its record."""
+    if as_json:
+        print_json(outcome)
+        return
+    from tasks.reporting.links import where_to_look
+
+    from tasks.reporting import figures
+
+    print_table(outcome.flow_run_name, ("figure", "value"), figures.rows(outcome.verdict))
+    for line in where_to_look(outcome):
+        print(line)

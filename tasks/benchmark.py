@@ -1,0 +1,20 @@
+"""Step benchmark: a deployed package is measured on its board."""
+
+from prefect import task
+from prefect.runtime import task_run
+
+from tasks import measuring, retries
+from tasks.records import Deployment, Measurement, MeasureSettings
+
+
+@task(
+    name="benchmark",
+    task_run_name="benchmark {deployment.package.manifest.project_name} on {deployment.board}",
+    retries=retries.RETRIES,
+    retry_delay_seconds=retries.BACKOFF,
+    retry_jitter_factor=retries.JITTER,
+    retry_condition_fn=retries.is_transient,
+)
+def benchmark(deployment: Deployment, settings: MeasureSettings) -> Measurement:
+    """Run the benchmark on the board; never cached, since a board is not a function."""
+    return measuring.benchmark(deployment, settings, str(task_run.id))

@@ -1,0 +1,40 @@
+"""One thing that this machine needs: whether it is there, and how to get it."""
+
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+from tasks.records import Record
+
+
+class Finding(Record):
+    """One thing that a toolchain or board needs, and whether it is there.
+
+    Attributes:
+        name: of the tool, file or setting.
+        ok: whether it is there, in a version that works.
+        detail: the version found, or what is wrong.
+        remedy: the command that mends it.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def package(name: str) -> Finding:
+    """Whether a Python package is installed in this environment."""
+    try:
+        return Finding(name, ok=True, detail=version(name))
+    except PackageNotFoundError:
+        return Finding(name, ok=False, detail="not installed", remedy="make env")
+
+
+def program(name: str) -> Finding:
+    """Whether a program is on PATH, and its version."""
+    path = shutil.which(name)
+    if path is None:
+        return Finding(name, ok=False, detail="not on PATH", remedy=f"apt install {name}")
+    asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return Finding(name, ok=True, detail=(asked.stdout.splitlines() or [path])[0])

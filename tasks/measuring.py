@@ -1,0 +1,82 @@
+"""The measuring steps as plain functions: a package goes to a board and is measured there."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from board.kinds import board_kinds
+from tasks import boards
+from tasks.errors import InputError
+from tasks.packaging.archive import NAME
+from tasks.records import Deployment, Measurement, MeasureSettings, Package
+from tasks.remote import measurement, transfer
+from tasks.remote.ssh import connect
+from tasks.settings import home
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+MEGA = 1e6
+
+
+def deploy(store: Store, package: Package, board: str) -> Deployment:
+    """Bring a package to a board, unless the board has it.
+
+    Raises:
+        InputError: the package is for another part than the board's.
+        BoardError: the board cannot be reached, or does not take it.
+    """
+    address = boards.address(board)
+    part = board_kinds()[address.kind].part
+    if package.manifest.part != part:
+        raise InputError(
+            f"the package is for {package.manifest.part}, the board has {part}",
+            where=address.label,
+            remedy="build for that board's kind, or take another board",
+        )
+    started = time.monotonic()
+    archive = store.files(package.entry) / NAME
+    with connect(address) as connection:
+        deployed = transfer.deploy(connection, archive, package.digest, on_progress=_progress())
+    return Deployment(
+        package=package,
+        board=address.name,
+        board_kind=address.kind,
+        directory=deployed.directory,
+        sent_bytes=deployed.sent_bytes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Log every tenth of a transfer."""
+    shown = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if total and 10 * done // total > shown:
+            shown = 10 * done // total
+            log.info("sent %.1f of %.1f MB", done / MEGA, total / MEGA)
+
+    return show
+
+
+def benchmark(deployment: Deployment, settings: MeasureSettings, run_id: str) -> Measurement:
+    """Measure a deployed package on its board.
+
+    Args:
+        deployment: of the package.
+        settings: how to measure.
+        run_id: names the directory of the results.
+
+    Raises:
+        BoardError: the board cannot be used, or the run failed there.
+    """
+    address = boards.address(deployment.board)
+    return measurement.measure(address, deployment, settings, results_directory(run_id))
+
+
+def results_directory(run_id: str) -> Path:
+    """Where the results of a run are kept."""
+    return home() / "runs" / run_id

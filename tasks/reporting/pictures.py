@@ -1,0 +1,32 @@
+"""The pictures of a run, by title."""
+
+import json
+from pathlib import Path
+
+from tasks.conversion.dataset import class_numbers
+from tasks.records import Verdict
+from tasks.reporting import plots
+from tasks.verdict import Outputs
+
+
+def pictures(verdict: Verdict, found: Outputs) -> dict[str, bytes]:
+    """PNG bytes: confusion matrix (with class labels), latency over batch size, utilisation.
+
+    Args:
+        verdict: of the run.
+        found: its outputs.
+    """
+    measurement = verdict.measurement
+    manifest = measurement.deployment.package.manifest
+    drawn = {}
+    if verdict.accuracy_board is not None:
+        drawn["confusion matrix"] = plots.confusion_matrix(
+            class_numbers(found.expected), class_numbers(found.board)
+        )
+    results = json.loads((Path(measurement.directory) / "results.json").read_text())
+    points = [(each["samples"], t) for each in results["series"] for t in each["seconds"]]
+    note = f"at {measurement.clock_mhz:g} MHz" + (", simulated" if measurement.simulated else "")
+    drawn["latency"] = plots.latency(points, measurement.fit, note)
+    if manifest.utilisation is not None:
+        drawn["utilisation"] = plots.utilisation(manifest.utilisation, manifest.part)
+    return drawn

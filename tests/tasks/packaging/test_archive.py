@@ -1,0 +1,76 @@
+import ast
+import hashlib
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import board
+from tasks.errors import InputError
+from tasks.packaging import archive, manifest
+from tests.tasks import samples
+
+
+def packaged(directory: Path) -> Path:
+    design, project = samples.write_design_files(directory)
+    made = samples.implementation()
+    tarball = directory / archive.NAME
+    archive.write(tarball, archive.members(made, design, project), made)
+    return tarball
+
+
+def test_the_same_inputs_give_the_same_bytes_wherever_and_whenever(tmp_path: Path) -> None:
+    first = packaged(tmp_path / "one").read_bytes()
+    time.sleep(1.1)  # gzip and tar count seconds
+    assert packaged(tmp_path / "two").read_bytes() == first
+
+
+def test_a_package_holds_what_the_hls4ml_documentation_names_at_its_top(tmp_path: Path) -> None:
+    with tarfile.open(packaged(tmp_path)) as tar:
+        names = tar.getnames()
+        assert {"hls4ml_nn.bit", "hls4ml_nn.hwh", "axi_stream_driver.py"} <= set(names)
+        assert {"X_test.npy", "y_test.npy", "y_csim.npy", "manifest.json"} <= set(names)
+        assert {"board/overlay.py", "board/runner.py"} <= set(names)
+
+
+def test_the_manifest_names_every_file_with_digest_and_size(tmp_path: Path) -> None:
+    with tarfile.open(packaged(tmp_path)) as tar:
+        inside = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]  # all are files
+    told = json.loads(inside.pop("manifest.json"))
+    assert told["target"] == "twin"
+    assert told["files"] == {
+        name: {
+            "schema_version": 1,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+        for name, content in inside.items()
+    }
+
+
+def test_the_board_gets_every_module_that_its_programs_import() -> None:
+    shipped = set(archive.BOARD_MODULES)
+    for name in shipped:
+        tree = ast.parse((Path(board.__file__).parent / name).read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "board":
+                assert {f"{alias.name}.py" for alias in node.names} <= shipped, name
+            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("board."):
+                assert f"{str(node.module).removeprefix('board.')}.py" in shipped, name
+
+
+def test_arrays_are_read_back_from_a_package(tmp_path: Path) -> None:
+    tarball = packaged(tmp_path)
+    expected = np.load(tmp_path / "project" / "y_csim.npy")
+    assert np.array_equal(archive.read_array(tarball, "y_csim.npy"), expected)
+    with pytest.raises(InputError, match=r"holds no readable z\.npy"):
+        archive.read_array(tarball, "z.npy")
+
+
+def test_provenance_outside_of_a_repository_says_so(tmp_path: Path) -> None:
+    told = manifest.provenance(tmp_path, None, ())
+    assert told.git_commit is None
+    assert told.git_dirty is None
