@@ -45,7 +45,7 @@ def read(path: Path) -> Dataset:
             data = Dataset(arrays["X_test"], arrays["y_test"])
     except FileNotFoundError:
         raise InputError("no such data file", where=str(path)) from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise InputError(
             "is not an .npz file of plain arrays",
             where=str(path),
