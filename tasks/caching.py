@@ -21,10 +21,10 @@ def cached(task: Task[P, R], recipe: Recipe) -> Task[P, R]:
     """The task, shown as Cached where Prefect has the recipe's result and the store its files.
 
     Prefect never checks that what a cached result names still exists; so the task runs afresh
-    when its entry has left the store.
+    when its entry has left the store, or is found corrupt.
     """
     entry = recipe.entry
     return task.with_options(
         cache_key_fn=lambda _context, _parameters: entry.digest,
-        refresh_cache=not open_store().has(entry),
+        refresh_cache=not open_store().verify(entry),
     )

@@ -27,7 +27,7 @@ def _disk() -> Finding:
     place = next(path for path in (home(), *home().parents) if path.exists())
     free_gb = shutil.disk_usage(place).free / 1e9
     return Finding(
-        "disk",
+        name="disk",
         ok=free_gb >= FREE_GB,
         detail=f"{free_gb:.1f} GB free at {home()}",
         remedy="overlayflow store prune, or set OVERLAYFLOW_HOME to a larger disk",
@@ -40,5 +40,7 @@ def _twin() -> Finding:
     try:
         asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
-        return Finding("twin", ok=False, detail=f"no pynq at {python}", remedy="make board-env")
-    return Finding("twin", ok=True, detail=f"pynq {asked.stdout.strip()}")
+        return Finding(
+            name="twin", ok=False, detail=f"no pynq at {python}", remedy="make board-env"
+        )
+    return Finding(name="twin", ok=True, detail=f"pynq {asked.stdout.strip()}")

@@ -26,15 +26,15 @@ class Finding(Record):
 def package(name: str) -> Finding:
     """Whether a Python package is installed in this environment."""
     try:
-        return Finding(name, ok=True, detail=version(name))
+        return Finding(name=name, ok=True, detail=version(name))
     except PackageNotFoundError:
-        return Finding(name, ok=False, detail="not installed", remedy="make env")
+        return Finding(name=name, ok=False, detail="not installed", remedy="make env")
 
 
 def program(name: str) -> Finding:
     """Whether a program is on PATH, and its version."""
     path = shutil.which(name)
     if path is None:
-        return Finding(name, ok=False, detail="not on PATH", remedy=f"apt install {name}")
+        return Finding(name=name, ok=False, detail="not on PATH", remedy=f"apt install {name}")
     asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return Finding(name, ok=True, detail=(asked.stdout.splitlines() or [path])[0])
+    return Finding(name=name, ok=True, detail=(asked.stdout.splitlines() or [path])[0])

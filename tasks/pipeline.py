@@ -4,6 +4,7 @@ A recipe is everything that a store entry depends on. The Prefect tasks beside t
 these functions; a script or a notebook calls them directly.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def convert(store: Store, model: Path, data: Path, settings: ConvertSettings) ->
             )
         )
 
-    return store.get_or_build(recipe.entry, recipe.inputs, HlsProject, build)
+    return store.get_or_build(recipe.entry, recipe.inputs, HlsProject, build, label=model.name)
 
 
 def synthesize_recipe(project: HlsProject, toolchain: Toolchain) -> Recipe:
@@ -98,11 +99,14 @@ def synthesize_recipe(project: HlsProject, toolchain: Toolchain) -> Recipe:
 def synthesize(store: Store, toolchain: Toolchain, project: HlsProject) -> Synthesis:
     """RTL or IP of a project."""
     recipe = synthesize_recipe(project, toolchain)
+    label = project.model_name
 
     def build(out: Path) -> Synthesis:
         return toolchain.synthesize(project, store.files(project.entry), recipe.entry, out)
 
-    return store.get_or_build(recipe.entry, recipe.inputs, Synthesis, build)
+    return store.get_or_build(
+        recipe.entry, recipe.inputs, Synthesis, build, label=project.model_name
+    )
 
 
 def implement_recipe(synthesis: Synthesis, toolchain: Toolchain) -> Recipe:
@@ -121,11 +125,14 @@ def implement_recipe(synthesis: Synthesis, toolchain: Toolchain) -> Recipe:
 def implement(store: Store, toolchain: Toolchain, synthesis: Synthesis) -> Implementation:
     """A design that can be loaded."""
     recipe = implement_recipe(synthesis, toolchain)
+    label = synthesis.project.model_name
 
     def build(out: Path) -> Implementation:
         return toolchain.implement(synthesis, store.files(synthesis.entry), recipe.entry, out)
 
-    return store.get_or_build(recipe.entry, recipe.inputs, Implementation, build)
+    return store.get_or_build(
+        recipe.entry, recipe.inputs, Implementation, build, label=synthesis.project.model_name
+    )
 
 
 def package_recipe(implementation: Implementation, passed: tuple[Gate, ...]) -> Recipe:
@@ -177,4 +184,25 @@ def package(
             size=tarball.stat().st_size,
         )
 
-    return store.get_or_build(recipe.entry, recipe.inputs, Package, build)
+    return store.get_or_build(recipe.entry, recipe.inputs, Package, build, label=project.model_name)
+
+
+def import_package(store: Store, path: Path) -> Package:
+    """Take a package.tar.gz from elsewhere into the store; its manifest has no provenance.
+
+    Raises:
+        InputError: it is no package.
+    """
+    inside = archive.read_manifest(path)
+    recipe = Recipe("package", PACKAGE, {"archive": archive.file_digest(path)})
+
+    def build(out: Path) -> Package:
+        shutil.copyfile(path, out / archive.NAME)
+        return Package(
+            entry=recipe.entry,
+            manifest=inside,
+            digest=recipe.inputs["archive"],
+            size=path.stat().st_size,
+        )
+
+    return store.get_or_build(recipe.entry, recipe.inputs, Package, build, label=inside.model_name)

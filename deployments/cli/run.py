@@ -53,12 +53,17 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="what a stream word holds: one float32 as with hls4ml's own driver, or several "
         "fixed-point elements (%(default)s)",
     )  # fmt: skip
+    add_gates(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def add_gates(parser: ArgumentParser) -> None:
+    """The option --gates, for every command that ends with a verdict."""
     parser.add_argument(
         "--gates", choices=("fail", "warn"), default="fail",
         help="what a failed gate does (%(default)s)",
     )  # fmt: skip
-    add_json(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:

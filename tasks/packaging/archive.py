@@ -121,3 +121,23 @@ def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
             f"holds no readable {name}", where=str(archive), remedy="package the design again"
         ) from error
     return array
+
+
+def read_manifest(archive: Path) -> Manifest:
+    """What a package says of itself.
+
+    Raises:
+        InputError: it is no package of this version.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile("manifest.json")
+            return Manifest.model_validate_json(member.read() if member else b"")
+    except FileNotFoundError:
+        raise InputError("no such package", where=str(archive)) from None
+    except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
+        raise InputError(
+            "is no overlayflow package with a manifest of this version",
+            where=str(archive),
+            remedy="give a package.tar.gz that overlayflow made",
+        ) from error

@@ -1,0 +1,90 @@
+"""overlayflow store: what earlier runs left, and making room."""
+
+import argparse
+import re
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from datetime import timedelta
+
+from deployments.cli.output import add_json, print_json, print_table
+
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of list and prune."""
+    top = commands.add_parser(
+        "store",
+        help="list and prune the results of steps",
+        description="The store holds every step's result under the digest of all it was made "
+        "from; OVERLAYFLOW_STORE says where (a path or an fsspec URL).",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="show the entries on this machine")
+    add_json(listing)
+    pruning = verbs.add_parser(
+        "prune",
+        help="remove entries, the least recently used first",
+        description="Removes entries that no run uses now; a later run builds them again.",
+    )
+    pruning.add_argument("--older-than", type=age, metavar="AGE", help="e.g. 12h, 30d, 8w")
+    pruning.add_argument("--keep", type=size, metavar="SIZE", help="until no more is left: 10GB")
+    add_json(pruning)
+    top.set_defaults(run=run)
+
+
+def age(text: str) -> timedelta:
+    """An age such as 30d."""
+    match = re.fullmatch(r"(\d+)([hdw])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age such as 12h, 30d or 8w")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def size(text: str) -> int:
+    """Bytes of a size such as 10GB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500MB or 10GB")
+    return int(float(match[1]) * PREFIXES[match[2]])
+
+
+def run(arguments: Namespace) -> int:
+    """List or prune."""
+    from tasks.errors import InputError
+    from tasks.records import Record
+    from tasks.settings import store_url
+    from tasks.store import EntryInfo, Store
+
+    class Entries(Record):
+        """What --json prints."""
+
+        entries: tuple[EntryInfo, ...]
+
+    store = Store(store_url())
+    if arguments.verb == "list":
+        found, title = list(store.list()), f"entries of {store_url()}"
+    else:
+        if arguments.older_than is None and arguments.keep is None:
+            raise InputError(
+                "nothing to go by",
+                where="store prune",
+                remedy="say --older-than 30d, --keep 10GB, or both",
+            )
+        found = list(store.prune(older_than=arguments.older_than, keep_bytes=arguments.keep))
+        title = "removed"
+    if arguments.json:
+        print_json(Entries(entries=tuple(found)))
+        return 0
+    rows = [
+        (
+            each.entry.step,
+            each.entry.digest[:12],
+            each.label,
+            f"{each.size / 1e6:.1f} MB",
+            f"{each.used:%Y-%m-%d %H:%M}",
+        )
+        for each in found
+    ]
+    print_table(title, ("step", "digest", "model", "size", "last used (UTC)"), rows)
+    return 0
