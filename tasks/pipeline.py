@@ -104,9 +104,7 @@ def synthesize(store: Store, toolchain: Toolchain, project: HlsProject) -> Synth
     def build(out: Path) -> Synthesis:
         return toolchain.synthesize(project, store.files(project.entry), recipe.entry, out)
 
-    return store.get_or_build(
-        recipe.entry, recipe.inputs, Synthesis, build, label=project.model_name
-    )
+    return store.get_or_build(recipe.entry, recipe.inputs, Synthesis, build, label=label)
 
 
 def implement_recipe(synthesis: Synthesis, toolchain: Toolchain) -> Recipe:
@@ -130,9 +128,7 @@ def implement(store: Store, toolchain: Toolchain, synthesis: Synthesis) -> Imple
     def build(out: Path) -> Implementation:
         return toolchain.implement(synthesis, store.files(synthesis.entry), recipe.entry, out)
 
-    return store.get_or_build(
-        recipe.entry, recipe.inputs, Implementation, build, label=synthesis.project.model_name
-    )
+    return store.get_or_build(recipe.entry, recipe.inputs, Implementation, build, label=label)
 
 
 def package_recipe(implementation: Implementation, passed: tuple[Gate, ...]) -> Recipe:

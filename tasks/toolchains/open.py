@@ -88,7 +88,7 @@ class OpenToolchain:
                 core=files / "rtl",
                 synthesis=synthesis,
                 available=Resources.model_validate(kind.resources, from_attributes=True),
-                zynq_ultrascale=kind.processing_system == "zynqmp",
+                processing_system=kind.processing_system,
                 out=out,
             ),
             ImplementReport,
