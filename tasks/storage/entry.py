@@ -55,14 +55,20 @@ class EntryManifest(Record):
     def describe(
         cls, entry: Entry, label: str, inputs: Mapping[str, Any], record: Record, files: Path
     ) -> Self:
-        """Describe an entry whose files are complete; raises ValueError as `checksums`."""
+        """Describe an entry whose files are complete.
+
+        Raises:
+            ValueError: as `checksums`, or the record holds NaN or infinity.
+        """
+        content = record.model_dump(mode="json")
+        _canonical(content)  # refuses what pydantic would silently write as null
         return cls(
             entry=entry,
             label=label,
             created=datetime.now(UTC),
             inputs=dict(inputs),
             files=checksums(files),
-            record=record.model_dump(mode="json"),
+            record=content,
         )
 
     @property

@@ -19,11 +19,21 @@ class Remote:
 
     Nothing is trusted that comes from there: the caller checks what was fetched against its
     manifest, and nothing is written outside of the directory that was asked for.
+
+    Raises:
+        StoreError: no fsspec implementation of this kind of address is installed.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise StoreError(
+                str(error),
+                where=url,
+                remedy="install what this kind of address needs, or use another",
+            ) from error
 
     def has(self, entry: Entry) -> bool:
         """Whether there is an object; it may still be corrupt."""
