@@ -5,11 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import (
-    create_image_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 
@@ -17,7 +13,7 @@ from tasks import verdict as verdicts
 from tasks.caching import open_store
 from tasks.packaging.archive import NAME
 from tasks.records import Run, Verdict
-from tasks.reporting import figures, history, plots, report
+from tasks.reporting import figures, history, report
 from tasks.reporting.pictures import pictures
 from tasks.settings import store_url
 
@@ -42,8 +38,6 @@ def publish(verdict: Verdict) -> Run:
         key=f"{prefix}-results",
         description="figures of the run",
     )
-    for title, png in images.items():
-        create_image_artifact(plots.data_url(png), key=f"{prefix}-{_key(title)}", description=title)
 
     run = Run(
         flow_run_id=str(flow_run.id),

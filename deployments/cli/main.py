@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 from deployments.cli import bench, doctor, history, run, store, twin
@@ -45,7 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001  the last resort: a message, never a bare traceback
+        print(f"overlayflow: {_unexpected(error)}", file=sys.stderr)
+        return 1
     return code
+
+
+def _unexpected(error: Exception) -> OverlayflowError:
+    """What to say of an error that nobody foresaw: keep its traceback, name the file."""
+    handle, path = tempfile.mkstemp(prefix="overlayflow-crash-", suffix=".log")
+    with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor
+        traceback.print_exception(error, file=file)
+    return OverlayflowError(
+        f"unexpected {type(error).__name__}: {error}",
+        remedy=f"this is a defect of overlayflow; its traceback is in {path}",
+    )
 
 
 def _quieten() -> None:

@@ -76,6 +76,9 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json(Entries(entries=tuple(found)))
         return 0
+    if not found:
+        print(f"{title}: none")
+        return 0
     rows = [
         (
             each.entry.step,

@@ -53,9 +53,9 @@ def runs(
     """
     files, root = fsspec.url_to_fs(store_url)
     found = []
-    for path, content in files.cat(files.glob(f"{root}/runs/*.json")).items():
+    for path in files.glob(f"{root}/runs/*.json"):
         try:
-            found.append(Run.model_validate_json(content))
+            found.append(Run.model_validate_json(files.cat_file(path)))
         except ValidationError:
             log.warning("%s is no run record of this version; left out", path)
     chosen = [
