@@ -7,6 +7,7 @@ from alkaid.trace import FVArray
 
 from tasks.toolchains.tracing import formats
 from tasks.toolchains.tracing.graph import Node
+from tasks.toolchains.tracing.linear import scale
 
 
 def linear(_node: Node, inputs: Sequence[FVArray]) -> FVArray:
@@ -31,7 +32,7 @@ def relu_limited(limit: int) -> Callable[[Node, Sequence[FVArray]], FVArray]:
 def leaky_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """The input, times alpha below 0."""
     alpha = parameter(node)
-    return formats.each(inputs[0], lambda x: x.is_negative().msb_mux(x * alpha, x))
+    return formats.each(inputs[0], lambda x: x.is_negative().msb_mux(scale(x, alpha), x))
 
 
 def parametric_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
@@ -39,7 +40,7 @@ def parametric_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     x = inputs[0].ravel()
     alphas = node.weights("param")
     results = [
-        value.is_negative().msb_mux(value * float(alpha), value)
+        value.is_negative().msb_mux(scale(value, float(alpha)), value)
         for value, alpha in zip(np.asarray(x), alphas, strict=True)
     ]
     return formats.like(x, np.array(results, dtype=object))
@@ -53,8 +54,9 @@ def thresholded_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 def hard_sigmoid(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """Line slope x + shift, kept between 0 and 1."""
-    slope = _constant(node, "slope")
-    return np.clip(inputs[0] * slope + _constant(node, "shift"), 0, 1)
+    slope, shift = _constant(node, "slope"), _constant(node, "shift")
+    line = formats.each(inputs[0], lambda x: scale(x, slope) + shift)
+    return np.clip(line, 0, 1)
 
 
 def hard_tanh(node: Node, inputs: Sequence[FVArray]) -> FVArray:

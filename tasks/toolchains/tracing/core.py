@@ -3,9 +3,11 @@
 import logging
 from importlib.metadata import version
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 from alkaid.trace import FVArray, HWConfig, trace
+from alkaid.trace.passes import add_surrogate, optimize
 from alkaid.types import CombLogic
 from numpy.typing import NDArray
 
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Costs of adders in LUTs, delays with the carry chains of Xilinx 7: 4 bits a CARRY4.
 HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
+LOOKUP = 8
+"""alkaid's operation code of a table."""
 
 
 def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: float) -> CoreReport:
@@ -42,7 +46,7 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
     return CoreReport(
         latency_cycles=design.latency_cycles,
         samples=samples,
-        estimate=Resources(lut=round(logic.cost), ff=design.registers, dsp=0, bram_36k=0),
+        estimate=Resources(lut=_luts(logic), ff=design.registers, dsp=0, bram_36k=0),
         versions={name: version(name) for name in ("alkaid", "hls4ml", "numpy")},
     )
 
@@ -50,15 +54,19 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
 def trace_graph(graph: Graph) -> CombLogic:
     """All layers as one combinational program of adders, multiplexers and tables."""
     x = _any_input(graph)
-    values = {graph.input.name: x}
+    values, known = {graph.input.name: x}, {value.id for value in np.asarray(x).ravel()}
     for node in graph.nodes:
         if node.kind == "Input":
             continue
         logger.info("tracing layer %s (%s)", node.name, node.kind)
         result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
-        _check_width(node, result)
+        _check_width(node, result, known)
         values.update((tensor.name, result) for tensor in node.outputs)
-    return trace(x.ravel(), values[graph.output.name].ravel())
+    logic = optimize(
+        trace(x.ravel(), values[graph.output.name].ravel(), optimize=False), surrogate=False
+    )
+    # alkaid's count of a table's LUTs takes seconds a table; _luts has a formula instead.
+    return add_surrogate(logic, _skip_op8_cost=True)
 
 
 def _any_input(graph: Graph) -> FVArray:
@@ -68,12 +76,37 @@ def _any_input(graph: Graph) -> FVArray:
     return FVArray.from_kif(*(np.full(shape, part) for part in kif), HARDWARE)
 
 
-def _check_width(node: Node, result: FVArray) -> None:
-    widest = max(sum(value.kif) for value in np.asarray(result).ravel())
-    if widest > formats.EXACT_BITS:
-        raise node.unsupported(
-            f"has results of {widest} bits", f"give it a result type of {formats.EXACT_BITS} bits"
-        )
+def _luts(logic: CombLogic) -> int:
+    """Alkaid's estimate, and for a table a 6-input LUT for each 64 entries of each output bit."""
+    tables = sum(
+        sum(op.qint.kif) * 2 ** max(sum(logic.ops[op.addr[0]].qint.kif) - 6, 0)
+        for op in logic.ops
+        if op.opcode == LOOKUP
+    )
+    return int(logic.cost + tables)
+
+
+def _check_width(node: Node, result: FVArray, known: set[UUID]) -> None:
+    """Refuse values that alkaid, which calculates in float64, would not keep exactly.
+
+    Args:
+        node: the layer that was traced.
+        result: its output.
+        known: ids of values that were checked before; gets those of this layer.
+    """
+    waiting = list(np.asarray(result).ravel())
+    while waiting:
+        value = waiting.pop()
+        if value.id in known:
+            continue
+        known.add(value.id)
+        if sum(value.kif) > formats.EXACT_BITS:
+            raise node.unsupported(
+                f"calculates with {sum(value.kif)} bits",
+                f"give it and the layers before it precisions that keep products and sums within "
+                f"{formats.EXACT_BITS} bits, or use toolchain vivado",
+            )
+        waiting.extend(value._from)  # noqa: SLF001  # alkaid has no public way to a value's operands
 
 
 def check(

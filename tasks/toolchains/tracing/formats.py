@@ -52,7 +52,7 @@ def cast_constants(values: NDArray[np.floating], target: FixedPoint) -> NDArray[
     return np.asarray(rounded * resolution(target) + 0.0)  # + 0.0: no negative zeros
 
 
-def _round_constants(values: NDArray[np.float64], fraction: int, mode: str) -> NDArray[np.float64]:
+def _round_constants(values: NDArray[np.floating], fraction: int, mode: str) -> NDArray[np.float64]:
     """Round to whole multiples of 2^-fraction, and return how many."""
     scaled = np.clip(np.asarray(values, np.float64), -_HUGE, _HUGE) * 2.0**fraction
     whole = np.floor(scaled)

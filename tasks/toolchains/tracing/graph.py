@@ -44,6 +44,7 @@ class Node:
         inputs: the tensors it reads.
         outputs: the tensors it writes: one, or several equal ones for `Clone`.
         attributes: everything else that hls4ml keeps about it, as JSON.
+        streaming: whether the project passes tensors as streams (io_stream).
         weights_directory: where hls4ml wrote the weights as text.
     """
 
@@ -52,6 +53,7 @@ class Node:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     attributes: Mapping[str, Any]
+    streaming: bool
     weights_directory: Path
 
     @property
@@ -122,6 +124,7 @@ def load_graph(fml: Path, weights_directory: Path) -> Graph:
             version = _member(archive, "version.json")
             layers = _member(archive, "model_arch.json")
             state = _member(archive, "graph_state.json")
+            config = _member(archive, "config.json")["config"]
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise InputError(
             f"the saved graph cannot be read: {error}",
@@ -134,7 +137,8 @@ def load_graph(fml: Path, weights_directory: Path) -> Graph:
             where=str(fml),
             remedy="use the hls4ml version that overlayflow asks for",
         )
-    return _connect(layers, state, weights_directory)
+    streaming = config.get("IOType") == "io_stream"
+    return _connect(layers, state, streaming=streaming, weights=weights_directory)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
@@ -145,7 +149,9 @@ def _member(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
     return content
 
 
-def _connect(layers: Mapping[str, Any], state: Mapping[str, Any], weights: Path) -> Graph:
+def _connect(
+    layers: Mapping[str, Any], state: Mapping[str, Any], *, streaming: bool, weights: Path
+) -> Graph:
     """Give each layer the tensors it reads."""
     tensors: dict[str, Tensor] = {}
     nodes = []
@@ -154,7 +160,7 @@ def _connect(layers: Mapping[str, Any], state: Mapping[str, Any], weights: Path)
         kind = entry["class_name"].rsplit(".", 1)[-1]
         outputs = tuple(_tensor(key, layer["attributes"]) for key in layer["outputs"])
         inputs = () if kind == "Input" else tuple(tensors[key] for key in layer["inputs"])
-        nodes.append(Node(name, kind, inputs, outputs, layer["attributes"], weights))
+        nodes.append(Node(name, kind, inputs, outputs, layer["attributes"], streaming, weights))
         tensors.update((tensor.name, tensor) for tensor in outputs)
     if len(state["inputs"]) != 1 or len(state["outputs"]) != 1:
         raise UnsupportedModelError(

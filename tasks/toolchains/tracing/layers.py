@@ -4,13 +4,26 @@ from collections.abc import Callable, Mapping, Sequence
 
 from alkaid.trace import FVArray
 
-from tasks.toolchains.tracing import activations, formats, linear
+from tasks.toolchains.tracing import (
+    activations,
+    convolution,
+    einsum,
+    formats,
+    linear,
+    merge,
+    pooling,
+    quantizers,
+    shapes,
+    softmax,
+    tables,
+)
 from tasks.toolchains.tracing.graph import Node
 
 Tracer = Callable[[Node, Sequence[FVArray]], FVArray]
 
 ACTIVATIONS: Mapping[str, Tracer] = {
     "binary_tanh": activations.binary_tanh,
+    "elu": tables.elu,
     "hard_sigmoid": activations.hard_sigmoid,
     "hard_tanh": activations.hard_tanh,
     "leakyrelu": activations.leaky_relu,
@@ -19,6 +32,11 @@ ACTIVATIONS: Mapping[str, Tracer] = {
     "relu": activations.relu,
     "relu1": activations.relu_limited(1),
     "relu6": activations.relu_limited(6),
+    "selu": tables.selu,
+    "sigmoid": tables.SIGMOID,
+    "softplus": tables.SOFTPLUS,
+    "softsign": tables.SOFTSIGN,
+    "tanh": tables.TANH,
     "ternary_tanh": activations.ternary_tanh,
     "thresholdedrelu": activations.thresholded_relu,
 }
@@ -36,11 +54,37 @@ TRACERS: Mapping[str, Tracer] = {
     "Activation": activation,
     "ApplyAlpha": linear.batch_normalization,
     "BatchNormalization": linear.batch_normalization,
+    "Clone": shapes.same,
+    "Concatenate": shapes.concatenate,
+    "Conv1D": convolution.convolution,
+    "Conv2D": convolution.convolution,
+    "Cropping1D": shapes.cropping,
+    "Cropping2D": shapes.cropping,
     "Dense": linear.dense,
+    "DepthwiseConv1D": convolution.depthwise,
+    "DepthwiseConv2D": convolution.depthwise,
+    "Dot": merge.dot_product,
+    "Einsum": einsum.einsum,
+    "EinsumDense": einsum.einsum_dense,
+    "FixedPointQuantizer": quantizers.fixed_point_quantizer,
+    "GlobalPooling1D": pooling.global_pooling,
+    "GlobalPooling2D": pooling.global_pooling,
     "HardActivation": activation,
+    "Merge": merge.merge,
     "PReLU": activation,
     "ParametrizedActivation": activation,
-    "TernaryTanh": activation,
+    "PointwiseConv1D": convolution.convolution,
+    "PointwiseConv2D": convolution.convolution,
+    "Pooling1D": pooling.pooling,
+    "Pooling2D": pooling.pooling,
+    "Repack": shapes.same,
+    "Reshape": shapes.same,
+    "Resize": shapes.resize,
+    "Softmax": softmax.softmax,
+    "Transpose": shapes.transpose,
+    "UnaryLUT": quantizers.unary_table,
+    "ZeroPadding1D": shapes.zero_padding,
+    "ZeroPadding2D": shapes.zero_padding,
 }
 
 

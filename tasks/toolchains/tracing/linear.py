@@ -19,6 +19,9 @@ from tasks.toolchains.tracing.graph import Node
 
 Matrix = NDArray[np.float64]
 
+ROUND_APART = ("TRN", "RND", "RND_MIN_INF")
+"""Rounding modes in which a sum with a whole number is that number plus the rounded rest."""
+
 
 def dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """Dense; on a tensor of rank above 1, along its last axis."""
@@ -31,8 +34,13 @@ def dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 def batch_normalization(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """BatchNormalization and ApplyAlpha: a scale and a bias for each element or channel."""
     x = inputs[0].ravel()
-    scale, bias = node.weights("scale"), node.weights("bias")
-    return x * np.resize(scale, x.size) + np.resize(bias, x.size)
+    scales = np.resize(node.weights("scale"), x.size)
+    biases = np.resize(node.weights("bias"), x.size)
+    results = [
+        scale(value, factor) + bias
+        for value, factor, bias in zip(np.asarray(x), scales, biases, strict=True)
+    ]
+    return formats.like(x, np.array(results, dtype=object))
 
 
 def kernel(node: Node, n_in: int, n_out: int) -> Matrix:
@@ -108,26 +116,58 @@ def _sum(
     x: FVArray, weights: Matrix, start: Matrix, accum: FixedPoint, rounded: NDArray[np.bool_]
 ) -> FVArray:
     """The sum in any order: the accumulator wraps or never leaves its range."""
-    total = _product(x, np.where(rounded, 0.0, weights)) + start
-    for column in np.flatnonzero(rounded.any(axis=0)):
-        terms = [
-            formats.round_one(x[row] * weights[row, column], accum.fraction, accum.rounding)
-            for row in np.flatnonzero(rounded[:, column])
-        ]
-        total[column] = total[column] + np.sum(formats.like(x, np.array(terms, dtype=object)))
+    total = product(x, np.where(rounded, 0.0, weights)) + start
+    for row in np.flatnonzero(rounded.any(axis=1)):
+        columns = np.flatnonzero(rounded[row])
+        terms = product(x[row : row + 1], weights[row : row + 1, columns])
+        total[columns] += formats.each(
+            terms, lambda term: formats.round_one(term, accum.fraction, accum.rounding)
+        )
     return formats.cast(total, accum)
 
 
-def _product(x: FVArray, weights: Matrix) -> FVArray:
+def accumulate(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
+    """Add the terms to 0 in their order, each sum assigned to the accumulator."""
+    whole = all(term.step >= formats.resolution(accum) for term in terms)
+    if whole or accum.rounding in ROUND_APART:
+        rounded = [formats.round_one(term, accum.fraction, accum.rounding) for term in terms]
+        low, high = formats.bounds(accum)
+        lowest = sum(min(term.low, 0.0) for term in rounded)
+        highest = sum(max(term.high, 0.0) for term in rounded)
+        if accum.saturation == "WRAP" or low <= lowest <= highest <= high:
+            return formats.cast_one(np.sum(FVArray(np.array(rounded, dtype=object))), accum)
+    total = FVariable.from_const(0.0, terms[0].hwconf)
+    for term in terms:
+        total = formats.cast_one(total + term, accum)
+    return total
+
+
+def tree_sum(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
+    """Add in the order of nnet::reduce, each sum assigned: a power of two of them on the left."""
+    if len(terms) == 1:
+        return terms[0]
+    left = 1 << (len(terms) - 1).bit_length() - 1
+    total = tree_sum(terms[:left], accum) + tree_sum(terms[left:], accum)
+    return formats.cast_one(total, accum)
+
+
+def scale(value: FVariable, factor: float) -> FVariable:
+    """A traced value times a constant."""
+    if factor in (-1, 0, 1):
+        return value * factor
+    return product(FVArray(np.array([value], dtype=object)), np.array([[factor]]))[0]
+
+
+def product(x: FVArray, weights: Matrix) -> FVArray:
     """Exact x @ weights; alkaid's solver takes weights as float32, so wider ones go in parts."""
     known = np.array([formats.is_constant(value) for value in np.asarray(x)])
     offset = np.array([value.low for value in np.asarray(x)[known]], np.float64) @ weights[known]
-    top = weights[~known].astype(np.float32).astype(np.float64)
-    rest = weights[~known] - top
     if known.all():
         return formats.like(x, offset.astype(object))
+    top = weights[~known].astype(np.float32).astype(np.float64)
+    rest = weights[~known] - top
     total = x[~known] @ top + offset
-    return total + _product(x[~known], rest) if rest.any() else total
+    return total + product(x[~known], rest) if rest.any() else total
 
 
 def _sum_in_order(
@@ -136,5 +176,6 @@ def _sum_in_order(
     """Add product by product, each assigned to the accumulator, and each sum again."""
     total = FVariable.from_const(start, x.hwconf)
     for value, weight in zip(np.asarray(x), weights, strict=True):
-        total = formats.cast_one(total + formats.cast_one(value * float(weight), accum), accum)
+        term = formats.cast_one(scale(value, float(weight)), accum)
+        total = formats.cast_one(total + term, accum)
     return total
