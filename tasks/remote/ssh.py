@@ -1,0 +1,231 @@
+"""SSH connections to boards: the host key pinned, every failure named, a dead link noticed."""
+
+import contextlib
+import logging
+import shlex
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import paramiko
+
+from tasks.errors import BoardError, BoardUnreachableError, HostKeyError
+from tasks.remote.address import BoardAddress, HostKey
+from tasks.remote.failures import reason, unreachable
+from tasks.remote.login import log_in
+
+# AES-GCM first: it needs no separate MAC, and one 64 MB upload takes 0.35 s with it and 0.5 to
+# 0.6 s with AES-CTR and HMAC (bench/transfer.py). CBC and 3DES stay out.
+_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
+_KEEPALIVE_S = 5
+# The kernel closes a connection on which the peer confirmed nothing for so long. paramiko sends
+# its keepalives without asking for an answer and would wait for a vanished board for ever.
+_SILENCE_S = 20
+_ANSWER_S = 30.0
+_PARAMIKO_LOG = f"{__name__}.paramiko"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program on the board has ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Connection:
+    """An SSH connection to a board, logged in; made by `connect`."""
+
+    def __init__(self, address: BoardAddress, transport: paramiko.Transport) -> None:
+        self.address = address
+        self._transport = transport
+
+    @contextlib.contextmanager
+    def reaching(self, doing: str) -> Iterator[None]:
+        """Turns what paramiko raises into this project's errors.
+
+        Args:
+            doing: what the block does, for the message.
+
+        Raises:
+            BoardUnreachableError: the connection is gone, or the board stopped answering.
+            BoardError: the board is there and refused.
+        """
+        try:
+            yield
+        except TimeoutError as error:
+            raise unreachable(self.address.label, f"no answer while {doing}") from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            # Channels learn of the end a moment before the transport says that it has ended.
+            self._transport.join(0.5)
+            if not self._transport.is_active():
+                raise unreachable(
+                    self.address.label, f"the connection was lost while {doing}"
+                ) from error
+            raise BoardError(
+                f"failed while {doing}: {reason(error)}", where=self.address.label
+            ) from error
+
+    def start(self, argv: Sequence[str]) -> paramiko.Channel:
+        """Starts a program; its arguments reach it as they are, whatever they contain."""
+        with self.reaching(f"starting {argv[0]}"):
+            channel = self._transport.open_session(timeout=_ANSWER_S)
+            channel.settimeout(_ANSWER_S)
+            channel.exec_command(shlex.join(argv))
+        return channel
+
+    def execute(
+        self, argv: Sequence[str], *, stdin: bytes = b"", silence_s: float = _ANSWER_S
+    ) -> Finished:
+        """Runs a short program and collects its output.
+
+        Args:
+            argv: program and arguments, handed over as they are.
+            stdin: what the program reads.
+            silence_s: give up when the program says nothing for so long.
+        """
+        with contextlib.closing(self.start(argv)) as channel, self.reaching(f"running {argv[0]}"):
+            channel.settimeout(silence_s)
+            # A program may end before it has read everything.
+            with contextlib.suppress(OSError):
+                channel.sendall(stdin)
+                channel.shutdown_write()
+            stdout = b"".join(iter(lambda: channel.recv(65536), b""))
+            stderr = b"".join(iter(lambda: channel.recv_stderr(65536), b""))
+            status = exit_status(channel)
+        return Finished(status, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+    @contextlib.contextmanager
+    def sftp(self) -> Iterator[paramiko.SFTPClient]:
+        """Opens a file transfer session; relative paths start in the user's home."""
+        with self.reaching("opening SFTP"):
+            channel = self._transport.open_session(timeout=_ANSWER_S)
+            channel.settimeout(_ANSWER_S)
+            channel.invoke_subsystem("sftp")
+            client = paramiko.SFTPClient(channel)
+        with contextlib.closing(client):
+            yield client
+
+
+def exit_status(channel: paramiko.Channel) -> int:
+    """The exit status of a program whose output has ended; raises as paramiko does."""
+    if not channel.status_event.wait(_ANSWER_S):
+        raise TimeoutError
+    if channel.exit_status == -1:
+        raise EOFError("it was killed on the board, or the connection broke")
+    return channel.exit_status
+
+
+@contextlib.contextmanager
+def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Connection]:
+    """Connects and logs in; the connection is closed at the end of the block.
+
+    Args:
+        address: of the board.
+        timeout_s: for each of: TCP connection, SSH handshake, login.
+
+    Raises:
+        BoardUnreachableError: off, no route, no answer.
+        HostKeyError: the host key is not the pinned one, or none is pinned.
+        LoginError: the board takes none of the keys and passwords of the address.
+    """
+    pinned = HostKey.parse(address.host_key) if address.host_key else None
+    with _handshake(address.host, address.port, pinned, timeout_s, address.label) as transport:
+        _check_host_key(_host_key(transport), pinned, address)
+        log_in(transport, address)
+        transport.set_keepalive(_KEEPALIVE_S)
+        yield Connection(address, transport)
+
+
+def fetch_host_key(host: str, port: int = 22, *, timeout_s: float = 10.0) -> HostKey:
+    """The host key that a board shows now, to be confirmed by a person and pinned.
+
+    Raises:
+        BoardUnreachableError: off, no route, no answer.
+    """
+    with _handshake(host, port, None, timeout_s, f"{host}:{port}") as transport:
+        return _host_key(transport)
+
+
+@contextlib.contextmanager
+def _handshake(
+    host: str, port: int, pinned: HostKey | None, timeout_s: float, where: str
+) -> Iterator[paramiko.Transport]:
+    transport = paramiko.Transport(_open_socket(host, port, timeout_s, where))
+    # Errors are raised; paramiko would also log each with a traceback.
+    transport.set_log_channel(_PARAMIKO_LOG)
+    logging.getLogger(_PARAMIKO_LOG).setLevel(logging.CRITICAL)
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout_s
+    options = transport.get_security_options()
+    options.ciphers = _CIPHERS
+    if pinned:
+        options.key_types = _pinned_first(pinned, options.key_types)
+    try:
+        try:
+            transport.start_client(timeout=timeout_s)
+            transport.get_remote_server_key()  # raises when the time is up
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            raise BoardError(f"no common SSH algorithm: {error}", where=where) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise unreachable(where, f"no SSH server answered within {timeout_s:g} s") from error
+        yield transport
+    finally:
+        transport.close()
+
+
+def _open_socket(host: str, port: int, timeout_s: float, where: str) -> socket.socket:
+    try:
+        sock = socket.create_connection((host, port), timeout_s)
+    except (socket.gaierror, UnicodeError) as error:
+        raise BoardUnreachableError(
+            f"the host name cannot be resolved: {reason(error)}",
+            where=where,
+            remedy="check the host in `overlayflow boards show`",
+            transient=isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN,
+        ) from error
+    except OSError as error:
+        raise unreachable(where, f"no connection: {reason(error)}") from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_S * 1000)
+    return sock
+
+
+def _pinned_first(pinned: HostKey, key_types: Sequence[str]) -> tuple[str, ...]:
+    """Asks for the kind of key that is pinned, so that a board with several shows that one."""
+    wanted = (
+        {"rsa-sha2-512", "rsa-sha2-256"} if pinned.algorithm == "ssh-rsa" else {pinned.algorithm}
+    )
+    return tuple(sorted(key_types, key=lambda key_type: key_type not in wanted))
+
+
+def _host_key(transport: paramiko.Transport) -> HostKey:
+    key = transport.get_remote_server_key()
+    return HostKey(algorithm=key.get_name(), blob=key.get_base64())
+
+
+def _check_host_key(shown: HostKey, pinned: HostKey | None, address: BoardAddress) -> None:
+    add = (
+        f"overlayflow boards add {shlex.quote(address.name)} --kind {shlex.quote(address.kind)} "
+        f"--host {shlex.quote(address.host)} --port {address.port}"
+    )
+    if pinned is None:
+        raise HostKeyError(
+            f"its host key is not pinned; it shows {shown.fingerprint}",
+            where=address.label,
+            remedy=f"compare the fingerprint with the board's own, then pin it: {add}",
+        )
+    if shown != pinned:
+        raise HostKeyError(
+            f"the host key has changed: pinned {pinned.fingerprint}, shown {shown.fingerprint}",
+            where=address.label,
+            remedy="this is another machine, or the board was installed anew. If you know that it "
+            f"was, remove it with `overlayflow boards remove` and pin the new key: {add}",
+        )

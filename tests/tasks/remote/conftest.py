@@ -1,0 +1,255 @@
+"""Two real boards on loopback, OpenSSH's sshd and the twin; a link to them that can be cut."""
+
+import contextlib
+import getpass
+import hashlib
+import io
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from board.twin import lifecycle
+from tasks.remote.address import BoardAddress
+
+ROOT = Path(__file__).parents[3]
+PASSWORD = "xilinx"
+# Accepts the options that are used here, and asks as sudo does.
+SUDO = """\
+#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+IFS= read -r password
+[ "$password" = 'xilinx' ] || { echo 'sudo: 1 incorrect password attempt' >&2; exit 1; }
+AS_ROOT=yes exec "$@"
+"""
+SSHD_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+AuthorizedKeysFile {directory}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin
+"""
+
+MakePackage = Callable[..., tuple[Path, str]]
+MakeLink = Callable[
+    [BoardAddress], AbstractContextManager[tuple[BoardAddress, Callable[[bool], None]]]
+]
+CutAfter = Callable[[BoardAddress, int], AbstractContextManager[BoardAddress]]
+
+
+def find_sshd() -> str:
+    """Its path, or skip: sshd is started by its full path, and is not on a user's PATH."""
+    path = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
+    if path is None:
+        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+    return path
+
+
+def make_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        assert time.monotonic() < deadline, f"nothing listens on port {port}"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
+    """OpenSSH's server, run by the current user, for this user."""
+    program = find_sshd()
+    directory = tmp_path_factory.mktemp("sshd")
+    make_key(directory / "host_key")
+    make_key(directory / "user_key")
+    (directory / "bin").mkdir()
+    (directory / "bin/sudo").write_text(SUDO)
+    (directory / "bin/sudo").chmod(0o755)
+    port = free_port()
+    (directory / "config").write_text(SSHD_CONFIG.format(port=port, directory=directory))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
+    with (directory / "log").open("wb") as log:
+        server = subprocess.Popen([program, "-D", "-e", "-f", directory / "config"], stderr=log)
+    wait_for_port(port)
+    yield BoardAddress(
+        name="openssh",
+        kind="pynq-z2",
+        host="127.0.0.1",
+        port=port,
+        user=getpass.getuser(),
+        host_key=(directory / "host_key.pub").read_text(),
+        key_file=directory / "user_key",
+        password=SecretStr(PASSWORD),
+    )
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
+    python = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", ROOT / ".venv-board/bin/python"))
+    state = tmp_path_factory.mktemp("twins")
+    record = lifecycle.start(state, "remote", python=python, password=PASSWORD)
+    yield BoardAddress(
+        name=record.name,
+        kind=record.kind,
+        host=record.host,
+        port=record.port,
+        user=record.user,
+        host_key=record.host_key,
+        password=SecretStr(PASSWORD),
+    )
+    lifecycle.stop(state, "remote")
+
+
+@pytest.fixture(params=["sshd", "twin"])
+def board(request: pytest.FixtureRequest, tmp_path: Path) -> BoardAddress:
+    """A board whose directory is new, and unpleasantly named."""
+    address: BoardAddress = request.getfixturevalue(request.param)
+    return address.model_copy(update={"directory": str(tmp_path / "on board; rm -rf $HOME '")})
+
+
+@pytest.fixture
+def make_package(tmp_path: Path) -> MakePackage:
+    """Packages as the store holds them: path and digest."""
+
+    def make(
+        size: int = 1000, *, seed: int = 0, claimed: str | None = None, extra: str | None = None
+    ) -> tuple[Path, str]:
+        content = {"data.bin": hashlib.shake_128(bytes([seed])).digest(size), "board/run.py": b"1"}
+        files = {
+            name: {"sha256": claimed or hashlib.sha256(data).hexdigest(), "size": len(data)}
+            for name, data in content.items()
+        }
+        content["manifest.json"] = json.dumps({"files": files}).encode()
+        if extra is not None:
+            content[extra] = b"not in the manifest"
+        path = tmp_path / f"package{seed}.tar.gz"
+        with tarfile.open(path, "w:gz", compresslevel=0) as archive:
+            for name, data in content.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+    return make
+
+
+@pytest.fixture
+def make_link() -> MakeLink:
+    """Links to a board through which everything goes until they are cut.
+
+    The second thing yielded cuts what is connected; with False the board does not notice. New
+    connections go through.
+    """
+
+    @contextlib.contextmanager
+    def link(board: BoardAddress) -> Iterator[tuple[BoardAddress, Callable[[bool], None]]]:
+        with contextlib.closing(Link(board, None)) as made:
+            yield made.address, made.cut
+
+    return link
+
+
+@pytest.fixture
+def cut_after() -> CutAfter:
+    """Links to a board that break when so many bytes have gone to the board."""
+
+    @contextlib.contextmanager
+    def link(board: BoardAddress, budget: int) -> Iterator[BoardAddress]:
+        with contextlib.closing(Link(board, budget)) as made:
+            yield made.address
+
+    return link
+
+
+class Link:
+    """A TCP proxy before a board.
+
+    Args:
+        board: where it leads.
+        budget: bytes after which a connection breaks.
+    """
+
+    def __init__(self, board: BoardAddress, budget: int | None) -> None:
+        self._board = board
+        self._budget = budget
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[tuple[socket.socket, socket.socket]] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+        self.address = board.model_copy(update={"port": self._listener.getsockname()[1]})
+
+    def cut(self, board_notices: bool) -> None:
+        for client, server in self._ends:
+            for end in (client, server) if board_notices else (client,):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join()
+        self.cut(True)
+        for thread in self._threads[1:]:
+            thread.join()
+        for end in itertools.chain.from_iterable(self._ends):
+            end.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((self._board.host, self._board.port))
+                self._ends.append((client, server))
+                for target, *arguments in (
+                    (self._send, client, server),
+                    (self._receive, client, server),
+                ):
+                    thread = threading.Thread(target=target, args=arguments)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _send(self, client: socket.socket, server: socket.socket) -> None:
+        left = self._budget
+        with contextlib.suppress(OSError):
+            while data := client.recv(16384 if left is None else min(16384, left)):
+                server.sendall(data)
+                left = None if left is None else left - len(data)
+            if left == 0:
+                self.cut(True)
+
+    @staticmethod
+    def _receive(client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(16384):
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
