@@ -61,7 +61,7 @@ class Tree:
         """Return the processes that are alive, and note their memory."""
         children: dict[int, list[int]] = {}
         resident: dict[int, int] = {}
-        for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - as below
+        for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - no pathlib: start-up
             try:
                 with open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123 - no pathlib: start-up
                     fields = stat.read().rpartition(b")")[2].split()
@@ -84,7 +84,7 @@ class Tree:
     def stop(self, linger_s: float, grace_s: float) -> None:
         """Wait for the tree to end: by itself, then by SIGTERM, then by SIGKILL."""
         for number, patience_s in (
-            (0, linger_s),
+            (0, linger_s),  # signal 0 does nothing
             (signal.SIGTERM, grace_s),
             (signal.SIGKILL, _KILL_S),
         ):
@@ -148,17 +148,20 @@ def _wake_on_signals() -> int:
 
 def _watch(tree: Tree, lifeline: int, wake: int, parent: int) -> None:
     """Return when the tool has ended, or when nobody wants it any more."""
-    pause = 0.01
+    poller = select.poll()
+    poller.register(lifeline, select.POLLIN)
+    poller.register(wake, select.POLLIN)
+    pause_s = 0.01
     while tree.returncode is None:
         tree.sample()
-        ready, _, _ = select.select([lifeline, wake], [], [], pause)
+        ready = dict(poller.poll(1000 * pause_s))
         received = os.read(wake, 512) if wake in ready else b""
         # A forked copy of the parent may hold the lifeline open: see whether it is still there.
         gone = lifeline in ready or os.getppid() != parent
         tree.reap()
         if gone or any(number in received for number in _ENDED_FROM_OUTSIDE):
             return
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def main() -> None:

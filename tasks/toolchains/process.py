@@ -7,6 +7,7 @@ process.
 """
 
 import contextlib
+import logging
 import os
 import select
 import shutil
@@ -22,6 +23,7 @@ from pathlib import Path
 from tasks.errors import ToolError, ToolMissingError, ToolTimeoutError
 from tasks.toolchains.tool_log import DISK_FULL, NO_MEMORY, LogLines, first_errors
 
+_log = logging.getLogger(__name__)
 _GUARD = Path(__file__).resolve().with_name("guard.py")
 # Exceptions that Prefect injects are delivered between two polls.
 _POLL_S = 0.5
@@ -144,7 +146,9 @@ def supervise(
             where=step,
             remedy=f"install {name}, or put its directory on PATH; `overlayflow doctor` says how",
         )
-    return ToolRun(int(verdict), time.monotonic() - start, int(value), log)
+    run = ToolRun(int(verdict), time.monotonic() - start, int(value), log)
+    _log.info("%s: %s took %.1f s and %.0f MB", step, name, run.seconds, run.peak_rss_bytes / 1e6)
+    return run
 
 
 @contextlib.contextmanager
@@ -221,7 +225,7 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
         how = "was killed (SIGKILL), out of memory?"
     elif number:
         how = f"was ended by {number.name}" if run.returncode < 0 else f"{how} ({number.name})"
-    if DISK_FULL.search(text) or shutil.disk_usage(cwd).free < _DISK_FULL_BYTES:
+    if DISK_FULL.search(text) or _is_full(cwd):
         remedy = f"the disk of {cwd} is full: free space, e.g. by `overlayflow store prune`"
     elif number == signal.SIGKILL or NO_MEMORY.search(text):
         held = run.peak_rss_bytes / 2**30
@@ -240,6 +244,13 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
         returncode=run.returncode,
         log=run.log,
     )
+
+
+def _is_full(directory: Path) -> bool:
+    try:
+        return shutil.disk_usage(directory).free < _DISK_FULL_BYTES
+    except OSError:  # the tool removed it
+        return False
 
 
 def _signal_number(returncode: int) -> signal.Signals | None:

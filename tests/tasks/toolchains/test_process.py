@@ -2,6 +2,7 @@
 
 import _thread
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -297,6 +298,18 @@ def test_tools_run_side_by_side_in_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(done.log.read_text() for done in runs) == [f"{n}\n" for n in range(8)]
+
+
+def test_a_process_with_many_open_files_runs_tools(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened = [os.dup(0) for _ in range(1100)]
+    try:
+        assert run("true", tmp_path).returncode == 0
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def start_flow(script: str, cwd: Path, on_line: str = "print") -> "subprocess.Popen[bytes]":
