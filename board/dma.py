@@ -167,7 +167,7 @@ class Dma:
         start = time.monotonic()
         while True:
             status = self._mmio.read(address)
-            if status & _ERRORS:
+            if status & (_ERRORS | _HALTED):  # an error in one channel halts both
                 raise DmaError(f"the DMA failed to {channel}", self.registers())
             if status & _IDLE:
                 return

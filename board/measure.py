@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from importlib.util import find_spec
-from math import ceil
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -279,11 +279,15 @@ def _differing(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _first_difference(
     sample: int, expected: NDArray[Any], got: NDArray[Any]
-) -> dict[str, int | float | list[int]]:
-    where = np.argwhere(_differing(got.reshape(-1, 1), expected.reshape(-1, 1)))[0][0]
+) -> dict[str, int | float | str]:
+    where = int(np.flatnonzero(_differing(got.ravel(), expected.ravel()))[0])
     return {
         "sample": sample,
-        "element": int(where),
-        "expected": float(expected.flat[where]),
-        "got": float(got.flat[where]),
+        "element": where,
+        "expected": _jsonable(float(expected.flat[where])),
+        "got": _jsonable(float(got.flat[where])),
     }
+
+
+def _jsonable(number: float) -> float | str:
+    return number if isfinite(number) else str(number)

@@ -53,7 +53,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -82,6 +81,8 @@ SCHEMA = 1
 CLOCK_TOLERANCE = 0.005
 BATCHES = (1, 4, 16, 64, 256)
 PID_FILE = "runner.pid"
+LOCK_FILE = ".overlayflow-board.lock"
+MACHINE_WIDE = Path("/tmp")  # noqa: S108  # whoever runs it; BoardLock follows no links
 DMA_REMEDY = (
     "if other designs run on this board, the design takes or gives another number of stream words "
     "than its manifest says; else power-cycle the board"
@@ -98,12 +99,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=_sizes, default=BATCHES, help="sizes, as 1,16,256")
     parser.add_argument("--deadline", type=float, help="seconds that the run may take")
     parser.add_argument("--dma-timeout", type=float, default=10.0, help="seconds of one transfer")
-    parser.add_argument(
-        "--lock",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "overlayflow-board.lock",
-        help="file that stands for the board",
-    )
     return parser
 
 
@@ -133,12 +128,14 @@ def main() -> int:
 def _run(options: argparse.Namespace, events: Events, supervision: Supervision) -> None:
     """Measure the package in the current directory, and write the results."""
     started = time.time()
-    with BoardLock(options.lock, options.run_id):
-        events.progress("verify", 0, 1)
-        manifest = package.read_manifest(Path.cwd())
+    events.progress("verify", 0, 1)
+    manifest = package.read_manifest(Path.cwd())
+    device = _device()
+    simulated = hasattr(device, "twin_cycles")
+    package.check_target(manifest, simulated=simulated)
+    # A twin is a home directory, a real board is the whole machine.
+    with BoardLock((Path.home() if simulated else MACHINE_WIDE) / LOCK_FILE, options.run_id):
         events.progress("load", 0, 1)
-        device = _device()
-        package.check_target(manifest, simulated=hasattr(device, "twin_cycles"))
         overlay = _load(manifest, options)
         try:
             outputs, figures = _measured(overlay, manifest, options, events)
@@ -225,6 +222,8 @@ def _load(manifest: dict[str, Any], options: argparse.Namespace) -> Any:
             "check that it was built for this board, and that the run has root's rights",
             NO_BOARD,
         ) from error
+    if overlay.firmware_path:  # pynq leaves a copy of every design that it ever loaded
+        Path(overlay.firmware_path).unlink()
     overlay.timeout_s = options.dma_timeout
     return overlay
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE, NO_BOARD, ABANDONED, DEADLINE = 1, 3, 4, 5, 6, 7, 8
-GRACE_S = 10.0
+GRACE_S = 4.0
 
 
 class RunError(Exception):
@@ -57,14 +57,13 @@ class Events:
     """JSON lines on stdout, one event a line; what libraries print goes to stderr."""
 
     def __init__(self) -> None:
-        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self._fd = os.dup(1)
         os.dup2(2, 1)
 
     def emit(self, event: str, **fields: Any) -> None:
         """Write one event; one that nobody can receive any more is lost."""
         with contextlib.suppress(BrokenPipeError):  # the end of stdin is what ends the run
-            self._stream.write(json.dumps({"event": event, **fields}) + "\n")
-            self._stream.flush()
+            os.write(self._fd, json.dumps({"event": event, **fields}).encode() + b"\n")
 
     def progress(self, phase: str, done: int, of: int) -> None:
         """Say how far a phase is."""
