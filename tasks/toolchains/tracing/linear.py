@@ -164,10 +164,27 @@ def product(x: FVArray, weights: Matrix) -> FVArray:
     offset = np.array([value.low for value in np.asarray(x)[known]], np.float64) @ weights[known]
     if known.all():
         return formats.like(x, offset.astype(object))
-    top = weights[~known].astype(np.float32).astype(np.float64)
-    rest = weights[~known] - top
-    total = x[~known] @ top + offset
-    return total + product(x[~known], rest) if rest.any() else total
+    x, weights = _unsigned_bits(x[~known], weights[~known])
+    top = weights.astype(np.float32).astype(np.float64)
+    rest = weights - top
+    total = x @ top + offset
+    return total + product(x, rest) if rest.any() else total
+
+
+def _unsigned_bits(x: FVArray, weights: Matrix) -> tuple[FVArray, Matrix]:
+    """Say signed values of one bit, 0 or -step, as 0 or 1 times -step.
+
+    alkaid 0.8.2 looks up sums of one-bit values and takes each of them for unsigned.
+    """
+    single = [value.low < 0 and sum(value.kif) == 1 for value in np.asarray(x)]
+    factors = [
+        -value.step if bit else 1.0 for value, bit in zip(np.asarray(x), single, strict=True)
+    ]
+    bits = [
+        value.is_negative() if bit else value
+        for value, bit in zip(np.asarray(x), single, strict=True)
+    ]
+    return formats.like(x, np.array(bits, dtype=object)), weights * np.array(factors)[:, None]
 
 
 def _sum_in_order(
