@@ -1,33 +1,29 @@
-"""Implementation with open tools, in a process of its own: two tools side by side.
+"""Child process of the step implement: a core becomes a .bit and a .hwh for the twin."""
 
-When the process that asked is stopped, the guard of this one stops it and both tools.
-
-python -m tasks.toolchains.hdl.child REQUEST RESULT
-"""
-
-import shutil
+import logging
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tasks.errors import UnsupportedModelError
 from tasks.records import Record, Resources, Synthesis, Utilisation
 from tasks.toolchains.child import child_main
-from tasks.toolchains.hdl import bitfile
+from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tasks.toolchains.hdl.image import build_fabric_image
-from tasks.toolchains.hdl.part import parse_part
-from tasks.toolchains.hdl.shell import Design, write_design
+from tasks.toolchains.hdl.shell import write_design
 from tasks.toolchains.hdl.utilisation import utilisation
 
 
 class ImplementRequest(Record):
-    """What is implemented.
+    """What to implement.
 
     Attributes:
-        core: directory of the core's RTL.
-        synthesis: that made the core.
-        available: on the part.
-        processing_system: of the board, `zynq7000` or `zynqmp`.
-        out: gets the .bit, the .hwh, the RTL of the shell and the logs.
+        core: directory with the core's RTL.
+        synthesis: that made it.
+        available: primitives of the part.
+        processing_system: of the board, as board/kinds.toml names it.
+        out: gets `<project_name>.bit`, `<project_name>.hwh`, the top module and the tools' logs.
     """
 
     core: Path
@@ -38,55 +34,66 @@ class ImplementRequest(Record):
 
 
 class ImplementReport(Record):
-    """The clock that the board's dividers make, and what the design takes of the part."""
+    """What came out, beside the files.
+
+    Attributes:
+        clock_mhz: what the processing system makes of the clock that was asked for.
+        utilisation: of core and shell.
+    """
 
     clock_mhz: float
     utilisation: Utilisation
 
 
 def implement(request: ImplementRequest) -> ImplementReport:
-    """Put the core into its shell, count it, compile it, describe it to pynq."""
-    project = request.synthesis.project
-    name = project.settings.project_name
-    clock = fabric_clock(request.processing_system, 1000 / project.settings.clock_period_ns)
-    design = write_design(
-        sorted(request.core.glob("*.v")),
-        project_name=name,
-        input=project.input,
-        output=project.output,
-        latency_cycles=request.synthesis.latency_cycles,
-        directory=request.out,
-    )
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        image = pool.submit(_write_bit, design, request)
-        counted = pool.submit(utilisation, design, request.available, work=request.out)
-    image.result()
+    """Build a design for the twin; Yosys counts its primitives meanwhile.
+
+    Raises:
+        UnsupportedModelError: a core, part, board or number format that the shell cannot take.
+        InputError: a clock that the processing system cannot make.
+        ToolError: Verilator, g++ or Yosys failed.
+    """
+    synthesis, out = request.synthesis, request.out
+    project, name = synthesis.project, synthesis.project.settings.project_name
+    if synthesis.interval_cycles != 1:
+        raise UnsupportedModelError(
+            f"the core takes a sample every {synthesis.interval_cycles} cycles, not every cycle",
+            where=name,
+            remedy="implement it with the toolchain that synthesized it",
+        )
+    clock = fabric_clock(request.processing_system, 1000.0 / project.settings.clock_period_ns)
     write_handoff(
-        request.out / f"{name}.hwh",
+        out / f"{name}.hwh",
         project_name=name,
         part=project.part,
         system=request.processing_system,
         clock=clock,
     )
-    return ImplementReport(clock_mhz=clock.mhz, utilisation=counted.result())
-
-
-def _write_bit(design: Design, request: ImplementRequest) -> None:
-    """Compile the design for the twin; only the .bit and the logs stay."""
-    project = request.synthesis.project
-    work = request.out / "fabric"
-    work.mkdir()
-    library = build_fabric_image(design, work / "fabric.so", work=work)
-    bitfile.write_bit(
-        request.out / f"{project.settings.project_name}.bit",
-        bitfile.fabric_image(library.read_bytes()),
-        design=design.top,
-        part=parse_part(project.part).in_bit,
+    design = write_design(
+        sorted(request.core.glob("*.v")),
+        project_name=name,
+        input=project.input,
+        output=project.output,
+        latency_cycles=synthesis.latency_cycles,
+        directory=out,
     )
-    for log in work.glob("*.log"):
-        log.rename(request.out / log.name)
-    shutil.rmtree(work)
+    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as scratch:
+        counting = pool.submit(
+            utilisation,
+            design,
+            request.available,
+            part=project.part,
+            modules=(f"{name}_core", "axis_shell"),
+            logs=out,
+        )
+        library = build_fabric_image(
+            design, Path(scratch, "fabric.so"), work=Path(scratch), logs=out
+        )
+        image = fabric_image(library.read_bytes())
+        write_bit(out / f"{name}.bit", image, design=design.top, part=project.part)
+        return ImplementReport(clock_mhz=clock.mhz, utilisation=counting.result())
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     child_main(ImplementRequest, implement)

@@ -33,7 +33,9 @@ _LINK = (
 )
 
 
-def build_fabric_image(design: Design, out: Path, *, work: Path, deadline_s: float = 900) -> Path:
+def build_fabric_image(
+    design: Design, out: Path, *, work: Path, logs: Path, deadline_s: float = 3600
+) -> Path:
     """Compile a design with Verilator to a shared library with the interface of fabric.h.
 
     The same design gives the same bytes, wherever it is built.
@@ -41,7 +43,8 @@ def build_fabric_image(design: Design, out: Path, *, work: Path, deadline_s: flo
     Args:
         design: to compile.
         out: the library.
-        work: an existing directory; gets the generated sources and the logs.
+        work: an existing directory; gets the generated sources.
+        logs: an existing directory; gets verilator.log and g++.log.
         deadline_s: seconds for each of the two tools.
 
     Raises:
@@ -52,22 +55,28 @@ def build_fabric_image(design: Design, out: Path, *, work: Path, deadline_s: flo
     run_tool(
         [root / "bin" / "verilator_bin", *_VERILATE, "--top-module", design.top, *design.files],
         cwd=work,
-        log=work / "verilator.log",
+        log=logs / "verilator.log",
         step=STEP,
         deadline_s=deadline_s,
         expected=["verilated/Vfabric.json"],
         env={"VERILATOR_ROOT": str(root)},
     )
     sources = json.loads((work / "verilated" / "Vfabric.json").read_text(encoding="utf-8"))
-    _compile(sources["sources"], root, out, work=work, deadline_s=deadline_s)
+    _compile(sources["sources"], root, out.resolve(), work=work, logs=logs, deadline_s=deadline_s)
     return out
 
 
 def _compile(
-    sources: dict[str, list[str]], root: Path, out: Path, *, work: Path, deadline_s: float
+    sources: dict[str, list[str]],
+    root: Path,
+    library: Path,
+    *,
+    work: Path,
+    logs: Path,
+    deadline_s: float,
 ) -> None:
     """Compile in one run of g++: Yosys has the other processor meanwhile."""
-    include, library = root / "include", out.resolve()
+    include = root / "include"
     # The slow classes run once, at the start.
     names = ("classes_fast", "classes_slow", "support_slow", "global")
     files = [file for name in names for file in sources[name]]
@@ -75,7 +84,7 @@ def _compile(
     run_tool(
         ["g++", "-O2", *_COMPILE, *includes, "-o", library, _HERE / "fabric.cpp", *files, *_LINK],
         cwd=work,
-        log=work / "g++.log",
+        log=logs / "g++.log",
         step=STEP,
         deadline_s=deadline_s,
         expected=[library],
