@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.parameters import GateSettings, MeasureSettings
-from tasks import gates, pipeline
+from tasks import gates, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import open_store
 from tasks.publish import publish
@@ -29,6 +29,7 @@ def benchmark_package(
         limits: thresholds of the gates.
         measurement: how the board measures.
     """
+    run_logs.set_up()
     deployment = transfer(pipeline.import_package(open_store(), package), board)
     run = publish(validate(benchmark(deployment, measurement), limits))
     for gate in run.verdict.gates:

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.parameters import ConvertSettings, GateSettings, MeasureSettings, Toolchain
-from tasks import gates, pipeline
+from tasks import gates, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import cached
 from tasks.convert import convert
@@ -40,6 +40,7 @@ def deploy_model(
         limits: thresholds of the gates between the steps.
         measurement: how the board measures.
     """
+    run_logs.set_up()
     chosen = choose(toolchain)
     project = cached(convert, pipeline.convert_recipe(model, data, conversion))(
         model, data, conversion

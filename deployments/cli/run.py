@@ -145,10 +145,17 @@ def show(outcome: "Run", *, as_json: bool) -> None:
     if as_json:
         print_json(outcome)
         return
-    from tasks.reporting.links import where_to_look
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
+    from tasks.caching import open_store
+    from tasks.packaging.archive import NAME
     from tasks.reporting import figures
 
+    package = outcome.verdict.measurement.deployment.package
     print_table(outcome.flow_run_name, ("figure", "value"), figures.rows(outcome.verdict))
-    for line in where_to_look(outcome):
-        print(line)
+    print(f"package:     {open_store().files(package.entry) / NAME}")
+    print(f"results:     {outcome.verdict.measurement.directory}")
+    page = f"{PREFECT_UI_URL.value() or LOCAL_UI}/runs/flow-run/{outcome.flow_run_id}"
+    # Without a server of one's own the run used a short-lived one; its database stays.
+    start = "" if PREFECT_API_URL.value() else "prefect server start, then open "
+    print(f"Prefect UI:  {start}{page}")

@@ -65,6 +65,6 @@ def run_conversion(request: ConvertRequest) -> HlsProject:
 
 
 def _show_warnings(line: str) -> None:
-    """hls4ml says much; its warnings are what a person should read."""
-    if re.match(r"\s*(WARNING|ERROR|UserWarning)\b", line):
+    """hls4ml says much; its warnings are what a person should read, not TensorFlow's logger's."""
+    if re.match(r"\s*(WARNING|ERROR|UserWarning)\b(?!.*absl::InitializeLog)", line):
         log.warning("hls4ml: %s", line.strip())

@@ -189,10 +189,14 @@ def save(graph: Any, path: Path) -> None:
     """Save the converted graph, with every layer's precisions, as an .fml file.
 
     hls4ml 1.3 writes arrays as files of their own, but stumbles over tuples of arrays (HGQ2's
-    masks of sign, integer and fraction bits): those become nested lists.
+    masks of sign, integer and fraction bits), which become nested lists, and over functions
+    (EinsumDense keeps one for its weights), which are dropped.
     """
     for layer in graph.get_layers():
-        for name, value in layer.attributes.attributes.items():
+        attributes = layer.attributes.attributes
+        for name, value in list(attributes.items()):
             if isinstance(value, tuple) and all(isinstance(item, np.ndarray) for item in value):
-                layer.attributes.attributes[name] = [item.tolist() for item in value]
+                attributes[name] = [item.tolist() for item in value]
+            elif callable(value):
+                del attributes[name]
     graph.save(path)
