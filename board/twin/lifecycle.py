@@ -15,7 +15,8 @@ from pathlib import Path
 from board.kinds import board_kinds
 
 from .errors import TwinError
-from .record import TwinDirectory, TwinRecord, TwinSettings, start_time
+from .processes import start_time
+from .record import TwinDirectory, TwinRecord, TwinSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _START_S = 30.0

@@ -137,15 +137,3 @@ def _write(path: Path, fields: dict[str, Any]) -> None:
     aside.touch(mode=0o600)
     aside.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     aside.replace(path)
-
-
-def start_time(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot; None if it does not run."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # The command, second field, may hold anything in its parentheses; state and start time are
-    # fields 3 and 22. A zombie has ended, even if nobody has asked yet.
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])

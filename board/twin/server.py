@@ -21,7 +21,8 @@ import asyncssh
 from board.kinds import board_kinds
 
 from .environment import board_environment
-from .record import HOST, USER, TwinDirectory, TwinRecord, TwinSettings, start_time
+from .processes import start_time
+from .record import HOST, USER, TwinDirectory, TwinRecord, TwinSettings
 from .sessions import Sessions
 
 _log = logging.getLogger(__name__)

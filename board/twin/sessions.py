@@ -5,18 +5,24 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncssh
 
+from .processes import group_runs
+
 Process = asyncssh.SSHServerProcess[bytes]
+Child = asyncio.subprocess.Process
 
 _log = logging.getLogger(__name__)
 
 # A board's sshd takes these from the client and no others.
 _ACCEPTED = ("LANG", "LC_")
+_CHUNK = 1 << 18
 _HANGUP_GRACE_S = 2.0
+_POLL_S = 0.02
 
 # A session leader that opens a terminal gets it as its controlling one.
 _ON_TERMINAL = ("/bin/sh", "-c", 'terminal=$0; exec <"$terminal" >"$terminal" 2>&1; exec "$@"')
@@ -50,104 +56,123 @@ class Sessions:
             await asyncio.wait(self._running)
 
     async def _serve(self, process: Process) -> None:
-        _log.info("%s: %s", _peer(process), process.command or "shell")
+        _log.info("%s: %s", process.get_extra_info("peername"), process.command or "shell")
         arguments = [self._shell, *(["-c", process.command] if process.command else [])]
         if process.term_type is None:
             child = await self._on_pipes(process, arguments)
+            fed = asyncio.create_task(_feed(process, child))
         else:
             child = await self._on_terminal(process, arguments)
-        # A negative pid is a process group, for os.kill as for the system call.
-        process.set_redirect_pid(-child.pid)
+            fed = None
         closed = asyncio.create_task(process.wait_closed())
         exited = asyncio.create_task(_output_sent(process, child))
         await asyncio.wait({closed, exited}, return_when=asyncio.FIRST_COMPLETED)
         process.set_redirect_pid(None)
+        if fed:
+            fed.cancel()
         if closed.done():
             exited.cancel()
             await _hang_up(child)
         else:
-            _report(process, child.returncode)
+            _report(process, child)
             await closed
 
-    async def _on_pipes(
-        self, process: Process, arguments: Sequence[str]
-    ) -> asyncio.subprocess.Process:
-        stdin, to_stdin = os.pipe()
+    async def _on_pipes(self, process: Process, arguments: Sequence[str]) -> Child:
         from_stdout, stdout = os.pipe()
         from_stderr, stderr = os.pipe()
-        child = await self._start(process, arguments, stdin=stdin, stdout=stdout, stderr=stderr)
+        try:
+            child = await self._start(process, arguments, asyncio.subprocess.PIPE, stdout, stderr)
+        finally:
+            os.close(stdout)
+            os.close(stderr)
         # The channel's end of file waits for both outputs: either may end first.
-        await process.redirect(
-            stdin=to_stdin, stdout=from_stdout, stderr=from_stderr, send_eof=False
-        )
+        await process.redirect(stdout=from_stdout, stderr=from_stderr, send_eof=False)
         return child
 
-    async def _on_terminal(
-        self, process: Process, arguments: Sequence[str]
-    ) -> asyncio.subprocess.Process:
+    async def _on_terminal(self, process: Process, arguments: Sequence[str]) -> Child:
         controller, terminal = os.openpty()
         arguments = [*_ON_TERMINAL, os.ttyname(terminal), *arguments]
-        child = await self._start(
-            process, arguments, stdin=terminal, stdout=os.dup(terminal), stderr=os.dup(terminal)
-        )
+        try:
+            child = await self._start(process, arguments, terminal, terminal, terminal)
+        finally:
+            os.close(terminal)
+        # A negative pid is a process group, for os.kill as for the system call.
+        process.set_redirect_pid(-child.pid)
         await process.redirect(stdin=os.dup(controller), stdout=controller, send_eof=False)
         return child
 
     async def _start(
-        self, process: Process, arguments: Sequence[str], *, stdin: int, stdout: int, stderr: int
-    ) -> asyncio.subprocess.Process:
-        """Start a process on its ends of the streams, and close them here."""
+        self, process: Process, arguments: Sequence[str], stdin: int, stdout: int, stderr: int
+    ) -> Child:
         environment = dict(self._environment)
         environment |= {k: v for k, v in process.env.items() if k.startswith(_ACCEPTED)}
         if process.term_type is not None:
             environment["TERM"] = process.term_type
+        return await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            cwd=self._home,
+            start_new_session=True,
+        )
+
+
+async def _feed(process: Process, child: Child) -> None:
+    """Pass the client's input and signals on.
+
+    Not asyncssh's redirection, which ends the input from within the pipe's own resume_writing():
+    asyncio then drops what its buffer still holds (CPython 3.11's _UnixWritePipeTransport).
+    """
+    stdin: Any = child.stdin
+    while True:
         try:
-            return await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env=environment,
-                cwd=self._home,
-                start_new_session=True,
-            )
-        finally:
-            for descriptor in (stdin, stdout, stderr):
-                os.close(descriptor)
+            data = await process.stdin.read(_CHUNK)
+        except asyncssh.BreakReceived:
+            _signal(child, "INT")
+        except asyncssh.SignalReceived as received:
+            _signal(child, received.signal)
+        else:
+            if not data:
+                break
+            # A command that does not read its input any more is no error.
+            if not stdin.is_closing():
+                stdin.write(data)
+                with contextlib.suppress(ConnectionError):
+                    await stdin.drain()
+    stdin.close()
 
 
-async def _output_sent(process: Process, child: asyncio.subprocess.Process) -> None:
+def _signal(child: Child, name: str) -> None:
+    number = getattr(signal, f"SIG{name}", None)
+    if number is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+
+
+async def _output_sent(process: Process, child: Child) -> None:
     """Wait until the child has ended, everybody has closed its outputs, and all of it is sent."""
     await child.wait()
     await process.stdout.drain()
     await process.stderr.drain()
 
 
-def _report(process: Process, returncode: int | None) -> None:
-    if returncode is None:
-        return
-    if returncode >= 0:
-        process.exit(returncode)
+def _report(process: Process, child: Child) -> None:
+    status = child.returncode or 0
+    if status >= 0:
+        process.exit(status)
     else:
-        process.exit_with_signal(signal.Signals(-returncode).name.removeprefix("SIG"))
+        process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
 
 
-async def _hang_up(child: asyncio.subprocess.Process) -> None:
+async def _hang_up(child: Child) -> None:
     """End what is left of the child's process group."""
     for number in (signal.SIGHUP, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-            if number == signal.SIGHUP:
-                await _gone(child.pid)
+        deadline = time.monotonic() + _HANGUP_GRACE_S
+        # The kernel tells nobody that a group has ended.
+        while group_runs(child.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_S)
     await child.wait()
-
-
-async def _gone(group: int) -> None:
-    deadline = asyncio.get_running_loop().time() + _HANGUP_GRACE_S
-    while asyncio.get_running_loop().time() < deadline:
-        os.killpg(group, 0)  # raises ProcessLookupError once nobody is left
-        await asyncio.sleep(0.02)
-
-
-def _peer(process: Process) -> Any:
-    return process.get_extra_info("peername")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -108,7 +109,7 @@ def login() -> Iterator[Login]:
     """Connect as a user does, with the host key of the record."""
     clients = []
 
-    def connect(record: TwinRecord, **credentials: str) -> paramiko.SSHClient:
+    def connect(record: TwinRecord, **credentials: Any) -> paramiko.SSHClient:
         client = paramiko.SSHClient()
         clients.append(client)
         kind, encoded = record.host_key.split()[:2]
@@ -121,7 +122,7 @@ def login() -> Iterator[Login]:
             username=options.pop("username", record.user),
             look_for_keys=False,
             allow_agent=False,
-            **options,  # type: ignore[arg-type]  # a password or a key file
+            **options,
         )
         return client
 

@@ -1,0 +1,32 @@
+"""What the kernel says about processes, from /proc."""
+
+from pathlib import Path
+
+# Fields of /proc/PID/stat, counted from the one after the command: see proc_pid_stat(5).
+_STATE, _GROUP, _START_TIME = 0, 2, 19
+
+
+def start_time(pid: int) -> int | None:
+    """When a process was started, in clock ticks since boot; None if it does not run."""
+    fields = _live(pid)
+    return int(fields[_START_TIME]) if fields else None
+
+
+def group_runs(group: int) -> bool:
+    """Whether a process of a process group runs.
+
+    Not what kill(-group, 0) says: that counts those that have ended and that nobody has asked
+    after, and a container's init may never ask.
+    """
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return any(fields and int(fields[_GROUP]) == group for fields in map(_live, pids))
+
+
+def _live(pid: int) -> list[str] | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The command, in parentheses, may hold anything.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[_STATE] in "ZX" else fields
