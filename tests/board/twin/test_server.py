@@ -1,5 +1,6 @@
 """The twin's SSH server, as a user and as the flow's own client meet it."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
 import paramiko
 import pytest
 
@@ -89,6 +91,31 @@ def test_output_error_input_and_status_pass_through(client: paramiko.SSHClient) 
 def test_a_signal_that_ends_a_command_is_told(client: paramiko.SSHClient) -> None:
     # How paramiko shows a signal; a command's own status is never negative.
     assert run(client, "kill -9 $$")[0] == -1
+
+
+@pytest.mark.parametrize("terminal", [None, "vt100"], ids=["pipes", "terminal"])
+def test_a_signal_of_the_client_reaches_the_whole_group(
+    twin: TwinRecord, terminal: str | None
+) -> None:
+    async def signalled() -> str:
+        known_hosts = asyncssh.import_known_hosts(f"[{twin.host}]:{twin.port} {twin.host_key}\n")
+        async with asyncssh.connect(
+            twin.host,
+            twin.port,
+            username=twin.user,
+            client_keys=[twin.client_key],
+            known_hosts=known_hosts,
+            config=None,
+        ) as connection:
+            process = await connection.create_process(
+                f"sh -c '{grandchild}'; true", term_type=terminal
+            )
+            await process.stdout.readline()
+            process.send_signal("TERM")
+            return await asyncio.wait_for(process.stdout.read(), 10)
+
+    grandchild = 'trap "echo caught; exit" TERM; echo ready; while :; do sleep 0.1; done'
+    assert "caught" in asyncio.run(signalled())
 
 
 def test_large_output_arrives_whole_though_the_error_stream_ended_first(
