@@ -111,7 +111,7 @@ def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
     if spec["profile"]:
         argv = ["bash", "-c", SOURCED, spec["profile"], *argv]
     in_use = os.open(spec["directory"], os.O_RDONLY)
-    fcntl.flock(in_use, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    fcntl.flock(in_use, fcntl.LOCK_SH)
     return subprocess.Popen(
         argv,
         cwd=spec["directory"],

@@ -11,57 +11,53 @@ from tasks.errors import LoginError
 from tasks.remote.address import BoardAddress
 from tasks.remote.failures import reason, unreachable
 
+Attempt = Callable[[paramiko.Transport], list[str]]
 
-def log_in(transport: paramiko.Transport, address: BoardAddress) -> None:
-    """Tries every way to log in that the address allows, the most specific first.
+
+def attempts(address: BoardAddress) -> Iterator[tuple[str, Attempt]]:
+    """The ways to log in that the address allows, each with its name for messages.
 
     Raises:
-        LoginError: the board refused them all, or the key file cannot be used.
+        LoginError: the key file cannot be used.
+    """
+    if address.key_file is not None:
+        yield f"the key {address.key_file}", _with_key(address.user, _load_key(address.key_file))
+    if address.use_agent:
+        with contextlib.closing(paramiko.Agent()) as agent:
+            for key in agent.get_keys():
+                yield "a key of the SSH agent", _with_key(address.user, key)
+    if address.password is not None:
+        secret = address.password.get_secret_value()
+        yield "the password", lambda transport: transport.auth_password(address.user, secret)
+
+
+def accepts(transport: paramiko.Transport, attempt: Attempt, where: str) -> bool:
+    """Tries one way to log in.
+
+    Raises:
         BoardUnreachableError: the connection was lost, or the board did not answer.
     """
-    refused: list[str] = []
-    with contextlib.closing(paramiko.Agent()) as agent:
-        for method, attempt in _attempts(transport, address, agent):
-            try:
-                attempt()
-            except (paramiko.SSHException, EOFError) as error:
-                _raise_if_lost(transport, address, error, refused=refused)
-            if transport.is_authenticated():
-                return
-            refused.append(method)
-            # Servers hang up after a number of refusals (OpenSSH: six).
-            if not transport.is_active():
-                break
-    raise LoginError(
-        f"refused {', '.join(refused)}" if refused else "no key and no password to log in with",
-        where=address.label,
+    try:
+        attempt(transport)
+    except (paramiko.SSHException, EOFError) as error:
+        # paramiko has no class of its own for a login that got no answer.
+        silent = str(error).startswith("Authentication timeout")
+        if silent or not transport.is_active():
+            raise unreachable(where, f"lost during login: {reason(error)}") from error
+    return transport.is_authenticated()
+
+
+def refused(names: list[str], where: str) -> LoginError:
+    """All attempts failed."""
+    return LoginError(
+        f"refused {', '.join(names)}" if names else "no key and no password to log in with",
+        where=where,
         remedy="check the user, key and password of the board; PYNQ images come with xilinx/xilinx",
     )
 
 
-def _raise_if_lost(
-    transport: paramiko.Transport, address: BoardAddress, error: Exception, *, refused: list[str]
-) -> None:
-    # paramiko has no class of its own for a login that got no answer.
-    silent = str(error).startswith("Authentication timeout")
-    if silent or (not refused and not transport.is_active()):
-        raise unreachable(address.label, f"lost during login: {reason(error)}") from error
-
-
-def _attempts(
-    transport: paramiko.Transport, address: BoardAddress, agent: paramiko.Agent
-) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-    def offer(key: paramiko.PKey) -> Callable[[], list[str]]:
-        return lambda: transport.auth_publickey(address.user, key)
-
-    if address.key_file is not None:
-        yield f"the key {address.key_file}", offer(_load_key(address.key_file))
-    if address.use_agent:
-        for key in agent.get_keys():
-            yield "a key of the SSH agent", offer(key)
-    if address.password is not None:
-        secret = address.password.get_secret_value()
-        yield "the password", lambda: transport.auth_password(address.user, secret)
+def _with_key(user: str, key: paramiko.PKey) -> Attempt:
+    return lambda transport: transport.auth_publickey(user, key)
 
 
 def _load_key(path: Path) -> paramiko.PKey:

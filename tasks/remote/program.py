@@ -30,7 +30,7 @@ LIFELINE_GRACE_S = 5.0
 TERM_GRACE_S = 3.0
 # The guard needs these and a moment to end a program. If it is not heard of then, the link is dead.
 _GUARD_LATE_S = 4.0
-_POLL_S = 0.5
+_POLL_MS = 500
 _STDERR_LINES = 40
 _RECONNECT_S = 5.0
 
@@ -45,7 +45,7 @@ class Program:
         environment: added to that of the SSH session.
         profile: a bash file that is sourced first where it exists, e.g. PYNQ's
             /etc/profile.d/pynq_venv.sh.
-        root: run it through sudo, with the password of the address.
+        root: run it as root, through sudo with the password of the address.
     """
 
     argv: tuple[str, ...]
@@ -82,8 +82,8 @@ def run(
     started = time.monotonic()
     channel = _start(connection, program, pid_file, deadline_s)
     try:
+        stderr = _follow(channel, on_line, until=started + deadline_s + _stop_s())
         with connection.reaching(f"running {program.argv[0]}"):
-            stderr = _follow(channel, on_line, until=started + deadline_s + _stop_s())
             status = exit_status(channel)
     except BaseException:
         _stop(connection, channel, pid_file, root=program.root)
@@ -155,6 +155,8 @@ def _sudo(connection: Connection) -> tuple[list[str], bytes]:
     Raises:
         LoginError: sudo refused.
     """
+    if connection.address.user == "root":
+        return [], b""
     password = connection.address.password
     argv = ["sudo", "-n", "--"] if password is None else ["sudo", "-S", "-p", "", "--"]
     line = b"" if password is None else f"{password.get_secret_value()}\n".encode()
@@ -171,13 +173,11 @@ def _sudo(connection: Connection) -> tuple[list[str], bytes]:
 
 
 def _follow(channel: paramiko.Channel, on_line: Callable[[str], None], *, until: float) -> str:
-    """Reads all that the program says; returns the end of its standard error.
-
-    Raises:
-        TimeoutError: the time `until` has come.
-    """
+    """Reads what the program says, to its end or `until`; returns the end of standard error."""
     stdout, stderr = _Lines(), _Lines()
     errors: deque[str] = deque(maxlen=_STDERR_LINES)
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
     while True:
         # Asked before the reads: what came before the end is then read.
         ended, exited = channel.eof_received or channel.closed, channel.exit_status_ready()
@@ -185,11 +185,9 @@ def _follow(channel: paramiko.Channel, on_line: Callable[[str], None], *, until:
             _deliver(stdout.feed(channel.recv(65536)), on_line)
         elif channel.recv_stderr_ready():
             _deliver(stderr.feed(channel.recv_stderr(65536)), errors.append)
-        elif ended:
+        elif ended or time.monotonic() > until:
             break
-        elif time.monotonic() > until:
-            raise TimeoutError
-        elif not select.select([channel], [], [], _POLL_S)[0] and exited:
+        elif not poll.poll(_POLL_MS) and exited:
             break  # something that left the program's group still holds its output
     _deliver(stdout.rest(), on_line)
     _deliver(stderr.rest(), errors.append)

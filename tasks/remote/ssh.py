@@ -12,7 +12,7 @@ import paramiko
 from tasks.errors import BoardError, BoardUnreachableError, HostKeyError
 from tasks.remote.address import BoardAddress, HostKey
 from tasks.remote.failures import reason, unreachable
-from tasks.remote.login import log_in
+from tasks.remote.login import accepts, attempts, refused
 
 # AES-GCM first: it needs no separate MAC, and one 64 MB upload takes 0.35 s with it and 0.5 to
 # 0.6 s with AES-CTR and HMAC (bench/transfer.py). CBC and 3DES stay out.
@@ -28,6 +28,8 @@ _KEEPALIVE_S = 5
 # its keepalives without asking for an answer and would wait for a vanished board for ever.
 _SILENCE_S = 20
 _ANSWER_S = 30.0
+# From the end of a program's output to its exit status.
+_STATUS_S = 5.0
 _PARAMIKO_LOG = f"{__name__}.paramiko"
 
 
@@ -116,7 +118,7 @@ class Connection:
 
 def exit_status(channel: paramiko.Channel) -> int:
     """The exit status of a program whose output has ended; raises as paramiko does."""
-    if not channel.status_event.wait(_ANSWER_S):
+    if not channel.status_event.wait(_STATUS_S):
         raise TimeoutError
     if channel.exit_status == -1:
         raise EOFError("it was killed on the board, or the connection broke")
@@ -137,11 +139,18 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
         LoginError: the board takes none of the keys and passwords of the address.
     """
     pinned = HostKey.parse(address.host_key) if address.host_key else None
-    with _handshake(address.host, address.port, pinned, timeout_s, address.label) as transport:
-        _check_host_key(_host_key(transport), pinned, address)
-        log_in(transport, address)
-        transport.set_keepalive(_KEEPALIVE_S)
-        yield Connection(address, transport)
+    tried: list[str] = []
+    # A connection for every attempt: paramiko asks for the login service anew each time, at which
+    # asyncssh hangs up, and OpenSSH hangs up after six refusals.
+    for name, attempt in attempts(address):
+        with _handshake(address.host, address.port, pinned, timeout_s, address.label) as transport:
+            _check_host_key(_host_key(transport), pinned, address)
+            if accepts(transport, attempt, address.label):
+                transport.set_keepalive(_KEEPALIVE_S)
+                yield Connection(address, transport)
+                return
+            tried.append(name)
+    raise refused(tried, address.label)
 
 
 def fetch_host_key(host: str, port: int = 22, *, timeout_s: float = 10.0) -> HostKey:
@@ -174,7 +183,9 @@ def _handshake(
         except paramiko.ssh_exception.IncompatiblePeer as error:
             raise BoardError(f"no common SSH algorithm: {error}", where=where) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise unreachable(where, f"no SSH server answered within {timeout_s:g} s") from error
+            raise unreachable(
+                where, f"no SSH server answered (within {timeout_s:g} s): {reason(error)}"
+            ) from error
         yield transport
     finally:
         transport.close()

@@ -85,15 +85,53 @@ def deploy(
     start = _start(archive, found)
     _check_space(connection, archive, size - start, found["free_bytes"])
     try:
-        _send(connection, archive, found["part"], start, on_progress or _silent)
+        send(connection, archive, found["part"], start=start, on_progress=on_progress)
     except BoardUnreachableError:
         raise
     except BoardError as error:
-        raise _not_taken(connection, digest, error) from error
+        raise _not_taken(connection, digest, keep, error) from error
     installed = _depot(connection, "install", digest)
     if installed["directory"] is None:
         raise _not_installed(connection, archive, digest, installed)
     return Deployed(installed["directory"], size - start)
+
+
+def send(
+    connection: Connection,
+    source: Path,
+    target: str,
+    *,
+    start: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Sends a file, or what follows `start`; nothing but its size is checked.
+
+    Args:
+        connection: to the board.
+        source: the file here.
+        target: its path on the board; replaced, or continued.
+        start: bytes of it that are there already.
+        on_progress: as of `deploy`.
+    """
+    done, size = start, source.stat().st_size
+    with source.open("rb") as file, connection.sftp() as sftp:
+        file.seek(start)
+        with connection.reaching(f"sending {source.name} to {target}"):
+            remote = sftp.open(target, "r+" if start else "w")
+            remote.MAX_REQUEST_SIZE = _CHUNK
+            remote.set_pipelined(True)
+            remote.seek(start)
+            while chunk := file.read(_CHUNK):
+                remote.write(chunk)
+                done += len(chunk)
+                if on_progress is not None:
+                    on_progress(done, size)
+            # Writes under way may fail yet, and paramiko drops their last answers.
+            arrived = remote.stat().st_size
+            # After a failure it closes with the session: asking for it would be another wait.
+            remote.close()
+            if arrived != size:
+                raise OSError(errno.ENOSPC, f"{arrived} of {size} bytes arrived")
 
 
 def fetch(connection: Connection, remote_dir: str, names: Sequence[str], local_dir: Path) -> None:
@@ -194,31 +232,9 @@ def _check_space(connection: Connection, archive: Path, to_send: int, free: int)
         )
 
 
-def _send(
-    connection: Connection, archive: Path, part: str, start: int, on_progress: Progress
-) -> None:
-    size = archive.stat().st_size
-    done = start
-    with archive.open("rb") as source, connection.sftp() as sftp:
-        source.seek(start)
-        with connection.reaching(f"sending {archive.name}, {part} on the board"):
-            with sftp.open(part, "r+" if start else "w") as target:
-                target.MAX_REQUEST_SIZE = _CHUNK
-                target.set_pipelined(True)
-                target.seek(start)
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
-                    done += len(chunk)
-                    on_progress(done, size)
-                # Writes under way may fail yet, and paramiko drops their last answers.
-                arrived = target.stat().st_size
-            if arrived != size:
-                raise OSError(errno.ENOSPC, f"the board took {arrived} of {size} bytes")
-
-
-def _not_taken(connection: Connection, digest: str, error: BoardError) -> BoardError:
+def _not_taken(connection: Connection, digest: str, keep: int, error: BoardError) -> BoardError:
     # SFTP says no more than "Failure" when a disk is full.
-    free = _depot(connection, "prepare", digest, keep=KEPT_DEPLOYMENTS).get("free_bytes", 0)
+    free = _depot(connection, "prepare", digest, keep=keep).get("free_bytes", 0)
     return BoardError(
         f"{error.what}; {free / 1e6:.1f} MB are free there",
         where=connection.address.label,
@@ -244,7 +260,3 @@ def _not_installed(
         remedy="run again; if it stays so, check the board's memory card",
         transient=True,
     )
-
-
-def _silent(_done: int, _total: int) -> None:
-    pass

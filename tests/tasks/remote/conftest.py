@@ -21,19 +21,10 @@ import pytest
 from pydantic import SecretStr
 
 from board.twin import lifecycle
+from tasks import settings
 from tasks.remote.address import BoardAddress
 
-ROOT = Path(__file__).parents[3]
 PASSWORD = "xilinx"
-# Accepts the options that are used here, and asks as sudo does.
-SUDO = """\
-#!/bin/sh
-while [ "$1" != -- ]; do shift; done
-shift
-IFS= read -r password
-[ "$password" = 'xilinx' ] || { echo 'sudo: 1 incorrect password attempt' >&2; exit 1; }
-AS_ROOT=yes exec "$@"
-"""
 SSHD_CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -62,6 +53,18 @@ def find_sshd() -> str:
     return path
 
 
+def find_old_python() -> str | None:
+    """The oldest Python that boards have, or the next one."""
+    for name in ("python3.8", "python3.9", "python3.10"):
+        path = shutil.which(name)
+        if (
+            path
+            and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+        ):
+            return path
+    return None
+
+
 def make_key(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
 
@@ -84,14 +87,14 @@ def wait_for_port(port: int) -> None:
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
-    """OpenSSH's server, run by the current user, for this user."""
+    """OpenSSH's server, run by the current user, for this user; python3 there is an old one."""
     program = find_sshd()
     directory = tmp_path_factory.mktemp("sshd")
     make_key(directory / "host_key")
     make_key(directory / "user_key")
     (directory / "bin").mkdir()
-    (directory / "bin/sudo").write_text(SUDO)
-    (directory / "bin/sudo").chmod(0o755)
+    if python := find_old_python():
+        (directory / "bin/python3").symlink_to(python)
     port = free_port()
     (directory / "config").write_text(SSHD_CONFIG.format(port=port, directory=directory))
     if os.geteuid() == 0:
@@ -107,7 +110,6 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
         user=getpass.getuser(),
         host_key=(directory / "host_key.pub").read_text(),
         key_file=directory / "user_key",
-        password=SecretStr(PASSWORD),
     )
     server.terminate()
     server.wait()
@@ -115,9 +117,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
-    python = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", ROOT / ".venv-board/bin/python"))
     state = tmp_path_factory.mktemp("twins")
-    record = lifecycle.start(state, "remote", python=python, password=PASSWORD)
+    record = lifecycle.start(state, "remote", python=settings.board_python(), password=PASSWORD)
     yield BoardAddress(
         name=record.name,
         kind=record.kind,
@@ -125,6 +126,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
         port=record.port,
         user=record.user,
         host_key=record.host_key,
+        key_file=Path(record.client_key),
         password=SecretStr(PASSWORD),
     )
     lifecycle.stop(state, "remote")
@@ -135,6 +137,12 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> BoardAddress:
     """A board whose directory is new, and unpleasantly named."""
     address: BoardAddress = request.getfixturevalue(request.param)
     return address.model_copy(update={"directory": str(tmp_path / "on board; rm -rf $HOME '")})
+
+
+@pytest.fixture
+def some_board(twin: BoardAddress, tmp_path: Path) -> BoardAddress:
+    """For what does not depend on the SSH server."""
+    return twin.model_copy(update={"directory": str(tmp_path / "on board")})
 
 
 @pytest.fixture

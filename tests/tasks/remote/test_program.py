@@ -33,14 +33,12 @@ while :; do sleep 0.1; done
 # Another process that runs a program on the board: address, directory, script.
 CONTROLLER = """\
 import sys
-from pydantic import SecretStr
-from tasks.remote.address import BoardAddress
 from tasks.remote import program as programs
+from tasks.remote.address import BoardAddress
 from tasks.remote.ssh import connect
 programs.LIFELINE_GRACE_S = programs.TERM_GRACE_S = 0.3
 address, directory, script = sys.argv[1:]
-password = SecretStr("xilinx")
-board = BoardAddress.model_validate_json(address).model_copy(update={"password": password})
+board = BoardAddress.model_validate_json(address).model_copy(update={"password": None})
 with connect(board) as connection:
     program = programs.Program(("sh", "-c", script), directory)
     programs.run(
@@ -162,25 +160,33 @@ def test_standard_input_stays_open_while_the_program_runs(
 
 
 def test_program_as_root_gets_through_sudo_with_the_password(
-    board: BoardAddress, tmp_path: Path
+    twin: BoardAddress, tmp_path: Path
 ) -> None:
-    assert lines_of(board, sh(tmp_path, "echo done", root=True)) == ["done"]
+    script = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cx '[x]ilinx'; true"
+    assert twin.password == SecretStr("xilinx")
+    assert lines_of(twin, sh(tmp_path, script, root=True)) == ["0"]  # it is on no command line
 
 
-def test_wrong_password_for_sudo_is_refused_and_not_repeated_in_words(
-    sshd: BoardAddress, tmp_path: Path
+@pytest.mark.parametrize("password", [SecretStr("geheim"), None])
+def test_refused_sudo_is_an_error_without_the_password(
+    twin: BoardAddress, tmp_path: Path, password: SecretStr | None
 ) -> None:
-    wrong = sshd.model_copy(update={"password": SecretStr("geheim")})
-    with connect(wrong) as connection, pytest.raises(LoginError, match="sudo refused") as caught:
+    board = twin.model_copy(update={"password": password})
+    with connect(board) as connection, pytest.raises(LoginError, match="sudo refused") as caught:
         run(connection, sh(tmp_path, "true", root=True), deadline_s=20, on_line=print)
     assert "geheim" not in str(caught.value)
 
 
-def test_password_is_on_no_command_line(board: BoardAddress, tmp_path: Path) -> None:
-    script = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cx '[x]ilinx'; true"
-    assert lines_of(board, sh(tmp_path, script, root=True)) == ["0"]
+def test_program_as_root_is_killed_with_its_children_at_the_deadline(
+    twin: BoardAddress, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    with connect(twin) as connection, pytest.raises(BenchmarkError, match="within 1 s"):
+        run(connection, sh(tmp_path, STUBBORN, root=True), deadline_s=1, on_line=lines.append)
+    assert not any(alive(int(pid)) for pid in lines[0].split())
 
 
+@pytest.mark.slow
 def test_program_that_does_not_end_is_killed_with_its_children_at_the_deadline(
     board: BoardAddress, tmp_path: Path
 ) -> None:
@@ -212,6 +218,16 @@ def test_cancelling_kills_the_program_with_its_children(
     assert not any(map(alive, pids))
 
 
+def test_error_of_the_listener_is_not_taken_for_one_of_the_board(
+    some_board: BoardAddress, tmp_path: Path
+) -> None:
+    def fail(_line: str) -> None:
+        raise OSError("no space left here")
+
+    with connect(some_board) as connection, pytest.raises(OSError, match="left here"):
+        run(connection, sh(tmp_path, "echo ready; cat"), deadline_s=60, on_line=fail)
+
+
 def test_program_that_heeds_its_lifeline_ends_by_itself(
     board: BoardAddress, tmp_path: Path
 ) -> None:
@@ -239,6 +255,7 @@ def test_program_ends_when_the_link_breaks(
     assert_gone(pids)
 
 
+@pytest.mark.slow
 def test_program_ends_over_a_fresh_connection_when_the_board_does_not_notice(
     board: BoardAddress, tmp_path: Path, make_link: MakeLink
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import asyncssh
 import pytest
 from pydantic import SecretStr
 
@@ -73,30 +74,39 @@ def test_wrong_password_is_refused_and_not_repeated_in_words(
     twin: BoardAddress, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    error = failure(twin.model_copy(update={"password": SecretStr("geheim")}))
+    error = failure(twin.model_copy(update={"key_file": None, "password": SecretStr("geheim")}))
     assert isinstance(error, LoginError)
     assert "the password" in error.what
     assert "geheim" not in f"{error} {error!r} {caplog.text} {pickle.dumps(error)!r}"
 
 
+def test_password_logs_in_where_the_key_is_refused(twin: BoardAddress, tmp_path: Path) -> None:
+    key = tmp_path / "stranger"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(key)
+    with connect(twin.model_copy(update={"key_file": key})) as connection:
+        assert connection.execute(["true"]).status == 0
+
+
 def test_wrong_key_is_refused_by_name(sshd: BoardAddress, tmp_path: Path) -> None:
     key = tmp_path / "stranger"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    error = failure(sshd.model_copy(update={"key_file": key, "password": None}))
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(key)
+    error = failure(sshd.model_copy(update={"key_file": key}))
     assert isinstance(error, LoginError)
     assert str(key) in error.what
 
 
 @pytest.mark.parametrize("content", [None, "no key", "encrypted"])
 def test_key_file_that_cannot_be_used_is_named(
-    sshd: BoardAddress, tmp_path: Path, content: str | None
+    twin: BoardAddress, tmp_path: Path, content: str | None
 ) -> None:
     key = tmp_path / "key"
     if content == "encrypted":
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(
+            key, "pkcs8-pem", passphrase="secret"
+        )
     elif content is not None:
         key.write_text(content)
-    error = failure(sshd.model_copy(update={"key_file": key}))
+    error = failure(twin.model_copy(update={"key_file": key}))
     assert isinstance(error, LoginError)
     assert error.where == str(key)
 
@@ -119,8 +129,9 @@ def test_key_of_the_agent_logs_in(
 
 
 def test_address_without_key_and_password_says_so(twin: BoardAddress) -> None:
-    error = failure(twin.model_copy(update={"password": None}))
+    error = failure(twin.model_copy(update={"key_file": None, "password": None}))
     assert isinstance(error, LoginError)
+    assert "no key and no password" in error.what
 
 
 def test_board_that_is_off_is_unreachable_and_worth_a_retry(twin: BoardAddress) -> None:

@@ -124,6 +124,7 @@ def test_progress_grows_up_to_the_size(board: BoardAddress, make_package: MakePa
     assert seen[-1] == (size, size)
 
 
+@pytest.mark.slow
 def test_transfer_that_was_cut_continues_where_it_stopped(
     board: BoardAddress, make_package: MakePackage, cut_after: CutAfter
 ) -> None:
@@ -138,65 +139,68 @@ def test_transfer_that_was_cut_continues_where_it_stopped(
 
 
 def test_beginning_of_something_else_is_not_continued(
-    board: BoardAddress, make_package: MakePackage
+    some_board: BoardAddress, make_package: MakePackage
 ) -> None:
     archive, digest = make_package(BIG)
-    incoming = Path(board.directory) / "incoming"
+    incoming = Path(some_board.directory) / "incoming"
     incoming.mkdir(parents=True)
     for beginning in (b"x" * 1000, archive.read_bytes() + b"more"):
         (incoming / f"{digest}.part").write_bytes(beginning)
-        directory, sent = brought(board, (archive, digest))
+        directory, sent = brought(some_board, (archive, digest))
         assert sent == archive.stat().st_size
         shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize("victim", ["data.bin", "manifest.json", ".overlayflow.json"])
 def test_package_that_was_damaged_on_the_board_is_sent_again(
-    board: BoardAddress, make_package: MakePackage, victim: str, caplog: pytest.LogCaptureFixture
+    some_board: BoardAddress,
+    make_package: MakePackage,
+    victim: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     package = make_package()
-    directory, sent = brought(board, package)
+    directory, sent = brought(some_board, package)
     content = bytearray((directory / victim).read_bytes())
     content[len(content) // 2] ^= 1
     (directory / victim).write_bytes(content)
-    assert brought(board, package) == (directory, sent)
+    assert brought(some_board, package) == (directory, sent)
     assert "was damaged" in caplog.text
-    assert brought(board, package) == (directory, 0)
+    assert brought(some_board, package) == (directory, 0)
 
 
 def test_damaged_package_in_which_a_program_runs_is_left_alone(
-    board: BoardAddress, make_package: MakePackage
+    some_board: BoardAddress, make_package: MakePackage
 ) -> None:
     package = make_package()
-    directory, _ = brought(board, package)
+    directory, _ = brought(some_board, package)
     (directory / "data.bin").write_bytes(b"")
     with in_use(directory), pytest.raises(BoardBusyError):
-        brought(board, package)
-    assert brought(board, package)[1] > 0
+        brought(some_board, package)
+    assert brought(some_board, package)[1] > 0
 
 
 def test_archive_of_another_digest_is_not_installed(
-    board: BoardAddress, make_package: MakePackage
+    some_board: BoardAddress, make_package: MakePackage
 ) -> None:
     archive, _ = make_package()
     with pytest.raises(InputError, match="not the package"):
-        brought(board, (archive, "0" * 64))
-    assert entries(board, "deployments") == entries(board, "incoming") == []
+        brought(some_board, (archive, "0" * 64))
+    assert entries(some_board, "deployments") == entries(some_board, "incoming") == []
 
 
 @pytest.mark.parametrize(
     "fault", [{"claimed": "0" * 64}, {"extra": "more.txt"}, {"extra": "../../escaped"}]
 )
 def test_package_that_is_not_what_its_manifest_says_is_not_installed(
-    twin: BoardAddress, tmp_path: Path, make_package: MakePackage, fault: dict[str, str]
+    some_board: BoardAddress, make_package: MakePackage, fault: dict[str, str]
 ) -> None:
-    board = twin.model_copy(update={"directory": str(tmp_path / "board")})
     with pytest.raises(InputError, match="not a package"):
-        brought(board, make_package(**fault))
-    assert entries(board, "deployments") == entries(board, "incoming") == []
-    assert not list(tmp_path.rglob("escaped"))
+        brought(some_board, make_package(**fault))
+    assert entries(some_board, "deployments") == entries(some_board, "incoming") == []
+    assert not list(Path(some_board.directory).parent.rglob("escaped"))
 
 
+@pytest.mark.slow
 def test_old_deployments_are_pruned_but_none_that_is_used_or_not_ours(
     board: BoardAddress, make_package: MakePackage
 ) -> None:
@@ -212,24 +216,24 @@ def test_old_deployments_are_pruned_but_none_that_is_used_or_not_ours(
 
 
 def test_package_used_again_is_among_the_newest(
-    board: BoardAddress, make_package: MakePackage
+    some_board: BoardAddress, make_package: MakePackage
 ) -> None:
     packages = [make_package(seed=seed) for seed in range(3)]
-    directories = [brought(board, package)[0] for package in packages[:2]]
+    directories = [brought(some_board, package)[0] for package in packages[:2]]
     for directory in directories:
         os.utime(directory, (1e9, 1e9))
-    brought(board, packages[0])
-    newest, _ = brought(board, packages[2], keep=2)
+    brought(some_board, packages[0])
+    newest, _ = brought(some_board, packages[2], keep=2)
     assert set(newest.parent.iterdir()) == {directories[0], newest}
 
 
 def test_package_larger_than_the_free_space_is_refused_with_figures(
-    board: BoardAddress, make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
+    some_board: BoardAddress, make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = shutil.disk_usage(Path(board.directory).parent).free
+    free = shutil.disk_usage(Path(some_board.directory).parent).free
     monkeypatch.setattr("tasks.remote.transfer._SPARE_BYTES", free + 1_000_000_000)
     with pytest.raises(BoardError, match=r"needs \d+\.\d MB, \d+\.\d MB are free") as caught:
-        brought(board, make_package())
+        brought(some_board, make_package())
     assert not caught.value.transient
 
 
@@ -246,12 +250,13 @@ def test_disk_that_fills_up_on_the_way_is_reported_and_the_transfer_continued(
 
 
 def test_directory_that_cannot_be_made_is_named(
-    board: BoardAddress, make_package: MakePackage, tmp_path: Path
+    some_board: BoardAddress, make_package: MakePackage, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BoardError, match=r"cannot write .*file"):
         brought(
-            board.model_copy(update={"directory": str(tmp_path / "file/within")}), make_package()
+            some_board.model_copy(update={"directory": str(tmp_path / "file/within")}),
+            make_package(),
         )
 
 
@@ -269,13 +274,14 @@ def test_results_come_back_whole(board: BoardAddress, tmp_path: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["results.json", "y_hw.npy"]
 
 
+@pytest.mark.slow
 def test_results_that_were_cut_leave_nothing_behind(
     board: BoardAddress, tmp_path: Path, cut_after: CutAfter
 ) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()
     here.mkdir()
-    (there / "y_hw.npy").write_bytes(os.urandom(10 * BIG))
+    (there / "y_hw.npy").write_bytes(os.urandom(5 * BIG))
     with (
         cut_after(board, 8000) as link,
         pytest.raises(BoardUnreachableError),

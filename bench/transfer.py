@@ -1,0 +1,173 @@
+"""Transfer of a 64 MB file, as a ratio to OpenSSH's scp to the same server in the same run.
+
+    python -m bench.transfer
+
+Servers: the twin, and OpenSSH's sshd where it is installed. Each figure is of connection, login
+and transfer together; rounds of both alternate, and the fastest of each counts.
+"""
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from board.twin import lifecycle
+from tasks import settings
+from tasks.remote.address import BoardAddress
+from tasks.remote.ssh import connect
+from tasks.remote.transfer import send
+
+SIZE = 64_000_000
+ROUNDS = 5
+BUDGET = 0.8
+SSHD_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+AuthorizedKeysFile {directory}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Throughput to one server, in bytes per second."""
+
+    server: str
+    ours: float
+    scp: float
+
+    @property
+    def ratio(self) -> float:
+        """Above 1 when ours is the faster."""
+        return self.ours / self.scp
+
+
+def measure() -> list[Figure]:
+    """One figure for each server that is there."""
+    with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as name:
+        directory = Path(name)
+        source = directory / "64MB"
+        source.write_bytes(os.urandom(SIZE))
+        figures = []
+        for server in (twin, sshd):
+            with server(directory) as board:
+                if board is not None:
+                    figures.append(_against_scp(board, source, directory))
+        return figures
+
+
+@contextlib.contextmanager
+def twin(directory: Path) -> Iterator[BoardAddress | None]:
+    """A twin of its own."""
+    record = lifecycle.start(directory / "twins", "bench", python=settings.board_python())
+    yield BoardAddress(
+        name="twin",
+        kind=record.kind,
+        host=record.host,
+        port=record.port,
+        user=record.user,
+        host_key=record.host_key,
+        key_file=Path(record.client_key),
+    )
+    lifecycle.stop(directory / "twins", "bench")
+
+
+@contextlib.contextmanager
+def sshd(directory: Path) -> Iterator[BoardAddress | None]:
+    """OpenSSH's server for the current user, or None where it is not installed."""
+    program = shutil.which("sshd", path=f"/usr/sbin:{os.environ['PATH']}")
+    if program is None:
+        yield None
+        return
+    for key in ("host_key", "user_key"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / key], check=True
+        )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = directory / "sshd_config"
+    config.write_text(SSHD_CONFIG.format(port=port, directory=directory), encoding="utf-8")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
+    server = subprocess.Popen([program, "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        yield BoardAddress(
+            name="sshd",
+            kind="pynq-z2",
+            host="127.0.0.1",
+            port=port,
+            user=getpass.getuser(),
+            host_key=(directory / "host_key.pub").read_text(encoding="utf-8"),
+            key_file=directory / "user_key",
+        )
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _against_scp(board: BoardAddress, source: Path, directory: Path) -> Figure:
+    target = directory / "arrived"
+    seconds: dict[Callable[[BoardAddress, Path, Path], None], list[float]] = {_ours: [], _scp: []}
+    for _ in range(ROUNDS):
+        for way, taken in seconds.items():
+            start = time.perf_counter()
+            way(board, source, target)
+            taken.append(time.perf_counter() - start)
+            if target.stat().st_size != SIZE:
+                raise RuntimeError(f"{board.name}: {way.__name__} did not bring the whole file")
+            target.unlink()
+    return Figure(board.name, SIZE / min(seconds[_ours]), SIZE / min(seconds[_scp]))
+
+
+def _ours(board: BoardAddress, source: Path, target: Path) -> None:
+    with connect(board) as connection:
+        send(connection, source, str(target))
+
+
+def _scp(board: BoardAddress, source: Path, target: Path) -> None:
+    known = target.with_name("known_hosts")
+    known.write_text(f"[{board.host}]:{board.port} {board.host_key}\n", encoding="utf-8")
+    options = ["-q", "-B", "-F", "none", "-i", str(board.key_file), "-P", str(board.port)]
+    options += ["-o", f"UserKnownHostsFile={known}"]
+    # The status is not looked at: it is 1 when a server ends SFTP without a status of its own.
+    subprocess.run(
+        ["scp", *options, str(source), f"{board.user}@{board.host}:{target}"], check=False
+    )
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("sshd does not listen")
+
+
+def main() -> int:
+    """Print the figures beside their budget."""
+    figures = measure()
+    for figure in figures:
+        print(
+            f"{figure.server:6} {figure.ours / 1e6:6.0f} MB/s, scp {figure.scp / 1e6:6.0f} MB/s: "
+            f"ratio {figure.ratio:.2f} (budget {BUDGET})"
+        )
+    return int(any(figure.ratio < BUDGET for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
