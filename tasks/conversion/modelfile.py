@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def check(path: Path) -> str:
     """SHA-256 of a file that looks like a Keras model; reads no more than its bytes.
 
     Raises:
-        InputError: no such file, or neither a .keras archive nor HDF5.
+        InputError: no such file, or neither a whole .keras archive nor HDF5.
     """
     try:
         content = path.read_bytes()
@@ -25,7 +26,7 @@ def check(path: Path) -> str:
         ) from None
     if not content.startswith(HDF5_MAGIC) and not _is_keras_archive(path):
         raise InputError(
-            "is no Keras model",
+            "is no Keras model, or a damaged one",
             where=str(path),
             remedy="save the model with model.save('name.keras')",
         )
@@ -33,10 +34,14 @@ def check(path: Path) -> str:
 
 
 def _is_keras_archive(path: Path) -> bool:
+    """Whether the file is an archive as Keras writes it, whole and undamaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return {"config.json", "model.weights.h5"} <= set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+            if archive.testzip() is not None:
+                return False
+            json.loads(archive.read("config.json"))
+            return "model.weights.h5" in archive.namelist()
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError):
         return False
 
 

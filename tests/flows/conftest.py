@@ -1,0 +1,141 @@
+"""One machine for all whole-way tests: a Prefect server, a twin, a store, one cold run."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tasks import settings
+from tasks.records import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ROOT / "examples" / "digits"
+MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
+START_S = 120
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where overlayflow runs in these tests.
+
+    Attributes:
+        home: of its store, twins and runs.
+        api: of its Prefect server.
+        env: of its commands.
+    """
+
+    home: Path
+    api: str
+    env: dict[str, str]
+
+    def command(self, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `overlayflow` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "deployments.cli.main", *map(str, arguments)],
+            cwd=ROOT,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start `overlayflow`, to be interrupted."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "deployments.cli.main", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def task_states(self, run: Run) -> dict[str, str]:
+        """State names of a flow run's tasks, as the server has them, by the task's step."""
+        body = {"flow_runs": {"id": {"any_": [run.flow_run_id]}}}
+        return {
+            each["name"].split()[0]: each["state_name"]
+            for each in self.query("task_runs/filter", body)
+        }
+
+    def query(self, path: str, body: dict[str, Any]) -> Any:
+        """Ask the server's API."""
+        answer = httpx.post(f"{self.api}/{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    home = tmp_path_factory.mktemp("machine")
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    env = kept | {
+        "OVERLAYFLOW_HOME": str(home / "overlayflow"),
+        "OVERLAYFLOW_BOARD_PYTHON": str(settings.board_python()),
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "COLUMNS": "200",
+    }
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "prefect", "server", "start"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    machine = Machine(home / "overlayflow", api, {**env, "PREFECT_API_URL": api})
+    try:
+        wait_until_healthy(api)
+        started = machine.command("twin", "start")
+        assert started.returncode == 0, started.stderr
+        yield machine
+    finally:
+        machine.command("twin", "stop")
+        server.terminate()
+        server.wait()
+
+
+def wait_until_healthy(api: str) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{api}/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"no Prefect server at {api} within {START_S} s")
+
+
+@pytest.fixture(scope="session")
+def cold(machine: Machine) -> Run:
+    """The digits example, from the model file to a verdict, with nothing in the store."""
+    return finished(machine.command("run", MODEL, "--data", DATA, "--json"))
+
+
+def finished(done: subprocess.CompletedProcess[str]) -> Run:
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()  # one JSON record, nothing else
+    assert json.loads(line)
+    return Run.model_validate_json(line)

@@ -1,0 +1,206 @@
+"""The main job, by the real command line, server, compilers, twin and pynq."""
+
+import re
+import shutil
+import signal
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from board.twin.record import TwinDirectory
+from tasks import pipeline
+from tasks.errors import GateError
+from tasks.packaging import archive
+from tasks.records import Implementation, Run
+from tasks.remote.address import BoardAddress
+from tasks.remote.ssh import connect
+from tasks.store import Store
+from tests.flows.conftest import DATA, MODEL, Machine, finished
+
+pytestmark = pytest.mark.slow
+
+
+def package_file(machine: Machine, run: Run) -> Path:
+    entry = run.verdict.measurement.deployment.package.entry
+    return Store(machine.home / "store").files(entry) / archive.NAME
+
+
+def test_the_board_computes_what_the_model_does(cold: Run) -> None:
+    verdict = cold.verdict
+    assert verdict.passed
+    assert (verdict.bit_exact, verdict.samples) == (450, 450)
+    assert verdict.accuracy_board is not None
+    assert verdict.accuracy_board >= 0.95
+    assert verdict.measurement.simulated
+    assert verdict.measurement.clock_mhz == 100.0
+
+
+def test_a_sample_of_64_words_costs_64_cycles(cold: Run) -> None:
+    cycles = cold.verdict.measurement.cycles_per_sample
+    assert cycles is not None
+    assert 64 <= cycles < 65
+
+
+def test_a_second_run_takes_every_step_but_the_board_from_the_cache(
+    machine: Machine, cold: Run
+) -> None:
+    again = finished(machine.command("run", MODEL, "--data", DATA, "--json"))
+    states = machine.task_states(again)
+    building = {step: states[step] for step in ("convert", "synthesize", "implement", "package")}
+    assert set(building.values()) == {"Cached"}
+    assert states["benchmark"] == "Completed"
+    assert again.verdict.measurement.deployment.sent_bytes == 0
+    assert again.verdict.measurement.y_hw_digest == cold.verdict.measurement.y_hw_digest
+
+
+def test_the_same_inputs_package_to_the_same_bytes(
+    machine: Machine, cold: Run, tmp_path: Path
+) -> None:
+    store = Store(machine.home / "store")
+    (info,) = (each for each in store.list() if each.entry.step == "implement")
+    implementation = store.record(info.entry, Implementation)
+    other = Store(tmp_path)
+    for entry in (implementation.entry, implementation.synthesis.project.entry):
+        shutil.copytree(
+            machine.home / "store" / entry.step / entry.digest, tmp_path / entry.step / entry.digest
+        )
+    packaged = pipeline.package(other, implementation, (), MODEL, None)
+    assert packaged.digest == cold.verdict.measurement.deployment.package.digest
+
+
+def test_the_documented_three_lines_run_with_the_stock_driver(
+    machine: Machine, cold: Run, tmp_path: Path
+) -> None:
+    """hls4ml's own axi_stream_driver.py in the untarred package, and nothing of ours."""
+    twin = TwinDirectory(machine.home / "twins" / "twin").read_record()
+    assert twin is not None
+    script = (
+        "import numpy as np\n"
+        "X_test, y_test = np.load('X_test.npy'), np.load('y_test.npy')\n"
+        "from axi_stream_driver import NeuralNetworkOverlay\n"
+        "nn = NeuralNetworkOverlay('hls4ml_nn.bit', X_test.shape, y_test.shape)\n"
+        "y_hw, latency, throughput = nn.predict(X_test, profile=True)\n"
+        "print('equal', np.array_equal(y_hw, np.load('y_csim.npy')))\n"
+    )
+    address = BoardAddress(
+        name="twin",
+        kind=twin.kind,
+        host=twin.host,
+        port=twin.port,
+        user=twin.user,
+        host_key=twin.host_key,
+        key_file=Path(twin.client_key),
+    )
+    with connect(address) as connection:
+        with connection.sftp() as sftp:
+            sftp.put(str(package_file(machine, cold)), "package.tar.gz")
+        unpack = (
+            "rm -rf stock && mkdir stock && tar -xzf package.tar.gz -C stock && rm -r stock/board"
+        )
+        assert connection.execute(["sh", "-c", unpack]).status == 0
+        done = connection.execute(["sh", "-c", 'cd stock && python3 -c "$0"', script])
+    assert done.status == 0, done.stderr
+    assert re.search(r"^Classified 450 samples in .* seconds", done.stdout, re.MULTILINE)
+    assert done.stdout.splitlines()[-1] == "equal True"
+    with tarfile.open(package_file(machine, cold)) as tar:
+        tar.extract("axi_stream_driver.py", tmp_path, filter="data")
+    from tasks.toolchains.open import stock_driver
+
+    assert (tmp_path / "axi_stream_driver.py").read_bytes() == stock_driver().read_bytes()
+
+
+def test_a_package_can_be_measured_again_by_itself(machine: Machine, cold: Run) -> None:
+    run = finished(machine.command("bench", package_file(machine, cold), "--json"))
+    assert run.verdict.bit_exact == 450
+    assert run.verdict.measurement.deployment.package.digest == (
+        cold.verdict.measurement.deployment.package.digest
+    )
+
+
+def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
+    machine: Machine, cold: Run
+) -> None:
+    body = {"artifacts": {"flow_run_id": {"any_": [cold.flow_run_id]}}}
+    found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
+    assert set(found) == {"digits-report", "digits-results"}
+    report = found["digits-report"]["data"]
+    assert report.startswith("# digits: passed")
+    assert re.findall(r"^## (.*)", report, re.MULTILINE) == [
+        "Gates",
+        "confusion matrix",
+        "latency",
+        "utilisation",
+        "Provenance",
+    ]
+    assert report.count("](data:image/png;base64,") == 3
+    assert len(report) < 200_000
+
+
+def test_the_history_compares_runs(machine: Machine, cold: Run) -> None:
+    shown = machine.command("history", "--model", "digits.keras", "--board", "twin")
+    assert shown.returncode == 0
+    assert "450/450" in shown.stdout
+    assert "no runs yet" in machine.command("history", "--model", "other.keras").stdout
+    assert cold.flow_run_id in machine.command("history", "--json").stdout
+
+
+def test_a_corrupt_entry_is_set_aside_and_built_again(machine: Machine, cold: Run) -> None:
+    entry = cold.verdict.measurement.deployment.package.entry
+    package_file(machine, cold).write_bytes(b"rotten")
+    again = finished(machine.command("run", MODEL, "--data", DATA, "--json"))
+    assert machine.task_states(again)["package"] == "Completed"
+    assert again.verdict.measurement.deployment.package.entry == entry
+    assert again.verdict.measurement.deployment.package.digest == (
+        cold.verdict.measurement.deployment.package.digest
+    )
+    assert list((machine.home / "store" / "corrupt").iterdir())
+
+
+def test_a_failed_gate_ends_the_run_with_its_figures_and_exit_code_1(
+    machine: Machine, cold: Run
+) -> None:
+    from tasks.gates import GateSettings, after_implement, require
+
+    assert cold.verdict.passed
+    store = Store(machine.home / "store")
+    (info,) = (each for each in store.list() if each.entry.step == "implement")
+    implementation = store.record(info.entry, Implementation)
+    gate = after_implement(implementation, GateSettings(utilisation=0.01))[0]
+    with pytest.raises(GateError, match=r"of xc7z020clg400-1 is .*% used"):
+        require(gate)
+
+
+def test_ctrl_c_ends_with_one_message_and_leaves_nothing_half_written(machine: Machine) -> None:
+    running = machine.start("run", MODEL, "--data", DATA, "--project-name", "interrupted")
+    tmp = machine.home / "store" / "tmp"
+    deadline = time.monotonic() + 60
+    while not list(tmp.glob("convert-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 2, output
+    assert output.splitlines()[-1].startswith("overlayflow: interrupted")
+    assert not list(tmp.glob("*"))
+
+
+def test_figures_are_printed_for_people(machine: Machine, cold: Run) -> None:
+    shown = machine.command("run", MODEL, "--data", DATA)
+    assert cold.verdict.passed
+    assert shown.returncode == 0
+    for told in (
+        "accuracy, framework",
+        "450 of 450 test samples",
+        "64.05 (simulated)",
+        "of 53200",
+        "package.tar.gz",
+        "/runs/flow-run/",
+    ):
+        assert told in shown.stdout
+
+
+def test_golden_outputs_are_those_of_the_c_simulation(machine: Machine, cold: Run) -> None:
+    y_hw = np.load(Path(cold.verdict.measurement.directory) / "y_hw.npy")
+    assert np.array_equal(y_hw, archive.read_array(package_file(machine, cold), "y_csim.npy"))
