@@ -65,6 +65,10 @@ def run(spec: dict[str, Any]) -> int:
         status = _wait(program, wakeup, spec["deadline_s"])
         if status is not None:
             _end(program, spec["lifeline_grace_s"], spec["term_grace_s"])
+    except OSError as error:
+        sys.stderr.write(f"cannot watch {spec['argv'][0]}: {error}\n")
+        sys.stderr.flush()
+        status = NOT_STARTED
     finally:
         # Also what the program left behind; its own zombie keeps the group's number from others.
         with contextlib.suppress(ProcessLookupError):

@@ -126,7 +126,8 @@ def _failure(where: str, status: int, event: dict[str, Any], stderr: str) -> Boa
 
 def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
     """Results stay on the host; a board that is gone keeps them until it is pruned by hand."""
-    remove = program.Program(argv=("rm", "-rf", "--", remote_out), directory="/", root=root)
+    above = str(PurePosixPath(remote_out).parent)  # the user's own: a pid file is written there
+    remove = program.Program(argv=("rm", "-rf", "--", remote_out), directory=above, root=root)
     try:
         program.run(connection, remove, deadline_s=30, on_line=log.info)
     except BoardError as error:

@@ -119,6 +119,7 @@ def test_program_killed_by_a_signal_has_its_number_in_the_status(
     [
         (Program(("no-such-program",), "/"), "no-such-program"),
         (Program(("true",), "/no/such/directory"), "/no/such/directory"),
+        (Program(("sleep", "1000"), "/proc"), "cannot watch sleep"),  # no place for its pid file
     ],
 )
 def test_program_that_cannot_start_says_why(
