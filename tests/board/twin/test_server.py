@@ -93,9 +93,19 @@ def test_a_signal_that_ends_a_command_is_told(client: paramiko.SSHClient) -> Non
     assert run(client, "kill -9 $$")[0] == -1
 
 
-@pytest.mark.parametrize("terminal", [None, "vt100"], ids=["pipes", "terminal"])
+CATCHES = 'trap "echo caught; exit" TERM; echo ready; while :; do sleep 0.1; done'
+
+
+@pytest.mark.parametrize(
+    ("command", "terminal"),
+    [
+        (f"sh -c '{CATCHES}'; true", None),
+        (CATCHES, "vt100"),  # the group loses its terminal with the session's leader
+    ],
+    ids=["pipes", "terminal"],
+)
 def test_a_signal_of_the_client_reaches_the_whole_group(
-    twin: TwinRecord, terminal: str | None
+    twin: TwinRecord, command: str, terminal: str | None
 ) -> None:
     async def signalled() -> str:
         known_hosts = asyncssh.import_known_hosts(f"[{twin.host}]:{twin.port} {twin.host_key}\n")
@@ -107,14 +117,11 @@ def test_a_signal_of_the_client_reaches_the_whole_group(
             known_hosts=known_hosts,
             config=None,
         ) as connection:
-            process = await connection.create_process(
-                f"sh -c '{grandchild}'; true", term_type=terminal
-            )
+            process = await connection.create_process(command, term_type=terminal)
             await process.stdout.readline()
             process.send_signal("TERM")
             return await asyncio.wait_for(process.stdout.read(), 10)
 
-    grandchild = 'trap "echo caught; exit" TERM; echo ready; while :; do sleep 0.1; done'
     assert "caught" in asyncio.run(signalled())
 
 
