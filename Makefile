@@ -3,6 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BOARD_VENV := .venv-board
+# pynq 3.1 pins packages that have no wheels for Python 3.13 and later.
+BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
+  $(shell $(python) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
+  2>/dev/null && echo $(python))))
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
@@ -21,8 +25,10 @@ $(VENV)/.installed: pyproject.toml constraints/host.txt
 	@touch $@
 
 $(BOARD_VENV)/.installed: constraints/board.txt
+	@test -n "$(BOARD_PYTHON)" || { echo "the twin needs Python 3.11 or 3.12 beside this one;" \
+	  "say which: make BOARD_PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(BOARD_VENV) (once)"
-	$(PYTHON) -m venv $(BOARD_VENV)
+	$(BOARD_PYTHON) -m venv $(BOARD_VENV)
 	$(BOARD_VENV)/bin/python $(PIP_INSTALL) --requirement constraints/board.txt
 	@touch $@
 
