@@ -170,6 +170,7 @@ class Resources(Record):
     dsp: int
     bram_36k: float
     carry4: int = 0
+    uram: int = 0
 
 
 class Utilisation(Record):
@@ -198,6 +199,7 @@ class Synthesis(Record):
         latency_cycles: from a whole sample in to its result out, without stream transfer.
         interval_cycles: initiation interval of the core.
         estimate: of resources, where the tool gives one.
+        luts_by_layer: the estimate by layer of the model, where the tool knows.
     """
 
     entry: Entry
@@ -206,6 +208,7 @@ class Synthesis(Record):
     latency_cycles: Cycles
     interval_cycles: Cycles
     estimate: Resources | None = None
+    luts_by_layer: dict[str, int] = Field(default_factory=dict)
     versions: dict[str, str]
 
 
