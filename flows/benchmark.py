@@ -32,6 +32,5 @@ def benchmark_package(
     run_logs.set_up()
     deployment = transfer(pipeline.import_package(open_store(), package), board)
     run = publish(validate(benchmark(deployment, measurement), limits))
-    for gate in run.verdict.gates:
-        gates.require(gate)
+    gates.require(run.verdict.gates)
     return run

@@ -45,19 +45,18 @@ def deploy_model(
     project = cached(convert, pipeline.convert_recipe(model, data, conversion))(
         model, data, conversion
     )
-    passed = [gates.require(gate) for gate in gates.after_convert(project, limits)]
+    passed = gates.require(gates.after_convert(project, limits))
     synthesis = cached(synthesize, pipeline.synthesize_recipe(project, chosen))(
         project, chosen.name
     )
+    passed += gates.require(gates.after_synthesize(synthesis, limits))
     implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(synthesis)
-    passed += [gates.require(gate) for gate in gates.after_implement(implementation, limits)]
-    checked = tuple(passed)
-    packaged = cached(package, pipeline.package_recipe(implementation, checked))(
-        implementation, checked, model
+    passed += gates.require(gates.after_implement(implementation, limits))
+    packaged = cached(package, pipeline.package_recipe(implementation, passed))(
+        implementation, passed, model
     )
     deployment = transfer(packaged, board)
     measured = benchmark(deployment, measurement)
     run = publish(validate(measured, limits))
-    for gate in run.verdict.gates:
-        gates.require(gate)
+    gates.require(run.verdict.gates)
     return run

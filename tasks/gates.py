@@ -1,13 +1,25 @@
 """Gates between the steps: each holds one figure against one threshold."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
 
-from tasks.errors import GateError
-from tasks.records import Gate, HlsProject, Implementation, Record, Resources, Utilisation
+from tasks.errors import DoesNotFitError, GateError
+from tasks.kinds import part_resources
+from tasks.records import (
+    Gate,
+    HlsProject,
+    Implementation,
+    Record,
+    Resources,
+    Synthesis,
+    Utilisation,
+)
 
 Mode = Literal["fail", "warn"]
+ESTIMATED, COUNTED = "estimated utilisation", "utilisation"
+UTILISATION_GATES = (ESTIMATED, COUNTED)
 
 
 class GateSettings(Record):
@@ -18,6 +30,8 @@ class GateSettings(Record):
         csim_accuracy_drop: framework minus C simulation, at most; share of samples.
         board_accuracy_drop: framework minus board, at most; share of samples.
         bit_exact_share: of test samples whose outputs equal the C simulation's, at least.
+        estimate: share of any resource of the part that the synthesis estimates, at most: what is
+            far beyond the part ends before the long tools start.
         utilisation: share of any resource of the part, at most.
         clock_error: between clock asked, built and read back, at most; relative.
         setup_slack_ns: at least, where the toolchain routes.
@@ -29,6 +43,7 @@ class GateSettings(Record):
     csim_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     board_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     bit_exact_share: float = Field(default=1.0, ge=0, le=1)
+    estimate: float = Field(default=1.25, gt=0)
     utilisation: float = Field(default=1.0, gt=0)
     clock_error: float = Field(default=0.01, ge=0, le=1)
     setup_slack_ns: float = 0.0
@@ -50,19 +65,23 @@ def at_least(name: str, value: float, limit: float, mode: Mode, message: str) ->
     )
 
 
-def require(gate: Gate) -> Gate:
-    """The gate itself, if it passed or only warns.
+def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
+    """The gates themselves, if each passed or only warns.
 
     Raises:
-        GateError: it failed and its mode is `fail`.
+        DoesNotFitError: a utilisation gate failed and its mode is `fail`.
+        GateError: another one did.
     """
-    if not gate.passed and gate.mode == "fail":
-        raise GateError(
-            f"gate failed: {gate.message}",
-            where=gate.name,
-            remedy="change the model or the settings, or set the gate's threshold or mode",
-        )
-    return gate
+    gates = tuple(checked)
+    for gate in gates:
+        if not gate.passed and gate.mode == "fail":
+            error = DoesNotFitError if gate.name in UTILISATION_GATES else GateError
+            raise error(
+                f"gate failed: {gate.message}",
+                where=gate.name,
+                remedy="change the model or the settings, or the gate's threshold or mode",
+            )
+    return gates
 
 
 def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
@@ -82,11 +101,30 @@ def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
     ]
 
 
+def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]:
+    """The estimate is not far beyond the part, where the toolchain estimates."""
+    if synthesis.estimate is None:
+        return []
+    estimate = Utilisation(
+        stage="estimated",
+        used=synthesis.estimate,
+        available=part_resources(synthesis.project.settings.board_kind),
+        by_module=synthesis.luts_by_layer,
+    )
+    return [fits(ESTIMATED, estimate, synthesis.project.part, settings.estimate, settings.mode)]
+
+
 def after_implement(implementation: Implementation, settings: GateSettings) -> list[Gate]:
     """The design fits, is clocked as asked, and meets timing where that is known."""
     asked = 1000 / implementation.synthesis.project.settings.clock_period_ns
     gates = [
-        fits(implementation.utilisation, implementation.part, settings),
+        fits(
+            COUNTED,
+            implementation.utilisation,
+            implementation.part,
+            settings.utilisation,
+            settings.mode,
+        ),
         at_most(
             "clock built",
             abs(implementation.clock_mhz / asked - 1),
@@ -106,7 +144,7 @@ def after_implement(implementation: Implementation, settings: GateSettings) -> l
     return gates
 
 
-def fits(utilisation: Utilisation, part: str, settings: GateSettings) -> Gate:
+def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mode) -> Gate:
     """The fullest resource of the part stays below the limit."""
     shares = resource_shares(utilisation)
     fullest = max(shares, key=lambda name: shares[name])
@@ -115,15 +153,13 @@ def fits(utilisation: Utilisation, part: str, settings: GateSettings) -> Gate:
         for name in shares
     )
     biggest = sorted(utilisation.by_module.items(), key=lambda item: -item[1])[:3]
-    modules = "; biggest modules: " + ", ".join(f"{m} {n} LUT" for m, n in biggest)
-    return at_most(
-        "utilisation",
-        shares[fullest],
-        settings.utilisation,
-        settings.mode,
-        f"{fullest} of {part} is {shares[fullest]:.1%} used ({table}{modules if biggest else ''}); "
-        f"lower the precisions, prune the biggest layers, or take a bigger part",
+    modules = ", ".join(f"{module} {luts} LUT" for module, luts in biggest)
+    message = (
+        f"{fullest} of {part} is {shares[fullest]:.1%} used, {utilisation.stage} ({table}"
+        f"{'; biggest: ' if modules else ''}{modules}); "
+        "lower the precisions, prune or shrink the biggest layers, or take a bigger part"
     )
+    return at_most(name, shares[fullest], limit, mode, message)
 
 
 def resource_shares(utilisation: Utilisation) -> dict[str, float]:

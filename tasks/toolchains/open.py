@@ -13,7 +13,8 @@ from pathlib import Path
 
 from board.kinds import board_kinds
 from tasks.finding import Finding, package, program
-from tasks.records import Entry, HlsProject, Implementation, Resources, Synthesis
+from tasks.kinds import part_resources
+from tasks.records import Entry, HlsProject, Implementation, Synthesis
 from tasks.toolchains.child import run_child
 from tasks.toolchains.hdl.child import ImplementReport, ImplementRequest
 from tasks.toolchains.tracing.child import CoreRequest
@@ -87,7 +88,7 @@ class OpenToolchain:
             ImplementRequest(
                 core=files / "rtl",
                 synthesis=synthesis,
-                available=Resources.model_validate(kind.resources, from_attributes=True),
+                available=part_resources(kind.name),
                 processing_system=kind.processing_system,
                 out=out,
             ),

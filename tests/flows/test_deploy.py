@@ -12,7 +12,7 @@ import pytest
 
 from board.twin.record import TwinDirectory
 from tasks import pipeline
-from tasks.errors import GateError
+from tasks.errors import DoesNotFitError
 from tasks.packaging import archive
 from tasks.records import Implementation, Run
 from tasks.remote.address import BoardAddress
@@ -159,18 +159,16 @@ def test_a_corrupt_entry_is_set_aside_and_built_again(machine: Machine, cold: Ru
     assert list((machine.home / "store" / "corrupt").iterdir())
 
 
-def test_a_failed_gate_ends_the_run_with_its_figures_and_exit_code_1(
-    machine: Machine, cold: Run
-) -> None:
+def test_a_design_beyond_the_limit_is_refused_with_its_figures(machine: Machine, cold: Run) -> None:
     from tasks.gates import GateSettings, after_implement, require
 
     assert cold.verdict.passed
     store = Store(machine.home / "store")
     (info,) = (each for each in store.list() if each.entry.step == "implement")
     implementation = store.record(info.entry, Implementation)
-    gate = after_implement(implementation, GateSettings(utilisation=0.01))[0]
-    with pytest.raises(GateError, match=r"of xc7z020clg400-1 is .*% used"):
-        require(gate)
+    checked = after_implement(implementation, GateSettings(utilisation=0.01))
+    with pytest.raises(DoesNotFitError, match=r"of xc7z020clg400-1 is .*% used"):
+        require(checked)
 
 
 def test_ctrl_c_ends_with_one_message_and_leaves_nothing_half_written(machine: Machine) -> None:

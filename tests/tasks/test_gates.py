@@ -1,7 +1,7 @@
 import pytest
 
 from tasks import gates
-from tasks.errors import GateError
+from tasks.errors import DoesNotFitError, GateError
 from tasks.gates import GateSettings
 from tasks.records import Timing
 from tests.tasks import samples
@@ -9,15 +9,15 @@ from tests.tasks import samples
 
 def test_a_failed_gate_ends_the_flow_with_its_figures() -> None:
     project = samples.hls_project(accuracy_csim=0.9)
-    (gate,) = gates.after_convert(project, GateSettings())
+    checked = gates.after_convert(project, GateSettings())
     with pytest.raises(GateError, match=r"90\.00% right, the framework 100\.00%"):
-        gates.require(gate)
+        gates.require(checked)
 
 
 def test_a_failed_gate_in_mode_warn_lets_pass_and_is_remembered() -> None:
     project = samples.hls_project(accuracy_csim=0.9)
-    (gate,) = gates.after_convert(project, GateSettings(mode="warn"))
-    assert not gates.require(gate).passed
+    (gate,) = gates.require(gates.after_convert(project, GateSettings(mode="warn")))
+    assert not gate.passed
 
 
 def test_a_model_without_class_labels_has_no_accuracy_gate() -> None:
@@ -26,12 +26,25 @@ def test_a_model_without_class_labels_has_no_accuracy_gate() -> None:
 
 
 def test_a_design_that_does_not_fit_names_the_resource_the_modules_and_a_remedy() -> None:
-    first = gates.after_implement(samples.implementation(lut=60000), GateSettings())[0]
-    assert not first.passed
-    assert "lut of xc7z020clg400-1 is 112.8% used" in first.message
-    assert "lut 60000 of 53200" in first.message
-    assert "tiny_core 59980 LUT" in first.message
-    assert "lower the precisions" in first.message
+    checked = gates.after_implement(samples.implementation(lut=60000), GateSettings())
+    with pytest.raises(DoesNotFitError) as caught:
+        gates.require(checked)
+    assert caught.value.exit_code == 2
+    message = str(caught.value)
+    assert "lut of xc7z020clg400-1 is 112.8% used, synthesised" in message
+    assert "lut 60000 of 53200" in message
+    assert "tiny_core 59980 LUT" in message
+    assert "lower the precisions" in message
+
+
+def test_an_estimate_far_beyond_the_part_ends_before_the_long_tools() -> None:
+    synthesis = samples.implementation().synthesis.model_copy(
+        update={"estimate": samples.XC7Z020.model_copy(update={"lut": 70000})}
+    )
+    (gate,) = gates.after_synthesize(synthesis, GateSettings())
+    assert not gate.passed
+    assert "131.6% used, estimated" in gate.message
+    assert gates.after_synthesize(samples.implementation().synthesis, GateSettings()) == []
 
 
 def test_a_clock_other_than_the_one_asked_for_fails() -> None:
