@@ -7,6 +7,7 @@ OverlayflowError               exit code 1
     ToolMissingError           a tool is not installed, or not in the version needed
   ToolError                    an external tool failed: exit status, first cause, log
     ToolTimeoutError           it was stopped at its deadline
+    BuildError                 a vendor tool failed, with its diagnosis and what was kept
   StoreError                   exit code 2: the store cannot be read or written (disk full, rights)
   BoardError                   exit code 2: a board could not be used
     BoardUnreachableError      off, no route, connection lost (transient)
@@ -18,7 +19,11 @@ OverlayflowError               exit code 1
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+# permanent: the same input fails again. configuration: this machine must change. transient: it may
+# go well next time. resource: more memory or disk, or fewer jobs.
+FailureClass = Literal["permanent", "configuration", "transient", "resource"]
 
 
 class OverlayflowError(Exception):
@@ -107,6 +112,45 @@ class ToolError(OverlayflowError):
 
 class ToolTimeoutError(ToolError):
     """A tool was stopped at its deadline."""
+
+
+class BuildError(ToolError):
+    """A vendor tool failed.
+
+    Attributes:
+        tool: its name.
+        version: its version.
+        failure_class: what kind of failure it is; decides about further tries.
+        signature: id of the known failure that was recognised; empty for none.
+        tries: how often the tool was run.
+        bundle: an archive of logs, reports and settings for whoever looks into it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        tool: str,
+        version: str,
+        failure_class: FailureClass,
+        where: str = "",
+        remedy: str = "",
+        signature: str = "",
+        returncode: int | None = None,
+        log: Path | None = None,
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy, returncode=returncode, log=log)
+        self.tool = tool
+        self.version = version
+        self.failure_class = failure_class
+        self.signature = signature
+        self.tries = 1
+        self.bundle: Path | None = None
+
+    def __str__(self) -> str:
+        text = f"{super().__str__()}\n  {self.failure_class} failure of {self.tool} {self.version}"
+        tried = f"{text}, {self.tries} tries" if self.tries > 1 else text
+        return f"{tried}\n  kept for whoever looks into it: {self.bundle}" if self.bundle else tried
 
 
 class StoreError(OverlayflowError):

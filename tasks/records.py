@@ -129,6 +129,20 @@ class ConvertSettings(Record):
     words: WordFormat = "float32"
 
 
+class BuildSettings(Record):
+    """What the synthesis does beside its work; the names are hls4ml's own.
+
+    Attributes:
+        csim: run the C simulation of the vendor's tool as well.
+        cosim: simulate the RTL, and compare it with the C simulation.
+        fifo_opt: with `cosim`: record how full the FIFOs between the layers get.
+    """
+
+    csim: bool = False
+    cosim: bool = False
+    fifo_opt: bool = False
+
+
 class HlsProject(Record):
     """A converted model: an hls4ml project, and what it must compute.
 
@@ -230,6 +244,8 @@ class Implementation(Record):
         target: real hardware, or the twin only (no open tool writes a bitstream for the part).
         clock_mhz: the clock the design was built for.
         timing: None where the toolchain does not route.
+        failed_nets: that routing left unrouted or in conflict; None where it does not route.
+        power_estimate_w: of the whole chip; None where the toolchain does not estimate it.
     """
 
     entry: Entry
@@ -239,6 +255,8 @@ class Implementation(Record):
     clock_mhz: float
     utilisation: Utilisation
     timing: Timing | None = None
+    failed_nets: int | None = None
+    power_estimate_w: float | None = None
     versions: dict[str, str]
 
 

@@ -31,3 +31,19 @@ def board_python() -> Path:
     """
     default = Path(__file__).resolve().parents[1] / ".venv-board" / "bin" / "python"
     return Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
+
+
+def vivado_settings() -> Path | None:
+    """The settings64.sh that sets Vivado up: OVERLAYFLOW_VIVADO_SETTINGS, else none."""
+    name = os.environ.get("OVERLAYFLOW_VIVADO_SETTINGS")
+    return Path(name).expanduser().absolute() if name else None
+
+
+def vivado_work() -> Path:
+    """Directory of Vivado builds that are not finished yet; below `home`."""
+    return home() / "work"
+
+
+def failures() -> Path:
+    """Directory of the bundles that failed builds leave; below `home`."""
+    return home() / "failures"

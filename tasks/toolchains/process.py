@@ -118,10 +118,12 @@ def supervise(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     stall_s: float | None = None,
+    on_poll: Callable[[], None] | None = None,
 ) -> ToolRun:
     """Run a tool, called `name` in errors, to its end, whatever that is.
 
-    Arguments and errors as `run_tool`, but for those about exit status and expected files.
+    Arguments and errors as `run_tool`, but for those about exit status and expected files;
+    `on_poll` is called twice a second, for what a tool tells by other ways than its output.
     """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -133,6 +135,8 @@ def supervise(
             now = time.monotonic()
             if lines.read():
                 last_output = now
+            if on_poll is not None:
+                on_poll()
             if now - start > deadline_s:
                 raise _stopped(name, f"did not end within {deadline_s:g} s", step, log)
             if stall_s is not None and now - last_output > stall_s:
