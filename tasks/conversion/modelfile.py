@@ -63,7 +63,7 @@ def load(path: Path) -> Any:
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsupportedModelError(
-            f"Keras cannot load it: {reason[0]}",
+            f"Keras cannot load it: {reason[0].split('. ')[0]}",
             where=str(path),
             remedy="save it with the Keras version of this environment, without Lambda layers "
             "or custom classes",

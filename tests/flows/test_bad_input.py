@@ -1,5 +1,7 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,19 @@ import pytest
 from tests.flows.conftest import DATA, MODEL, Machine
 
 pytestmark = pytest.mark.slow
+
+MAKE_MODELS = """
+import sys
+import keras
+keras.utils.set_random_seed(1)
+def save(name, model): model.save(f"{sys.argv[1]}/{name}.keras")
+left, right = keras.layers.Input((64,), name="left"), keras.layers.Input((64,), name="right")
+save("two_inputs", keras.Model([left, right], keras.layers.Add()([left, right])))
+pixels = keras.layers.Input((64,))
+save("custom_code", keras.Model(pixels, keras.layers.Lambda(lambda t: t * 2)(pixels)))
+layers = [keras.layers.Input((64,)), keras.layers.Dense(48, activation="relu", name="broad")]
+save("wide", keras.Sequential([*layers, keras.layers.Dense(10, name="scores")]))
+"""
 
 Change = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -97,3 +112,38 @@ def test_a_twin_that_is_off(machine: Machine) -> None:
     told = refused(machine, MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that cannot become an overlay; made in a process that may import TensorFlow."""
+    directory = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, "-c", MAKE_MODELS, directory], check=True, capture_output=True)
+    return directory
+
+
+def test_a_model_with_two_inputs(machine: Machine, models: Path) -> None:
+    told = refused(machine, models / "two_inputs.keras", "--data", DATA)
+    assert "has 2 inputs (left, right)" in told
+
+
+def test_a_model_with_code_of_its_own(machine: Machine, models: Path) -> None:
+    told = refused(machine, models / "custom_code.keras", "--data", DATA)
+    assert "Keras cannot load it: Requested the deserialization of a `Lambda` layer" in told
+
+
+def test_a_reuse_factor_that_the_layer_does_not_allow(machine: Machine, models: Path) -> None:
+    arguments = ("--strategy", "Resource", "--reuse-factor", "7")
+    told = refused(machine, models / "wide.keras", "--data", DATA, *arguments)
+    assert "layer broad: reuse factor 7 is not possible with strategy Resource" in told
+
+
+def test_a_model_that_does_not_fit_the_part(machine: Machine, models: Path) -> None:
+    arguments = ("--precision", "fixed<16,6>")
+    done = machine.command("run", models / "wide.keras", "--data", DATA, *arguments)
+    assert done.returncode == 2
+    told = done.stderr[done.stderr.index("overlayflow: ") :]
+    assert "of xc7z020clg400-1 is" in told
+    assert "of 53200" in told
+    assert "biggest: broad" in told
+    assert "lower the precisions" in told
