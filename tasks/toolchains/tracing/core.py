@@ -1,13 +1,15 @@
 """Build the core: trace the converted graph, hold it against the C simulation, write Verilog."""
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 from alkaid.trace import FVArray, HWConfig, trace
-from alkaid.trace.passes import add_surrogate, optimize
 from alkaid.types import CombLogic
 from numpy.typing import NDArray
 
@@ -15,12 +17,14 @@ from tasks.errors import InputError, ToolError
 from tasks.records import Resources
 from tasks.toolchains.tracing import formats, layers, rtl
 from tasks.toolchains.tracing.graph import Graph, Node, load_graph
+from tasks.toolchains.tracing.optimise import optimise
 from tasks.toolchains.tracing.report import CoreReport
 
 logger = logging.getLogger(__name__)
 
 # Costs of adders in LUTs, delays with the carry chains of Xilinx 7: 4 bits a CARRY4.
 HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
+LONGEST_CHAIN = 1_000_000
 LOOKUP = 8
 """alkaid's operation code of a table."""
 
@@ -62,11 +66,19 @@ def trace_graph(graph: Graph) -> CombLogic:
         result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
         _check_width(node, result, known)
         values.update((tensor.name, result) for tensor in node.outputs)
-    logic = optimize(
-        trace(x.ravel(), values[graph.output.name].ravel(), optimize=False), surrogate=False
-    )
-    # alkaid's count of a table's LUTs takes seconds a table; _luts has a formula instead.
-    return add_surrogate(logic, _skip_op8_cost=True)
+    with _deep_recursion():
+        return optimise(trace(x.ravel(), values[graph.output.name].ravel(), optimize=False))
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let alkaid follow each chain of operations to its end by recursion."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, LONGEST_CHAIN))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _any_input(graph: Graph) -> FVArray:

@@ -31,7 +31,8 @@ def bounds(target: FixedPoint) -> tuple[float, float]:
     """Smallest and largest value that the format saturates to."""
     high = 2.0 ** (target.integer - target.signed)
     low = -high if target.signed else 0.0
-    if target.signed and target.saturation == "SAT_SYM":
+    # A single signed bit has nothing but -1 to saturate to; ap_fixed keeps that.
+    if target.signed and target.saturation == "SAT_SYM" and target.width > 1:
         low += resolution(target)
     return low, high - resolution(target)
 
@@ -113,9 +114,10 @@ def cast(values: FVArray, target: FixedPoint) -> FVArray:
 
 def cast_one(value: FVariable, target: FixedPoint) -> FVariable:
     """Assign one traced value to a format."""
-    if is_constant(value):
-        return FVariable.from_const(cast_number(value.low, target), value.hwconf)
-    return _confine(round_one(value, target.fraction, target.rounding), target)
+    rounded = round_one(value, target.fraction, target.rounding)
+    if is_constant(rounded):
+        return FVariable.from_const(cast_number(rounded.low, target), value.hwconf)
+    return _confine(rounded, target)
 
 
 def round_one(value: FVariable, fraction: int, mode: str) -> FVariable:
@@ -126,12 +128,21 @@ def round_one(value: FVariable, fraction: int, mode: str) -> FVariable:
     if is_constant(value):
         multiples = _round_constants(np.array(value.low), fraction, mode)
         return FVariable.from_const(float(multiples) * lsb, value.hwconf)
-    if mode == "RND_CONV":
-        signed, integer, _ = value.kif
-        return value.quantize(signed, integer + 1, fraction, "WRAP", "RND_CONV")
     shifted = value + _rounding_offset(value, lsb, step, mode)
     signed, integer, _ = shifted.kif
-    return shifted.quantize(signed, integer, fraction, "WRAP", "TRN")
+    # A small negative value keeps its sign bit: alkaid takes a format of 0 bits for 0.
+    cut = shifted.quantize(signed, max(integer, -fraction), fraction, "WRAP", "TRN")
+    return cut - _ties_to_odd(shifted, cut, fraction) if mode == "RND_CONV" else cut
+
+
+def _ties_to_odd(shifted: FVariable, cut: FVariable, fraction: int) -> FVariable:
+    """The last bit where half a bit more than the value is whole and odd: it came from a tie."""
+    odd = cast_one(cut, FixedPoint(width=1, integer=1 - fraction, signed=False))
+    cut_off = shifted.kif[2] - fraction
+    if cut_off <= 0:
+        return odd
+    rest = cast_one(shifted, FixedPoint(width=cut_off, integer=-fraction, signed=False))
+    return rest.unary_bit_op("any").msb_mux(0.0, odd)
 
 
 def _rounding_offset(value: FVariable, lsb: float, step: float, mode: str) -> Any:
@@ -139,7 +150,7 @@ def _rounding_offset(value: FVariable, lsb: float, step: float, mode: str) -> An
     match mode:
         case "TRN":
             return 0.0
-        case "RND":
+        case "RND" | "RND_CONV":
             return lsb / 2
         case "RND_MIN_INF":
             return lsb / 2 - step

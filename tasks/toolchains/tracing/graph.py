@@ -201,6 +201,7 @@ def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
         width=state["width"],
         integer=state.get("integer", state["width"]),
         signed=state["signed"],
-        rounding=state.get("rounding_mode", "TRN"),
+        # ap_int has no modes: what is assigned to it is cut off as C++ does.
+        rounding=state.get("rounding_mode", "TRN_ZERO"),
         saturation=state.get("saturation_mode", "WRAP"),
     )

@@ -1,0 +1,200 @@
+"""A core's Verilog, clock by clock, gives what the C simulation gives."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tasks.errors import InputError, ToolError, UnsupportedModelError
+from tasks.records import FixedPoint
+from tasks.toolchains.hdl.image import verilator_root
+from tasks.toolchains.tracing import formats
+from tasks.toolchains.tracing.core import build_core, trace_graph
+from tasks.toolchains.tracing.graph import Graph, load_graph
+
+HERE = Path(__file__).parent
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def entry(tmp_path_factory: pytest.TempPathFactory, samples: Any, make_zoo: Any) -> Path:
+    """A converted model with every kind of operation that alkaid writes to Verilog."""
+    model = make_zoo(tmp_path_factory.mktemp("entry"), (6,), "fixed<10,4>")
+    types = {"result": "fixed<10,5,RND_CONV,SAT>", "accum": "fixed<9,4>"}
+    types |= {"weight": "fixed<5,2>", "bias": "fixed<5,2>"}
+    bits = model.add("Activation", types="fixed<1,1>", activation="linear", n_in=6)
+    for source in ("x", bits):
+        data = {"weight_data": RNG.normal(size=(6, 4)), "bias_data": RNG.normal(size=4)}
+        model.branch("Dense", source, types=types, n_in=6, n_out=4, **data)
+    table = {"table": "fixed<10,2>", "param": "fixed<6,2>"}
+    for name in ("sigmoid", "relu6", "ternary_tanh", "softsign"):
+        model.branch(
+            "Activation",
+            types={"result": "fixed<8,4,TRN_ZERO,SAT_ZERO>", **table},
+            activation=name,
+            n_in=6,
+            table_size=128,
+        )
+    types = {"result": "fixed<8,4,RND_INF>", **table}
+    model.branch("LeakyReLU", types=types, activation="leakyrelu", activ_param=0.3, n_in=6)
+    tables = dict.fromkeys(("exp_table", "inv_table", "inv_inp"), "fixed<10,4,RND,SAT>")
+    for name in ("stable", "argmax"):
+        types = {"result": "ufixed<8,1>", "accum": "fixed<10,4,RND,SAT>", **tables, **table}
+        attributes = {"activation": "softmax", "implementation": name, "axis": -1}
+        model.branch("Softmax", types=types, **attributes, n_in=6, table_size=64)
+    model.run(samples(200, 6))
+    return Path(model.files)
+
+
+def graph_of(files: Path) -> Graph:
+    return load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
+
+
+def simulate(rtl: Path, work: Path, inputs: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
+    """Clock the Verilated core with one sample of raw elements a clock."""
+    root = verilator_root()
+    options = ["--cc", "--make", "json", "--prefix", "Vcore", "-Mdir", str(work), "-Wno-fatal"]
+    sources = sorted(rtl.glob("*.v"))
+    top = ["--top-module", next(path.stem for path in sources if path.stem.endswith("_core"))]
+    environment = {"VERILATOR_ROOT": str(root), "PATH": "/usr/bin:/bin"}
+    subprocess.run(
+        [root / "bin" / "verilator_bin", *options, *top, *sources],
+        check=True,
+        env=environment,
+        capture_output=True,
+    )
+    parts = json.loads((work / "Vcore.json").read_text())["sources"]
+    files = [name for kind in ("classes_fast", "classes_slow", "global") for name in parts[kind]]
+    files += parts["support_slow"]
+    include = root / "include"
+    flags = ["-std=c++17", "-O1", "-w", "-DVM_TRACE=0", "-DVM_TIMING=0", "-DVM_COVERAGE=0"]
+    flags += [f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}", "-pthread"]
+    program = work / "clock_core"
+    subprocess.run(
+        ["g++", *flags, "-o", program, HERE / "clock_core.cpp", *files], check=True, cwd=work
+    )
+    words = b"".join(pack(row, graph.input.format) for row in inputs)
+    out = subprocess.run([program], input=words, capture_output=True, check=True).stdout
+    rows = np.split(np.frombuffer(out, np.uint8), len(inputs))
+    return np.array([unpack(bytes(row), graph.output.format, graph.output.size) for row in rows])
+
+
+def pack(elements: NDArray[np.int64], element: FixedPoint) -> bytes:
+    """Raw elements, the first in the low bits, in whole 32-bit words."""
+    mask = (1 << element.width) - 1
+    bits = sum((int(raw) & mask) << i * element.width for i, raw in enumerate(elements))
+    return bits.to_bytes(-(-len(elements) * element.width // 32) * 4, "little")
+
+
+def unpack(words: bytes, element: FixedPoint, size: int) -> list[int]:
+    """The reverse of `pack`, with signs."""
+    bits, mask = int.from_bytes(words, "little"), (1 << element.width) - 1
+    raws = [bits >> i * element.width & mask for i in range(size)]
+    if not element.signed:
+        return raws
+    return [raw - (raw >> element.width - 1 << element.width) for raw in raws]
+
+
+@pytest.mark.slow
+def test_the_verilog_gives_the_outputs_of_the_c_simulation(entry: Path, tmp_path: Path) -> None:
+    graph = graph_of(entry)
+    report = build_core(entry, "zoo", tmp_path, clock_period_ns=10)
+    x, expected = np.load(entry / "X_test.npy"), np.load(entry / "y_csim.npy")
+    assert report.samples == len(x)
+    words = formats.cast_constants(x, graph.input.format) / formats.resolution(graph.input.format)
+    delay = report.latency_cycles - 1
+    padded = np.pad(words.astype(np.int64), ((0, delay), (0, 0)))
+    (tmp_path / "work").mkdir()
+    raw = simulate(tmp_path / "rtl", tmp_path / "work", padded, graph)[delay:]
+    got = (raw * formats.resolution(graph.output.format)).astype(np.float32)
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.slow
+def test_a_faster_clock_gets_more_pipeline_stages(entry: Path, tmp_path: Path) -> None:
+    fast = build_core(entry, "zoo", tmp_path, clock_period_ns=4)
+    slow = build_core(entry, "zoo", tmp_path, clock_period_ns=20)
+    assert fast.latency_cycles > slow.latency_cycles
+    assert fast.estimate.ff > slow.estimate.ff > 0
+    assert fast.estimate.lut == slow.estimate.lut
+
+
+@pytest.mark.slow
+def test_the_same_model_gives_the_same_files(entry: Path, tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        build_core(entry, "zoo", tmp_path / name, clock_period_ns=10)
+        files = sorted((tmp_path / name / "rtl").iterdir())
+        texts.append({path.name: path.read_bytes() for path in files})
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_the_first_output_that_differs_is_named_and_nothing_is_written(
+    entry: Path, tmp_path: Path
+) -> None:
+    files = shutil.copytree(entry, tmp_path / "entry")
+    golden = np.load(files / "y_csim.npy")
+    golden[17, 3] += 1
+    np.save(files / "y_csim.npy", golden)
+    with pytest.raises(ToolError, match="1 of 200 samples, first in sample 17, element 3"):
+        build_core(files, "zoo", tmp_path, clock_period_ns=10)
+    assert not (tmp_path / "rtl").exists()
+
+
+@pytest.mark.slow
+def test_test_data_of_another_model_is_refused(entry: Path, tmp_path: Path) -> None:
+    files = shutil.copytree(entry, tmp_path / "entry")
+    np.save(files / "X_test.npy", np.zeros((5, 7), np.float32))
+    with pytest.raises(InputError, match="do not fit the model's input"):
+        build_core(files, "zoo", tmp_path, clock_period_ns=10)
+
+
+@pytest.mark.slow
+def test_a_missing_weight_file_is_named(entry: Path, tmp_path: Path) -> None:
+    files = shutil.copytree(entry, tmp_path / "entry")
+    lost = next((files / "project" / "firmware" / "weights").glob("w*.txt"))
+    lost.unlink()
+    with pytest.raises(InputError, match=lost.name):
+        build_core(files, "zoo", tmp_path, clock_period_ns=10)
+
+
+def test_a_layer_that_cannot_be_traced_is_named_with_what_to_do(
+    tmp_path: Path, make_zoo: Any
+) -> None:
+    model = make_zoo(tmp_path, (2, 3), "fixed<10,4>")
+    data = {"scale_data": np.ones(3), "bias_data": np.zeros(3)}
+    model.branch("LayerNormalization", types="fixed<8,4>", n_in=6, seq_len=2, **data)
+    model.convert()
+    expected = r"(?s)'layernormalization_1' \(LayerNormalization\).*use toolchain vivado"
+    with pytest.raises(UnsupportedModelError, match=expected):
+        trace_graph(graph_of(tmp_path))
+
+
+def test_values_that_are_too_wide_to_be_exact_are_refused(tmp_path: Path, make_zoo: Any) -> None:
+    model = make_zoo(tmp_path, (2,), "fixed<40,20>")
+    model.branch("Merge", "x", "x", types="fixed<60,40>", op="multiply")
+    model.convert()
+    with pytest.raises(UnsupportedModelError, match=r"calculates with \d+ bits"):
+        trace_graph(graph_of(tmp_path))
+
+
+@pytest.mark.slow
+def test_long_chains_of_sums_can_be_traced(tmp_path: Path, make_zoo: Any) -> None:
+    model = make_zoo(tmp_path, (600,), "fixed<4,2>")
+    types = {"result": "fixed<4,2>", "accum": "fixed<4,2,TRN,SAT>", "weight": "fixed<2,2>"}
+    data = {"weight_data": np.ones((600, 1)), "bias_data": np.zeros(1)}
+    model.branch("Dense", types=types | {"bias": "fixed<2,2>"}, n_in=600, n_out=1, **data)
+    weights = tmp_path / "project" / "firmware" / "weights"
+    weights.mkdir(parents=True)
+    model.convert()
+    (weights / "w2.txt").write_text(", ".join(["1"] * 600))
+    (weights / "b2.txt").write_text("0")
+    logic = trace_graph(graph_of(tmp_path))
+    ones = np.where(np.arange(600) < 300, 1.0, -0.25)[None]
+    assert logic.predict(ones).tolist() == [[-2.0]]
