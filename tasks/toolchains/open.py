@@ -14,7 +14,7 @@ from pathlib import Path
 from board.kinds import board_kinds
 from tasks.finding import Finding, package, program
 from tasks.kinds import part_resources
-from tasks.records import Entry, HlsProject, Implementation, Synthesis
+from tasks.records import Entry, HlsProject, Implementation, Synthesis, ToolchainName
 from tasks.toolchains.child import run_child
 from tasks.toolchains.hdl.child import ImplementReport, ImplementRequest
 from tasks.toolchains.tracing.child import CoreRequest
@@ -30,7 +30,7 @@ IMPLEMENT_S = 4 * 3600.0
 class OpenToolchain:
     """RTL by distributed arithmetic, utilisation by Yosys, a fabric image by Verilator."""
 
-    name = "open"
+    name: ToolchainName = "open"
 
     def check(self) -> list[Finding]:
         """Its Python packages, and the compiler that Verilator and the C simulation need."""

@@ -1,0 +1,84 @@
+"""Measure speed and size against their budgets: python -m bench.
+
+Prints each figure beside its budget and writes bench/results.json. Everything runs in one go on
+the same machine, with homes of its own; nothing of the user's is touched.
+"""
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import demo, fabric, transfer
+from bench.figures import Figure, Results
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main() -> int:
+    """Measure, print, write; 1 if a budget is not kept."""
+    with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
+        figures = [*_demo(Path(directory)), *_transfer()]
+    results = Results(cores=os.cpu_count() or 0, figures=figures)
+    RESULTS.write_text(results.model_dump_json(indent=1))
+    for figure in figures:
+        print(figure)
+    print(f"written to {RESULTS}")
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+def _demo(home: Path) -> list[Figure]:
+    """The main job, cold and warm, and what it costs beside a plain script."""
+    env = demo.environment(home)
+    help_s = min(demo.command(["--help"], env)[0] for _ in range(3))
+    twin_s, _, _ = demo.command(["twin", "start"], env)
+    try:
+        cold_s, cold_mb, output = demo.command(demo.RUN, env)
+        warm_s, _, _ = demo.command(demo.RUN, env)
+        with demo.server(env, _free_port()) as served:
+            demo.command(demo.RUN, served)  # the server has not seen these steps yet
+            served_s, served_mb, _ = min(demo.command(demo.RUN, served) for _ in range(3))
+            plain_s = min(demo.plain(served) for _ in range(3))
+        speed = fabric.cycles_per_second(Path(env["OVERLAYFLOW_HOME"]), output)
+    finally:
+        demo.command(["twin", "stop"], env)
+    return [
+        Figure(name="overlayflow --help", value=help_s, unit="s", budget=0.5),
+        Figure(name="demo after set-up, cold", value=twin_s + cold_s, unit="s", budget=150),
+        Figure(name="demo from the cache, own server", value=warm_s, unit="s", budget=45),
+        Figure(name="demo from the cache, running server", value=served_s, unit="s", budget=10),
+        Figure(name="orchestrator", value=max(cold_mb, served_mb), unit="MB", budget=400),
+        Figure(name="flow over plain script", value=served_s - plain_s, unit="s", budget=3),
+        Figure(
+            name="fabric of the digits design",
+            value=speed,
+            unit="cycles/s",
+            budget=100_000,
+            at_least=True,
+        ),
+    ]
+
+
+def _transfer() -> list[Figure]:
+    """64 MB over SFTP against scp to the same server."""
+    return [
+        Figure(
+            name=f"transfer over scp's throughput, {measured.server}",
+            value=measured.ratio,
+            unit="",
+            budget=transfer.BUDGET,
+            at_least=True,
+        )
+        for measured in transfer.measure()
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The eight steps as a plain script, without Prefect: what the flow is compared with."""
+
+import sys
+import uuid
+from pathlib import Path
+
+from tasks import measuring, pipeline, verdict
+from tasks.gates import GateSettings
+from tasks.packaging.archive import NAME
+from tasks.records import ConvertSettings, MeasureSettings
+from tasks.reporting import report
+from tasks.reporting.pictures import pictures
+from tasks.settings import store_url
+from tasks.store import Store
+from tasks.toolchains.open import OpenToolchain
+
+
+def main(model: Path, data: Path) -> None:
+    """Convert, synthesize, implement, package, deploy, benchmark, judge, report."""
+    store, toolchain = Store(store_url()), OpenToolchain()
+    project = pipeline.convert(store, model, data, ConvertSettings(project_name="digits"))
+    synthesis = pipeline.synthesize(store, toolchain, project)
+    implementation = pipeline.implement(store, toolchain, synthesis)
+    package = pipeline.package(store, implementation, (), model, None)
+    deployment = measuring.deploy(store, package, "twin")
+    measurement = measuring.benchmark(deployment, MeasureSettings(), uuid.uuid4().hex)
+    found = verdict.outputs(measurement, store.files(package.entry) / NAME)
+    judged = verdict.judge(measurement, found, GateSettings())
+    text = report.markdown(judged, pictures(judged, found))
+    (Path(measurement.directory) / "report.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
