@@ -10,7 +10,9 @@ end `{"event": "done"}` or `{"event": "error", "kind": ..., "what": ..., "remedy
 
 Exit status: 0 measured; 1 the run failed; 2 wrong arguments; 3 another run has the board;
 4 the package is for another target; 5 the package is damaged; 6 no board, or it does not take the
-design; 7 the controller is gone; 8 deadline; 128 + n ended by signal n.
+design; 7 the controller is gone; 8 deadline; 9 the lease is over; 128 + n ended by signal n.
+
+--lease names the lease of the board that the run belongs to; without it, the run takes one.
 
 DIR then holds y_hw.npy (float32, samples x output shape) and results.json:
 
@@ -48,6 +50,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import getpass
 import io
 import json
 import os
@@ -62,9 +65,11 @@ import numpy as np
 
 from board import measure, package
 from board.dma import DmaError, DmaTimeoutError
+from board.lease import BusyError, LeaseFile
 from board.supervision import (
+    BUSY,
     NO_BOARD,
-    BoardLock,
+    STALE,
     Events,
     RunError,
     Stopped,
@@ -81,8 +86,7 @@ SCHEMA = 1
 CLOCK_TOLERANCE = 0.005
 BATCHES = (1, 4, 16, 64, 256)
 PID_FILE = "runner.pid"
-LOCK_FILE = ".overlayflow-board.lock"
-MACHINE_WIDE = Path("/tmp")  # noqa: S108  # whoever runs it; BoardLock follows no links
+OWN_LEASE_S = 24 * 3600.0
 DMA_REMEDY = (
     "if other designs run on this board, the design takes or gives another number of stream words "
     "than its manifest says; else power-cycle the board"
@@ -93,7 +97,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="board.runner", description="Measure a package.")
     parser.add_argument("--out", type=Path, required=True, help="directory for the results")
-    parser.add_argument("--run-id", required=True, help="whose run this is, for the lock's record")
+    parser.add_argument("--run-id", required=True, help="whose run this is")
+    parser.add_argument("--lease", help="id of the board's lease that the run belongs to")
     parser.add_argument("--passes", type=_positive, default=3, help="over all test samples")
     parser.add_argument("--repeats", type=_positive, default=500, help="runs of single samples")
     parser.add_argument("--batches", type=_sizes, default=BATCHES, help="sizes, as 1,16,256")
@@ -133,8 +138,7 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
     device = _device()
     simulated = hasattr(device, "twin_cycles")
     package.check_target(manifest, simulated=simulated)
-    # A twin is a home directory, a real board is the whole machine.
-    with BoardLock((Path.home() if simulated else MACHINE_WIDE) / LOCK_FILE, options.run_id):
+    with _leased(options):
         events.progress("load", 0, 1)
         overlay = _load(manifest, options)
         try:
@@ -158,6 +162,35 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
         **figures,
     }
     write_atomically(options.out / "results.json", json.dumps(results, indent=1).encode())
+
+
+@contextlib.contextmanager
+def _leased(options: argparse.Namespace) -> Iterator[None]:
+    """The right to program the PL; nobody else gets it before the run has ended.
+
+    Raises:
+        RunError: somebody else has the board.
+    """
+    file = LeaseFile()
+    try:
+        if options.lease:
+            file.join(options.lease)
+        else:
+            own = {"id": options.run_id, "owner": f"{getpass.getuser()}@{platform.node()}"}
+            own.update(purpose="a run by hand", flow_run_id="", flow_run_name="")
+            file.take({**own, "held": True}, options.deadline or OWN_LEASE_S)
+    except BusyError as error:
+        if options.lease:
+            what = f"the run's lease of the board is over; it went to {error}"
+            raise RunError("stale_lease", what, "run again under a new lease", STALE) from error
+        remedy = "wait for it to end, or end it"
+        raise RunError("busy", f"the board is taken: {error}", remedy, BUSY) from error
+    try:
+        yield
+    finally:
+        if not options.lease:
+            file.give_back()
+        file.close()
 
 
 def _measured(

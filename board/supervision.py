@@ -1,4 +1,4 @@
-"""A run as a process on the board: one at a time, and gone when its controller is.
+"""A run as a process on the board: gone when its controller is.
 
 A controller starts the runner over SSH and holds its stdin open. When the connection breaks,
 stdin ends, and so does the run; the design is not left with a transfer under way.
@@ -7,7 +7,6 @@ stdin ends, and so does the run; the design is not left with a transfer under wa
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE, NO_BOARD, ABANDONED, DEADLINE = 1, 3, 4, 5, 6, 7, 8
+FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE = 1, 3, 4, 5
+NO_BOARD, ABANDONED, DEADLINE, STALE = 6, 7, 8, 9
 GRACE_S = 4.0
 
 
@@ -68,48 +68,6 @@ class Events:
     def progress(self, phase: str, done: int, of: int) -> None:
         """Say how far a phase is."""
         self.emit("progress", phase=phase, done=done, of=of)
-
-
-class BoardLock:
-    """The right to program the PL: held by one process of the board at a time.
-
-    The kernel releases it when the process ends, however it ends.
-    """
-
-    def __init__(self, path: Path, run_id: str) -> None:
-        """Take the lock.
-
-        Raises:
-            RunError: another process has it.
-        """
-        # Without O_CREAT first: in a sticky /tmp the kernel denies even root an O_CREAT open of
-        # another user's file (fs.protected_regular).
-        flags = os.O_RDWR | os.O_NOFOLLOW
-        try:
-            self._fd = os.open(path, flags)
-        except FileNotFoundError:
-            self._fd = os.open(path, flags | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._fd, 4096).decode("utf-8", "replace").strip()
-            raise RunError(
-                "busy",
-                f"another run has the board: {holder or 'it has not said which'}",
-                "wait for it to end, or end it",
-                BUSY,
-            ) from None
-        record = {"run_id": run_id, "pid": os.getpid(), "started": time.strftime("%FT%T%z")}
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(record).encode(), 0)
-
-    def __enter__(self) -> None:
-        """Keep it."""
-
-    def __exit__(self, *_: object) -> None:
-        """Give it back."""
-        os.ftruncate(self._fd, 0)
-        os.close(self._fd)
 
 
 class Supervision:

@@ -8,6 +8,9 @@ from board.kinds import BoardKind
 EMULATION = Path(__file__).parent / "emulation"
 """On the PYTHONPATH of every Python on a twin: it brings the emulated device under pynq."""
 
+MACHINES = {"zynq7000": "armv7l", "zynqmp": "aarch64"}
+"""By processing system: what its Linux calls the machine. Other systems are not emulated."""
+
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -28,7 +31,9 @@ def board_environment(
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "LOGNAME": "xilinx",
+        "OVERLAYFLOW_LEASE": str(home / ".overlayflow.lease"),
         "OVERLAYFLOW_TWIN_KIND": kind.name,
+        "OVERLAYFLOW_TWIN_MACHINE": MACHINES[kind.processing_system],
         "OVERLAYFLOW_TWIN_PART": kind.part,
         "PATH": ":".join(path),
         "PYTHONPATH": str(EMULATION.absolute()),

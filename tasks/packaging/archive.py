@@ -23,6 +23,7 @@ BOARD_MODULES = (
     "__init__.py",
     "codec.py",
     "dma.py",
+    "lease.py",
     "measure.py",
     "overlay.py",
     "package.py",

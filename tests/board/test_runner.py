@@ -7,18 +7,18 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from board import runner
+from board import lease, runner
 from board.package import check_target
 from board.supervision import RunError
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
 
     from tests.board.conftest import OnBoard
 
@@ -172,17 +172,45 @@ def test_a_board_that_pynq_does_not_find_is_named(on_board: OnBoard) -> None:
     assert "XILINX_XRT" in event["remedy"]
 
 
+def other_lease(on_board: OnBoard, **more: Any) -> Path:
+    """The board's lease file, which tells of somebody else's lease."""
+    record = {"id": "theirs", "owner": "ada@lab", "purpose": "debugging", "held": False}
+    record |= {"flow_run_id": "", "flow_run_name": "", "since": 0.0, "expires": 4e9}
+    path = Path(on_board.environment[lease.VARIABLE])
+    path.write_text(json.dumps(record | more))
+    return path
+
+
 def test_a_busy_board_is_left_alone_and_its_holder_named(on_board: OnBoard) -> None:
-    lock = on_board.out.parent / runner.LOCK_FILE
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        held.write(json.dumps({"run_id": "another", "pid": 42}))
-        held.flush()
+    path = other_lease(on_board, held=True)
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
         status, event = on_board.run()
     assert (status, event["kind"]) == (3, "busy")
-    assert '"run_id": "another"' in event["what"]
-    assert on_board.run("--batches", "1,2")[0] == 0
-    assert lock.read_text() == ""
+    assert "ada@lab" in event["what"]
+    assert on_board.run("--batches", "1,2")[0] == 0  # whoever held it is gone
+    assert path.read_text() == ""
+
+
+def test_a_reserved_board_is_left_alone(on_board: OnBoard) -> None:
+    other_lease(on_board)
+    status, event = on_board.run()
+    assert (status, event["kind"]) == (3, "busy")
+    assert "ada@lab until 2096-10-02 07:06:40 UTC at the latest (debugging)" in event["what"]
+
+
+def test_a_run_works_under_the_lease_that_it_belongs_to(on_board: OnBoard) -> None:
+    path = other_lease(on_board)
+    assert on_board.run("--batches", "1,2", "--lease", "theirs")[0] == 0
+    assert path.read_text() != ""  # it is for the lease's holder to give back
+
+
+def test_a_run_whose_lease_is_over_does_not_touch_the_board(on_board: OnBoard) -> None:
+    other_lease(on_board)
+    status, event = on_board.run("--lease", "ours")
+    assert (status, event["kind"]) == (9, "stale_lease")
+    assert "it went to ada@lab" in event["what"]
+    assert not (on_board.out / "design").exists()
 
 
 def under_way(process: subprocess.Popen[str]) -> None:

@@ -35,7 +35,7 @@ StrictModes no
 UsePAM no
 PermitRootLogin yes
 Subsystem sftp internal-sftp
-SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin
+SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin OVERLAYFLOW_LEASE={directory}/lease
 """
 
 MakePackage = Callable[..., tuple[Path, str]]

@@ -1,0 +1,342 @@
+"""Leases of boards: who may program the fabric, decided on the board itself.
+
+board/lease.py holds the lease there for as long as this side is heard of; it is taken again by
+itself after a lost connection, unless somebody else was given the board meanwhile.
+"""
+
+import contextlib
+import getpass
+import json
+import logging
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from typing import Any
+
+import paramiko
+
+from board.lease import worded
+from tasks.errors import BoardBusyError, BoardError
+from tasks.records import Record
+from tasks.remote.address import BoardAddress
+from tasks.remote.ssh import Connection, connect
+
+logger = logging.getLogger(__name__)
+
+# The board gives the lease up when it has not heard of this side for so long.
+SILENCE_S = 20.0
+_BEAT_S = 5.0
+_ANSWER_S = 15.0
+_GIVE_BACK_S = 5.0
+# Longer only if the board is being looked for just then; it gives the lease up by itself.
+_RELEASE_S = 12.0
+# Between two questions whether a busy board is free, growing from the first to the second.
+_POLL_S = (0.1, 5.0)
+_POLL_GROWTH = 1.5
+
+
+class Lease(Record):
+    """The right to use a board.
+
+    Attributes:
+        board: its name, as this host knows it.
+        id: the fencing token: the board's runner refuses to work for any but the present one.
+        owner: user@host.
+        purpose: what for, in words.
+        flow_run_id: of the Prefect flow run; empty outside of one.
+        flow_run_name: of the Prefect flow run; empty outside of one.
+        held: whether a process holds it; else it is kept for a person until it expires.
+        since: when it was taken; in seconds since 1970 by the board's clock, as `expires`.
+        expires: when it ends by itself.
+    """
+
+    board: str
+    id: str
+    owner: str
+    purpose: str
+    flow_run_id: str = ""
+    flow_run_name: str = ""
+    held: bool = True
+    since: float = 0.0
+    expires: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """Who has the board, why and until when."""
+        return worded(_sent(self))
+
+
+class LeaseState(Record):
+    """Who has a board.
+
+    Attributes:
+        lease: that is in force, or was the last; None when nobody has the board.
+        heard_s: seconds since its holder was last heard of, by the board's clock.
+        free: whether the board can be had now.
+    """
+
+    board: str
+    lease: Lease | None
+    heard_s: float | None
+    free: bool
+
+
+def owner() -> str:
+    """Who leases, as other people may know them: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@contextlib.contextmanager
+def lease(
+    boards: Sequence[BoardAddress],
+    purpose: str,
+    *,
+    duration_s: float,
+    wait_s: float = 0.0,
+    flow_run: tuple[str, str] = ("", ""),
+) -> Iterator[Lease]:
+    """Holds one of the boards, the first that is free, for the length of the block.
+
+    Args:
+        boards: any of which will do.
+        purpose: what for; other people read it.
+        duration_s: after which the lease ends by itself.
+        wait_s: how long to wait while all of them are busy.
+        flow_run: id and name of the Prefect flow run.
+
+    Raises:
+        BoardBusyError: all are busy; it says who has them, why and until when.
+        BoardUnreachableError: none can be reached.
+        BoardError: none can be used.
+    """
+    wanted = _wanted(purpose, flow_run_id=flow_run[0], flow_run_name=flow_run[1])
+    keeper = _Keeper(_first_free(boards, wanted, duration_s, wait_s), duration_s)
+    try:
+        yield keeper.lease
+    finally:
+        keeper.release()
+
+
+def reserve(address: BoardAddress, purpose: str, duration_s: float) -> Lease:
+    """Keeps a board for a person, until it expires or is released.
+
+    Raises:
+        BoardBusyError: somebody has the board.
+    """
+    mine = _wanted(purpose, held=False)
+    with connect(address) as connection:
+        answer = _ask(connection, action="reserve", record=_sent(mine), duration_s=duration_s)
+    return _granted(address, answer)
+
+
+def release(address: BoardAddress) -> Lease | None:
+    """Ends what this person reserved; None if nothing was.
+
+    Raises:
+        BoardBusyError: somebody else has the board, or a process works on it.
+    """
+    with connect(address) as connection:
+        answer = _ask(connection, action="release", owner=owner())
+    _raise_if_busy(address, answer)
+    return _received(address, answer["lease"])
+
+
+def show(address: BoardAddress) -> LeaseState:
+    """Who has the board."""
+    with connect(address) as connection:
+        answer = _ask(connection, action="show")
+    found = _received(address, answer["lease"])
+    heard_s = max(0.0, answer["now"] - answer["heartbeat"]) if found else None
+    over = found is None or found.expires <= answer["now"]
+    silent = found is not None and found.held and heard_s is not None and heard_s > SILENCE_S
+    return LeaseState(board=address.name, lease=found, heard_s=heard_s, free=over or silent)
+
+
+def _wanted(purpose: str, **more: Any) -> Lease:
+    return Lease(board="", id=uuid.uuid4().hex, owner=owner(), purpose=purpose, **more)
+
+
+class _Session:
+    """A connection on which board/lease.py holds the lease."""
+
+    def __init__(self, address: BoardAddress, wanted: Lease, duration_s: float) -> None:
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(connect(address))
+            request = _request(
+                action="hold", record=_sent(wanted), duration_s=duration_s, silence_s=SILENCE_S
+            )
+            self._channel = connection.start(request)
+            stack.callback(self._channel.close)
+            self.address = address
+            self.lease = _granted(address, _first_line(connection, self._channel))
+            self._stack = stack.pop_all()
+
+    def beat(self) -> bool:
+        """Says that this side lives; False if the board does not hold the lease any more."""
+        try:
+            self._channel.sendall(b"\n")
+        except OSError:
+            return False
+        return not (self._channel.closed or self._channel.exit_status_ready())
+
+    def close(self, *, give_back: bool) -> None:
+        """Ends the session, and the lease with it if asked."""
+        with self._stack:
+            if give_back:
+                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                    self._channel.sendall(b"release\n")
+                    self._channel.status_event.wait(_GIVE_BACK_S)
+
+
+class _Keeper:
+    """Says to the board that this side lives, and takes a lost lease again."""
+
+    def __init__(self, session: _Session, duration_s: float) -> None:
+        self.lease = session.lease
+        self._session: _Session | None = session
+        self._address = session.address
+        self._end = time.monotonic() + duration_s
+        self._released = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        """Gives the board back; a board that is gone gives the lease up by itself."""
+        self._released.set()
+        self._thread.join(_RELEASE_S)
+
+    def _keep(self) -> None:
+        while not self._released.wait(_BEAT_S):
+            if self._session is not None and not self._session.beat():
+                logger.warning("%s: the lease was lost", self._address.label)
+                self._session.close(give_back=False)
+                self._session = None
+            if self._session is None:
+                self._take_again()
+        if self._session is not None:
+            self._session.close(give_back=True)
+
+    def _take_again(self) -> None:
+        left_s = self._end - time.monotonic()
+        if left_s <= 0:
+            return
+        try:
+            self._session = _Session(self._address, self.lease, left_s)
+        except BoardError as error:
+            logger.warning("%s: the lease is not back: %s", self._address.label, error.what)
+        else:
+            logger.warning("%s: the lease is back", self._address.label)
+
+
+def _first_free(
+    boards: Sequence[BoardAddress], wanted: Lease, duration_s: float, wait_s: float
+) -> _Session:
+    give_up = time.monotonic() + wait_s
+    pause_s, longest_s = _POLL_S
+    said = ""
+    while True:
+        busy: list[BoardError] = []
+        failed: list[BoardError] = []
+        for address in boards:
+            try:
+                return _Session(address, wanted, duration_s)
+            except BoardBusyError as error:
+                busy.append(error)
+            except BoardError as error:
+                failed.append(error)
+        left_s = give_up - time.monotonic()
+        if not busy or left_s <= 0:
+            raise _of_all(busy or failed)
+        # Only what is new: who waits for an hour need not read it a thousand times.
+        if said != (said := _listed([*busy, *failed])):
+            logger.info("waiting, %.0f s at most: %s", left_s, said)
+        # Not in step with others who wait.
+        time.sleep(min(pause_s * random.uniform(0.5, 1.5), left_s))  # noqa: S311  no secret
+        pause_s = min(pause_s * _POLL_GROWTH, longest_s)
+
+
+def _of_all(errors: Sequence[BoardError]) -> BoardError:
+    """The one error, or one that tells of all."""
+    if len(errors) == 1:
+        return errors[0]
+    kinds = {type(error) for error in errors}
+    kind = kinds.pop() if len(kinds) == 1 else BoardError
+    return kind(
+        _listed(errors),
+        where=f"{len(errors)} boards",
+        remedy=errors[0].remedy,
+        transient=any(error.transient for error in errors),
+    )
+
+
+def _listed(errors: Sequence[BoardError]) -> str:
+    return "; ".join(f"{error.where}: {error.what}" for error in errors)
+
+
+def _ask(connection: Connection, **request: Any) -> dict[str, Any]:
+    channel = connection.start(_request(**request))
+    with contextlib.closing(channel):
+        return _first_line(connection, channel)
+
+
+def _request(**request: Any) -> list[str]:
+    program = resources.files("board").joinpath("lease.py").read_text(encoding="utf-8")
+    # Isolated and without site packages: it starts in half the time.
+    return ["python3", "-I", "-S", "-c", program, json.dumps(request)]
+
+
+def _first_line(connection: Connection, channel: paramiko.Channel) -> dict[str, Any]:
+    line = b""
+    with connection.reaching("asking for the lease"):
+        channel.settimeout(_ANSWER_S)
+        while not line.endswith(b"\n") and (data := channel.recv(65536)):
+            line += data
+        stderr = b"" if line else channel.recv_stderr(65536)
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise BoardError(
+            f"the lease cannot be asked for: {stderr.decode(errors='replace').strip()[-500:]}",
+            where=connection.address.label,
+            remedy="the board needs python3, 3.8 or later, and a /var/tmp that all may write",
+        ) from None
+    return answer
+
+
+def _sent(wanted: Lease) -> dict[str, Any]:
+    return wanted.model_dump(exclude={"board"})
+
+
+def _received(address: BoardAddress, record: dict[str, Any] | None) -> Lease | None:
+    if record is None:
+        return None
+    known = {name: record[name] for name in Lease.model_fields if name in record}
+    return Lease.model_validate({**known, "board": address.name})
+
+
+def _granted(address: BoardAddress, answer: dict[str, Any]) -> Lease:
+    _raise_if_busy(address, answer)
+    if answer["taken_over"]:
+        logger.warning(
+            "%s: taken over from %s, whose lease is over or who is gone",
+            address.label,
+            worded(answer["taken_over"]),
+        )
+    granted = _received(address, answer["lease"])
+    if granted is None:
+        raise BoardError("granted no lease", where=address.label)
+    return granted
+
+
+def _raise_if_busy(address: BoardAddress, answer: dict[str, Any]) -> None:
+    if "busy" in answer:
+        raise BoardBusyError(
+            f"the board is taken: {worded(answer['busy'])}",
+            where=address.label,
+            remedy="wait, or talk to them; what you reserved yourself ends with "
+            f"`overlayflow boards release {address.name}`",
+        )
