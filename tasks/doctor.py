@@ -36,7 +36,7 @@ def _disk() -> Finding:
 
 def _twin() -> Finding:
     python = board_python()
-    command = [python, "-c", "from importlib.metadata import version; print(version('pynq'))"]
+    command = [str(python), "-c", "from importlib.metadata import version; print(version('pynq'))"]
     try:
         asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):

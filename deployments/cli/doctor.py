@@ -20,12 +20,13 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: Namespace) -> int:
     """Print the findings; 0 if nothing is missing, else 2."""
     from tasks import doctor
+    from tasks.finding import Finding
     from tasks.records import Record
 
     class Report(Record):
         """What --json prints."""
 
-        findings: tuple[doctor.Finding, ...]
+        findings: tuple[Finding, ...]
 
     findings = doctor.check(arguments.toolchain)
     if arguments.json:

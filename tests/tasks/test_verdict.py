@@ -7,18 +7,19 @@ import pytest
 from tasks import verdict
 from tasks.errors import BenchmarkError
 from tasks.gates import GateSettings
+from tasks.records import Verdict
 from tests.tasks import samples
 
 EXPECTED = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32)
 GOLDEN = np.array([[0.5, 0.25], [0.25, 0.5], [0.5, 0.25], [0.25, 0.5]], dtype=np.float32)
 
 
-def judged(board: np.ndarray, **changes: object) -> verdict.Verdict:
+def judged(board: np.ndarray, **changes: object) -> Verdict:
     found = verdict.Outputs(EXPECTED, GOLDEN, board)
     return verdict.judge(samples.measurement(**changes), found, GateSettings())
 
 
-def failed(found: verdict.Verdict) -> list[str]:
+def failed(found: Verdict) -> list[str]:
     return [gate.name for gate in found.gates if not gate.passed]
 
 

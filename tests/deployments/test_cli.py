@@ -1,0 +1,118 @@
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deployments.cli import main, run, store
+from tasks.records import ConvertSettings
+
+COMMANDS = ("run", "bench", "twin", "store", "history", "doctor")
+
+
+def test_help_imports_neither_prefect_nor_what_steps_need() -> None:
+    script = (
+        "import sys\n"
+        "from deployments.cli import main\n"
+        "try:\n"
+        "    main.main(['--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'prefect', 'tensorflow', 'hls4ml', 'numpy', 'paramiko', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert all(f"    {command}" in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"overlayflow {command}" in capsys.readouterr().out
+
+
+def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["fly"])
+    assert ended.value.code == 2
+    assert "invalid choice: 'fly'" in capsys.readouterr().err
+
+
+def test_the_documentation_of_run_names_the_defaults_of_the_settings() -> None:
+    arguments = main.parser().parse_args(["run", "m.keras", "--data", "d.npz"])
+    assert run._settings(arguments) == ConvertSettings(project_name="m")
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"), [("digits", "digits"), ("my model-2", "my_model_2"), ("2nd", "model_2nd")]
+)
+def test_a_model_files_name_becomes_a_project_name(stem: str, name: str) -> None:
+    assert run._identifier(stem) == name
+
+
+@pytest.mark.parametrize(("text", "bytes_"), [("10GB", 10**10), ("500M", 5 * 10**8), ("7", 7)])
+def test_sizes_are_read_as_people_write_them(text: str, bytes_: int) -> None:
+    assert store.size(text) == bytes_
+
+
+def test_ages_are_read_as_people_write_them() -> None:
+    assert store.age("12h") == timedelta(hours=12)
+    assert store.age("8w") == timedelta(weeks=8)
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("OVERLAYFLOW_STORE", raising=False)
+    return tmp_path
+
+
+def test_a_new_machine_has_an_empty_store_and_no_history(
+    empty_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["store", "list", "--json"]) == 0
+    assert main.main(["history", "--json"]) == 0
+    entries, history = map(json.loads, capsys.readouterr().out.splitlines())
+    assert entries["entries"] == []
+    assert history["runs"] == []
+    assert not list(empty_home.glob("store/*/*"))
+
+
+def test_pruning_needs_something_to_go_by(
+    empty_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert empty_home.exists()
+    assert main.main(["store", "prune"]) == 2
+    assert "say --older-than 30d, --keep 10GB, or both" in capsys.readouterr().err
+
+
+def test_a_defect_of_ours_is_a_message_with_a_file_not_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("deployments.cli.history.run", broken)
+    assert main.main(["history"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("overlayflow: unexpected ZeroDivisionError: oh")
+    log = Path(told.rsplit(" ", 1)[1].strip())
+    assert "ZeroDivisionError: oh" in log.read_text()
+    log.unlink()
+
+
+def test_doctor_says_of_each_need_whether_it_is_met(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main.main(["doctor", "--json"])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {"prefect", "hls4ml", "alkaid", "pyosys", "verilator", "g++", "twin"} <= {
+        each["name"] for each in findings
+    }
+    assert all(each["remedy"] for each in findings if not each["ok"])
+    assert code == (0 if all(each["ok"] for each in findings) else 2)
