@@ -3,8 +3,10 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -16,7 +18,7 @@ def add_json(parser: ArgumentParser) -> None:
     )
 
 
-def print_json(record: BaseModel) -> None:
+def print_json(record: "BaseModel") -> None:
     """One record, on one line."""
     print(record.model_dump_json())
 

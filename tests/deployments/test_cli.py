@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployments.cli import main, run, store
+from tasks.conversion.convert import project_name
 from tasks.records import ConvertSettings
 
 COMMANDS = ("run", "bench", "twin", "store", "history", "doctor")
@@ -54,7 +55,7 @@ def test_the_documentation_of_run_names_the_defaults_of_the_settings() -> None:
     ("stem", "name"), [("digits", "digits"), ("my model-2", "my_model_2"), ("2nd", "model_2nd")]
 )
 def test_a_model_files_name_becomes_a_project_name(stem: str, name: str) -> None:
-    assert run._identifier(stem) == name
+    assert project_name(Path(f"{stem}.keras")) == name
 
 
 @pytest.mark.parametrize(("text", "bytes_"), [("10GB", 10**10), ("500M", 5 * 10**8), ("7", 7)])
