@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from tasks.conversion import hls
+from tasks.errors import InputError
+from tasks.records import ConvertSettings, FixedPoint
+
+
+def test_stream_widths_stand_under_their_own_names(tmp_path: Path) -> None:
+    """hls4ml writes the input's width as the output's and the reverse."""
+    script = tmp_path / "project.tcl"
+    script.write_text("set clock 5\nset bit_width_hls_output 8\nset bit_width_hls_input 32\n")
+    hls._unswap_stream_widths(script)
+    assert script.read_text() == (
+        "set clock 5\nset bit_width_hls_input 8\nset bit_width_hls_output 32\n"
+    )
+
+
+def configured(**settings: object) -> dict[str, dict[str, object]]:
+    import hls4ml
+
+    config = {
+        "Model": {"Precision": {"default": "fixed<16,6>"}},
+        "LayerName": {
+            "dense": {"Precision": {"weight": "auto", "result": "auto"}, "ReuseFactor": 1},
+            "relu": {"Precision": {"result": "auto", "table": "fixed<18,8>"}},
+        },
+    }
+    backend = hls4ml.backends.get_backend("Vivado")
+    hls._apply(config, ConvertSettings.model_validate(settings), backend)
+    layers = config["LayerName"]
+    assert isinstance(layers, dict)
+    return layers
+
+
+def test_a_precision_holds_for_every_layer_that_does_not_say_its_own() -> None:
+    layers = configured(precision="fixed<8,3>")
+    assert layers["dense"]["Precision"] == {"weight": "fixed<8,3>", "result": "fixed<8,3>"}
+    assert layers["relu"]["Precision"] == {"result": "fixed<8,3>", "table": "fixed<18,8>"}
+
+
+def test_one_layer_or_one_of_its_variables_may_differ() -> None:
+    layers = configured(layer_precision={"dense.weight": "fixed<4,1>", "relu": "ufixed<6,0>"})
+    assert layers["dense"]["Precision"] == {"weight": "fixed<4,1>", "result": "auto"}
+    assert layers["relu"]["Precision"] == {"result": "ufixed<6,0>", "table": "ufixed<6,0>"}
+
+
+@pytest.mark.parametrize("text", ["", "16,6", "fixed<16", "float<8>", "fixed<a,b>"])
+def test_what_hls4ml_does_not_read_is_no_precision(text: str) -> None:
+    with pytest.raises(InputError, match="is no precision"):
+        configured(precision=text)
+
+
+def test_an_unknown_layer_is_named_beside_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"no layer 'dens'\n.*dense, relu"):
+        configured(layer_reuse_factor={"dens": 2})
+
+
+def test_hls4mls_formats_become_records() -> None:
+    from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType
+
+    rounded = FixedPrecisionType(8, 3, signed=False, rounding_mode="RND", saturation_mode="SAT")
+    assert hls.fixed_point(rounded) == FixedPoint(
+        width=8, integer=3, signed=False, rounding="RND", saturation="SAT"
+    )
+    assert hls.fixed_point(IntegerPrecisionType(5)) == FixedPoint(width=5, integer=5)
