@@ -10,7 +10,7 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env demo test lint bench twin-stop clean
+.PHONY: help env board-env demo up down test lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -39,6 +39,12 @@ demo: env board-env  ## the main job: a digits model, from Keras to numbers from
 	@$(BIN)/overlayflow twin start
 	@$(BIN)/overlayflow run examples/digits/digits.keras \
 	  --data examples/digits/digits.npz --board twin
+
+up: env board-env  ## Prefect server, workers and twin, with all deployments; prints the address
+	@$(BIN)/overlayflow up
+
+down: env  ## stop what `make up` started; runs and schedules stay
+	@$(BIN)/overlayflow down
 
 test: lint board-env  ## everything that CI checks
 	$(BIN)/pytest

@@ -8,13 +8,18 @@ from flows.parameters import GateSettings, MeasureSettings
 from tasks import gates, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import open_store
-from tasks.publish import publish
-from tasks.records import Run
+from tasks.publish import publish, tell_failure
+from tasks.records import Package, Run
 from tasks.transfer import transfer
 from tasks.validate import validate
 
 
-@flow(name="benchmark-package", flow_run_name="{package.name} on {board}", retries=0)
+@flow(
+    name="benchmark-package",
+    flow_run_name="{package.name} on {board}",
+    retries=0,
+    on_failure=[tell_failure],
+)
 def benchmark_package(
     package: Path,
     board: str = "twin",
@@ -30,7 +35,33 @@ def benchmark_package(
         measurement: how the board measures.
     """
     run_logs.set_up()
-    deployment = transfer(pipeline.import_package(open_store(), package), board)
+    return _measure(pipeline.import_package(open_store(), package), board, limits, measurement)
+
+
+@flow(
+    name="measure-package",
+    flow_run_name="{package.manifest.project_name} on {board}",
+    retries=0,
+    on_failure=[tell_failure],
+)
+def measure_package(
+    package: Package, board: str, limits: GateSettings, measurement: MeasureSettings
+) -> Run:
+    """As benchmark_package, for a package of the store.
+
+    Args:
+        package: of the store.
+        board: name of the board that measures.
+        limits: thresholds of the gates.
+        measurement: how the board measures.
+    """
+    return _measure(package, board, limits, measurement)
+
+
+def _measure(
+    package: Package, board: str, limits: GateSettings, measurement: MeasureSettings
+) -> Run:
+    deployment = transfer(package, board)
     run = publish(validate(benchmark(deployment, measurement), limits))
     gates.require(run.verdict.gates)
     return run

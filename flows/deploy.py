@@ -11,7 +11,7 @@ from tasks.caching import cached
 from tasks.convert import convert
 from tasks.implement import implement
 from tasks.package import package
-from tasks.publish import publish
+from tasks.publish import publish, tell_failure
 from tasks.records import Run
 from tasks.synthesize import synthesize
 from tasks.toolchains.toolchain import choose
@@ -19,7 +19,12 @@ from tasks.transfer import transfer
 from tasks.validate import validate
 
 
-@flow(name="deploy-model", flow_run_name="{model.stem} on {board}", retries=0)
+@flow(
+    name="deploy-model",
+    flow_run_name="{model.stem} on {board}",
+    retries=0,
+    on_failure=[tell_failure],
+)
 def deploy_model(
     model: Path,
     data: Path,

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.runtime import task_run
 
-from tasks import measuring, retries
+from tasks import measuring, retries, run_times
 from tasks.records import Deployment, Measurement, MeasureSettings
 
 
@@ -14,6 +14,7 @@ from tasks.records import Deployment, Measurement, MeasureSettings
     retry_delay_seconds=retries.BACKOFF,
     retry_jitter_factor=retries.JITTER,
     retry_condition_fn=retries.is_transient,
+    on_completion=[run_times.keep],
 )
 def benchmark(deployment: Deployment, settings: MeasureSettings) -> Measurement:
     """Run the benchmark on the board; never cached, since a board is not a function."""

@@ -11,8 +11,8 @@ from tasks.records import (
     Gate,
     HlsProject,
     Implementation,
-    Record,
     Resources,
+    Settings,
     Synthesis,
     Utilisation,
 )
@@ -22,7 +22,7 @@ ESTIMATED, COUNTED = "estimated utilisation", "utilisation"
 UTILISATION_GATES = (ESTIMATED, COUNTED)
 
 
-class GateSettings(Record):
+class GateSettings(Settings):
     """Thresholds of the gates, and what a failed gate does.
 
     Attributes:
@@ -37,9 +37,13 @@ class GateSettings(Record):
         setup_slack_ns: at least, where the toolchain routes.
         hold_slack_ns: at least, where the toolchain routes.
         pulse_width_slack_ns: at least, where the toolchain routes.
+        baseline: what a run does that is worse than its accepted baseline, if it has one.
+        accuracy_loss: baseline minus board, at most; share of samples.
+        slowdown: of latency and throughput against the baseline, at most; relative.
+        growth: of any resource against the baseline, at most; share of the part.
     """
 
-    mode: Mode = Field(default="fail", description="fail ends the run, warn only says so")
+    mode: Mode = "fail"
     csim_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     board_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     bit_exact_share: float = Field(default=1.0, ge=0, le=1)
@@ -49,6 +53,10 @@ class GateSettings(Record):
     setup_slack_ns: float = 0.0
     hold_slack_ns: float = 0.0
     pulse_width_slack_ns: float = 0.0
+    baseline: Literal["fail", "warn", "ignore"] = "warn"
+    accuracy_loss: float = Field(default=0.005, ge=0, le=1)
+    slowdown: float = Field(default=0.05, ge=0)
+    growth: float = Field(default=0.02, ge=0, le=1)
 
 
 def at_most(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:

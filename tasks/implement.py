@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from tasks import pipeline
+from tasks import pipeline, run_times
 from tasks.caching import open_store
 from tasks.records import Implementation, Synthesis
 from tasks.toolchains.toolchain import choose
@@ -13,6 +13,7 @@ from tasks.toolchains.toolchain import choose
     task_run_name="implement {synthesis.project.settings.project_name} for "
     "{synthesis.project.part}",
     persist_result=True,
+    on_completion=[run_times.keep],
 )
 def implement(synthesis: Synthesis) -> Implementation:
     """Implement a synthesis with the toolchain that made it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from prefect.runtime import flow_run
 
-from tasks import pipeline
+from tasks import pipeline, run_times
 from tasks.caching import open_store
 from tasks.records import Gate, Implementation, Package
 
@@ -14,6 +14,7 @@ from tasks.records import Gate, Implementation, Package
     name="package",
     task_run_name="package {implementation.synthesis.project.settings.project_name}",
     persist_result=True,
+    on_completion=[run_times.keep],
 )
 def package(implementation: Implementation, passed: tuple[Gate, ...], model: Path) -> Package:
     """Package a design; its manifest says what was made of what, by whom."""

@@ -1,21 +1,26 @@
-"""Step publish: what a run found becomes artifacts, a report and a line of the history."""
+"""Step publish: what a run found becomes artifacts, a report, a line of the history, an event."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
-from prefect import task
+from prefect import Flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import emit_event
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_UI_URL
 
+from tasks import baselines, run_times
 from tasks import verdict as verdicts
 from tasks.caching import open_store
+from tasks.errors import OverlayflowError
 from tasks.packaging.archive import NAME
 from tasks.records import Run, Verdict
-from tasks.reporting import figures, history, report
+from tasks.reporting import figures, history, report, series
 from tasks.reporting.pictures import pictures
 from tasks.settings import store_url
+
+HISTORY = 30  # runs that a model's and a board's history artifact shows
 
 
 @task(
@@ -24,34 +29,87 @@ from tasks.settings import store_url
 )
 def publish(verdict: Verdict) -> Run:
     """Write the report, the artifacts and the history; emit an event with the figures."""
-    measurement = verdict.measurement
-    manifest = measurement.deployment.package.manifest
-    archive = open_store().files(measurement.deployment.package.entry) / NAME
-    images = pictures(verdict, verdicts.outputs(measurement, archive))
-    text = report.markdown(verdict, images)
-    (Path(measurement.directory) / "report.md").write_text(text)
-
-    prefix = _key(manifest.project_name)
-    create_markdown_artifact(text, key=f"{prefix}-report", description="verdict and figures")
-    create_table_artifact(
-        [{"figure": label, "value": value} for label, value in figures.rows(verdict)],
-        key=f"{prefix}-results",
-        description="figures of the run",
-    )
-
     run = Run(
         flow_run_id=str(flow_run.id),
         flow_run_name=str(flow_run.name),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         verdict=verdict,
+        steps_s=run_times.take(str(flow_run.id)),
     )
-    history.add(store_url(), run)
-    emit_event(
-        "overlayflow.run.passed" if verdict.passed else "overlayflow.run.failed",
-        resource={"prefect.resource.id": f"overlayflow.model.{manifest.model_digest[:12]}"},
-        payload=json.loads(run.model_dump_json()),
-    )
+    measurement = verdict.measurement
+    archive = open_store().files(measurement.deployment.package.entry) / NAME
+    images = pictures(run, verdicts.outputs(measurement, archive))
+    text = report.markdown(run, images, archive, page(run.flow_run_id))
+    history.add(store_url(), run, text)
+    _artifacts(run, text)
+    if verdict.passed:
+        _emit("passed", run, f"{run.flow_run_name} passed")
+    if baselines.regressed(verdict):
+        worse = [gate.message for gate in verdict.gates if not gate.passed]
+        _emit("regressed", run, "; ".join(worse))
     return run
+
+
+def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Emit an event for a run that failed; a hook of the flows (arguments come by name)."""
+    error = state.result(raise_on_failure=False)
+    # Our own errors say what, where and what to do; Prefect's message repeats the class name.
+    message = str(error) if isinstance(error, OverlayflowError) else str(state.message)
+    emit_event(
+        "overlayflow.run.failed",
+        resource={"prefect.resource.id": f"overlayflow.flow.{flow.name}"},
+        payload={
+            "what": f"{flow_run.name} failed",
+            "message": message,
+            "figures": {},
+            "page": page(str(flow_run.id)),
+        },
+    )
+
+
+def page(flow_run_id: str) -> str:
+    """Address of a run in the UI; empty without a server of one's own."""
+    ui = PREFECT_UI_URL.value()
+    return f"{ui}/runs/flow-run/{flow_run_id}" if ui else ""
+
+
+def _artifacts(run: Run, text: str) -> None:
+    """Report and figures of the run, history of the model, runs of the board."""
+    deployment = run.verdict.measurement.deployment
+    project = deployment.package.manifest.project_name
+    prefix = _key(project)
+    create_markdown_artifact(text, key=f"{prefix}-report", description="verdict and figures")
+    create_table_artifact(
+        [{"figure": label, "value": value} for label, value in figures.rows(run.verdict)],
+        key=f"{prefix}-results",
+        description="figures of the run",
+    )
+    of_model = history.runs(store_url(), project=project, limit=HISTORY)
+    create_markdown_artifact(
+        series.markdown(project, of_model),
+        key=f"{prefix}-history",
+        description=f"the last {len(of_model)} runs of {project}",
+    )
+    of_board = history.runs(store_url(), board=deployment.board, limit=HISTORY)
+    create_table_artifact(
+        [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
+        key=f"board-{_key(deployment.board)}-runs",
+        description=f"the last {len(of_board)} runs on {deployment.board}",
+    )
+
+
+def _emit(what: str, run: Run, message: str) -> None:
+    manifest = run.verdict.measurement.deployment.package.manifest
+    emit_event(
+        f"overlayflow.run.{what}",
+        resource={"prefect.resource.id": f"overlayflow.model.{manifest.model_digest[:12]}"},
+        payload={
+            "what": f"{run.flow_run_name} {what}",
+            "message": message,
+            "figures": dict(figures.rows(run.verdict)),
+            "page": page(run.flow_run_id),
+        },
+    )
 
 
 def _key(text: str) -> str:

@@ -4,7 +4,9 @@ A record names its store entry and the figures a person would ask for. Files are
 to the entry's `files` directory, so that a step can run on another machine than the one before it.
 """
 
-from typing import Annotated, Literal
+import inspect
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +24,20 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_version: Literal[1] = 1
+
+
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give a form its texts: the class's first line, and its Attributes, one a field."""
+    summary, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    schema["description"] = summary.strip()
+    for name, text in re.findall(r"^    (\w+): ((?:.|\n(?=     ))+)", attributes, re.MULTILINE):
+        schema["properties"][name].setdefault("description", " ".join(text.split()))
+
+
+class Settings(BaseModel):
+    """What people choose: frozen, and a form of the Prefect UI with its docstring's texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_describe)
 
 
 class Entry(Record):
@@ -98,7 +114,7 @@ class Stream(Record):
         return -(-self.size * self.container_bits // 32)
 
 
-class ConvertSettings(Record):
+class ConvertSettings(Settings):
     """How hls4ml converts the model; the names are hls4ml's own.
 
     Attributes:
@@ -431,7 +447,7 @@ class Verdict(Record):
         return all(gate.passed or gate.mode == "warn" for gate in self.gates)
 
 
-class MeasureSettings(Record):
+class MeasureSettings(Settings):
     """How the board measures.
 
     Attributes:
@@ -440,11 +456,9 @@ class MeasureSettings(Record):
         deadline_s: seconds after which the benchmark is stopped.
     """
 
-    passes: int = Field(default=3, ge=1, description="passes over all test samples")
-    batches: tuple[int, ...] = Field(
-        default=(1, 4, 16, 64, 256), description="batch sizes that the time is fitted over"
-    )
-    deadline_s: float = Field(default=600.0, gt=0, description="the benchmark stops after this")
+    passes: int = Field(default=3, ge=1)
+    batches: tuple[int, ...] = (1, 4, 16, 64, 256)
+    deadline_s: float = Field(default=600.0, gt=0)
 
 
 class Run(Record):
@@ -454,9 +468,11 @@ class Run(Record):
         flow_run_id: of Prefect.
         flow_run_name: of Prefect.
         finished: UTC, ISO 8601.
+        steps_s: seconds that each finished step took in this run; from the store, nearly none.
     """
 
     flow_run_id: str
     flow_run_name: str
     finished: str
     verdict: Verdict
+    steps_s: dict[str, float] = Field(default_factory=dict)

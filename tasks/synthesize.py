@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from tasks import pipeline
+from tasks import pipeline, run_times
 from tasks.caching import open_store
 from tasks.records import HlsProject, Synthesis, ToolchainName
 from tasks.toolchains.toolchain import choose
@@ -12,6 +12,7 @@ from tasks.toolchains.toolchain import choose
     name="synthesize",
     task_run_name="synthesize {project.settings.project_name} with {toolchain}",
     persist_result=True,
+    on_completion=[run_times.keep],
 )
 def synthesize(project: HlsProject, toolchain: ToolchainName) -> Synthesis:
     """Synthesize an hls4ml project with a toolchain."""

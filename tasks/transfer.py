@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from tasks import measuring, retries
+from tasks import measuring, retries, run_times
 from tasks.caching import open_store
 from tasks.records import Deployment, Package
 
@@ -14,6 +14,7 @@ from tasks.records import Deployment, Package
     retry_delay_seconds=retries.BACKOFF,
     retry_jitter_factor=retries.JITTER,
     retry_condition_fn=retries.is_transient,
+    on_completion=[run_times.keep],
 )
 def transfer(package: Package, board: str) -> Deployment:
     """Send a package over SFTP, unless the board has it, and verify it there."""

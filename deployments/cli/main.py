@@ -7,7 +7,19 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-from deployments.cli import bench, doctor, history, run, store, twin
+from deployments import machine
+from deployments.cli import (
+    baseline,
+    bench,
+    doctor,
+    history,
+    report,
+    run,
+    server,
+    store,
+    sweep,
+    twin,
+)
 from tasks.errors import OverlayflowError
 
 INTERRUPTED = 2
@@ -22,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "--data examples/digits/digits.npz --board twin",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, bench, twin, store, history, doctor):
+    for module in (run, sweep, bench, server, twin, store, history, baseline, report, doctor):
         module.add(commands)
     return top
 
@@ -35,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run was interrupted.
     """
     arguments = parser().parse_args(argv)
-    _quieten()
+    _set_up_prefect()
     try:
         code: int = arguments.run(arguments)
     except OverlayflowError as error:
@@ -67,11 +79,16 @@ def _unexpected(error: Exception) -> OverlayflowError:
     )
 
 
-def _quieten() -> None:
-    """Prefect's telemetry off, and the log of our own packages in its run logs."""
+def _set_up_prefect() -> None:
+    """Telemetry off, progress of our own packages in run logs, the server of `overlayflow up`."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
+    # The server takes runs for dead that are silent for longer: deployments/automations.py.
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    settled = machine.running()
+    if settled is not None:
+        os.environ.setdefault("PREFECT_API_URL", f"{settled.address}/api")
 
 
 if __name__ == "__main__":

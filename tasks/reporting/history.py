@@ -1,15 +1,17 @@
-"""The runs that ended with a verdict: one small file a run, beside the store's entries.
+"""The runs that ended with a verdict: a record and a report a run, beside the store's entries.
 
 They live where the store does, so that everybody who shares the store shares the history, and
-reading it needs no Prefect server.
+reading it needs no Prefect server. File names tell time, project and board: the newest runs of a
+board are found without reading the others.
 """
 
 import logging
+from collections.abc import Iterator
 
 import fsspec
 from pydantic import ValidationError
 
-from tasks.errors import StoreError
+from tasks.errors import InputError, StoreError
 from tasks.records import Run
 from tasks.reporting.figures import percent
 
@@ -19,19 +21,31 @@ COLUMNS = (
     "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "inferences/s",
     "LUT", "clock",
 )  # fmt: skip
+# Files that are read at a time: an object store answers many at once.
+BATCH = 50
 
 
-def add(store_url: str, run: Run) -> None:
-    """Keep a run.
+def add(store_url: str, run: Run, report: str) -> None:
+    """Keep a run and its report in Markdown.
 
     Raises:
         StoreError: it cannot be written.
     """
     files, root = fsspec.url_to_fs(store_url)
+    measurement = run.verdict.measurement
+    name = "~".join(
+        (
+            run.finished.replace(":", ""),
+            measurement.deployment.package.manifest.project_name,
+            measurement.deployment.board,
+            run.flow_run_id,
+        )
+    )
     try:
         files.makedirs(f"{root}/runs", exist_ok=True)
+        files.pipe(f"{root}/runs/{name}.md", report.encode())
         # Written aside and moved: a reader never sees half a run.
-        path = f"{root}/runs/{run.flow_run_id}.json"
+        path = f"{root}/runs/{name}.json"
         files.pipe(f"{path}.part", run.model_dump_json().encode())
         files.mv(f"{path}.part", path)
     except OSError as error:
@@ -41,30 +55,75 @@ def add(store_url: str, run: Run) -> None:
 
 
 def runs(
-    store_url: str, *, model: str | None = None, board: str | None = None, limit: int = 20
+    store_url: str,
+    *,
+    model: str | None = None,
+    project: str | None = None,
+    board: str | None = None,
+    limit: int = 20,
 ) -> tuple[Run, ...]:
     """The newest runs first; files that are no runs of this version are left out with a warning.
 
     Args:
         store_url: root of the store.
         model: only runs of this model file name.
+        project: only runs of this project.
         board: only runs on this board.
         limit: at most so many.
     """
+    found: list[Run] = []
+    for run in _read(store_url, f"*~{project or '*'}~{board or '*'}~*"):
+        if model in {None, run.verdict.measurement.deployment.package.manifest.model_name}:
+            found.append(run)
+        if len(found) == limit:
+            break
+    return tuple(found)
+
+
+def find(store_url: str, name: str) -> tuple[Run, str]:
+    """A run and its report.
+
+    Args:
+        store_url: root of the store.
+        name: the flow run's id, or the beginning of it; or its name, then the newest of that name.
+
+    Raises:
+        InputError: no run, or several, are meant by it.
+    """
+    chosen = list(_read(store_url, f"*~{name}*")) if _is_id(name) else []
+    if len(chosen) > 1:
+        raise InputError(
+            f"{len(chosen)} runs begin like that", where=f"run {name}", remedy="say more of its id"
+        )
+    if not chosen:
+        chosen = [run for run in _read(store_url, "*") if run.flow_run_name == name][:1]
+    if not chosen:
+        raise InputError(
+            "no run of that id or name has ended with a verdict",
+            where=f"run {name}",
+            remedy="overlayflow history --json tells the ids",
+        )
     files, root = fsspec.url_to_fs(store_url)
-    found = []
-    for path in files.glob(f"{root}/runs/*.json"):
-        try:
-            found.append(Run.model_validate_json(files.cat_file(path)))
-        except ValidationError:
-            log.warning("%s is no run record of this version; left out", path)
-    chosen = [
-        run
-        for run in found
-        if model in {None, run.verdict.measurement.deployment.package.manifest.model_name}
-        and board in {None, run.verdict.measurement.deployment.board}
-    ]
-    return tuple(sorted(chosen, key=lambda run: run.finished, reverse=True)[:limit])
+    (path,) = files.glob(f"{root}/runs/*~{chosen[0].flow_run_id}.md")
+    return chosen[0], files.cat_file(path).decode()
+
+
+def _is_id(name: str) -> bool:
+    return bool(name) and set(name) <= set("0123456789abcdef-")
+
+
+def _read(store_url: str, pattern: str) -> Iterator[Run]:
+    """Runs whose file name fits, the newest first."""
+    files, root = fsspec.url_to_fs(store_url)
+    paths = sorted(files.glob(f"{root}/runs/{pattern}.json"), reverse=True)
+    for start in range(0, len(paths), BATCH):
+        batch = paths[start : start + BATCH]
+        contents = files.cat(batch)
+        for path in batch:
+            try:
+                yield Run.model_validate_json(contents[path])
+            except ValidationError:
+                log.warning("%s is no run record of this version; left out", path)
 
 
 def row(run: Run) -> tuple[str, ...]:

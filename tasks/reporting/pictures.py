@@ -4,18 +4,19 @@ import json
 from pathlib import Path
 
 from tasks.conversion.dataset import class_numbers
-from tasks.records import Verdict
+from tasks.records import Run
 from tasks.reporting import plots
 from tasks.verdict import Outputs
 
 
-def pictures(verdict: Verdict, found: Outputs) -> dict[str, bytes]:
-    """PNG bytes: confusion matrix (with class labels), latency over batch size, utilisation.
+def pictures(run: Run, found: Outputs) -> dict[str, bytes]:
+    """PNG bytes: confusion matrix (with class labels), latency, utilisation, time per step.
 
     Args:
-        verdict: of the run.
+        run: with its verdict.
         found: its outputs.
     """
+    verdict = run.verdict
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
     drawn = {}
@@ -29,4 +30,6 @@ def pictures(verdict: Verdict, found: Outputs) -> dict[str, bytes]:
     drawn["latency"] = plots.latency(points, measurement.fit, note)
     if manifest.utilisation is not None:
         drawn["utilisation"] = plots.utilisation(manifest.utilisation, manifest.part)
+    if run.steps_s:
+        drawn["time per step"] = plots.steps(run.steps_s)
     return drawn

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tasks.gates import resource_shares
-from tasks.records import LatencyFit, Utilisation
+from tasks.records import LatencyFit, Run, Utilisation
 
 DPI = 80
 
@@ -86,6 +86,60 @@ def utilisation(used: Utilisation, part: str) -> bytes:
     axes.set(xlim=(0, max(100, *percent) * 1.3), xlabel=f"% of {part}, {used.stage}")
     axes.invert_yaxis()
     return _png(figure)
+
+
+def steps(seconds: Mapping[str, float]) -> bytes:
+    """Time of each step of a run.
+
+    Args:
+        seconds: by step, in their order.
+    """
+    figure, axes = _figure(5.6, 0.35 * len(seconds) + 1.1)
+    bars = axes.barh(list(seconds), list(seconds.values()))
+    axes.bar_label(bars, labels=[f"{each:.1f} s" for each in seconds.values()], padding=4)
+    axes.set(xlim=(0, max(1.0, *seconds.values()) * 1.15), xlabel="time / s")
+    axes.invert_yaxis()
+    return _png(figure)
+
+
+def series(runs: Sequence[Run]) -> bytes:
+    """Accuracy, latency and utilisation over runs.
+
+    Args:
+        runs: the oldest first.
+    """
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (label, points) in zip(
+        figure.subplots(3, sharex=True), _curves(runs).items(), strict=True
+    ):
+        for board in sorted({board for _, board, _ in points}):
+            mine = [(number, value) for number, name, value in points if name == board]
+            axes.plot(*zip(*mine, strict=True), "o-", label=board)
+        axes.set_ylabel(label)
+        axes.grid(visible=True, alpha=0.3)
+        if points:
+            axes.legend(loc="upper left")
+    axes.set(xlabel="run, the newest at the right", xticks=range(1, len(runs) + 1))
+    return _png(figure)
+
+
+def _curves(runs: Sequence[Run]) -> dict[str, list[tuple[int, str, float]]]:
+    """By label: number of the run, board, value; runs without the figure are left out."""
+    curves: dict[str, list[tuple[int, str, float]]] = {
+        "accuracy / %": [], "latency, batch 1 / µs": [], "fullest resource / %": [],
+    }  # fmt: skip
+    accuracy, latency_us, utilised = curves.values()
+    for number, run in enumerate(runs, 1):
+        measurement = run.verdict.measurement
+        board = measurement.deployment.board
+        used = measurement.deployment.package.manifest.utilisation
+        if run.verdict.accuracy_board is not None:
+            accuracy.append((number, board, 100 * run.verdict.accuracy_board))
+        latency_us.append((number, board, 1e6 * measurement.latency_s["p50"]))
+        if used is not None:
+            utilised.append((number, board, 100 * max(resource_shares(used).values())))
+    return curves
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

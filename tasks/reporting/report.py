@@ -1,34 +1,49 @@
 """The report of a run in Markdown: verdict first, then figures, gates, pictures, provenance."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from tasks.records import Gate, Manifest, Verdict
+from tasks.records import Gate, Manifest, Run, Verdict
 from tasks.reporting import figures, plots
 
 
-def markdown(verdict: Verdict, pictures: Mapping[str, bytes]) -> str:
+def markdown(run: Run, pictures: Mapping[str, bytes], package: Path, page: str) -> str:
     """The whole report.
 
     Args:
-        verdict: of the run.
+        run: with its verdict.
         pictures: PNG bytes by title; they stand in the text itself.
+        package: path of package.tar.gz on the machine that measured.
+        page: address of the run, with its logs, in the Prefect UI; empty where there is none.
     """
+    verdict = run.verdict
     manifest = verdict.measurement.deployment.package.manifest
     sections = [
         f"# {manifest.project_name}: {'passed' if verdict.passed else 'FAILED'}",
-        _table(("figure", "value"), figures.rows(verdict)),
+        table(("figure", "value"), figures.rows(verdict)),
     ]
     if verdict.measurement.simulated:
         sections.append(
             "> The board is a twin: times are clock cycles of the simulated design at the clock "
             "read back, not measurements of hardware."
         )
-    sections += ["## Gates", _table(("gate", "result", "what was found"), _gates(verdict.gates))]
+    sections += ["## Gates", table(("gate", "result", "what was found"), _gates(verdict.gates))]
     sections += [
         f"## {title}\n\n![{title}]({plots.data_url(png)})" for title, png in pictures.items()
     ]
-    sections += ["## Provenance", _table(("what", "value"), _provenance(manifest, verdict))]
+    sections += ["## Provenance", table(("what", "value"), _provenance(manifest, verdict))]
+    sections += ["## Links", table(("what", "where"), _links(verdict, package, page))]
     return "\n\n".join(sections) + "\n"
+
+
+def _links(verdict: Verdict, package: Path, page: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("package", f"[package.tar.gz]({package.as_uri()})"),
+        ("results", f"[y_hw.npy, results.json]({Path(verdict.measurement.directory).as_uri()})"),
+    ]
+    if page:
+        rows.append(("logs of the run", f"[{page}]({page})"))
+    return rows
 
 
 def _gates(gates: Sequence[Gate]) -> list[tuple[str, ...]]:
@@ -57,7 +72,8 @@ def _provenance(manifest: Manifest, verdict: Verdict) -> list[tuple[str, ...]]:
     return rows
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 

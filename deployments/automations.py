@@ -1,0 +1,165 @@
+"""What the server does by itself: ends runs whose process is gone, and tells people of trouble."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import (
+    ActionTypes,
+    CancelFlowRun,
+    ChangeFlowRunState,
+    DoNothing,
+    SendNotification,
+)
+from prefect.events.schemas.automations import Automation as StoredAutomation
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+from tasks.errors import InputError
+
+# Three heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, which workers and our commands set.
+SILENCE = timedelta(seconds=100)
+LONGEST_RUN = timedelta(hours=24)
+ANY_RUN = {"prefect.resource.id": ["prefect.flow-run.*"]}
+ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled")}
+
+SUBJECT = "overlayflow: {{ event.payload['what'] | default(event.event) }}"
+BODY = """{{ event.payload['message'] | default('') }}
+{% for label, value in (event.payload['figures'] | default({})).items() -%}
+{{ label }}: {{ value }}
+{% endfor %}
+{{ event.payload['page'] | default('') }}"""
+LATE_SUBJECT = "overlayflow: a run is late"
+LATE_BODY = """{{ flow_run.name }} of {{ deployment.name }} should have started by now.
+Does a worker of its pool run, and is a slot free? {{ flow_run | ui_url }}"""
+
+
+def housekeeping() -> list[Automation]:
+    """Automations that need no set-up."""
+    return [
+        Automation(
+            name="crash-zombie-runs",
+            description="A run whose process sends no heartbeat any more is marked as crashed; "
+            "the deployment clean-up then frees what it held.",
+            trigger=EventTrigger(
+                after={"prefect.flow-run.heartbeat"},
+                expect={"prefect.flow-run.*"},
+                match=ANY_RUN,
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=SILENCE,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED,
+                    message="no heartbeat: the process, its worker or its machine is gone",
+                )
+            ],
+        ),
+        Automation(
+            name="cancel-endless-runs",
+            description="A hung run still sends heartbeats: it is cancelled after a day.",
+            trigger=EventTrigger(
+                after={"prefect.flow-run.Running"},
+                expect=ENDS,
+                match=ANY_RUN,
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=LONGEST_RUN,
+            ),
+            actions=[CancelFlowRun()],
+        ),
+    ]
+
+
+def notifications(block: UUID | None) -> list[Automation]:
+    """What people are told; disabled as long as nobody said where.
+
+    Args:
+        block: a Prefect notification block (Slack, Teams, SendGrid e-mail, webhook ...).
+    """
+
+    def tell(subject: str, body: str) -> Sequence[ActionTypes]:
+        if block is None:
+            return [DoNothing()]
+        return [SendNotification(block_document_id=block, subject=subject, body=body)]
+
+    return [
+        Automation(
+            name="notify-failed-or-regressed",
+            description="Failed runs, and runs slower, bigger or less accurate than their "
+            "baseline, with the figures.",
+            enabled=block is not None,
+            trigger=EventTrigger(
+                expect={"overlayflow.run.failed", "overlayflow.run.regressed"},
+                match={"prefect.resource.id": ["overlayflow.*"]},
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+            ),
+            actions=list(tell(SUBJECT, BODY)),
+        ),
+        Automation(
+            name="notify-late",
+            description="Runs that no worker took in time.",
+            enabled=block is not None,
+            trigger=EventTrigger(
+                expect={"prefect.flow-run.Late"},
+                match=ANY_RUN,
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+            ),
+            actions=list(tell(LATE_SUBJECT, LATE_BODY)),
+        ),
+    ]
+
+
+def apply(notify: str | None) -> list[str]:
+    """Create or update all automations; their names.
+
+    Args:
+        notify: notification block as TYPE/NAME; None leaves notifications as they are.
+
+    Raises:
+        InputError: there is no such block.
+    """
+    wanted = housekeeping()
+    block = None if notify is None else _block(notify)
+    for each in notifications(block):
+        # What somebody set up earlier, here or in the UI, stays.
+        if block is not None or _find(each.name) is None:
+            wanted.append(each)
+    for each in wanted:
+        existing = _find(each.name)
+        if existing is None:
+            each.create()
+        else:
+            each.id = existing.id
+            each.update()
+    return [each.name for each in (*housekeeping(), *notifications(None))]
+
+
+def _find(name: str) -> StoredAutomation | None:
+    with get_client(sync_client=True) as client:
+        found = client.read_automations_by_name(name)
+    return found[0] if found else None
+
+
+def _block(notify: str) -> UUID:
+    kind, _, name = notify.partition("/")
+    try:
+        with get_client(sync_client=True) as client:
+            return client.read_block_document_by_name(name, kind).id
+    except ObjectNotFound as error:
+        raise InputError(
+            "there is no notification block of that name",
+            where=notify,
+            remedy="create it in the Prefect UI under Blocks, and name it as TYPE/NAME, "
+            "e.g. slack-webhook/team",
+        ) from error

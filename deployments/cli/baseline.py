@@ -1,0 +1,51 @@
+"""overlayflow baseline: the runs that later runs are held against."""
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+from deployments.cli.output import add_json, print_json, print_table
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of accept, list and remove."""
+    top = commands.add_parser(
+        "baseline",
+        help="accept a run as the figures to keep",
+        description="A project has one baseline on each board. Later runs are held against it: "
+        "accuracy, latency, throughput, utilisation, within the tolerances of the gates.",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    accept = verbs.add_parser("accept", help="make a run the baseline of its project and board")
+    accept.add_argument("name", metavar="RUN", help="id, its beginning, or name of a run")
+    listing = verbs.add_parser("list", help="show the baselines")
+    remove = verbs.add_parser("remove", help="forget a baseline")
+    remove.add_argument("project", help="project name")
+    remove.add_argument("board", help="board")
+    for parser in (accept, listing, remove):
+        add_json(parser)
+    top.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Accept or remove, then show what there is."""
+    from tasks import baselines
+    from tasks.records import Record, Run
+    from tasks.reporting import history
+    from tasks.settings import store_url
+
+    class Baselines(Record):
+        """What --json prints."""
+
+        runs: tuple[Run, ...]
+
+    if arguments.verb == "accept":
+        baselines.accept(store_url(), history.find(store_url(), arguments.name)[0])
+    elif arguments.verb == "remove":
+        baselines.remove(store_url(), arguments.project, arguments.board)
+    runs = baselines.every(store_url())
+    if arguments.json:
+        print_json(Baselines(runs=runs))
+    elif not runs:
+        print("no baselines; accept a run with: overlayflow baseline accept RUN")
+    else:
+        print_table("baselines", history.COLUMNS, [history.row(each) for each in runs])
+    return 0

@@ -1,0 +1,42 @@
+"""overlayflow report: a run's report as one HTML file that needs nothing else."""
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+
+from deployments.cli.output import add_json, print_json
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments."""
+    parser = commands.add_parser(
+        "report",
+        help="write a run's report as HTML",
+        description="Writes the report of a run, pictures included, as one HTML file to send or "
+        "to keep. It needs no Prefect server.",
+    )
+    parser.add_argument("name", metavar="RUN", help="id, its beginning, or name of a run")
+    parser.add_argument("--out", type=Path, help="the file (RUN's name and id, .html)")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the file, print where it is."""
+    from tasks.records import Record
+    from tasks.reporting import history, html
+    from tasks.settings import store_url
+
+    class Written(Record):
+        """What --json prints."""
+
+        file: Path
+
+    found, text = history.find(store_url(), arguments.name)
+    default = f"{found.flow_run_name}-{found.flow_run_id[:8]}.html".replace(" ", "-")
+    out: Path = arguments.out or Path(default.replace("/", "-"))
+    out.write_text(html.page(found.flow_run_name, text), encoding="utf-8")
+    if arguments.json:
+        print_json(Written(file=out.absolute()))
+    else:
+        print(out)
+    return 0

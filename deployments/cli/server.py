@@ -1,0 +1,110 @@
+"""overlayflow up, down, apply: a team's Prefect server with everything registered."""
+
+import os
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+from deployments.cli.output import add_json, print_json
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of the three commands."""
+    up = commands.add_parser(
+        "up",
+        help="start server, workers and twin; register all deployments",
+        description="Starts a Prefect server, workers and the twin on this machine, unless they "
+        "run, and registers deployments, work pools and automations. Everything listens on "
+        "127.0.0.1 only; runs and schedules survive a restart.",
+    )
+    up.add_argument("--port", type=int, help="of the server (4200, or a free one)")
+    up.set_defaults(run=run_up)
+    apply = commands.add_parser(
+        "apply",
+        help="register deployments, pools and automations with a Prefect server",
+        description="Brings the server of PREFECT_API_URL to the state that prefect.yaml and "
+        "deployments/ describe. It may be repeated at any time.",
+    )
+    apply.set_defaults(run=run_apply)
+    for parser in (up, apply):
+        parser.add_argument(
+            "--notify", metavar="TYPE/NAME",
+            help="Prefect notification block for failed and regressed runs, e.g. "
+            "slack-webhook/team; without it earlier notifications stay as they are",
+        )  # fmt: skip
+    down = commands.add_parser(
+        "down",
+        help="stop what `up` started",
+        description="Stops workers, server and the twin that `up` started. Runs in progress end "
+        "as crashed; their finished steps are kept.",
+    )
+    down.set_defaults(run=run_down)
+    for parser in (up, apply, down):
+        add_json(parser)
+
+
+def run_up(arguments: Namespace) -> int:
+    """Start what does not run, register everything, print the address."""
+    from deployments import machine
+    from tasks.records import Record
+
+    class Up(Record):
+        """What --json prints."""
+
+        address: str
+        deployments: tuple[str, ...]
+
+    with machine.locked():
+        found = machine.running() is not None
+        settled = machine.start_server(arguments.port)
+        os.environ.update(machine.environment(settled.port))
+        from deployments.apply import apply
+
+        applied = apply(arguments.notify)
+        machine.start_workers(settled)
+        machine.start_twin(settled)
+    if arguments.json:
+        print_json(Up(address=settled.address, deployments=applied.deployments))
+    else:
+        print(f"overlayflow {'runs' if found else 'is up'}: {settled.address}")
+        print(f"deployments: {', '.join(applied.deployments)}")
+        print(f"start a run: {settled.address}/deployments, or overlayflow run")
+        print(f"logs:        {machine.state_directory()}; stop it with: overlayflow down")
+    return 0
+
+
+def run_apply(arguments: Namespace) -> int:
+    """Register everything with the server that Prefect's settings name."""
+    from deployments.apply import apply
+
+    applied = apply(arguments.notify)
+    if arguments.json:
+        print_json(applied)
+    else:
+        for kind in ("pools", "automations", "deployments"):
+            print(f"{kind}: {', '.join(getattr(applied, kind))}")
+    return 0
+
+
+def run_down(arguments: Namespace) -> int:
+    """Stop workers, end their runs, stop the server."""
+    from deployments import machine
+    from tasks.records import Record
+
+    class Down(Record):
+        """What --json prints."""
+
+        stopped: tuple[str, ...]
+
+    with machine.locked():
+        stopped = machine.stop_workers()
+        settled = machine.running()
+        if stopped and settled is not None:
+            os.environ.update(machine.environment(settled.port))
+            from deployments.unfinished import crash_unfinished
+
+            crash_unfinished(list(machine.pools()))
+        stopped += machine.stop_server()
+    if arguments.json:
+        print_json(Down(stopped=tuple(stopped)))
+    else:
+        print(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
+    return 0

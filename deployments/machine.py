@@ -1,0 +1,211 @@
+"""A team's server on one machine: Prefect server, workers, twin; started once and found again.
+
+Everything listens on 127.0.0.1. What runs, and on which port, is written down in
+`<OVERLAYFLOW_HOME>/server`; runs, schedules and artifacts are in Prefect's database, which stays.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployments import daemons
+from deployments.daemons import Daemon
+from tasks import boards
+from tasks.errors import ToolError
+from tasks.records import Record
+from tasks.settings import home
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "127.0.0.1"
+PORT = 4200
+START_S = 180.0
+POLL_S = 0.2
+SERVER = "server"
+TWIN = "twin"
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+HEARTBEAT_S = 30  # the shortest that Prefect takes; automations.py counts on it
+
+
+class Settled(Record):
+    """What `up` decided, kept for the next `up` and for `down`.
+
+    Attributes:
+        port: of the Prefect server.
+        started_twin: whether the twin is ours to stop.
+    """
+
+    port: int
+    started_twin: bool = False
+
+    @property
+    def address(self) -> str:
+        """Of the UI."""
+        return f"http://{HOST}:{self.port}"
+
+
+def pools() -> dict[str, int]:
+    """Work pools, and how many runs this machine works on at a time."""
+    return {"builders": os.cpu_count() or 1, "boards": 2}
+
+
+def state_directory() -> Path:
+    """Records and logs of what runs."""
+    return home() / "server"
+
+
+def running() -> Settled | None:
+    """What was settled for the server, if that runs."""
+    return _settled() if daemons.find(state_directory(), SERVER) else None
+
+
+def environment(port: int) -> dict[str, str]:
+    """Of the server, the workers and the commands that speak with them."""
+    api = f"http://{HOST}:{port}/api"
+    return os.environ | {
+        "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(home() / "prefect")),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_UI_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # On disk: leases in memory are lost with the server, and their slots stay taken for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
+        "OVERLAYFLOW_HOME": str(home()),
+    }
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """One `up` or `down` at a time."""
+    state_directory().mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (state_directory() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def start_server(port: int | None) -> Settled:
+    """Start the Prefect server and wait until it answers, or find the one that runs.
+
+    Args:
+        port: to listen on; by default the one it had before, else 4200, else a free one.
+
+    Raises:
+        ToolError: it ended, or does not answer.
+    """
+    found = running()
+    if found is not None:
+        _wait(daemons.find(state_directory(), SERVER), found.port)
+        return found
+    before = _settled()
+    settled = Settled(port=port or _free_port(before.port if before else PORT))
+    command = [
+        *(sys.executable, "-m", "prefect", "server", "start"),
+        *("--host", HOST, "--port", str(settled.port)),
+    ]
+    daemon = daemons.start(
+        state_directory(), SERVER, command, environment(settled.port), state_directory()
+    )
+    write(settled)
+    _wait(daemon, settled.port)
+    return settled
+
+
+def start_workers(settled: Settled) -> list[Daemon]:
+    """Start a worker of each pool, or find those that run."""
+    return [
+        daemons.start(
+            state_directory(),
+            f"worker-{pool}",
+            [
+                *(sys.executable, "-m", "prefect", "worker", "start", "--type", "process"),
+                *("--pool", pool, "--name", f"{socket.gethostname()}-{pool}"),
+                *("--limit", str(limit)),
+            ],
+            environment(settled.port),
+            ROOT,
+        )
+        for pool, limit in pools().items()
+    ]
+
+
+def start_twin(settled: Settled) -> Settled:
+    """Start the twin, unless it runs."""
+    if boards.twin_status(TWIN) is not None:
+        return settled
+    boards.start_twin(TWIN, "pynq-z2", 0)
+    mine = settled.model_copy(update={"started_twin": True})
+    write(mine)
+    return mine
+
+
+def stop_workers() -> list[str]:
+    """Names of the workers that ran."""
+    names = [f"worker-{pool}" for pool in pools()]
+    return [name for name in names if daemons.stop(state_directory(), name)]
+
+
+def stop_server() -> list[str]:
+    """Stop the server, and the twin where `up` started it; names of what ran."""
+    stopped = [SERVER] if daemons.stop(state_directory(), SERVER) else []
+    settled = _settled()
+    if settled is not None and settled.started_twin:
+        if boards.stop_twin(TWIN):
+            stopped.append(TWIN)
+        write(settled.model_copy(update={"started_twin": False}))
+    return stopped
+
+
+def write(settled: Settled) -> None:
+    """Keep what was settled."""
+    path = state_directory() / "settled.json"
+    aside = path.with_suffix(".part")
+    aside.write_text(settled.model_dump_json())
+    aside.replace(path)
+
+
+def _settled() -> Settled | None:
+    try:
+        return Settled.model_validate_json((state_directory() / "settled.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _free_port(wanted: int) -> int:
+    """The port wanted, or a free one where somebody else listens on it."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ToolError("no free port", where=HOST, remedy="end a program that listens on one")
+
+
+def _wait(daemon: Daemon | None, port: int) -> None:
+    """Until the server answers."""
+    deadline = time.monotonic() + START_S
+    while daemon is not None and daemon.runs and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/api/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(POLL_S)
+    log = state_directory() / f"{SERVER}.log"
+    raise ToolError(
+        f"does not answer on port {port}:\n{daemons.tail(log)}",
+        where="Prefect server",
+        remedy="overlayflow down, then overlayflow up --port with a port of your own",
+        log=log,
+    )

@@ -1,0 +1,43 @@
+"""Flow benchmark_nightly: every package of the store on every board that it fits."""
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from flows.benchmark import measure_package
+from flows.parameters import GateSettings, MeasureSettings
+from tasks import registry, run_logs
+from tasks.caching import open_store
+from tasks.errors import OverlayflowError
+
+
+@flow(name="benchmark-nightly", retries=0)
+def benchmark_nightly(
+    boards: tuple[str, ...] = (),
+    projects: tuple[str, ...] = (),
+    limits: GateSettings = GateSettings(baseline="fail"),
+    measurement: MeasureSettings = MeasureSettings(),
+) -> list[registry.Outcome]:
+    """Measure every package again and hold it against its baseline; each has a run of its own.
+
+    Args:
+        boards: names of boards; none means all that are set up on this machine.
+        projects: names of projects; none means all in the store.
+        limits: thresholds of the gates.
+        measurement: how the boards measure.
+    """
+    run_logs.set_up()
+    outcomes = []
+    for package, board in registry.pairs(open_store(), boards, projects):
+        try:
+            run = measure_package(package, board, limits, measurement)
+        except OverlayflowError as error:
+            outcomes.append(registry.failed(package, board, error))
+        else:
+            outcomes.append(registry.passed(run))
+    create_table_artifact(
+        [each.model_dump(exclude={"schema_version"}) for each in outcomes],
+        key="nightly-results",
+        description="every package on every board",
+    )
+    registry.require_all(outcomes)
+    return outcomes

@@ -1,0 +1,19 @@
+"""The history of a model over its runs, in Markdown: a picture, then a table."""
+
+from collections.abc import Sequence
+
+from tasks.records import Run
+from tasks.reporting import history, plots, report
+
+
+def markdown(project: str, runs: Sequence[Run]) -> str:
+    """The last runs of a project.
+
+    Args:
+        project: its name.
+        runs: the newest first.
+    """
+    picture = plots.data_url(plots.series(list(reversed(runs))))
+    sections = [f"# {project}: {len(runs)} runs", f"![figures over runs]({picture})"]
+    sections.append(report.table(history.COLUMNS, [history.row(run) for run in runs]))
+    return "\n\n".join(sections) + "\n"
