@@ -86,9 +86,7 @@ def implement(request: ImplementRequest) -> ImplementReport:
             modules=(f"{name}_core", "axis_shell"),
             logs=out,
         )
-        library = build_fabric_image(
-            design, Path(scratch, "fabric.so"), work=Path(scratch), logs=out
-        )
+        library = build_fabric_image(design, Path(scratch, "fabric.so"), logs=out)
         image = fabric_image(library.read_bytes())
         write_bit(out / f"{name}.bit", image, design=design.top, part=project.part)
         return ImplementReport(clock_mhz=clock.mhz, utilisation=counting.result())

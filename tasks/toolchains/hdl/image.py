@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +14,7 @@ STEP = "fabric image"
 
 _HERE = Path(__file__).resolve().parent
 _VERILATE = (
-    *("--cc", "--make", "json", "--no-skip-identical", "--prefix", "Vfabric"),
-    *("-Mdir", "verilated"),
+    *("--cc", "--make", "json", "--prefix", "Vfabric", "-Mdir", "verilated"),
     # Two-state, as fast as can be; file names stay out of the result.
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-decoration"),
     # The shell is linted by its tests; what generators write is not ours to judge.
@@ -36,9 +36,7 @@ _LINK = (
 )
 
 
-def build_fabric_image(
-    design: Design, out: Path, *, work: Path, logs: Path, deadline_s: float = 3600
-) -> Path:
+def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: float = 3600) -> Path:
     """Compile a design with Verilator to a shared library with the interface of fabric.h.
 
     The same design gives the same bytes, wherever it is built.
@@ -46,7 +44,6 @@ def build_fabric_image(
     Args:
         design: to compile.
         out: the library.
-        work: an existing directory; gets copies of the sources, and what is generated of them.
         logs: an existing directory; gets verilator.log and g++.log.
         deadline_s: seconds for each of the two tools.
 
@@ -54,32 +51,35 @@ def build_fabric_image(
         ToolMissingError: no Verilator or no g++.
         ToolError: one of them failed.
     """
-    root, library = verilator_root(), out.resolve()
-    sources = [Path(shutil.copy(file, work)).name for file in design.files]
-    run_tool(
-        [root / "bin" / "verilator_bin", *_VERILATE, "--top-module", design.top, *sources],
-        cwd=work,
-        log=logs / "verilator.log",
-        step=STEP,
-        deadline_s=deadline_s,
-        expected=["verilated/Vfabric.json"],
-        env={"VERILATOR_ROOT": str(root)},
-    )
-    (work / "image.cpp").write_text(_translation_unit(work / "verilated"), encoding="utf-8")
-    # Error messages of the runtime name source files.
-    prefix_map = f"-ffile-prefix-map={root}=verilator"
-    includes = ("verilated", root / "include", root / "include" / "vltstd", _HERE)
-    run_tool(
-        [
-            *("g++", *_COMPILE, prefix_map, *(f"-I{path}" for path in includes)),
-            *("image.cpp", "-o", library, *_LINK),
-        ],
-        cwd=work,
-        log=logs / "g++.log",
-        step=STEP,
-        deadline_s=deadline_s,
-        expected=[library],
-    )
+    root, library, logs = verilator_root(), out.resolve(), logs.resolve()
+    with tempfile.TemporaryDirectory(prefix="overlayflow-") as directory:
+        work = Path(directory)
+        # Copied, so that the paths that Verilator puts into its output are the same everywhere.
+        sources = [Path(shutil.copy(file, work)).name for file in design.files]
+        run_tool(
+            [root / "bin" / "verilator_bin", *_VERILATE, "--top-module", design.top, *sources],
+            cwd=work,
+            log=logs / "verilator.log",
+            step=STEP,
+            deadline_s=deadline_s,
+            expected=["verilated/Vfabric.json"],
+            env={"VERILATOR_ROOT": str(root)},
+        )
+        (work / "image.cpp").write_text(_translation_unit(work / "verilated"), encoding="utf-8")
+        includes = ("verilated", root / "include", root / "include" / "vltstd", _HERE)
+        # So are those in the runtime's messages.
+        prefix_map = f"-ffile-prefix-map={root}=verilator"
+        run_tool(
+            [
+                *("g++", *_COMPILE, prefix_map, *(f"-I{path}" for path in includes)),
+                *("image.cpp", "-o", library, *_LINK),
+            ],
+            cwd=work,
+            log=logs / "g++.log",
+            step=STEP,
+            deadline_s=deadline_s,
+            expected=[library],
+        )
     return out
 
 
