@@ -1,5 +1,7 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from board.twin.record import TwinDirectory
 from tests.flows.conftest import DATA, MODEL, Machine
 
 pytestmark = pytest.mark.slow
@@ -147,3 +150,38 @@ def test_a_model_that_does_not_fit_the_part(machine: Machine, models: Path) -> N
     assert "of 53200" in told
     assert "biggest: broad" in told
     assert "lower the precisions" in told
+
+
+def test_a_board_that_shows_another_host_key(machine: Machine) -> None:
+    for name in ("honest", "swapped"):
+        assert machine.command("twin", "start", name).returncode == 0
+    honest, swapped = (TwinDirectory(machine.home / "twins" / n) for n in ("honest", "swapped"))
+    record = json.loads(swapped.record.read_text())
+    pinned = json.loads(honest.record.read_text())["host_key"]
+    try:
+        swapped.record.write_text(json.dumps({**record, "host_key": pinned}))
+        told = refused(machine, MODEL, "--data", DATA, "--board", "swapped")
+    finally:
+        swapped.record.write_text(json.dumps(record))
+        for name in ("honest", "swapped"):
+            machine.command("twin", "stop", name)
+    assert "host key" in told
+    assert "SHA256:" in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own takes root to mount")
+def test_a_full_disk(machine: Machine, tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        store = str(tmp_path / "store")
+        done = machine.command("run", MODEL, "--data", DATA, OVERLAYFLOW_STORE=store)
+        left = list(tmp_path.glob("store/convert/*"))
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert done.returncode == 2, done.stderr
+    told = done.stderr[done.stderr.rindex("overlayflow: ") :]
+    assert "No space left on device" in told or "is full" in told
+    assert "overlayflow store prune" in told
+    assert left == []

@@ -3,6 +3,8 @@
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -19,6 +21,18 @@ from tasks.remote.address import BoardAddress
 from tasks.remote.ssh import connect
 from tasks.store import Store
 from tests.flows.conftest import DATA, MODEL, Machine, finished
+
+MAKE_PLAIN = """
+import sys
+import keras
+import numpy as np
+keras.utils.set_random_seed(5)
+layers = [keras.layers.Input((16,)), keras.layers.Dense(8, activation="relu", name="hidden")]
+model = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
+model.save(f"{sys.argv[1]}/plain.keras")
+x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
+np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=model.predict(x, verbose=0))
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -202,3 +216,32 @@ def test_figures_are_printed_for_people(machine: Machine, cold: Run) -> None:
 def test_golden_outputs_are_those_of_the_c_simulation(machine: Machine, cold: Run) -> None:
     y_hw = np.load(Path(cold.verdict.measurement.directory) / "y_hw.npy")
     assert np.array_equal(y_hw, archive.read_array(package_file(machine, cold), "y_csim.npy"))
+
+
+def test_a_plain_keras_model_in_packed_words_costs_a_quarter_of_the_cycles(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Through hls4ml's VivadoAccelerator backend, with precisions given by the user."""
+    subprocess.run([sys.executable, "-c", MAKE_PLAIN, tmp_path], check=True, capture_output=True)
+    run = finished(
+        machine.command(
+            *("run", tmp_path / "plain.keras", "--data", tmp_path / "plain.npz", "--json"),
+            *("--precision", "fixed<8,3,RND,SAT>", "--words", "packed", "--clock-period", "20"),
+        )
+    )
+    measurement = run.verdict.measurement
+    assert run.verdict.bit_exact == run.verdict.samples == 40
+    assert run.verdict.accuracy_board is None  # targets, no classes
+    assert measurement.clock_mhz == 50.0
+    assert measurement.cycles_per_sample is not None
+    assert 4 <= measurement.cycles_per_sample < 4.5
+
+
+def test_a_run_needs_no_prefect_server_of_ones_own(machine: Machine, cold: Run) -> None:
+    env = {name: value for name, value in machine.env.items() if name != "PREFECT_API_URL"}
+    alone = Machine(machine.home, machine.api, env)
+    shown = alone.command("run", MODEL, "--data", DATA)
+    assert shown.returncode == 0, shown.stderr
+    assert "450 of 450 test samples" in shown.stdout
+    assert "prefect server start, then open http://127.0.0.1:4200/runs/flow-run/" in shown.stdout
+    assert cold.flow_run_id not in shown.stdout
