@@ -9,6 +9,7 @@ OverlayflowError               exit code 1
     ToolTimeoutError           it was stopped at its deadline
     BuildError                 a vendor tool failed, with its diagnosis and what was kept
   StoreError                   exit code 2: the store cannot be read or written (disk full, rights)
+  ServerError                  exit code 2: the Prefect server cannot be reached (transient)
   BoardError                   exit code 2: a board could not be used
     BoardUnreachableError      off, no route, connection lost (transient)
     BoardBusyError             somebody else's lease (transient)
@@ -157,6 +158,13 @@ class StoreError(OverlayflowError):
     """The store cannot be read or written."""
 
     exit_code = 2
+
+
+class ServerError(OverlayflowError):
+    """The Prefect server cannot be reached."""
+
+    exit_code = 2
+    transient = True
 
 
 class BoardError(OverlayflowError):

@@ -3,6 +3,7 @@
 import logging
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 from board.kinds import board_kinds
 from tasks.conversion import dataset
@@ -36,6 +37,13 @@ def check_settings(settings: ConvertSettings) -> None:
             where="project_name",
             remedy="use a letter, then up to 62 letters, digits and underscores",
         )
+
+
+def project_name(model: Path) -> str:
+    """A model file's name as a project name: an identifier."""
+    letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
+    name = "".join(letters)
+    return name if name[:1].isalpha() else f"model_{name}"
 
 
 def tool_versions() -> dict[str, str]:

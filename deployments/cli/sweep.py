@@ -1,0 +1,109 @@
+"""overlayflow sweep: many settings of a model, compared."""
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.cli.output import add_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.sweeps.points import Point
+    from tasks.sweeps.results import SweepReport
+    from tasks.sweeps.spec import SweepFile
+
+# More points than anybody means to start by a slip of the pen.
+ASK_ABOVE = 200
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of the flow sweep_models."""
+    parser = commands.add_parser(
+        "sweep",
+        help="build, measure and compare many settings of a model",
+        description="Runs the flow sweep_models here: every point of a sweep file becomes an "
+        "overlay that is measured. Points that have a result are read from the store; a sweep that "
+        "was stopped goes on where it was.",
+        epilog="Example: overlayflow sweep examples/digits/sweep.yaml",
+    )
+    parser.add_argument("file", type=Path, help="the sweep, YAML (docs/sweeps.md)")
+    parser.add_argument(
+        "--yes", action="store_true", help=f"start even if it has more than {ASK_ABOVE} points"
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Check the whole sweep in seconds, then run the flow; 1 if a point failed."""
+    from tasks.sweeps.spec import SweepFile
+
+    _refuse_bad_input(SweepFile(arguments.file), ask=not arguments.yes)
+    import httpx
+
+    from flows.sweep import sweep_models
+    from tasks import server
+
+    server.require()
+    try:
+        report = sweep_models(arguments.file.absolute())
+    except httpx.TransportError:  # Prefect could not even write down how the flow ended
+        server.require()
+        raise
+    if arguments.json:
+        print_json(report)
+    else:
+        _show(report)
+    return 1 if report.count("failed") else 0
+
+
+def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> None:
+    """Find what is wrong with any point before Prefect starts."""
+    from tasks.conversion import dataset
+    from tasks.errors import InputError
+    from tasks.sweeps import points, search
+
+    number = points.count(file)
+    if ask and number > ASK_ABOVE:
+        raise InputError(
+            f"the sweep has {number} points",
+            where=str(file.path),
+            remedy="if that is meant, say --yes; else shorten an axis, or add random: {n: 50}",
+        )
+    found = search.check(file)
+    for data in {each.data for each in found}:
+        dataset.read(data)
+    _check_boards(file, found)
+
+
+def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
+    from board.kinds import board_kinds
+    from tasks import boards
+    from tasks.errors import InputError
+
+    kinds = board_kinds()
+    for name in dict.fromkeys(each.board for each in found):
+        part = kinds[boards.address(name).kind].part
+        for each in found:
+            wanted = each.conversion.board_kind
+            if each.board == name and kinds[wanted].part != part:
+                raise InputError(
+                    f"the point {each.name!r} is for a {wanted}, board {name} has a {part}",
+                    where=file.where("base", "board"),
+                    remedy="set board_kind and board together, as points of a list",
+                )
+
+
+def _show(report: "SweepReport") -> None:
+    from tasks.sweeps.report import COLUMNS, show, summary
+    from tasks.sweeps.results import rows
+
+    table = [[show(row[name]) for name in COLUMNS] for row in rows(report)]
+    print_table(f"sweep {report.name}", COLUMNS, table)
+    for each in report.results:
+        if each.message:
+            print(f"{each.point.name}: {each.state}: {each.message}")
+    print(summary(report))
+    print(f"report:      {report.directory}/report.md")
+    print(f"points:      {report.directory}/points.csv")

@@ -1,0 +1,64 @@
+"""Flow sweep_models: many settings of a model, each a point with a flow run of its own."""
+
+import contextvars
+from pathlib import Path
+
+from prefect import flow, tags
+from prefect.runtime import flow_run
+
+from flows.deploy import deploy_model
+from tasks import run_logs, server
+from tasks.publish_sweep import publish_sweep
+from tasks.records import Run
+from tasks.settings import home, store_url
+from tasks.sweeps import results
+from tasks.sweeps.points import Point
+from tasks.sweeps.report import write
+from tasks.sweeps.results import SweepReport
+from tasks.sweeps.session import Session
+from tasks.sweeps.spec import SweepFile
+
+
+@flow(name="sweep-point", flow_run_name="{point.name}", retries=0)
+def sweep_point(point: Point) -> Run:
+    """The whole way for one point of a sweep; its result is kept for later sweeps.
+
+    Args:
+        point: all its settings, as the sweep made them.
+    """
+    # The function behind the flow: a run of its own for the same thing would double the cost.
+    run = deploy_model.fn(
+        model=point.model,
+        data=point.data,
+        board=point.board,
+        conversion=point.conversion,
+        toolchain=point.toolchain,
+        limits=point.limits,
+        measurement=point.measurement,
+    )
+    results.keep(store_url(), point, run)
+    return run
+
+
+@flow(name="sweep-models", flow_run_name="sweep {sweep.stem}", retries=0)
+def sweep_models(sweep: Path) -> SweepReport:
+    """Run every point of a sweep file that has no result yet, and compare all of them.
+
+    Args:
+        sweep: the sweep file (YAML) on the machine that runs this.
+    """
+    run_logs.set_up()
+    file = SweepFile(sweep)
+    session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
+    with tags(f"sweep:{file.spec.name}"):
+        context = contextvars.copy_context()
+
+        def in_this_run(point: Point) -> Run:
+            return context.copy().run(sweep_point, point)
+
+        session.run(in_this_run)
+    report = session.report(str(flow_run.id))
+    if session.ended_by is not None:
+        write(report)  # nothing more: the server may be what ended it
+        raise session.ended_by
+    return publish_sweep(report)

@@ -1,0 +1,20 @@
+"""What a sweep found becomes files, a table and a Pareto report."""
+
+import logging
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.sweeps import report as reports
+from tasks.sweeps.results import SweepReport, rows
+
+log = logging.getLogger(__name__)
+
+
+def publish_sweep(report: SweepReport) -> SweepReport:
+    """Write the files first: they need no server, the artifacts do."""
+    text = reports.write(report)
+    log.info("%s; %s", reports.summary(report), report.directory)
+    key = "".join(letter if letter.isalnum() else "-" for letter in report.name).lower()
+    create_table_artifact(rows(report), key=f"sweep-{key}-points", description="every point")
+    create_markdown_artifact(text, key=f"sweep-{key}-report", description="Pareto front and points")
+    return report

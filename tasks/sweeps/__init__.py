@@ -1,0 +1,1 @@
+"""Sweeps: many settings of a model, each a point that is built, measured and compared."""

@@ -1,0 +1,177 @@
+"""What a point will take of the part, from the model file alone: milliseconds, no TensorFlow.
+
+Only good enough to leave out what cannot fit: constant weights become shifted additions, as many
+as their digits that are not zero, and common sums are found by the toolchain. Truth and estimate
+stand side by side in a sweep's results.
+"""
+
+import io
+import json
+import math
+import re
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from tasks.records import ConvertSettings, Record
+
+FloatArray = npt.NDArray[np.float64]
+
+DEFAULT_PRECISION = (16, 6)  # hls4ml's own
+# Of the additions that the digits of the weights ask for, what common sums leave; fitted to
+# designs of toolchain `open` (docs/sweeps.md says which).
+SHARED = 0.5
+LUT_PER_ADDED_BIT = 1.0
+# Vivado HLS takes a DSP for a product with more bits than this, else LUTs.
+DSP_FROM_BITS = 10
+DSP_BITS = 18
+
+
+class Estimate(Record):
+    """LUT and DSP of a point's design, without the stream's shell."""
+
+    lut: int
+    dsp: int
+
+
+class Weights(NamedTuple):
+    """One layer's kernel.
+
+    Attributes:
+        layer: its name.
+        kernel: fan-in first, outputs last.
+        fraction: bits right of the point of each weight, where the file says so; else None.
+        input_bits: mean width of the layer's inputs, where the file says so; else None.
+        positions: how often the kernel is applied to a sample.
+    """
+
+    layer: str
+    kernel: FloatArray
+    fraction: FloatArray | None
+    input_bits: float | None
+    positions: int
+
+
+def estimate(
+    model: Path, settings: ConvertSettings, toolchain: Literal["open", "vivado"]
+) -> Estimate | None:
+    """Estimate a point's design; None where the model file cannot be read this way.
+
+    Args:
+        model: .keras file.
+        settings: of its conversion.
+        toolchain: that builds it.
+    """
+    try:
+        layers = _weights(model, model.stat().st_mtime_ns)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    by_layer = [
+        (_distributed if toolchain == "open" else _multiplied)(layer, settings) for layer in layers
+    ]
+    return Estimate(lut=sum(lut for lut, _ in by_layer), dsp=sum(dsp for _, dsp in by_layer))
+
+
+def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
+    """LUT of shifted additions; each adder is as wide as its operands' sum."""
+    width, fraction = _format(layer, settings)
+    digits = signed_digits(np.round(layer.kernel * 2.0**fraction).astype(np.int64))
+    outputs = layer.kernel.shape[-1]
+    adders = max(0, int(digits.sum()) - outputs) * SHARED
+    fan_in = layer.kernel.size / outputs
+    bits = width + math.log2(max(2.0, fan_in)) / 2
+    return int(adders * bits * LUT_PER_ADDED_BIT) * layer.positions, 0
+
+
+def _multiplied(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
+    """LUT and DSP of multipliers, of which each does `reuse_factor` products."""
+    width, _ = _format(layer, settings)
+    reuse = settings.layer_reuse_factor.get(layer.layer, settings.reuse_factor)
+    products = (
+        layer.kernel.size if settings.strategy == "Resource" else np.count_nonzero(layer.kernel)
+    )
+    once = settings.io_type == "io_stream"
+    multipliers = math.ceil(products * (1 if once else layer.positions) / reuse)
+    adders = int(multipliers * width)
+    if width >= DSP_FROM_BITS:
+        return adders, multipliers * math.ceil(width / DSP_BITS)
+    return adders + int(multipliers * width * width / 2), 0
+
+
+def _format(layer: Weights, settings: ConvertSettings) -> tuple[float, FloatArray]:
+    """Width of the layer's inputs, and bits right of the point of its weights."""
+    chosen = settings.layer_precision
+    text = chosen.get(f"{layer.layer}.weight", chosen.get(layer.layer, settings.precision))
+    width, integer = _precision(text)
+    if layer.fraction is not None and layer.input_bits is not None:
+        return layer.input_bits, layer.fraction
+    return float(width), np.array(float(width - integer))
+
+
+def _precision(text: str) -> tuple[int, int]:
+    found = re.search(r"<\s*(\d+)\s*,\s*(-?\d+)", text)
+    return (int(found[1]), int(found[2])) if found else DEFAULT_PRECISION
+
+
+def signed_digits(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Digits that are not zero in the canonical signed-digit form of each value."""
+    magnitude = np.abs(values)
+    return np.asarray(np.bitwise_count(magnitude ^ (3 * magnitude)), dtype=np.int64)
+
+
+@lru_cache(maxsize=64)
+def _weights(model: Path, _changed_ns: int) -> list[Weights]:
+    with zipfile.ZipFile(model) as archive:
+        config = json.loads(archive.read("config.json"))["config"]
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            return list(_layers(config["layers"], file["layers"]))
+
+
+def _layers(configs: list[dict[str, Any]], groups: Any) -> Any:
+    """Pair the file's groups, which count layers by class, with the layers of the model."""
+    seen: dict[str, int] = {}
+    extent: tuple[int, ...] = ()
+    for each in configs:
+        config = each["config"]
+        if each["class_name"] == "InputLayer":
+            extent = tuple(config["batch_shape"][1:-1])
+            continue
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", each["class_name"])
+        kind = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+        number = seen.get(kind, 0)
+        seen[kind] = number + 1
+        group = groups.get(f"{kind}_{number}" if number else kind)
+        extent = _extent(extent, config)
+        if group is None or "vars/0" not in group or group["vars/0"].ndim < 2:  # noqa: PLR2004
+            continue
+        yield _layer(config["name"], group, math.prod(extent) if "kernel_size" in config else 1)
+
+
+def _layer(name: str, group: Any, positions: int) -> Weights:
+    kernel = np.asarray(group["vars/0"], dtype=np.float64)
+    fraction, input_bits = None, None
+    if "kq/quantizer/vars" in group:  # HGQ2: the widths stand beside the weights
+        bits, integer = (np.asarray(group[f"kq/quantizer/vars/{n}"], float) for n in (0, 1))
+        fraction = np.round(bits) - np.round(integer)
+        inputs = group["iq/quantizer/vars"]
+        input_bits = float(
+            np.mean(np.maximum(0, np.round(inputs["0"]) + np.round(inputs["2"]) + inputs["1"]))
+        )
+    return Weights(name, kernel, fraction, input_bits, positions)
+
+
+def _extent(extent: tuple[int, ...], config: dict[str, Any]) -> tuple[int, ...]:
+    """Rows and columns after a convolution or a pooling; as before for other layers."""
+    size = config.get("kernel_size") or config.get("pool_size")
+    if not size or len(size) != len(extent):
+        return extent
+    strides = config.get("strides") or size
+    lost = [0 if config.get("padding") == "same" else each - 1 for each in size]
+    return tuple(
+        -(-(old - less) // step) for old, less, step in zip(extent, lost, strides, strict=True)
+    )

@@ -1,0 +1,263 @@
+"""The points of a sweep: all settings of each, its name by what differs, its digest."""
+
+import hashlib
+import itertools
+import json
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from tasks.conversion.convert import check_settings, project_name
+from tasks.errors import InputError
+from tasks.gates import GateSettings
+from tasks.packaging import archive
+from tasks.pipeline import IMPLEMENT, PACKAGE, SYNTHESIZE, Recipe, convert_recipe
+from tasks.records import ConvertSettings, Entry, MeasureSettings, Record
+from tasks.sweeps.spec import BY_LAYER, CONVERSION, SweepFile, Value
+from tasks.toolchains.toolchain import choose
+
+# Raise it when a point's result means something else for the same settings.
+POINT = 1
+
+Settings = dict[str, Value]
+
+
+class Point(Record):
+    """One point: everything that a run of it needs.
+
+    Attributes:
+        name: what differs from the other points.
+        varied: the settings that differ.
+        model: file on the machine that builds.
+        data: file on the machine that builds.
+        digest: SHA-256 of all that the point's result depends on, as hex.
+        build: digest of what its design depends on; equal for points that share all builds.
+        convert: its convert entry; equal for points that share the conversion.
+    """
+
+    name: str
+    varied: dict[str, Value]
+    model: Path
+    data: Path
+    board: str = "twin"
+    toolchain: Literal["open", "vivado"]
+    conversion: ConvertSettings
+    limits: GateSettings
+    measurement: MeasureSettings
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    build: str
+    convert: Entry
+
+
+def count(file: SweepFile) -> int:
+    """Number of points, without making them."""
+    spec = file.spec
+    grid = math.prod(map(len, spec.axes.values())) if spec.axes else len(spec.points)
+    if spec.optuna:
+        return min(spec.optuna.trials, grid)
+    return min(spec.random.n, grid) if spec.random else grid
+
+
+def expand(file: SweepFile) -> list[Point]:
+    """All points of a grid, a random choice or a list, in the order of the file.
+
+    Raises:
+        InputError: a setting that no point can have, or two points that are the same.
+    """
+    names = _varying(file)
+    points = [point(file, varied, names) for varied in _choices(file)]
+    seen: dict[str, str] = {}
+    for each in points:
+        if each.digest in seen:
+            raise InputError(
+                f"the points {seen[each.digest]!r} and {each.name!r} are the same",
+                where=file.where("points" if file.spec.points else "axes"),
+                remedy="remove one of them",
+            )
+        seen[each.digest] = each.name
+    return points
+
+
+def _choices(file: SweepFile) -> Iterator[Settings]:
+    spec = file.spec
+    if spec.points:
+        yield from spec.points
+        return
+    grid = itertools.product(*spec.axes.values())
+    if spec.random is not None:
+        size = math.prod(map(len, spec.axes.values()))
+        drawn = random.Random(spec.random.seed).sample(range(size), count(file))  # noqa: S311
+        yield from (dict(zip(spec.axes, _pick(spec.axes, index), strict=True)) for index in drawn)
+        return
+    yield from (dict(zip(spec.axes, values, strict=True)) for values in grid)
+
+
+def _pick(axes: Mapping[str, list[Value]], index: int) -> Iterator[Value]:
+    """The combination of that number, in the order of itertools.product."""
+    left = math.prod(map(len, axes.values()))
+    for values in axes.values():
+        left //= len(values)
+        yield values[index // left % len(values)]
+
+
+def _varying(file: SweepFile) -> list[str]:
+    """Settings that name a point: those whose values differ between points."""
+    spec = file.spec
+    if spec.axes:
+        return [name for name, values in spec.axes.items() if len(values) > 1] or list(spec.axes)
+    names = dict.fromkeys(name for settings in spec.points for name in settings)
+    found = [
+        name
+        for name in names
+        if len({json.dumps(settings.get(name)) for settings in spec.points}) > 1
+    ]
+    return found or list(names)
+
+
+def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None) -> Point:
+    """One point, with all its settings checked.
+
+    Args:
+        file: the sweep.
+        varied: its own settings, which go before the base.
+        names: those that name it; all of `varied` if not said.
+
+    Raises:
+        InputError: a setting that it cannot have.
+    """
+    settings = {**file.spec.base, **varied}
+    names = [name for name in names or varied if name in varied]
+    label = ", ".join(f"{_last(name)}={_short(varied[name])}" for name in names)
+    model, data = (_path(file, settings, name) for name in ("model", "data"))
+    conversion = _conversion(file, settings, varied, model)
+    try:
+        check_settings(conversion)
+        toolchain = choose(_toolchain(settings)).name
+    except InputError as error:
+        raise _placed(file, error, varied, error.where) from error
+    made = Point(
+        name=label,
+        varied=dict(varied),
+        model=model,
+        data=data,
+        board=str(settings.get("board", "twin")),
+        toolchain=toolchain,
+        conversion=conversion,
+        limits=file.spec.limits,
+        measurement=file.spec.measurement,
+        digest="0" * 64,
+        build="",
+        convert=Entry(step="convert", digest="0" * 64),
+    )
+    return made.model_copy(update=_digests(made))
+
+
+def _toolchain(settings: Settings) -> Literal["auto", "open", "vivado"]:
+    name = settings.get("toolchain", "auto")
+    if name not in {"auto", "open", "vivado"}:
+        raise InputError(
+            f"unknown toolchain {name!r}", where="toolchain", remedy="auto, open or vivado"
+        )
+    return name  # type: ignore[return-value]  # one of the three
+
+
+def _path(file: SweepFile, settings: Settings, name: str) -> Path:
+    if name not in settings:
+        raise InputError(
+            f"no point can do without {name}",
+            where=file.where("base"),
+            remedy=f"add `{name}: FILE` to base, relative to the sweep file",
+        )
+    return (file.directory / str(settings[name])).absolute()
+
+
+def _conversion(
+    file: SweepFile, settings: Settings, varied: Settings, model: Path
+) -> ConvertSettings:
+    fields: dict[str, Any] = {name: settings[name] for name in CONVERSION if name in settings}
+    for name in settings:
+        head, dot, layer = name.partition(".")
+        if dot and head in BY_LAYER:
+            fields[head] = {**fields.get(head, {}), layer: settings[name]}
+    fields.setdefault("project_name", project_name(model))
+    try:
+        return ConvertSettings.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = ".".join(map(str, first["loc"]))
+        refused = InputError(f"{first['msg']} (it is {first['input']!r})", where=location)
+        raise _placed(file, refused, varied, location) from error
+
+
+def _placed(file: SweepFile, error: InputError, varied: Settings, name: str) -> InputError:
+    """The error of a setting, with the line of the sweep file that the setting stands in."""
+    head = name.partition(".")[0]
+    if name in varied or head in varied:
+        key = name if name in varied else head
+        location: tuple[str | int, ...]
+        if file.spec.points:
+            location = ("points", file.spec.points.index(varied), key)
+        else:
+            location = ("axes", key, file.spec.axes[key].index(varied[key]))
+    else:
+        location = ("base", name if name in file.spec.base else head)
+    return InputError(error.what, where=file.where(*location), remedy=error.remedy)
+
+
+def _last(name: str) -> str:
+    """The layer of a setting by layer, else the setting itself."""
+    return name.partition(".")[2] or name
+
+
+def _short(value: Value) -> str:
+    if isinstance(value, dict):
+        return "+".join(f"{name}:{each}" for name, each in value.items()) or "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return Path(text).stem if text.endswith((".keras", ".h5", ".npz")) else text
+
+
+def _digests(point: Point) -> dict[str, Any]:
+    changed = (_changed_ns(point.model), _changed_ns(point.data))
+    basis = _convert_basis(point.model, point.data, changed)
+    settings = point.conversion.model_dump(mode="json")
+    convert = Recipe(basis.step, basis.version, {**basis.inputs, "settings": settings}).entry
+    build = {
+        "convert": convert.digest,
+        "toolchain": point.toolchain,
+        "versions": choose(point.toolchain).versions(),
+        "steps": [SYNTHESIZE, IMPLEMENT],
+    }
+    whole = {
+        "point": POINT,
+        "build": build,
+        "package": PACKAGE,
+        "board": point.board,
+        "board_programs": archive.board_program_digests(),
+        "limits": point.limits.model_dump(mode="json"),
+        "measurement": point.measurement.model_dump(mode="json"),
+    }
+    return {"digest": _digest(whole), "build": _digest(build), "convert": convert}
+
+
+@cache
+def _convert_basis(model: Path, data: Path, _changed_ns: tuple[int, int]) -> Recipe:
+    """The recipe of a conversion but for its settings; reads both files once."""
+    return convert_recipe(model, data, ConvertSettings())
+
+
+def _changed_ns(path: Path) -> int:
+    """When a file was changed; 0 for one that cannot be read, which its reader reports."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

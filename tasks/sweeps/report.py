@@ -1,0 +1,124 @@
+"""A sweep's report: Pareto front first, then every point, estimates beside the truth."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tasks.reporting.plots import DPI, data_url
+from tasks.sweeps.results import PointResult, SweepReport, as_csv, rows
+
+COLUMNS = (
+    "point", "state", "gates", "pareto", "accuracy", "latency/us", "inferences/s", "LUT",
+    "LUT estimated", "DSP", "DSP estimated",
+)  # fmt: skip
+MOST_NAMED = 12
+MOST_ROWS = 200
+
+
+def write(report: SweepReport) -> str:
+    """Write report.md, points.csv, sweep.json and pareto.png; return the report's text."""
+    directory = Path(report.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    png = pareto(report)
+    text = markdown(report, png)
+    (directory / "pareto.png").write_bytes(png)
+    (directory / "points.csv").write_text(as_csv(report), encoding="utf-8")
+    (directory / "sweep.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    (directory / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def summary(report: SweepReport) -> str:
+    """How many points came to what, in one line."""
+    states = ("done", "stored", "failed", "pruned", "not run")
+    counts = [f"{report.count(state)} {state}" for state in states if report.count(state)]  # type: ignore[arg-type]  # the states of PointState
+    return f"{len(report.results)} points: {', '.join(counts)}"
+
+
+def markdown(report: SweepReport, png: bytes) -> str:
+    """The whole report; the picture stands in the text itself."""
+    sections = [f"# sweep {report.name}", f"{summary(report)}."]
+    measured = [each for each in report.results if each.figures is not None]
+    if any(each.figures is not None and each.figures.simulated for each in measured):
+        sections.append(
+            "> Measured on a twin: times are clock cycles of the simulated design at the clock "
+            "read back, not measurements of hardware."
+        )
+    if measured:
+        sections += [
+            f"## Pareto front\n\n![accuracy, latency and LUT]({data_url(png)})",
+            _table(report, only=report.front),
+        ]
+    sections += ["## Points", _table(report)]
+    failed = [each for each in report.results if each.message]
+    if failed:
+        sections.append("## Why\n\n" + "\n".join(_why(each) for each in failed[:MOST_ROWS]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _why(each: PointResult) -> str:
+    text = " ".join(each.message.split())
+    return f"- **{each.point.name}** ({each.state}): {text}"
+
+
+def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
+    chosen = [row for row in rows(report) if only is None or row["point"] in only]
+    lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
+    lines += [" | ".join(show(row[name]) for name in COLUMNS) for row in chosen[:MOST_ROWS]]
+    text = "\n".join(f"| {line} |" for line in lines)
+    left = len(chosen) - MOST_ROWS
+    return text if left <= 0 else f"{text}\n\nand {left} more in points.csv"
+
+
+def show(value: str | float | None) -> str:
+    """A cell for people; empty for what is not known."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.replace("|", "\\|").replace("<", "&lt;")
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+
+
+def pareto(report: SweepReport) -> bytes:
+    """PNG: accuracy over LUT and over latency, the front marked; accuracy None is left out."""
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _scatter(left, report, "lut", "LUT")
+    _scatter(right, report, "latency_us", "latency / µs")
+    left.set(ylabel="accuracy on the board / %")
+    right.legend(loc="best")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _scatter(axes: Axes, report: SweepReport, name: str, label: str) -> None:
+    for on_front in (False, True):
+        found = _places(report, name, on_front=on_front)
+        axes.plot(
+            [x for x, _, _ in found],
+            [y for _, y, _ in found],
+            "o" if on_front else "x",
+            color="tab:red" if on_front else "tab:gray",
+            label="Pareto front" if on_front else "other points",
+        )
+        for x, y, point in found if on_front and len(found) <= MOST_NAMED else ():
+            axes.annotate(point, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
+    axes.set(xlabel=label)
+    axes.grid(visible=True, alpha=0.3)
+
+
+def _places(report: SweepReport, name: str, *, on_front: bool) -> list[tuple[float, float, str]]:
+    """Figure, accuracy in percent and name of the points on the front, or off it."""
+    places = []
+    for each in report.results:
+        if each.figures is not None and (each.point.name in report.front) == on_front:
+            x, accuracy = getattr(each.figures, name), each.figures.accuracy
+            if x is not None and accuracy is not None:
+                places.append((x, 100 * accuracy, each.point.name))
+    return places

@@ -1,0 +1,247 @@
+"""What became of each point: kept beside the store, as table, as CSV, and the Pareto front."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Literal
+
+import fsspec
+from pydantic import ValidationError
+
+from tasks.errors import StoreError
+from tasks.records import Record, Run
+from tasks.sweeps.estimate import Estimate
+from tasks.sweeps.points import Point
+
+PointState = Literal["done", "stored", "failed", "pruned", "not run"]
+
+# Of the Pareto front: figure, and whether more of it is better.
+FRONT = {"accuracy": True, "latency_us": False, "lut": False}
+
+
+class Figures(Record):
+    """What a point is compared by.
+
+    Attributes:
+        accuracy: share of test samples that the board classifies right; None without labels.
+        bit_exact: share of test samples whose outputs equal the C simulation's.
+        latency_us: of one sample, median.
+        inferences_per_s: at the clock read back.
+        clock_mhz: read back from the board.
+        simulated: whether a twin measured.
+    """
+
+    accuracy: float | None
+    bit_exact: float
+    latency_us: float | None
+    inferences_per_s: float
+    clock_mhz: float
+    simulated: bool
+    lut: int | None
+    ff: int | None
+    dsp: int | None
+    bram_36k: float | None
+
+
+class PointResult(Record):
+    """What became of a point.
+
+    Attributes:
+        state: measured now, read from the store, failed, left out by the estimate, or not run
+            because the sweep ended before.
+        message: why it failed or was left out.
+        estimate: before any tool started.
+        seconds: that the point took in this sweep.
+        flow_run_id: of the flow run with its figures.
+        flow_run_name: of the same.
+    """
+
+    point: Point
+    state: PointState
+    message: str = ""
+    estimate: Estimate | None = None
+    figures: Figures | None = None
+    seconds: float = 0.0
+    flow_run_id: str | None = None
+    flow_run_name: str | None = None
+    passed: bool | None = None
+
+
+class SweepReport(Record):
+    """What a sweep found.
+
+    Attributes:
+        name: of the sweep.
+        results: of every point, in the order of the sweep file.
+        front: names of the points that no other point beats in all of FRONT.
+        flow_run_id: of the sweep's own flow run.
+        directory: of its files.
+    """
+
+    name: str
+    results: tuple[PointResult, ...]
+    front: tuple[str, ...]
+    flow_run_id: str
+    directory: str
+
+    def count(self, state: PointState) -> int:
+        """Number of points in a state."""
+        return sum(each.state == state for each in self.results)
+
+
+def keep(store_url: str, point: Point, run: Run) -> None:
+    """Keep a point's run under its digest.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        files, root = fsspec.url_to_fs(store_url)
+        files.makedirs(f"{root}/points", exist_ok=True)
+        path = f"{root}/points/{point.digest}.json"
+        # Written aside and moved: a reader never sees half a run.
+        part = f"{root}/points/{point.digest}.{run.flow_run_id}.part"
+        files.pipe_file(part, run.model_dump_json().encode())
+        files.mv(part, path)
+    except OSError as error:
+        raise StoreError(
+            f"the result of {point.name!r} cannot be kept: {error}",
+            where=store_url,
+            remedy="free some space, e.g. by `overlayflow store prune`",
+        ) from error
+
+
+def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
+    """The runs that are kept, by the digest of their point; others' records are left out.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    try:
+        files, root = fsspec.url_to_fs(store_url)
+        files.invalidate_cache()  # other machines write too
+        wanted = {f"{each.digest}.json": each.digest for each in points}
+        there = files.ls(f"{root}/points", detail=False) if files.exists(f"{root}/points") else []
+        names = {path.rpartition("/")[2]: path for path in there}
+        found = {}
+        for name in wanted.keys() & names.keys():
+            try:
+                found[wanted[name]] = Run.model_validate_json(files.cat_file(names[name]))
+            except (ValidationError, FileNotFoundError):
+                continue  # of another version, or just removed: the point runs again
+    except OSError as error:
+        raise StoreError(
+            f"kept results cannot be read: {error}",
+            where=store_url,
+            remedy="check its address, the network and your rights",
+            transient=True,
+        ) from error
+    return found
+
+
+def result(
+    point: Point, state: PointState, run: Run, estimate: Estimate | None, seconds: float = 0.0
+) -> PointResult:
+    """The result of a point that has a run."""
+    return PointResult(
+        point=point,
+        state=state,
+        estimate=estimate,
+        figures=figures(run),
+        seconds=seconds,
+        flow_run_id=run.flow_run_id,
+        flow_run_name=run.flow_run_name,
+        passed=run.verdict.passed,
+    )
+
+
+def figures(run: Run) -> Figures:
+    """What a run is compared by."""
+    verdict = run.verdict
+    measurement = verdict.measurement
+    manifest = measurement.deployment.package.manifest
+    used = manifest.utilisation.used if manifest.utilisation else None
+    median = measurement.latency_s.get("p50")
+    return Figures(
+        accuracy=verdict.accuracy_board,
+        bit_exact=verdict.bit_exact / verdict.samples,
+        latency_us=None if median is None else median * 1e6,
+        inferences_per_s=measurement.inferences_per_s,
+        clock_mhz=measurement.clock_mhz,
+        simulated=measurement.simulated,
+        lut=used.lut if used else None,
+        ff=used.ff if used else None,
+        dsp=used.dsp if used else None,
+        bram_36k=used.bram_36k if used else None,
+    )
+
+
+def front(results: Sequence[PointResult]) -> tuple[str, ...]:
+    """Names of the points that no other point beats in accuracy, latency and LUT together."""
+    costs = {}
+    for each in results:
+        if each.figures is not None:
+            found = [getattr(each.figures, name) for name in FRONT]
+            if None not in found:
+                costs[each.point.name] = tuple(
+                    -value if more else value
+                    for value, more in zip(found, FRONT.values(), strict=True)
+                )
+    return tuple(
+        name
+        for name, cost in costs.items()
+        if not any(_beats(other, cost) for other in costs.values())
+    )
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def rows(report: SweepReport) -> list[dict[str, str | int | float | None]]:
+    """One row a point: what differs, what was found, estimate beside truth; None is not known."""
+    varied = dict.fromkeys(name for each in report.results for name in each.point.varied)
+    table = []
+    for each in report.results:
+        found, guess = each.figures, each.estimate
+        settings = {name: _cell(each.point.varied.get(name)) for name in varied}
+        table.append(
+            {
+                "point": each.point.name,
+                "state": each.state,
+                "gates": {True: "passed", False: "FAILED", None: None}[each.passed],
+                "pareto": "yes" if each.point.name in report.front else None,
+                "accuracy": found.accuracy if found else None,
+                "bit-exact": found.bit_exact if found else None,
+                "latency/us": found.latency_us if found else None,
+                "inferences/s": found.inferences_per_s if found else None,
+                "LUT": found.lut if found else None,
+                "LUT estimated": guess.lut if guess else None,
+                "DSP": found.dsp if found else None,
+                "DSP estimated": guess.dsp if guess else None,
+                "FF": found.ff if found else None,
+                "BRAM 36k": found.bram_36k if found else None,
+                "clock/MHz": found.clock_mhz if found else None,
+                "simulated": ("yes" if found.simulated else "no") if found else None,
+                "seconds": round(each.seconds, 1),
+                "message": each.message or None,
+                **settings,
+                "digest": each.point.digest,
+                "flow run": each.flow_run_id,
+            }
+        )
+    return table
+
+
+def _cell(value: object) -> str | int | float | None:
+    return value if isinstance(value, str | int | float) or value is None else str(value)
+
+
+def as_csv(report: SweepReport) -> str:
+    """The rows as CSV; what is not known is empty."""
+    table = rows(report)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()

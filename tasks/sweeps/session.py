@@ -1,0 +1,170 @@
+"""A sweep under way: what is known of each point, what is still to do, and when to give up."""
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from board.kinds import board_kinds
+from tasks.errors import OverlayflowError, ServerError, StoreError
+from tasks.records import Run
+from tasks.store import Store
+from tasks.sweeps import results, schedule, search
+from tasks.sweeps.estimate import Estimate, estimate
+from tasks.sweeps.points import Point
+from tasks.sweeps.results import PointResult, PointState, SweepReport
+from tasks.sweeps.spec import SweepFile
+
+log = logging.getLogger(__name__)
+
+RunPoint = Callable[[Point], Run]
+
+
+class Session:
+    """One call of a sweep.
+
+    Attributes:
+        file: the sweep.
+        results: by the digest of their point, in the order of the sweep.
+        ended_by: what made it impossible to go on; None as long as it is possible.
+
+    Args:
+        file: the sweep.
+        store_url: where results are kept.
+        directory: where the report goes.
+        require_server: raises ServerError when the Prefect server is gone.
+    """
+
+    def __init__(
+        self, file: SweepFile, store_url: str, directory: Path, require_server: Callable[[], None]
+    ) -> None:
+        self.file = file
+        self.results: dict[str, PointResult] = {}
+        self.ended_by: OverlayflowError | None = None
+        self._store_url = store_url
+        self._store = Store(store_url)
+        self._directory = directory
+        self._require_server = require_server
+        self._stop = threading.Event()
+
+    def run(self, run_point: RunPoint) -> None:
+        """Run every point that has no result, on this machine.
+
+        Args:
+            run_point: runs one; called from several threads.
+        """
+        limit = schedule.workers(self.file.spec.workers)
+        for batch in search.batches(self.file, limit, self.results):
+            todo = self.plan(batch)
+            log.info("%d of %d points to run, %d at a time", len(todo), len(batch), limit)
+            schedule.run_all(
+                todo,
+                lambda point: self.attempt(point, run_point),
+                limit=limit,
+                converted=self.converted,
+                stop=self._stop,
+            )
+            if self._stop.is_set():
+                break
+
+    def plan(self, points: Sequence[Point]) -> list[Point]:
+        """Take what is in the store, leave out what cannot fit; return what is to be run."""
+        kept = results.find(self._store_url, points)
+        todo = []
+        for point in points:
+            guess = estimate(point.model, point.conversion, point.toolchain)
+            if point.digest in kept:
+                self._add(results.result(point, "stored", kept[point.digest], guess))
+            elif (reason := too_big(point, guess, self.file.spec.prune_above)) is not None:
+                self._add(PointResult(point=point, state="pruned", message=reason, estimate=guess))
+            else:
+                self._add(PointResult(point=point, state="not run", estimate=guess))
+                todo.append(point)
+        return todo
+
+    def attempt(self, point: Point, run_point: RunPoint) -> None:
+        """Run one point; its failure is kept, and ends the sweep only if all others would fail."""
+        started = time.monotonic()
+        try:
+            self.finished(point, run_point(point), time.monotonic() - started)
+        except Exception as error:  # noqa: BLE001  one point's failure must not end the others
+            self.failed(point, error, time.monotonic() - started)
+
+    def finished(self, point: Point, run: Run, seconds: float) -> None:
+        """Keep a point's run."""
+        guess = self.results[point.digest].estimate
+        self._add(results.result(point, "done", run, guess, seconds))
+
+    def failed(self, point: Point, error: Exception, seconds: float) -> None:
+        """Keep why a point failed; end the sweep on what every other point would stumble over."""
+        old = self.results[point.digest]
+        cause = self._hopeless(error)
+        state: PointState = "not run" if cause else "failed"
+        message = str(cause or error) or type(error).__name__
+        log.warning("%s: %s", point.name, message)
+        self._add(old.model_copy(update={"state": state, "message": message, "seconds": seconds}))
+        if cause is not None and self.ended_by is None:
+            self.ended_by = cause
+            self._stop.set()
+
+    def converted(self, point: Point) -> bool:
+        """Whether a point's convert entry is in the store."""
+        return self._store.has(point.convert)
+
+    def report(self, flow_run_id: str) -> SweepReport:
+        """What was found so far."""
+        found = tuple(self.results.values())
+        return SweepReport(
+            name=self.file.spec.name,
+            results=found,
+            front=results.front(found),
+            flow_run_id=flow_run_id,
+            directory=str(self._directory),
+        )
+
+    def _add(self, result: PointResult) -> None:
+        self.results[result.point.digest] = result
+
+    def _hopeless(self, error: Exception) -> OverlayflowError | None:
+        """The error that every other point would have, too: store, disk or server."""
+        for each in _chain(error):
+            if isinstance(each, StoreError | ServerError):
+                return each
+            if isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT}:
+                return StoreError(
+                    "the disk is full",
+                    where=str(each.filename or self._directory),
+                    remedy="free some space, e.g. by `overlayflow store prune`",
+                )
+        if isinstance(error, OverlayflowError):
+            return None
+        try:
+            self._require_server()
+        except ServerError as gone:
+            return gone
+        return None
+
+
+def too_big(point: Point, guess: Estimate | None, above: float) -> str | None:
+    """Why a point is not worth a start, or None."""
+    if guess is None:
+        return None
+    have = board_kinds()[point.conversion.board_kind].resources
+    for name in ("lut", "dsp"):
+        need, there = getattr(guess, name), getattr(have, name)
+        if there and need > above * there:
+            return (
+                f"estimated {need} {name.upper()} are {need / there:.1f} times the {there} of a "
+                f"{point.conversion.board_kind}; points above {above:g} are not started "
+                "(prune_above)"
+            )
+    return None
+
+
+def _chain(error: BaseException) -> Iterable[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__

@@ -1,0 +1,53 @@
+"""Sweep files over the digits example, and runs that need no tools."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.records import Resources, Run, Utilisation, Verdict
+from tasks.sweeps.points import Point
+from tasks.sweeps.spec import SweepFile
+from tests.tasks import samples
+
+DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits"
+BASE = f"base: {{model: {DIGITS / 'digits.keras'}, data: {DIGITS / 'digits.npz'}}}\n"
+
+Write = Callable[..., SweepFile]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A sweep of the digits model with this text."""
+
+    def make(text: str, *, base: str = BASE) -> SweepFile:
+        path = tmp_path / "sweep.yaml"
+        path.write_text(f"name: test\n{base}{text}")
+        return SweepFile(path)
+
+    return make
+
+
+def measured(point: Point, *, accuracy: float = 0.9, lut: int = 1000, us: float = 1.0) -> Run:
+    """A run of a point, with these figures."""
+    used = Utilisation(
+        stage="synthesised",
+        used=Resources(lut=lut, ff=1, dsp=0, bram_36k=0),
+        available=samples.XC7Z020,
+    )
+    described = samples.manifest(utilisation=used, settings=point.conversion)
+    found = samples.measurement(latency_s={"p50": us * 1e-6})
+    package = found.deployment.package.model_copy(update={"manifest": described})
+    deployment = found.deployment.model_copy(update={"package": package})
+    return Run(
+        flow_run_id=point.digest[:8],
+        flow_run_name=point.name,
+        finished="2026-01-01T00:00:00+00:00",
+        verdict=Verdict(
+            measurement=found.model_copy(update={"deployment": deployment}),
+            gates=(),
+            bit_exact=4,
+            samples=4,
+            accuracy_board=accuracy,
+        ),
+    )
