@@ -6,17 +6,17 @@ import subprocess
 from tasks.finding import Finding, package, program
 from tasks.records import ToolchainName
 from tasks.settings import board_python, home
-from tasks.toolchains.toolchain import choose
+from tasks.toolchains.toolchain import named
 
 PACKAGES = ("prefect", "hls4ml", "keras", "tensorflow", "paramiko")
 FREE_GB = 2.0
 
 
-def check(toolchain: ToolchainName | None = None) -> list[Finding]:
-    """All findings, or those of one toolchain."""
+def check(toolchain: ToolchainName | None = None, board_kind: str | None = None) -> list[Finding]:
+    """All findings, or those of one toolchain, for a kind of board if one is given."""
     if toolchain is not None:
-        return choose(toolchain).check()
-    return [*_host(), *choose("open").check(), _twin()]
+        return named(toolchain).check(board_kind)
+    return [*_host(), *named("open").check(), _twin()]
 
 
 def _host() -> list[Finding]:

@@ -13,6 +13,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         description="Checks what the conversion, the toolchains, the twin and Prefect need.",
     )
     parser.add_argument("--toolchain", choices=("open", "vivado"), help="only this one")
+    parser.add_argument("--board-kind", help="with --toolchain: for this kind of board too")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -28,7 +29,7 @@ def run(arguments: Namespace) -> int:
 
         findings: tuple[Finding, ...]
 
-    findings = doctor.check(arguments.toolchain)
+    findings = doctor.check(arguments.toolchain, arguments.board_kind)
     if arguments.json:
         print_json(Report(findings=tuple(findings)))
     else:

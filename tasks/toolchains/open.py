@@ -32,8 +32,9 @@ class OpenToolchain:
 
     name: ToolchainName = "open"
 
-    def check(self) -> list[Finding]:
+    def check(self, board_kind: str | None = None) -> list[Finding]:
         """Its Python packages, and the compiler that Verilator and the C simulation need."""
+        del board_kind  # all kinds need the same
         return [*(package(name) for name in TOOLS), program("g++"), program("make")]
 
     def versions(self) -> dict[str, str]:

@@ -1,0 +1,89 @@
+"""What a failed build leaves for whoever looks into it: one archive, without secrets."""
+
+import io
+import json
+import os
+import platform
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.errors import ToolError
+from tasks.records import Entry
+from tasks.toolchains.diagnosis import redact
+
+_KEPT = {".log", ".rpt", ".tcl", ".rst", ".vds", ".vdi", ".jou", ".hwh", ".aps", ".directive"}
+_NAMES = re.compile(r"hs_err_pid\d+.*|.*_csynth\.xml|project_1\.xpr|hls4ml_config\.yml")
+_LARGEST = 4 << 20
+_SECRET = re.compile(r"(?i)token|key|secret|passw|credential|cookie|auth|session")
+_OURS_OR_TOOLS = re.compile(r"(?i)xilinx|vivado|vitis|rdi|lm_|overlayflow|^path$|ld_|^l(c_|ang)")
+
+
+def write(
+    directory: Path,
+    *,
+    entry: Entry,
+    project: Path,
+    error: ToolError,
+    facts: Mapping[str, object],
+) -> Path:
+    """Write <directory>/<step>-<digest>-<time>.tar.gz.
+
+    Args:
+        directory: of all bundles.
+        entry: that was not built.
+        project: directory in which the tools ran.
+        error: that ended the build.
+        facts: settings and versions.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    name = f"{entry.step}-{entry.digest[:12]}-{now:%Y%m%dT%H%M%S.%f}"
+    path = directory / f"{name}.tar.gz"
+    aside = path.with_suffix(".new")
+    with tarfile.open(aside, "w:gz") as archive:
+        texts = {
+            "error.txt": redact(str(error)),
+            "facts.json": json.dumps({"time": now.isoformat(), **facts}, indent=1, default=str),
+            "environment.txt": redact("".join(f"{n}={v}\n" for n, v in _environment())),
+        }
+        if error.log is not None and error.log.exists():
+            texts["tool.log"] = _text(error.log)
+        for inside, text in texts.items():
+            _add(archive, f"{name}/{inside}", text)
+        for file in _files(project):
+            _add(archive, f"{name}/project/{file.relative_to(project)}", _text(file))
+    aside.replace(path)
+    return path
+
+
+def _files(project: Path) -> Iterator[Path]:
+    """Logs, reports and scripts; whatever else, designs included, stays where it is."""
+    for file in sorted(project.rglob("*")):
+        if file.is_file() and (file.suffix in _KEPT or _NAMES.fullmatch(file.name)):
+            yield file
+
+
+def _text(file: Path) -> str:
+    """The end of a text file, without secrets: v++ and some scripts print their environment."""
+    with file.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
+        content.seek(max(0, size - _LARGEST))
+        return redact(content.read().decode(errors="replace"))
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    """Variables that can matter to a build."""
+    yield "machine", f"{platform.platform()} {platform.machine()}"
+    for name, value in sorted(os.environ.items()):
+        if _OURS_OR_TOOLS.search(name) and not _SECRET.search(name):
+            yield name, value
+
+
+def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    content = text.encode()
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))

@@ -1,0 +1,54 @@
+"""How long builds took on this machine, for an estimate of how long the next one will take."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.records import Record, StepName
+
+_FILE = "durations.jsonl"
+_MOST = 500
+
+
+class Duration(Record):
+    """One build.
+
+    Attributes:
+        step: that was built.
+        part: for which.
+        size: of the design, in what the step counts by; comparable within a step only.
+        seconds: that the tool took.
+    """
+
+    step: StepName
+    part: str
+    size: float
+    seconds: float
+
+
+def note(directory: Path, duration: Duration) -> None:
+    """Keep a build's time."""
+    known = [*_read(directory), duration][-_MOST:]
+    aside = directory / f"{_FILE}.new"
+    aside.write_text("".join(f"{each.model_dump_json()}\n" for each in known), encoding="utf-8")
+    aside.replace(directory / _FILE)
+
+
+def expected_s(directory: Path, step: StepName, part: str, size: float) -> float | None:
+    """The time of the build of that step whose design was the most similar in size."""
+    similar = [each for each in _read(directory) if (each.step, each.part) == (step, part)]
+    if not similar:
+        return None
+    # Of equal ones, the latest.
+    return min(reversed(similar), key=lambda each: abs(each.size - size)).seconds
+
+
+def _read(directory: Path) -> list[Duration]:
+    known = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in (directory / _FILE).read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValidationError, json.JSONDecodeError):  # cut off, or older
+                known.append(Duration.model_validate_json(line))
+    return known

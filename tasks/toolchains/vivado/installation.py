@@ -1,0 +1,109 @@
+"""Where Vivado is, and what it says when it is started."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tasks.errors import ToolError
+from tasks.settings import vivado_settings
+from tasks.toolchains.process import supervise
+
+ToolName = Literal["vivado_hls", "vivado"]
+HLS: ToolName = "vivado_hls"
+VIVADO: ToolName = "vivado"
+_VERSION = re.compile(r"\bv(\d{4}\.\d+(?:\.\d+)?)\b")
+_SHELL_S = 60.0
+# A tool on a network file system takes its time; it answers in seconds where all is well.
+_ANSWER_S = 300.0
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The tools, as far as they are there.
+
+    Attributes:
+        tools: absolute paths by name, of those that were found.
+        environment: to be laid over this process's own for every run of theirs.
+        settings: the settings64.sh that was asked for; None without one.
+    """
+
+    tools: Mapping[ToolName, Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Path | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool says when it is started.
+
+    Attributes:
+        version: e.g. `2019.2`; empty where the tool did not start.
+        text: all that it printed.
+    """
+
+    version: str
+    text: str
+
+
+def find() -> Installation:
+    """Find the tools; a settings64.sh that is named comes first, then PATH, then XILINX_VIVADO."""
+    settings = vivado_settings()
+    environment = _sourced(settings) if settings is not None and settings.is_file() else {}
+    search = [environment.get("PATH", os.environ.get("PATH", os.defpath))]
+    if "XILINX_VIVADO" in os.environ:
+        search.append(str(Path(os.environ["XILINX_VIVADO"]) / "bin"))
+    path = os.pathsep.join(search)
+    found = {name: shutil.which(name, path=path) for name in (HLS, VIVADO)}
+    tools = {name: Path(where).absolute() for name, where in found.items() if where}
+    return Installation(tools=tools, environment=environment, settings=settings)
+
+
+def ask(
+    installation: Installation, tool: ToolName, arguments: Sequence[str | Path] = ("-version",)
+) -> Answer:
+    """Start a tool for an answer; seconds with a script, about one without."""
+    with tempfile.TemporaryDirectory(prefix="overlayflow-") as scratch:  # tools leave logs behind
+        log = Path(scratch, "answer.log")
+        try:
+            run = supervise(
+                tool,
+                [installation.tools[tool], *arguments],
+                cwd=Path(scratch),
+                log=log,
+                step="preflight",
+                deadline_s=_ANSWER_S,
+                env=installation.environment,
+            )
+        except ToolError as error:
+            return Answer(version="", text=error.what)
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+    found = _VERSION.search(text)
+    return Answer(version=found[1] if found and run.returncode == 0 else "", text=text)
+
+
+def _sourced(settings: Path) -> dict[str, str]:
+    """What sourcing a settings64.sh changes in the environment; nothing when that fails."""
+    script = 'source "$0" >/dev/null 2>&1 && env -0'
+    try:
+        shell = subprocess.run(
+            ["/bin/bash", "-c", script, settings],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=_SHELL_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    pairs = (line.partition("=") for line in shell.stdout.decode(errors="replace").split("\0"))
+    passing = {"_", "SHLVL", "PWD", "OLDPWD"}
+    return {
+        name: value
+        for name, equals, value in pairs
+        if equals and name not in passing and os.environ.get(name) != value
+    }

@@ -1,0 +1,232 @@
+"""What this machine needs for a Vivado build, found in seconds rather than after hours."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from board.kinds import BoardKind
+from tasks.errors import ToolMissingError
+from tasks.finding import Finding
+from tasks.toolchains.vivado.installation import HLS, VIVADO, Answer, Installation, ToolName, ask
+from tasks.toolchains.vivado.machine import Machine
+from tasks.toolchains.vivado.needs import board_part, licensed, needs
+
+# What hls4ml's backend VivadoAccelerator is made for; later versions have no vivado_hls.
+VERSIONS = ("2019.2", "2020.1")
+TCL = Path(__file__).resolve().parent / "tcl"
+_PATCHED = "Applying HLS Y2K22 patch"
+_COUNTED = re.compile(r"overlayflow: (part|board_part) (\d+)")
+_LICENCES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+_INSTALL = (
+    f"install Vivado {VERSIONS[0]} or {VERSIONS[1]} (edition WebPACK or above) and source its "
+    "settings64.sh, or name that file in OVERLAYFLOW_VIVADO_SETTINGS; "
+    "or use toolchain open, which needs no Vivado"
+)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """All that was found.
+
+    Attributes:
+        findings: good and bad ones.
+        versions: of the tools that start.
+    """
+
+    findings: tuple[Finding, ...]
+    versions: Mapping[ToolName, str]
+
+    def require(self) -> None:
+        """Raise one error that names all that is wrong.
+
+        Raises:
+            ToolMissingError: something is.
+        """
+        wrong = [finding for finding in self.findings if not finding.ok]
+        if not wrong:
+            return
+        remedies: dict[str, list[str]] = {}
+        for each in wrong:
+            remedies.setdefault(each.remedy, []).append(each.name)
+        raise ToolMissingError(
+            "this machine is not ready for Vivado:"
+            + "".join(f"\n    {each.name}: {each.detail}" for each in wrong),
+            where="toolchain vivado",
+            remedy="\n     ".join(
+                remedy if len(remedies) == 1 else f"{', '.join(names)}: {remedy}"
+                for remedy, names in remedies.items()
+            ),
+        )
+
+
+def tools(installation: Installation) -> Preflight:
+    """Whether the tools are there, start, and are of versions that work."""
+    return _judged(installation, {name: ask(installation, name) for name in installation.tools})
+
+
+def check(installation: Installation, kind: BoardKind | None, machine: Machine) -> Preflight:
+    """All that a build for a kind of board needs; without one, what every build needs.
+
+    Raises:
+        InputError: nothing is built for that kind.
+    """
+    about = () if kind is None else ("-tclargs", kind.part, board_part(kind))
+    batch = ("-mode", "batch", "-nolog", "-nojournal")
+    scripts: dict[ToolName, Sequence[str | Path]] = {
+        HLS: ("-f", TCL / "probe_hls.tcl"),
+        VIVADO: (*batch, "-source", TCL / "probe.tcl", *about),
+    }
+    answers = {name: ask(installation, name, scripts[name]) for name in installation.tools}
+    judged = _judged(installation, answers)
+    more = [_udev(machine)]
+    if HLS in judged.versions:
+        more.append(_patch(answers[HLS]))
+    if kind is not None:
+        if VIVADO in judged.versions:
+            more += _devices(answers[VIVADO], kind)
+        more += [*_room(kind, machine), _licence(kind, installation.environment)]
+    return Preflight((*judged.findings, *more), judged.versions)
+
+
+def preloaded(machine: Machine) -> dict[str, str]:
+    """What the tools' environment needs on this machine, as AMD advises (answer 34450).
+
+    In containers the licence library's question for the host's identity crashes in libudev,
+    unless that was loaded first.
+    """
+    if not (machine.container and machine.udev):
+        return {}
+    before = os.environ.get("LD_PRELOAD", "")
+    return {"LD_PRELOAD": " ".join(filter(None, (str(machine.udev), before)))}
+
+
+def _judged(installation: Installation, answers: Mapping[ToolName, Answer]) -> Preflight:
+    found = [_tool(name, installation, answers) for name in (HLS, VIVADO)]
+    if installation.settings is not None:
+        found.insert(0, _settings(installation))
+    versions = {name: answer.version for name, answer in answers.items() if answer.version}
+    if len(set(versions.values())) > 1:
+        found.append(
+            Finding(
+                name="one version",
+                ok=False,
+                detail=", ".join(f"{name} {version}" for name, version in versions.items()),
+                remedy="source the settings64.sh of one version only",
+            )
+        )
+    return Preflight(tuple(found), versions)
+
+
+def _settings(installation: Installation) -> Finding:
+    ok = bool(installation.environment)
+    return Finding(
+        name="settings64.sh",
+        ok=ok,
+        detail=f"{installation.settings}" + ("" if ok else " cannot be sourced"),
+        remedy="set OVERLAYFLOW_VIVADO_SETTINGS to <install directory>/<version>/settings64.sh",
+    )
+
+
+def _tool(
+    name: ToolName, installation: Installation, answers: Mapping[ToolName, Answer]
+) -> Finding:
+    """Whether a tool is there, starts, and is of a version that works."""
+    if name not in answers:
+        return _absent(name, answers)
+    answer = answers[name]
+    if not answer.version:
+        return _deaf(name, installation.tools[name], answer)
+    ok = answer.version.startswith(VERSIONS)
+    detail = answer.version if ok else f"{answer.version} is not {' or '.join(VERSIONS)}"
+    return Finding(name=name, ok=ok, detail=detail, remedy=_INSTALL)
+
+
+def _absent(name: ToolName, answers: Mapping[ToolName, Answer]) -> Finding:
+    detail = "not on PATH, under XILINX_VIVADO or set up by a settings64.sh"
+    if name == HLS and VIVADO in answers:
+        version = answers[VIVADO].version or "this version"
+        detail = f"Vivado {version} is here without it: since 2020.2 Vivado has Vitis HLS instead"
+    return Finding(name=name, ok=False, detail=detail, remedy=_INSTALL)
+
+
+def _deaf(name: ToolName, path: Path, answer: Answer) -> Finding:
+    lines = answer.text.splitlines()
+    remedy = f"run `{path} -version` and see why it does not start"
+    if "libtinfo" in answer.text:
+        remedy = "apt install libtinfo5 (Fedora, RHEL: ncurses-compat-libs)"
+    reason = next((line for line in lines if "error" in line.lower()), (lines or ["no answer"])[0])
+    return Finding(name=name, ok=False, detail=f"does not start: {reason}", remedy=remedy)
+
+
+def _patch(answer: Answer) -> Finding:
+    ok = _PATCHED in answer.text
+    return Finding(
+        name="y2k22 patch",
+        ok=ok,
+        detail="applied" if ok else "missing: without it no IP can be exported since 2022",
+        remedy="install AMD's patch for answer 76960 (y2k22_patch), as its README says",
+    )
+
+
+def _devices(answer: Answer, kind: BoardKind) -> Iterator[Finding]:
+    board = board_part(kind)
+    counts = {name: int(number) for name, number in _COUNTED.findall(answer.text)}
+    yield Finding(
+        name="device",
+        ok=counts.get("part", 0) > 0,
+        detail=kind.part if counts.get("part") else f"{kind.part} is not installed",
+        remedy="add the device's family with Vivado's installer (Add Design Tools or Devices)",
+    )
+    yield Finding(
+        name="board files",
+        ok=counts.get("board_part", 0) > 0,
+        detail=board if counts.get("board_part") else f"{board} is not installed",
+        remedy="unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
+        "`set_param board.repoPaths <directory>` in Vivado_init.tcl",
+    )
+
+
+def _udev(machine: Machine) -> Finding:
+    loaded = "libudev" in os.environ.get("LD_PRELOAD", "")
+    ok = not machine.container or loaded or machine.udev is not None
+    detail = "not in a container"
+    if machine.container:
+        detail = "loaded first, as containers need it" if ok else "a container without libudev.so.1"
+    return Finding(
+        name="libudev",
+        ok=ok,
+        detail=detail,
+        remedy="apt install libudev1: Vivado crashes in containers unless it is loaded first",
+    )
+
+
+def _room(kind: BoardKind, machine: Machine) -> Iterable[Finding]:
+    wanted = needs(kind)
+    yield Finding(
+        name="memory",
+        ok=machine.memory_gib >= wanted.memory_gib,
+        detail=f"{machine.memory_gib:.1f} GiB with swap, {wanted.memory_gib:g} needed",
+        remedy="add memory or swap, or build on a larger machine",
+    )
+    yield Finding(
+        name="disk",
+        ok=machine.disk_gib >= wanted.disk_gib,
+        detail=f"{machine.disk_gib:.1f} GiB free, {wanted.disk_gib:g} needed",
+        remedy="overlayflow store prune, or set OVERLAYFLOW_HOME to a larger disk",
+    )
+
+
+def _licence(kind: BoardKind, environment: Mapping[str, str]) -> Finding:
+    if not licensed(kind.part):
+        return Finding(name="licence", ok=True, detail=f"{kind.part} needs none")
+    named = [name for name in _LICENCES if environment.get(name) or os.environ.get(name)]
+    files = [str(path) for path in sorted((Path.home() / ".Xilinx").glob("*.lic"))]
+    where = named or files
+    return Finding(
+        name="licence",
+        ok=bool(where),
+        detail=", ".join(where) if where else f"none named, and {kind.part} needs a paid one",
+        remedy="set XILINXD_LICENSE_FILE to the licence file or to port@server",
+    )

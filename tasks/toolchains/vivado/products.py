@@ -1,0 +1,138 @@
+"""What Vivado makes of an hls4ml project: where the files are, and whether they are good."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tasks.errors import InputError
+from tasks.records import Target
+from tasks.toolchains.hdl.bitfile import IMAGE_MAGIC, read_bit
+from tasks.toolchains.hdl.part import parse_part
+from tasks.toolchains.vivado.progress import ended_run
+
+AGAIN = "implement it again"
+REPORTS = (
+    *("utilization_placed.rpt", "timing_summary_routed.rpt", "power_routed.rpt"),
+    *("route_status.rpt", "drc_routed.rpt", "methodology_routed.rpt"),
+)
+_SYNC_WORD = bytes.fromhex("aa995566")
+_HEAD = 4096  # bytes of configuration data that the sync word stands in
+_CLOCKS = {
+    "processing_system7": "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
+    "zynq_ultra_ps_e": "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
+}
+
+
+class Products:
+    """The files that Vivado makes in a project.
+
+    Args:
+        project: directory in which it runs.
+        name: of the project.
+        part: full name.
+    """
+
+    def __init__(self, project: Path, name: str, part: str) -> None:
+        self._name = name
+        self._part = part
+        self._root = project / f"{name}_vivado_accelerator"
+        self.runs = self._root / "project_1.runs"
+        self.bit = self.runs / "impl_1" / "design_1_wrapper.bit"
+        self.utilisation = project / "util.rpt"
+        self.reports = project / "reports"
+
+    @property
+    def handoff(self) -> Path:
+        """The .hwh, which may not exist; Vivado 2020.2 and later have it below project_1.gen."""
+        inside = Path("sources_1", "bd", "design_1", "hw_handoff", "design_1.hwh")
+        old, new = (self._root / f"project_1.{kind}" / inside for kind in ("srcs", "gen"))
+        return new if new.exists() else old
+
+    def begun(self) -> list[Path]:
+        """Directories of all runs that were begun."""
+        return [path for path in sorted(self.runs.glob("*")) if path.is_dir()]
+
+    def to_repeat(self) -> list[str]:
+        """Runs that were begun and have no good end, by their marker files and the bitstream."""
+        repeat = [path.name for path in self.begun() if not ended_run(path)]
+        if "impl_1" not in repeat and self.bit_problem():
+            repeat.append("impl_1")
+        return repeat
+
+    def failed_logs(self) -> list[Path]:
+        """Logs of the runs without a good end, those first that others wait for."""
+        order = {"synth_1": 1, "impl_1": 2}
+        logs = [path / "runme.log" for path in self.begun() if not ended_run(path)]
+        return sorted(
+            (log for log in logs if log.exists()),
+            key=lambda log: (order.get(log.parent.name, 0), log.stat().st_mtime),
+        )
+
+    def lacking(self) -> Iterator[str]:
+        """What a good build has and this one has not."""
+        begun = self.begun()
+        if not begun:
+            yield "no run was launched"
+            return
+        for run in begun:
+            if not ended_run(run):
+                yield f"run {run.name} has no good end"
+        if problem := self.bit_problem():
+            yield problem
+        if problem := self._handoff_problem():
+            yield problem
+        reports = (self.utilisation, *(self.reports / name for name in REPORTS))
+        if missing := [report.name for report in reports if not report.exists()]:
+            yield f"reports were not written: {', '.join(missing)}"
+
+    def bit_problem(self) -> str:
+        """What is wrong with the bitstream; empty for nothing."""
+        if not self.bit.exists():
+            return f"{self.bit.name} was not written"
+        try:
+            target(self.bit)
+        except InputError as error:
+            return f"{self.bit.name}: {error.what}"
+        written, wanted = read_bit(self.bit).part, parse_part(self._part).in_bit
+        return "" if written == wanted else f"{self.bit.name} is for {written}, not for {wanted}"
+
+    def _handoff_problem(self) -> str:
+        if not self.handoff.exists():
+            return f"{self.handoff.name} was not written"
+        text = self.handoff.read_text(encoding="utf-8", errors="replace")
+        cells = ("/hier_0/axi_dma_0", f"/hier_0/{self._name}_axi_0")
+        missing = [cell for cell in cells if f'FULLNAME="{cell}"' not in text]
+        return f"{self.handoff.name} has no {' and no '.join(missing)}" if missing else ""
+
+
+def target(bit: Path) -> Target:
+    """What a .bit can be loaded on: the twin, if it holds an image for it, else hardware.
+
+    Raises:
+        InputError: neither: it is cut off, or no bitstream.
+    """
+    data = read_bit(bit).data
+    if data.startswith(IMAGE_MAGIC):
+        return "twin"
+    if _SYNC_WORD in data[:_HEAD]:
+        return "hardware"
+    raise InputError("it holds no configuration data", where=str(bit), remedy=AGAIN)
+
+
+def built_clock_mhz(handoff: Path) -> float:
+    """The fabric's clock, as pynq will set it.
+
+    Raises:
+        InputError: the .hwh does not tell.
+    """
+    try:
+        # Written by the Vivado that we ran.
+        root = ET.fromstring(handoff.read_text(encoding="utf-8"))  # noqa: S314
+    except ET.ParseError as error:
+        raise InputError(f"no XML: {error}", where=str(handoff), remedy=AGAIN) from None
+    for module in root.iter("MODULE"):
+        wanted = _CLOCKS.get(module.get("MODTYPE", ""))
+        for parameter in module.iter("PARAMETER"):
+            if wanted is not None and parameter.get("NAME") == wanted:
+                return float(parameter.get("VALUE", "nan"))
+    raise InputError("it names no clock of the fabric", where=str(handoff), remedy=AGAIN)

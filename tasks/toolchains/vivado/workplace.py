@@ -1,0 +1,141 @@
+"""Where a build is made: outside of the store until it is complete, so that it can be resumed.
+
+    <home>/work/<step>-<digest>/project/      the hls4ml project, in which the tools run
+    <home>/work/<step>-<digest>/state.json    which phases are done, and the files that prove it
+
+A failed or killed build leaves its workplace behind; the next build of the same entry goes on
+there. A build that succeeded has its files in the store; its workplace goes a day later, when
+some other build begins.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tasks.records import Entry
+
+_log = logging.getLogger(__name__)
+_POLL_S = 0.5
+_KEPT_S = 24 * 3600.0
+_COMPLETE = "complete"
+
+
+class Workplace:
+    """One build's directory; `opened` makes it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.project = directory / "project"
+        self._state = directory / "state.json"
+
+    def is_done(self, phase: str) -> bool:
+        """Whether a phase was done here, and the files that prove it are as it left them."""
+        known = self._read().get(phase)
+        return known is not None and known == self._identities(known)
+
+    def done(self, phase: str, files: Iterable[Path]) -> None:
+        """Note that a phase is done.
+
+        Args:
+            phase: its name.
+            files: that it wrote, below `project`.
+        """
+        names = [str(file.relative_to(self.project)) for file in files]
+        self._write(self._read() | {phase: self._identities(names)})
+
+    def forget(self, phase: str) -> None:
+        """Note that a phase must be done again."""
+        state = self._read()
+        if state.pop(phase, None) is not None:
+            self._write(state)
+
+    def complete(self) -> None:
+        """Note that nothing is left to do here."""
+        self._write(self._read() | {_COMPLETE: {}})
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do here."""
+        return _COMPLETE in self._read()
+
+    def _identities(self, names: Iterable[str]) -> dict[str, list[int] | None]:
+        return {name: _identity(self.project / name) for name in names}
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # not yet there, or cut off by a power failure
+            return {}
+        return state
+
+    def _write(self, state: dict[str, Any]) -> None:
+        aside = self._state.with_suffix(".new")
+        aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        aside.replace(self._state)
+
+
+@contextlib.contextmanager
+def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[Workplace]:
+    """The workplace of an entry, for this process alone.
+
+    Args:
+        root: of all workplaces.
+        entry: that is built.
+        fill: makes the directory it gets, the project before any tool was run; called unless an
+            earlier build has left it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    directory = root / f"{entry.step}-{entry.digest[:16]}"
+    with _locked(root / f"{directory.name}.lock"):
+        _remove_old(root, directory)
+        directory.mkdir(exist_ok=True)
+        place = Workplace(directory)
+        if place.project.exists():
+            _log.info("going on with the build in %s", directory)
+        else:
+            half = directory / "filling"
+            shutil.rmtree(half, ignore_errors=True)
+            fill(half)
+            half.rename(place.project)
+        yield place
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        while not _try_lock(lock):
+            time.sleep(_POLL_S)
+        yield
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_old(root: Path, own: Path) -> None:
+    """Remove what other builds have completed a day ago."""
+    for state in root.glob("*/state.json"):
+        directory = state.parent
+        with contextlib.suppress(OSError):  # another process removes it too
+            old = time.time() - state.stat().st_mtime > _KEPT_S
+            if directory != own and old and Workplace(directory).is_complete:
+                shutil.rmtree(directory, ignore_errors=True)
+                (root / f"{directory.name}.lock").unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,156 @@
+"""What a replay tool does: well, or one of the faults of faults.toml at its phase.
+
+A scenario is a TOML file, named by OVERLAYFLOW_REPLAY_SCENARIO; without one all goes well:
+
+    version = "2019.2"
+    faults = [{name = "licence-busy", times = 2}, {name = "board-part"}]
+
+A fault strikes `times` times, or always, over all runs that use the scenario: beside the file,
+`<file>.jsonl` gets a line for all that happens, which tests read.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from tests.replay.tcl import CommandError
+
+ENVIRONMENT = "OVERLAYFLOW_REPLAY_SCENARIO"
+PYNQ_Z2 = "tul.com.tw:pynq-z2:part0:1.0"
+
+# error: the command fails. silent: it does nothing, and says so to nobody. signal: the tool ends
+# itself by one. exit: it ends with a status. hang: it waits for ever, with a child that ignores
+# SIGTERM in a session of its own. mark: the command itself knows what to do.
+Effect = Literal["error", "silent", "signal", "exit", "hang", "mark"]
+
+_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail.
+
+    Attributes:
+        at: the phase that it strikes.
+        tool: that it strikes; either when empty.
+        lines: that it prints.
+        effect: what it does then.
+        value: of the effect: a signal's name, an exit status.
+        times: it strikes so many times, -1 for always.
+    """
+
+    name: str
+    at: str
+    effect: Effect
+    tool: str = ""
+    lines: tuple[str, ...] = ()
+    value: str = ""
+    times: int = -1
+
+
+@dataclass
+class Scenario:
+    """Faults, and what the replayed machine has."""
+
+    path: Path | None = None
+    version: str = "2019.2"
+    y2k22_patch: bool = True
+    parts: tuple[str, ...] = ("xc7z020clg400-1", "xczu9eg-ffvb1156-2-e")
+    board_parts: tuple[str, ...] = (PYNQ_Z2, "xilinx.com:zcu102:part0:3.3")
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> "Scenario":
+        """The scenario that the environment names."""
+        name = os.environ.get(ENVIRONMENT)
+        if not name:
+            return cls()
+        content = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        known = catalogue()
+        asked: list[dict[str, Any]] = content.pop("faults", [])
+        faults = {
+            each["name"]: Fault(
+                **known[each["name"]] | {"name": each["name"], "times": each.get("times", -1)}
+            )
+            for each in asked
+        }
+        return cls(path=Path(name), faults=faults, **content)
+
+    def record(self, event: str, **fields: object) -> None:
+        """Note what happens, for tests."""
+        if self.path is not None:
+            with self._journal.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps({"event": event, "pid": os.getpid(), **fields}) + "\n")
+
+    def fault(self, at: str, tool: str = "") -> Fault | None:
+        """The fault that strikes at this phase now; it is counted."""
+        for fault in self.faults.values():
+            if fault.at != at or (fault.tool and tool and fault.tool != tool):
+                continue
+            struck = sum(1 for line in self._lines() if line.get("fault") == fault.name)
+            if fault.times < 0 or struck < fault.times:
+                self.record("fault", fault=fault.name)
+                return fault
+        return None
+
+    def strike(self, at: str, tool: str = "") -> Fault | None:
+        """Suffer the fault of this phase; None if there is none.
+
+        Raises:
+            CommandError: the fault is an error.
+        """
+        fault = self.fault(at, tool)
+        if fault is not None:
+            for line in fault.lines:
+                print(line, flush=True)
+            suffer(fault, self)
+        return fault
+
+    @property
+    def _journal(self) -> Path:
+        assert self.path is not None
+        return self.path.with_name(self.path.name + ".jsonl")
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if self.path is None or not self._journal.exists():
+            return []
+        return [json.loads(line) for line in self._journal.read_text().splitlines()]
+
+
+def catalogue() -> dict[str, dict[str, Any]]:
+    """All faults by name."""
+    text = Path(__file__).with_name("faults.toml").read_text(encoding="utf-8")
+    faults: dict[str, dict[str, Any]] = tomllib.loads(text)
+    return {
+        name: fault | {"lines": tuple(fault.get("lines", ()))} for name, fault in faults.items()
+    }
+
+
+def suffer(fault: Fault, scenario: Scenario) -> None:
+    """Do what a fault does to the process, if anything.
+
+    Raises:
+        CommandError: it is an error.
+    """
+    if fault.effect == "error":
+        raise CommandError
+    if fault.effect == "exit":
+        os._exit(int(fault.value))
+    if fault.effect == "signal":
+        os.kill(os.getpid(), signal.Signals[fault.value])
+    if fault.effect == "hang":
+        _hang(scenario)
+
+
+def _hang(scenario: Scenario) -> NoReturn:
+    child = subprocess.Popen([sys.executable, "-c", _DEAF], start_new_session=True)
+    scenario.record("hang", child=child.pid)
+    while True:
+        time.sleep(60)
