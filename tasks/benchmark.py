@@ -14,8 +14,8 @@ from tasks.records import Deployment, Measurement, MeasureSettings
     retry_delay_seconds=retries.BACKOFF,
     retry_jitter_factor=retries.JITTER,
     retry_condition_fn=retries.is_transient,
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def benchmark(deployment: Deployment, settings: MeasureSettings) -> Measurement:
     """Run the benchmark on the board; never cached, since a board is not a function."""
     return measuring.benchmark(deployment, settings, str(task_run.id))

@@ -13,8 +13,8 @@ from tasks.toolchains.toolchain import choose
     task_run_name="implement {synthesis.project.settings.project_name} for "
     "{synthesis.project.part}",
     persist_result=True,
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def implement(synthesis: Synthesis) -> Implementation:
     """Implement a synthesis with the toolchain that made it."""
     return pipeline.implement(open_store(), choose(synthesis.toolchain), synthesis)

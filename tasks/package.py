@@ -14,8 +14,8 @@ from tasks.records import Gate, Implementation, Package
     name="package",
     task_run_name="package {implementation.synthesis.project.settings.project_name}",
     persist_result=True,
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def package(implementation: Implementation, passed: tuple[Gate, ...], model: Path) -> Package:
     """Package a design; its manifest says what was made of what, by whom."""
     return pipeline.package(open_store(), implementation, passed, model, flow_run.id)

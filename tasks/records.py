@@ -468,7 +468,7 @@ class Run(Record):
         flow_run_id: of Prefect.
         flow_run_name: of Prefect.
         finished: UTC, ISO 8601.
-        steps_s: seconds that each finished step took in this run; from the store, nearly none.
+        steps_s: seconds of each step that ran; what Prefect had cached is left out.
     """
 
     flow_run_id: str

@@ -4,21 +4,35 @@ Prefect's server learns of a task's end seconds later than the flow goes on, so 
 the end of a run cannot ask it.
 """
 
-from typing import Any
+import functools
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
-from prefect import Task
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _seconds: dict[str, dict[str, float]] = {}
 
 
-def keep(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> None:
-    """Note a step's time; a hook of every task (Prefect passes the arguments by name)."""
-    started = task_run.start_time
-    took = 0.0 if started is None else (state.timestamp - started).total_seconds()
-    _seconds.setdefault(str(task_run.flow_run_id), {})[task.name] = took
+def timed(step: Callable[P, R]) -> Callable[P, R]:
+    """Note the time that a task's function takes, all its attempts together."""
+
+    @functools.wraps(step)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        started = time.monotonic()
+        try:
+            return step(*args, **kwargs)
+        finally:
+            steps = _seconds.setdefault(str(flow_run.id), {})
+            took = time.monotonic() - started
+            steps[step.__name__] = steps.get(step.__name__, 0.0) + took
+
+    return run
 
 
 def take(flow_run_id: str) -> dict[str, float]:
-    """Seconds of the steps that have finished in a run, in their order; forgotten afterwards."""
+    """Seconds of a run's steps so far, in their order; cached ones did not run. Then forgotten."""
     return _seconds.pop(flow_run_id, {})

@@ -12,8 +12,8 @@ from tasks.toolchains.toolchain import choose
     name="synthesize",
     task_run_name="synthesize {project.settings.project_name} with {toolchain}",
     persist_result=True,
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def synthesize(project: HlsProject, toolchain: ToolchainName) -> Synthesis:
     """Synthesize an hls4ml project with a toolchain."""
     return pipeline.synthesize(open_store(), choose(toolchain), project)

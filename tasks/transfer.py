@@ -14,8 +14,8 @@ from tasks.records import Deployment, Package
     retry_delay_seconds=retries.BACKOFF,
     retry_jitter_factor=retries.JITTER,
     retry_condition_fn=retries.is_transient,
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def transfer(package: Package, board: str) -> Deployment:
     """Send a package over SFTP, unless the board has it, and verify it there."""
     return measuring.deploy(open_store(), package, board)

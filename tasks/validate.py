@@ -13,8 +13,8 @@ from tasks.settings import store_url
 @task(
     name="validate",
     task_run_name="validate {measurement.deployment.package.manifest.project_name}",
-    on_completion=[run_times.keep],
 )
+@run_times.timed
 def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
     """Compare outputs sample by sample, clock, accuracy, baseline; the gates say what passed."""
     deployment = measurement.deployment

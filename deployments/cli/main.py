@@ -7,7 +7,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-from deployments import machine
 from deployments.cli import (
     baseline,
     bench,
@@ -86,6 +85,8 @@ def _set_up_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
     # The server takes runs for dead that are silent for longer: deployments/automations.py.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    from deployments import machine
+
     settled = machine.running()
     if settled is not None:
         os.environ.setdefault("PREFECT_API_URL", f"{settled.address}/api")

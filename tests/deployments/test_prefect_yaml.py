@@ -1,0 +1,107 @@
+"""What the UI shows changes on purpose only: every form is written down in forms.txt.
+
+`python -m tests.deployments.test_prefect_yaml` writes it anew.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from deployments.apply import POOLS
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMS = Path(__file__).with_name("forms.txt")
+SPEC = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+DEPLOYMENTS: dict[str, dict[str, Any]] = {each["name"]: each for each in SPEC["deployments"]}
+
+Form = dict[str, Any]
+
+
+def flow_of(name: str) -> Flow[..., Any]:
+    return load_flow_from_entrypoint(str(ROOT / DEPLOYMENTS[name]["entrypoint"]))
+
+
+def forms(name: str) -> dict[str, Form]:
+    """JSON schema of a deployment's form, and those of the groups in it, by name."""
+    schema = parameter_schema(flow_of(name)).model_dump_for_openapi()
+    return {name: schema, **schema.get("definitions", {})}
+
+
+def group(field: dict[str, Any]) -> str:
+    """Name of the group that a field stands for, or empty."""
+    links = [field, *field.get("allOf", ())]
+    return "".join(each["$ref"].rpartition("/")[2] for each in links if "$ref" in each)
+
+
+def lines_of(form: Form, presets: dict[str, Any]) -> Iterator[str]:
+    for key, field in form.get("properties", {}).items():
+        kind = "|".join(map(str, field.get("enum", ()))) or field.get("type") or group(field)
+        default = "asked for" if key in form.get("required", ()) else field.get("default")
+        if group(field) and isinstance(default, dict):
+            default = {name: value for name, value in default.items() if name == "baseline"}
+        if key in presets:
+            default = presets[key]
+        yield f"  {key} ({kind}): {json.dumps(default)}: {field.get('description', '')}"
+
+
+def rendered() -> str:
+    """All deployments as text: how they start, then their forms; groups of fields once."""
+    lines, groups = [], {}
+    for name, spec in DEPLOYMENTS.items():
+        lines += [f"{name}: {spec['entrypoint']} on {spec['work_pool']['name']}"]
+        lines += [
+            f"  schedule {each['slug']}: {each['cron']}" for each in spec.get("schedules", ())
+        ]
+        lines += [f"  on {', '.join(each['expect'])}" for each in spec.get("triggers", ())]
+        (_, top), *inner = forms(name).items()
+        lines += lines_of(top, spec.get("parameters", {}))
+        groups.update(inner)
+    for name, form in sorted(groups.items()):
+        lines += [f"{name}: {form.get('description', '')}", *lines_of(form, {})]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_forms_are_as_written_down() -> None:
+    assert rendered() == FORMS.read_text()
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_every_field_of_a_form_says_what_it_is_for(name: str) -> None:
+    silent = [
+        f"{title}.{key}"
+        for title, form in forms(name).items()
+        for key, field in form.get("properties", {}).items()
+        if not (field.get("description") or group(field))
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_can_be_found_and_worked_on(name: str) -> None:
+    spec = DEPLOYMENTS[name]
+    assert spec["work_pool"]["name"] in POOLS
+    assert spec["description"].strip()
+    assert "overlayflow" in spec["tags"]
+    assert all(each["slug"] for each in spec.get("schedules", ()))  # so that edits change it
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_preset_parameters_are_valid(name: str) -> None:
+    flow = flow_of(name)
+    schema = parameter_schema(flow)
+    preset = DEPLOYMENTS[name].get("parameters", {})
+    missing = set(schema.required) - set(preset)
+    flow.validate_parameters(preset | dict.fromkeys(missing, "file"))
+    # A schedule has nobody to fill in a form.
+    assert not (missing and DEPLOYMENTS[name].get("schedules"))
+
+
+if __name__ == "__main__":
+    FORMS.write_text(rendered())

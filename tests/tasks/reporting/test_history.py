@@ -1,0 +1,88 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import InputError
+from tasks.records import Run, Verdict
+from tasks.reporting import history
+from tests.tasks import samples
+
+
+def run(number: int, board: str = "twin") -> Run:
+    measurement = samples.measurement()
+    deployment = measurement.deployment.model_copy(update={"board": board})
+    return Run(
+        flow_run_id=f"{number:08x}-0000",
+        flow_run_name=f"tiny on {board}",
+        finished=f"2026-01-02T03:{number:02d}:00+00:00",
+        verdict=Verdict(
+            measurement=measurement.model_copy(update={"deployment": deployment}),
+            gates=(),
+            bit_exact=4,
+            samples=4,
+            accuracy_board=1.0,
+        ),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    for number in range(5):
+        board = "twin" if number % 2 else "lab-1"
+        history.add(str(tmp_path), run(number, board), f"# report {number}\n")
+    return str(tmp_path)
+
+
+def numbers(runs: tuple[Run, ...]) -> list[int]:
+    return [int(each.flow_run_id[:8], 16) for each in runs]
+
+
+def test_the_newest_runs_come_first(store: str) -> None:
+    assert numbers(history.runs(store)) == [4, 3, 2, 1, 0]
+    assert numbers(history.runs(store, limit=2)) == [4, 3]
+
+
+def test_runs_are_found_by_model_project_and_board(store: str) -> None:
+    assert numbers(history.runs(store, board="twin")) == [3, 1]
+    assert numbers(history.runs(store, project="tiny", limit=1)) == [4]
+    assert len(history.runs(store, model="tiny.keras")) == 5
+    assert not history.runs(store, project="other")
+    assert not history.runs(store, model="other.keras")
+
+
+def test_runs_of_another_board_are_not_even_read(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in Path(store).glob("runs/*~lab-1~*.json"):
+        path.write_text("{}")
+    assert numbers(history.runs(store, board="twin")) == [3, 1]
+    assert not caplog.records
+
+
+def test_a_file_that_is_no_run_is_left_out_with_a_warning(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (path,) = Path(store).glob("runs/*~00000003-0000.json")
+    path.write_text('{"schema_version": 9}')
+    with caplog.at_level(logging.WARNING):
+        assert numbers(history.runs(store)) == [4, 2, 1, 0]
+    assert "is no run record of this version" in caplog.text
+
+
+def test_a_run_is_found_by_id_by_its_beginning_or_by_name(store: str) -> None:
+    for name in ("00000003-0000", "00000003", "tiny on twin"):
+        found, report = history.find(store, name)
+        assert found.flow_run_id == "00000003-0000"
+        assert report == "# report 3\n"
+
+
+def test_a_name_that_means_no_run_or_several_is_refused(store: str) -> None:
+    with pytest.raises(InputError, match="no run of that id or name"):
+        history.find(store, "ffff")
+    with pytest.raises(InputError, match="5 runs begin like that"):
+        history.find(store, "0000000")
+
+
+def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
+    assert history.runs(str(tmp_path)) == ()
