@@ -7,11 +7,11 @@ from prefect import flow, tags
 from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
-from tasks import run_logs, server
+from tasks import dispatch, run_logs, server
 from tasks.publish_sweep import publish_sweep
 from tasks.records import Run
 from tasks.settings import home, store_url
-from tasks.sweeps import results
+from tasks.sweeps import inputs, results
 from tasks.sweeps.points import Point
 from tasks.sweeps.report import write
 from tasks.sweeps.results import SweepReport
@@ -26,6 +26,7 @@ def sweep_point(point: Point) -> Run:
     Args:
         point: all its settings, as the sweep made them.
     """
+    point = inputs.at_hand(store_url(), point, home() / "inputs")
     # The function behind the flow: a run of its own for the same thing would double the cost.
     run = deploy_model.fn(
         model=point.model,
@@ -41,22 +42,24 @@ def sweep_point(point: Point) -> Run:
 
 
 @flow(name="sweep-models", flow_run_name="sweep {sweep.stem}", retries=0)
-def sweep_models(sweep: Path) -> SweepReport:
+def sweep_models(sweep: Path, point_deployment: str = "") -> SweepReport:
     """Run every point of a sweep file that has no result yet, and compare all of them.
 
     Args:
         sweep: the sweep file (YAML) on the machine that runs this.
+        point_deployment: run the points as runs of this deployment, on its workers, for instance
+            sweep-point/sweep-point; empty runs them here.
     """
     run_logs.set_up()
     file = SweepFile(sweep)
     session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
-    with tags(f"sweep:{file.spec.name}"):
-        context = contextvars.copy_context()
-
-        def in_this_run(point: Point) -> Run:
-            return context.copy().run(sweep_point, point)
-
-        session.run(in_this_run)
+    tag = f"sweep:{file.spec.name}"
+    if point_deployment:
+        dispatch.run(session, point_deployment, tag, store_url())
+    else:
+        with tags(tag):
+            context = contextvars.copy_context()
+        session.run(lambda point: context.copy().run(sweep_point, point))
     report = session.report(str(flow_run.id))
     if session.ended_by is not None:
         write(report)  # nothing more: the server may be what ended it

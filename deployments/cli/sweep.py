@@ -31,6 +31,13 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument(
         "--yes", action="store_true", help=f"start even if it has more than {ASK_ABOVE} points"
     )
+    parser.add_argument(
+        "--deployment",
+        default="",
+        metavar="FLOW/DEPLOYMENT",
+        help="run the points on the workers of this deployment, e.g. sweep-point/sweep-point, "
+        "rather than here",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -47,7 +54,7 @@ def run(arguments: Namespace) -> int:
 
     server.require()
     try:
-        report = sweep_models(arguments.file.absolute())
+        report = sweep_models(arguments.file.absolute(), arguments.deployment)
     except httpx.TransportError:  # Prefect could not even write down how the flow ended
         server.require()
         raise
@@ -79,12 +86,12 @@ def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> None:
 
 def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
     from board.kinds import board_kinds
-    from tasks import boards
+    from tasks import board_block
     from tasks.errors import InputError
 
     kinds = board_kinds()
     for name in dict.fromkeys(each.board for each in found):
-        part = kinds[boards.address(name).kind].part
+        part = kinds[board_block.matching(name)[0].kind].part
         for each in found:
             wanted = each.conversion.board_kind
             if each.board == name and kinds[wanted].part != part:

@@ -35,6 +35,8 @@ class Point(Record):
         varied: the settings that differ.
         model: file on the machine that builds.
         data: file on the machine that builds.
+        model_digest: SHA-256 of the model file.
+        data_digest: SHA-256 of the data file.
         digest: SHA-256 of all that the point's result depends on, as hex.
         build: digest of what its design depends on; equal for points that share all builds.
         convert: its convert entry; equal for points that share the conversion.
@@ -49,6 +51,8 @@ class Point(Record):
     conversion: ConvertSettings
     limits: GateSettings
     measurement: MeasureSettings
+    model_digest: str
+    data_digest: str
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     build: str
     convert: Entry
@@ -150,6 +154,8 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
         conversion=conversion,
         limits=file.spec.limits,
         measurement=file.spec.measurement,
+        model_digest="",
+        data_digest="",
         digest="0" * 64,
         build="",
         convert=Entry(step="convert", digest="0" * 64),
@@ -241,7 +247,13 @@ def _digests(point: Point) -> dict[str, Any]:
         "limits": point.limits.model_dump(mode="json"),
         "measurement": point.measurement.model_dump(mode="json"),
     }
-    return {"digest": _digest(whole), "build": _digest(build), "convert": convert}
+    return {
+        "model_digest": basis.inputs["model"],
+        "data_digest": basis.inputs["data"],
+        "digest": _digest(whole),
+        "build": _digest(build),
+        "convert": convert,
+    }
 
 
 @cache

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tasks.sweeps.points import Point
+from tasks.sweeps.shares import first_apart
 
 _log = logging.getLogger(__name__)
 # The largest child of a small design: TensorFlow during the conversion, Yosys after it.
@@ -71,7 +72,8 @@ def run_all(
     try:
         while (waiting and not stop.is_set()) or running:
             while waiting and len(running) < limit and not stop.is_set():
-                point = _next(waiting, list(running.values()), converted)
+                # With nothing else to do, waiting for another's build costs nothing.
+                point = first_apart(waiting, running.values(), converted) or waiting[0]
                 waiting.remove(point)
                 running[pool.submit(call, point)] = point
             done, _ = concurrent.futures.wait(
@@ -87,18 +89,6 @@ def run_all(
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _next(
-    waiting: Sequence[Point], running: Sequence[Point], converted: Callable[[Point], bool]
-) -> Point:
-    """The first point that would not wait for one that runs; else the first of all."""
-    building = {each.build for each in running}
-    converting = {each.convert for each in running if not converted(each)}
-    for point in waiting:
-        if point.build not in building and point.convert not in converting:
-            return point
-    return waiting[0]
 
 
 def _interrupt(threads: Collection[int]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tasks.errors import InputError
 from tasks.gates import GateSettings
@@ -195,7 +195,7 @@ def is_setting(name: str) -> bool:
 
 
 def _fields(inside: str | int | None = None) -> str:
-    models: dict[object, type[Record]] = {
+    models: dict[object, type[BaseModel]] = {
         "random": RandomSearch,
         "optuna": OptunaSearch,
         "limits": GateSettings,

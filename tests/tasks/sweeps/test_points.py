@@ -50,7 +50,8 @@ def test_a_model_is_named_by_its_file_and_relative_to_the_sweep(
 
 
 def test_random_draws_without_repetition_and_the_same_for_a_seed(write: Write) -> None:
-    text = "axes:\n  reuse_factor: [1, 2, 3, 4, 5, 6]\n  words: [float32, packed]\nrandom: {n: 5, seed: %d}"
+    axes = "axes: {reuse_factor: [1, 2, 3, 4, 5, 6], words: [float32, packed]}\n"
+    text = axes + "random: {n: 5, seed: %d}"
     first, again, other = (expand(write(text % seed)) for seed in (3, 3, 4))
     assert len({each.digest for each in first}) == 5
     assert first == again
@@ -74,7 +75,7 @@ def test_every_combination_has_a_number(sizes: list[int], data: st.DataObject) -
 
 
 def test_the_digest_tells_points_apart_by_all_that_counts_and_by_nothing_else(
-    write: Write, tmp_path: Path
+    write: Write,
 ) -> None:
     text = "points: [{words: packed}]\n"
     (one,) = expand(write(text))

@@ -58,7 +58,7 @@ def test_a_precision_without_quotes_in_brackets_is_answered_with_quotes(write: W
 def test_a_file_that_is_no_sweep(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="sweep.yaml"):
+    with pytest.raises(InputError, match=r"sweep\.yaml"):
         SweepFile(path)
 
 
