@@ -1,8 +1,10 @@
 # Two environments: .venv runs the flow; .venv-board is the twin's, with the genuine pynq, whose
-# numpy (< 2) does not go together with TensorFlow's. Exact versions are in constraints/.
+# numpy (< 2) does not go together with TensorFlow's. Twins with other versions of pynq have their
+# own, .venv-board-VERSION. Exact versions are in constraints/.
 PYTHON ?= python3
 VENV := .venv
 BOARD_VENV := .venv-board
+OTHER_PYNQ := 3.0.1 4.0.0
 # pynq 3.1 pins packages that have no wheels for Python 3.13 and later.
 BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
   $(shell $(python) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
@@ -10,7 +12,7 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env demo up down test lint bench twin-stop clean
+.PHONY: help env board-env board-envs demo up down test lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -24,16 +26,24 @@ $(VENV)/.installed: pyproject.toml constraints/host.txt
 	$(BIN)/python $(PIP_INSTALL) --constraint constraints/host.txt --editable '.[dev]'
 	@touch $@
 
-$(BOARD_VENV)/.installed: constraints/board.txt
+define set-up-board
 	@test -n "$(BOARD_PYTHON)" || { echo "the twin needs Python 3.11 or 3.12 beside this one;" \
 	  "say which: make BOARD_PYTHON=python3.12"; exit 1; }
-	@echo "setting up $(BOARD_VENV) (once)"
-	$(BOARD_PYTHON) -m venv $(BOARD_VENV)
-	$(BOARD_VENV)/bin/python $(PIP_INSTALL) --requirement constraints/board.txt
+	@echo "setting up $(@D) (once)"
+	$(BOARD_PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --requirement $<
 	@touch $@
+endef
+
+$(BOARD_VENV)/.installed: constraints/board.txt
+	$(set-up-board)
+
+$(BOARD_VENV)-%/.installed: constraints/board-%.txt
+	$(set-up-board)
 
 env: $(VENV)/.installed  ## set up the host's environment
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
+board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq
 
 demo: env board-env  ## the main job: a digits model, from Keras to numbers from the twin board
 	@$(BIN)/overlayflow twin start
@@ -46,7 +56,7 @@ up: env board-env  ## Prefect server, workers and twin, with all deployments; pr
 down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
-test: lint board-env  ## everything that CI checks
+test: lint board-envs  ## everything that CI checks
 	$(BIN)/pytest
 
 lint: env  ## ruff, mypy --strict, layers
@@ -61,5 +71,5 @@ bench: env board-env  ## measure speed and size against their budgets
 twin-stop: env  ## stop the twin
 	$(BIN)/overlayflow twin stop
 
-clean:  ## remove both environments
-	rm -rf $(VENV) $(BOARD_VENV)
+clean:  ## remove all environments
+	rm -rf $(VENV) $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from board.twin import lifecycle
-from board.twin.errors import TwinError
+from board.kinds import board_kinds
+from board.twin import faults, lifecycle
+from board.twin.errors import TwinError, TwinSilentError
+from board.twin.record import HOST as LOOPBACK
 from board.twin.record import TwinRecord
 from tasks.errors import BoardError, BoardUnreachableError
 from tasks.remote.address import BoardAddress
-from tasks.settings import board_python, home
+from tasks.settings import DEFAULT_PYNQ, board_python, home
 
 
 def twins() -> Path:
@@ -15,14 +17,26 @@ def twins() -> Path:
     return home() / "twins"
 
 
-def start_twin(name: str, kind: str, port: int) -> TwinRecord:
+def start_twin(
+    name: str, kind: str, port: int = 0, *, host: str = LOOPBACK, pynq: str | None = None
+) -> TwinRecord:
     """Start a twin, or find the one that runs.
+
+    Args:
+        name: of the twin.
+        kind: an entry of board/kinds.toml.
+        port: to listen on; 0 takes a free one.
+        host: address to listen on.
+        pynq: version of pynq on it; by default the one of `make board-env` where the kind has it,
+            else the kind's newest.
 
     Raises:
         BoardError: it cannot be started.
     """
+    made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
+    python = board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
     try:
-        return lifecycle.start(twins(), name, python=board_python(), kind=kind, port=port)
+        return lifecycle.start(twins(), name, python=python, kind=kind, host=host, port=port)
     except TwinError as error:
         raise _board_error(name, error) from error
 
@@ -31,7 +45,7 @@ def twin_status(name: str) -> TwinRecord | None:
     """The record of a twin that runs and answers, else None.
 
     Raises:
-        BoardError: it runs but does not answer.
+        BoardUnreachableError: it runs but does not answer.
     """
     try:
         return lifecycle.status(twins(), name)
@@ -52,7 +66,32 @@ def stop_twin(name: str) -> bool:
 
 
 def _board_error(name: str, error: TwinError) -> BoardError:
-    return BoardError(error.what, where=f"twin {name}", remedy=error.remedy)
+    kind = BoardUnreachableError if isinstance(error, TwinSilentError) else BoardError
+    return kind(error.what, where=f"twin {name}", remedy=error.remedy)
+
+
+def set_fault(name: str, kind: str, value: str = "") -> None:
+    """Give a running twin a fault: see board/twin/faults.py.
+
+    Raises:
+        BoardError: the twin does not run, or there is no such fault or value.
+    """
+    try:
+        faults.set_fault(twins(), name, kind, value)
+    except TwinError as error:
+        raise _board_error(name, error) from error
+
+
+def clear_faults(name: str, kind: str | None = None) -> None:
+    """Take a fault, or all of them, from a twin.
+
+    Raises:
+        BoardError: there is no such fault.
+    """
+    try:
+        faults.clear_faults(twins(), name, kind)
+    except TwinError as error:
+        raise _board_error(name, error) from error
 
 
 def address(name: str) -> BoardAddress:

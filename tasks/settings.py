@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+DEFAULT_PYNQ = "3.1.2"
+
 
 def home() -> Path:
     """Directory of twins, working files and, unless set apart, the store.
@@ -24,13 +26,18 @@ def store_url() -> str:
     return os.environ.get("OVERLAYFLOW_STORE", str(home() / "store"))
 
 
-def board_python() -> Path:
+def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
     """Python of the twin's environment, with the genuine pynq in it.
 
-    OVERLAYFLOW_BOARD_PYTHON, or `.venv-board` beside the sources, where `make board-env` puts it.
+    OVERLAYFLOW_BOARD_PYTHON, or `.venv-board` beside the sources, where `make board-env` puts it;
+    for other versions of pynq the environment beside that one, with the version in its name.
     """
     default = Path(__file__).resolve().parents[1] / ".venv-board" / "bin" / "python"
-    return Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
+    python = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
+    if pynq == DEFAULT_PYNQ:
+        return python
+    environment = python.absolute().parents[1]
+    return environment.with_name(f"{environment.name}-{pynq}") / "bin" / python.name
 
 
 def vivado_settings() -> Path | None:

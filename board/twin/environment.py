@@ -15,7 +15,13 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def board_environment(
-    python: Path, kind: BoardKind, home: Path, commands: Path | None = None
+    python: Path,
+    kind: BoardKind,
+    home: Path,
+    *,
+    commands: Path | None = None,
+    faults: Path | None = None,
+    temporary: Path | None = None,
 ) -> Mapping[str, str]:
     """Build the whole environment: nothing of the host's own reaches a twin.
 
@@ -24,10 +30,13 @@ def board_environment(
         kind: what the twin stands in for.
         home: home directory of the user.
         commands: directory with commands that stand in for the board's own (sudo).
+        faults: directory of the faults that are set: see faults.py.
+        temporary: directory for temporary files; the host's by default.
     """
     # Not resolved: in a virtual environment the interpreter is a link out of it.
     path = [str(python.parent.absolute()), *([str(commands)] if commands else []), _SYSTEM_PATH]
-    return {
+    optional = {"OVERLAYFLOW_TWIN_FAULTS": faults, "TMPDIR": temporary}
+    return {name: str(path) for name, path in optional.items() if path is not None} | {
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "LOGNAME": "xilinx",

@@ -16,3 +16,7 @@ class TwinError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  -> {self.remedy}" if self.remedy else self.what
+
+
+class TwinSilentError(TwinError):
+    """A twin runs but does not answer, as a board that is just starting."""

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from board.kinds import board_kinds
 
-from .errors import TwinError
-from .processes import start_time
-from .record import TwinDirectory, TwinRecord, TwinSettings
+from .environment import MACHINES
+from .errors import TwinError, TwinSilentError
+from .faults import clear_faults
+from .processes import kill_all, start_time
+from .record import HOST, TwinDirectory, TwinRecord, TwinSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _START_S = 30.0
@@ -33,16 +35,18 @@ def start(
     *,
     python: Path,
     kind: str = "pynq-z2",
+    host: str = HOST,
     port: int = 0,
     password: str = "xilinx",  # noqa: S107  # the boards' own factory login, on loopback only
 ) -> TwinRecord:
-    """Start a twin, or return the one that runs.
+    """Start a twin, free of faults, or return the one that runs.
 
     Args:
         state_dir: directory of all twins; the twin's own is `state_dir / name`.
         name: lower-case letters, digits and dashes.
         python: the interpreter of the board's Python environment.
-        kind: an entry of kinds.toml with a Zynq-7000.
+        kind: an entry of kinds.toml with a Zynq, for which that environment's pynq is made.
+        host: address to listen on, of this machine or network namespace.
         port: to listen on; 0 takes a free one.
         password: of the user `xilinx`.
 
@@ -52,7 +56,7 @@ def start(
     directory = _directory(state_dir, name)
     _check_kind(kind)
     with _locked(directory):
-        running = _running(directory)
+        running = directory.running()
         if running is not None:
             if running.kind != kind:
                 raise TwinError(
@@ -60,9 +64,13 @@ def start(
                     "stop it first, or give the new one another name",
                 )
             return running
-        _check_python(python)
+        pynq = _pynq_of(python, kind)
         directory.record.unlink(missing_ok=True)
-        directory.write_settings(TwinSettings(name, kind, str(python.absolute()), port, password))
+        kill_all(directory.home)  # what a server that was killed has left
+        clear_faults(state_dir, name)
+        directory.write_settings(
+            TwinSettings(name, kind, str(python.absolute()), pynq, host, port, password)
+        )
         return _spawn(directory)
 
 
@@ -70,10 +78,10 @@ def status(state_dir: Path, name: str) -> TwinRecord | None:
     """Return the record of a twin that runs and answers; None if it does not run.
 
     Raises:
-        TwinError: its process runs, but nobody can log in.
+        TwinSilentError: its process runs, but nobody can log in.
     """
     directory = _directory(state_dir, name)
-    record = _running(directory)
+    record = directory.running()
     if record is not None:
         _check_answer(record)
     return record
@@ -90,9 +98,10 @@ def stop(state_dir: Path, name: str) -> bool:
     if not directory.root.exists():
         return False
     with _locked(directory):
-        record = _running(directory)
+        record = directory.running()
         if record is not None:
             _end(record)
+        kill_all(directory.home)
         directory.record.unlink(missing_ok=True)
     return record is not None
 
@@ -114,32 +123,35 @@ def _locked(directory: TwinDirectory) -> Iterator[None]:
         yield
 
 
-def _running(directory: TwinDirectory) -> TwinRecord | None:
-    record = directory.read_record()
-    if record is None or start_time(record.pid) != record.started:
-        return None
-    return record
-
-
 def _check_kind(kind: str) -> None:
     kinds = board_kinds()
-    emulated = [name for name, each in kinds.items() if each.processing_system == "zynq7000"]
+    emulated = [name for name, each in kinds.items() if each.processing_system in MACHINES]
     if kind not in emulated:
         what = "is not emulated by the twin" if kind in kinds else "is no board kind"
         raise TwinError(f"{kind} {what}", f"use one of {', '.join(emulated)}")
 
 
-def _check_python(python: Path) -> None:
-    command = [str(python), "-c", "import importlib.metadata as m; m.version('pynq')"]
+def _pynq_of(python: Path, kind: str) -> str:
+    """The version of pynq that an interpreter has.
+
+    Raises:
+        TwinError: it has none, or one that is not made for the kind.
+    """
+    command = [str(python), "-c", "import importlib.metadata as m; print(m.version('pynq'))"]
     try:
-        found = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        found = False
-    if not found:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
         raise TwinError(
             f"the twin's Python environment is missing: {python} is no Python with pynq",
-            "run `make board-env`",
+            "run `make board-env`, or `make board-envs` for all versions of pynq",
+        ) from error
+    version, made = done.stdout.strip(), board_kinds()[kind].pynq
+    if version not in made:
+        raise TwinError(
+            f"pynq {version} is not made for {kind}, which runs {', '.join(made)}",
+            f"run `make board-envs`, then start it with --pynq {made[-1]}",
         )
+    return version
 
 
 def _spawn(directory: TwinDirectory) -> TwinRecord:
@@ -193,7 +205,7 @@ def _check_answer(record: TwinRecord) -> None:
     try:
         asyncio.run(asyncio.wait_for(log_in(), _ANSWER_S))
     except (OSError, TimeoutError, asyncssh.Error) as error:
-        raise TwinError(
+        raise TwinSilentError(
             f"twin {record.name} runs (pid {record.pid}) but does not answer: {error}",
             f"see {record.log}; stop and start it",
         ) from error

@@ -1,9 +1,15 @@
 """What the kernel says about processes, from /proc."""
 
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # Fields of /proc/PID/stat, counted from the one after the command: see proc_pid_stat(5).
 _STATE, _GROUP, _START_TIME = 0, 2, 19
+_POLL_S = 0.01
 
 
 def start_time(pid: int) -> int | None:
@@ -18,8 +24,31 @@ def group_runs(group: int) -> bool:
     Not what kill(-group, 0) says: that counts those that have ended and that nobody has asked
     after, and a container's init may never ask.
     """
-    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return any(fields and int(fields[_GROUP]) == group for fields in map(_live, pids))
+    return any(fields and int(fields[_GROUP]) == group for fields in map(_live, _pids()))
+
+
+def kill_all(home: Path) -> None:
+    """Kill every process of a twin, by its home directory, and wait until none is left."""
+    mark = b"HOME=" + os.fsencode(home)
+    while True:
+        pids = [pid for pid in _pids() if mark in _environment(pid) and _live(pid)]
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_S)
+
+
+def _environment(pid: int) -> set[bytes]:
+    try:
+        return set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+    except OSError:
+        return set()
+
+
+def _pids() -> Iterator[int]:
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
 
 
 def _live(pid: int) -> list[str] | None:

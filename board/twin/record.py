@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .processes import start_time
+
 USER = "xilinx"
 HOST = "127.0.0.1"
 
@@ -17,6 +19,7 @@ class TwinRecord:
     Attributes:
         name: unique within a state directory.
         kind: an entry of kinds.toml.
+        pynq: the version of pynq on it.
         pid: of the server process.
         started: the kernel's start time of that process, in clock ticks since boot: tells it from
             another process that was given the same pid later.
@@ -31,6 +34,7 @@ class TwinRecord:
 
     name: str
     kind: str
+    pynq: str
     pid: int
     started: int
     host: str
@@ -50,6 +54,8 @@ class TwinSettings:
         name: of the twin.
         kind: an entry of kinds.toml.
         python: interpreter of the board's Python environment.
+        pynq: the version of pynq in it.
+        host: address to listen on.
         port: to listen on; 0 takes a free one.
         password: of the user, for login and sudo.
     """
@@ -57,6 +63,8 @@ class TwinSettings:
     name: str
     kind: str
     python: str
+    pynq: str
+    host: str
     port: int
     password: str
 
@@ -103,6 +111,16 @@ class TwinDirectory:
         return self.root / "bin"
 
     @property
+    def faults(self) -> Path:
+        """A file for each fault that is set: see faults.py."""
+        return self.root / "faults"
+
+    @property
+    def temporary(self) -> Path:
+        """What /tmp is on a board: its programs' TMPDIR, emptied by a reboot."""
+        return self.root / "tmp"
+
+    @property
     def home(self) -> Path:
         """The user's home directory."""
         return self.root / "home" / USER
@@ -121,6 +139,13 @@ class TwinDirectory:
             return TwinRecord(**_read(self.record))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+    def running(self) -> TwinRecord | None:
+        """The record of the twin if it runs."""
+        record = self.read_record()
+        if record is None or start_time(record.pid) != record.started:
+            return None
+        return record
 
     def write_record(self, record: TwinRecord) -> None:
         """Publish the record, whole or not at all."""

@@ -1,18 +1,21 @@
 """The twin's SSH server: `python -m board.twin.server --state DIR`.
 
-Logins by password or by a key in the user's ~/.ssh/authorized_keys, on the loopback address only.
-SFTP starts in the user's home directory. Writes the twin's record once it listens, removes it
-when it is told to end.
+Logins by password or by a key in the user's ~/.ssh/authorized_keys. SFTP starts in the user's home
+directory. Writes the twin's record once it listens, removes it when it is told to end; SIGHUP
+reboots the board.
 """
 
 import argparse
 import asyncio
+import contextlib
+import errno
 import hmac
 import logging
 import os
 import shlex
 import shutil
 import signal
+import socket
 from pathlib import Path
 from weakref import WeakSet
 
@@ -21,8 +24,10 @@ import asyncssh
 from board.kinds import board_kinds
 
 from .environment import board_environment
-from .processes import start_time
-from .record import HOST, USER, TwinDirectory, TwinRecord, TwinSettings
+from .faults import FULL_DISK, REBOOT, REFUSE_SUDO, value_of
+from .link import Links
+from .processes import kill_all, start_time
+from .record import USER, TwinDirectory, TwinRecord, TwinSettings
 from .sessions import Sessions
 
 _log = logging.getLogger(__name__)
@@ -61,7 +66,17 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Sftp(asyncssh.SFTPServer):
-    """File transfer that ends with an exit status: without one, scp says that it failed."""
+    """File transfer that ends with an exit status, without which scp says that it failed.
+
+    On a board whose disk is full, nothing more can be written.
+    """
+
+    faults: Path
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> asyncssh.misc.MaybeAwait[int]:
+        if value_of(self.faults, FULL_DISK) is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(file_obj, offset, data)
 
     def exit(self) -> None:
         self.channel.exit(0)
@@ -91,47 +106,107 @@ def _furnish(directory: TwinDirectory, password: str) -> None:
     sudo = directory.commands / "sudo"
     sudo.touch(mode=0o700)
     template = _SUDO.read_text(encoding="utf-8")
-    sudo.write_text(template.replace("@password@", shlex.quote(password)), encoding="utf-8")
+    refused = shlex.quote(str(directory.faults / REFUSE_SUDO))
+    filled = template.replace("@password@", shlex.quote(password)).replace("@refused@", refused)
+    sudo.write_text(filled, encoding="utf-8")
 
 
-async def _serve(directory: TwinDirectory, settings: TwinSettings) -> None:
-    _furnish(directory, settings.password)
-    os.chdir(directory.home)  # where SFTP's relative paths start
+class _Board:
+    """The twin's machine: on, until it is told to end; a reboot takes it down for a while."""
+
+    def __init__(self, directory: TwinDirectory, settings: TwinSettings) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._connections: WeakSet[asyncssh.SSHServerConnection] = WeakSet()
+        self._told = asyncio.Event()
+        self._ending = False
+
+    async def run(self) -> None:
+        """Serve, reboots included, until told to end."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._told.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        directory, settings = self._directory, self._settings
+        listener = socket.create_server((settings.host, settings.port))
+        port = listener.getsockname()[1]
+        directory.write_record(_record(directory, settings, port))
+        while not self._ending:
+            _log.info("twin %s listens on %s:%d", settings.name, settings.host, port)
+            await self._serve(listener)
+            if not self._ending:
+                await self._stay_down()
+                listener = socket.create_server((settings.host, port))
+        directory.record.unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        self._ending = True
+        self._told.set()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        """Serve until told to end or to reboot, then end everything that runs."""
+        self._told.clear()
+        self._directory.temporary.mkdir(exist_ok=True)
+        sessions = _sessions(self._directory, self._settings)
+        options = await self._options(sessions)
+
+        async def serve(client: socket.socket) -> None:
+            with contextlib.suppress(OSError, asyncssh.Error):
+                self._connections.add(await asyncssh.run_server(client, options=options))
+
+        accepting = asyncio.create_task(Links(self._directory.faults, serve).accept(listener))
+        await self._told.wait()
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        for connection in self._connections:
+            connection.abort()
+        if not self._ending:
+            kill_all(self._directory.home)
+        await sessions.end()
+
+    async def _stay_down(self) -> None:
+        seconds = value_of(self._directory.faults, REBOOT)
+        (self._directory.faults / REBOOT).unlink(missing_ok=True)
+        shutil.rmtree(self._directory.temporary, ignore_errors=True)
+        _log.info("twin %s reboots", self._settings.name)
+        self._told.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), float(seconds or 0))
+
+    async def _options(self, sessions: Sessions) -> asyncssh.SSHServerConnectionOptions:
+        directory = self._directory
+        sftp = type("_SftpHere", (_Sftp,), {"faults": directory.faults})
+        options: asyncssh.SSHServerConnectionOptions = (
+            await asyncssh.SSHServerConnectionOptions.construct(
+                server_factory=lambda: _Login(
+                    self._settings.password, directory.home / ".ssh" / "authorized_keys"
+                ),
+                server_host_keys=[_key(directory.host_key)],
+                process_factory=sessions.handle,
+                sftp_factory=sftp,
+                allow_scp=True,
+                encoding=None,
+                line_editor=False,
+                encryption_algs=_CIPHERS,
+                compression_algs=None,
+                window=_WINDOW,
+                keepalive_interval=_KEEPALIVE_S,
+                server_version="OverlayflowTwin",
+            )
+        )
+        return options
+
+
+def _sessions(directory: TwinDirectory, settings: TwinSettings) -> Sessions:
     environment = board_environment(
-        Path(settings.python), board_kinds()[settings.kind], directory.home, directory.commands
+        Path(settings.python),
+        board_kinds()[settings.kind],
+        directory.home,
+        commands=directory.commands,
+        faults=directory.faults,
+        temporary=directory.temporary,
     )
-    sessions = Sessions(shutil.which("bash") or "/bin/sh", environment, str(directory.home))
-    connections: WeakSet[asyncssh.SSHServerConnection] = WeakSet()
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    acceptor = await asyncssh.listen(
-        HOST,
-        settings.port,
-        server_factory=lambda: _Login(
-            settings.password, directory.home / ".ssh" / "authorized_keys"
-        ),
-        server_host_keys=[_key(directory.host_key)],
-        process_factory=sessions.handle,
-        sftp_factory=_Sftp,
-        allow_scp=True,
-        acceptor=connections.add,
-        encoding=None,
-        line_editor=False,
-        encryption_algs=_CIPHERS,
-        compression_algs=None,
-        window=_WINDOW,
-        keepalive_interval=_KEEPALIVE_S,
-        server_version="OverlayflowTwin",
-    )
-    directory.write_record(_record(directory, settings, acceptor.get_port()))
-    _log.info("twin %s listens on %s:%d", settings.name, HOST, acceptor.get_port())
-    await told_to_end.wait()
-    directory.record.unlink(missing_ok=True)
-    acceptor.close()
-    for connection in connections:
-        connection.abort()
-    await sessions.end()
+    return Sessions(shutil.which("bash") or "/bin/sh", environment, str(directory.home))
 
 
 def _record(directory: TwinDirectory, settings: TwinSettings, port: int) -> TwinRecord:
@@ -141,9 +216,10 @@ def _record(directory: TwinDirectory, settings: TwinSettings, port: int) -> Twin
     return TwinRecord(
         name=settings.name,
         kind=settings.kind,
+        pynq=settings.pynq,
         pid=os.getpid(),
         started=started,
-        host=HOST,
+        host=settings.host,
         port=port,
         user=USER,
         host_key=_key(directory.host_key).export_public_key().decode().strip(),
@@ -153,6 +229,13 @@ def _record(directory: TwinDirectory, settings: TwinSettings, port: int) -> Twin
     )
 
 
+async def _power_on(directory: TwinDirectory) -> None:
+    settings = directory.read_settings()
+    _furnish(directory, settings.password)
+    os.chdir(directory.home)  # where SFTP's relative paths start
+    await _Board(directory, settings).run()
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="The SSH server of one twin board.")
@@ -160,7 +243,7 @@ def main() -> None:
     directory = TwinDirectory(parser.parse_args().state.resolve())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
-    asyncio.run(_serve(directory, directory.read_settings()))
+    asyncio.run(_power_on(directory))
 
 
 if __name__ == "__main__":

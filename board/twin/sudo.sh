@@ -20,6 +20,10 @@ if [ -z "$stdin" ] && ! [ -t 0 ]; then
 fi
 printf %s "$prompt" >&2
 IFS= read -r password
+if [ -e @refused@ ]; then
+    echo "$LOGNAME is not in the sudoers file." >&2
+    exit 1
+fi
 if [ "$password" != @password@ ]; then
     echo 'sudo: 1 incorrect password attempt' >&2
     exit 1

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HERE = Path(__file__).parent
-PART = "xc7z020clg400-1"
 PROJECT = "echo"
 SAMPLES = 450
 STRICT = ("-W", "error::RuntimeWarning")  # numpy's; pynq itself warns of much else
@@ -131,18 +130,27 @@ def echo_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def make_package(
     tmp_path: Path, board_python: Path, echo_image: bytes
 ) -> Callable[[int, int, str], OnBoard]:
-    def make(x_size: int, y_size: int, words: str) -> OnBoard:
+    def make(
+        x_size: int,
+        y_size: int,
+        words: str,
+        kind_name: str = "pynq-z2",
+        python: Path = board_python,
+    ) -> OnBoard:
+        kind = board_kinds()[kind_name]
+        system = kind.processing_system
+        clock = fabric_clock(system, kind.fabric_clock_mhz)
         package = tmp_path / "package"
         (package / "board").mkdir(parents=True)
         for module in BOARD_MODULES:
             shutil.copy(Path(board.__file__).parent / module, package / "board")
-        write_bit(package / "hls4ml_nn.bit", echo_image, design="design_1", part=PART)
+        write_bit(package / "hls4ml_nn.bit", echo_image, design="design_1", part=kind.part)
         write_handoff(
             package / "hls4ml_nn.hwh",
             project_name=PROJECT,
-            part=PART,
-            system="zynq7000",
-            clock=fabric_clock("zynq7000", 100.0),
+            part=kind.part,
+            system=system,
+            clock=clock,
         )
         x, y = tensor(x_size, words), tensor(y_size, words)
         samples = np.random.default_rng(1).normal(scale=3, size=(SAMPLES, x_size))
@@ -150,12 +158,13 @@ def make_package(
         codec = codec_of(x)
         given_back = codec.decode(codec.encode(samples.astype(np.float32)))
         np.save(package / "y_csim.npy", given_back[:, :y_size])
-        facts = {"schema_version": 1, "project_name": PROJECT, "target": "twin", "part": PART}
-        facts |= {"board_kind": "pynq-z2", "clock_mhz": 100.0, "input": x, "output": y}
+        facts = {"schema_version": 1, "project_name": PROJECT, "target": "twin"}
+        facts |= {"part": kind.part, "board_kind": kind.name, "clock_mhz": clock.mhz}
+        facts |= {"input": x, "output": y}
         (package / "manifest.json").write_text(json.dumps(facts))
-        environment = board_environment(board_python, board_kinds()["pynq-z2"], tmp_path)
+        environment = board_environment(python, kind, tmp_path)
         shape = {"ECHO_WORDS": f"{codec.sample_bytes // 4},{codec_of(y).sample_bytes // 4}"}
-        on_board = OnBoard(package, tmp_path / "out", board_python, {**environment, **shape})
+        on_board = OnBoard(package, tmp_path / "out", python, {**environment, **shape})
         on_board.digest_files()
         return on_board
 

@@ -11,19 +11,18 @@ from typing import Any, NamedTuple
 
 from pynq.pl_server.device import Device
 
-from .clocks import BASE as SLCR_BASE
-from .clocks import SIZE as SLCR_SIZE
-from .clocks import SlcrClocks
+from .clocks import BLOCKS, SIZE, ClockRegisters
 from .dma import AxiDma
 from .fabric import Fabric, FabricError, image_of
+from .faults import fault
 from .memory import Memory
 
 _DMA = "xilinx.com:ip:axi_dma:7.1"
 _STREAM_BITS = "32"
 
-# The CMA area of the published PYNQ-Z1 and -Z2 images: 128 MiB below the end of the low memory.
-_CMA_BASE = 0x1000_0000
-_CMA_SIZE = 128 << 20
+# The CMA area, by machine: of the published PYNQ-Z1 and -Z2 images 128 MiB below the end of the low
+# memory; on Zynq UltraScale+ 256 MiB below the end of what a 32-bit DMA reaches.
+_CMA = {"armv7l": (0x1000_0000, 128 << 20), "aarch64": (0x7000_0000, 256 << 20)}
 
 
 class _Slave(NamedTuple):
@@ -36,7 +35,7 @@ class _Slave(NamedTuple):
 
 
 class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
-    """A Zynq-7000 board whose programmable logic is simulated clock by clock.
+    """A Zynq board, 7000 or UltraScale+, whose programmable logic is simulated clock by clock.
 
     A program learns that it runs on a twin, and what it may call time, by
 
@@ -53,19 +52,22 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
 
     @classmethod
     def _probe_(cls) -> "list[TwinDevice]":
-        return [cls(os.environ["OVERLAYFLOW_TWIN_KIND"], os.environ["OVERLAYFLOW_TWIN_PART"])]
+        names = ("OVERLAYFLOW_TWIN_KIND", "OVERLAYFLOW_TWIN_PART", "OVERLAYFLOW_TWIN_MACHINE")
+        return [cls(*(os.environ[name] for name in names))]
 
-    def __init__(self, kind: str, part: str) -> None:
+    def __init__(self, kind: str, part: str, machine: str) -> None:
         super().__init__("overlayflow-twin")
         self.name = f"overlayflow-twin ({kind})"
-        self.arch = "armv7l"
+        self.arch = machine
         self.capabilities = {"REGISTER_RW": True}
         self._part = part
-        self._memory = Memory(_CMA_BASE, _CMA_SIZE)
+        self._memory = Memory(*_CMA[machine])
         self._lock = threading.Lock()
-        clocks = SlcrClocks()
-        self._processor = _Slave(SLCR_BASE, SLCR_SIZE, clocks.read, clocks.write)
-        self._slaves = [self._processor]
+        self._processor = []
+        for base, boot in BLOCKS[machine].items():
+            clocks = ClockRegisters(machine, boot, _stuck_mhz)
+            self._processor.append(_Slave(base, SIZE, clocks.read, clocks.write))
+        self._slaves = self._processor
         self._fabric: Fabric | None = None
 
     @property
@@ -136,16 +138,16 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         if bitstream.partial:
             raise FabricError("the twin does not emulate partial reconfiguration")
         header = bit_header(bitstream.bitfile_name)
-        if not self._part.startswith("xc" + header["part"]):
+        part = "xc" + header["part"].removeprefix("xc")  # which 7-series tools leave out
+        if not self._part.startswith(part):
             raise FabricError(
-                f"{bitstream.bitfile_name} is for part xc{header['part']}, "
-                f"this twin has {self._part}"
+                f"{bitstream.bitfile_name} is for part {part}, this twin has {self._part}"
             )
         image = image_of(header["data"])
         parser = parser or self.get_bitfile_metadata(bitstream.bitfile_name)
         with self._lock:
             self._fabric = Fabric(image)
-            self._slaves = [self._processor, *self._design(self._fabric, parser.ip_dict)]
+            self._slaves = [*self._processor, *self._design(self._fabric, parser.ip_dict)]
         self.post_download(bitstream, parser)
 
     def _design(self, fabric: Fabric, ip_dict: "dict[str, dict[str, Any]]") -> "list[_Slave]":
@@ -161,6 +163,11 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         if sum(ip["type"] == _DMA for ip in ip_dict.values()) > 1:
             raise FabricError("the twin connects one DMA to the fabric, this design has more")
         return slaves
+
+
+def _stuck_mhz() -> "float | None":
+    value = fault("clock")
+    return float(value) if value else None
 
 
 def _length_width(name: str, parameters: "dict[str, str]") -> int:

@@ -12,10 +12,12 @@ bounded number of cycles a read. Like the real core:
 - clearing RS lets a transfer end first: only a reset gets rid of one that hangs.
 """
 
+import ctypes
 import time
 from dataclasses import dataclass
 
 from .fabric import Fabric, Transfer
+from .faults import fault
 from .memory import Memory
 
 DMACR, DMASR, ADDRESS, ADDRESS_MSB, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
@@ -23,7 +25,7 @@ S2MM = 0x30
 
 RUN, RESET = 1 << 0, 1 << 2
 HALTED, IDLE = 1 << 0, 1 << 1
-DMA_INT_ERR, DMA_DEC_ERR = 1 << 4, 1 << 6
+DMA_INT_ERR, DMA_SLV_ERR, DMA_DEC_ERR = 1 << 4, 1 << 5, 1 << 6
 IOC_IRQ, ERR_IRQ = 1 << 12, 1 << 14
 
 # Reserved bit 1 reads as one, the interrupt threshold as one. Writable: RS, keyhole, the
@@ -37,6 +39,7 @@ _STALLED = 100_000
 """Cycles without a word moved after which a transfer is taken to hang: from then on the clock
 crawls, so that a program that polls for ever does not keep a processor busy."""
 _CRAWL, _CRAWL_PAUSE_S = 10, 0.002
+_ERRORS = {"internal": DMA_INT_ERR, "slave": DMA_SLV_ERR, "decode": DMA_DEC_ERR}
 
 
 @dataclass
@@ -132,7 +135,8 @@ class AxiDma:
 
     @property
     def _failed(self) -> bool:
-        return bool((self._mm2s.latched | self._s2mm.latched) & (DMA_INT_ERR | DMA_DEC_ERR))
+        errors = DMA_INT_ERR | DMA_SLV_ERR | DMA_DEC_ERR
+        return bool((self._mm2s.latched | self._s2mm.latched) & errors)
 
     def _fail(self, channel: _Channel, error: int) -> None:
         channel.latched |= error | ERR_IRQ
@@ -156,12 +160,18 @@ class AxiDma:
             return
         channel.transfer = Transfer(window, words)
         self._stalled_cycles = 0
+        error = fault("dma-error")
+        if error is not None:
+            self._fail(channel, _ERRORS[error])
 
     def _advance(self) -> None:
         source, sink = self._mm2s.transfer, self._s2mm.transfer
-        crawling = self._stalled_cycles >= _STALLED
+        stalled = fault("dma-stall") is not None
+        crawling = stalled or self._stalled_cycles >= _STALLED
         if crawling:
             time.sleep(_CRAWL_PAUSE_S)
+        if stalled:
+            return
         before = self._fabric.cycles, self._moved()
         ended = self._fabric.run(source, sink, _CRAWL if crawling else SLICE)
         if self._moved() != before[1]:
@@ -171,6 +181,7 @@ class AxiDma:
         if source and source.done:
             self._mm2s.finish(self._mm2s.length)
         if sink and ended:
+            _flip_bits(sink)
             self._s2mm.finish(4 * sink.moved.value)
         elif sink and sink.done:
             self._fail(self._s2mm, DMA_INT_ERR)
@@ -178,3 +189,10 @@ class AxiDma:
     def _moved(self) -> int:
         channels = self._mm2s, self._s2mm
         return sum(c.transfer.moved.value for c in channels if c.transfer is not None)
+
+
+def _flip_bits(sink: Transfer) -> None:
+    mask = fault("wrong-output")
+    if mask is not None:
+        word = ctypes.c_uint32.from_address(sink.window.pointer)
+        word.value ^= int(mask, 0)
