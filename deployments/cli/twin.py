@@ -6,7 +6,7 @@ from deployments.cli.output import add_json, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of start, status and stop."""
+    """Arguments of start, status, stop, fault and clear."""
     top = commands.add_parser(
         "twin",
         help="start, show and stop twin boards",
@@ -23,13 +23,59 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         parser.add_argument("name", nargs="?", default="twin", help="(%(default)s)")
         if verb == "start":
             parser.add_argument("--kind", default="pynq-z2", help="board kind (%(default)s)")
+            parser.add_argument("--pynq", help="version of pynq on it (3.1.2, or the newest)")
+            parser.add_argument("--host", default="127.0.0.1", help="address (%(default)s)")
             parser.add_argument("--port", type=int, default=0, help="SSH port (a free one)")
         add_json(parser)
+    _add_faults(verbs)
     top.set_defaults(run=run)
 
 
+def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
+    from board.twin.faults import FAULTS
+
+    parser = verbs.add_parser(
+        "fault",
+        help="give a running twin a fault",
+        description="Give a running twin a fault, to see what happens then.",
+        epilog="faults: "
+        + "; ".join(
+            f"{kind}{f'={fault.value}' if fault.value else ''} ({fault.does})"
+            for kind, fault in FAULTS.items()
+        ),
+    )
+    parser.add_argument("name", help="of the twin")
+    parser.add_argument("fault", metavar="FAULT[=VALUE]", help="which one: see below")
+    parser = verbs.add_parser(
+        "clear", help="take faults from a twin", description="Take faults from a twin."
+    )
+    parser.add_argument("name", help="of the twin")
+    parser.add_argument("fault", nargs="?", metavar="FAULT", help="which one (all of them)")
+
+
 def run(arguments: Namespace) -> int:
-    """Start, show or stop."""
+    """Do what the verb says."""
+    if arguments.verb in {"fault", "clear"}:
+        return _change_faults(arguments)
+    return _change_power(arguments)
+
+
+def _change_faults(arguments: Namespace) -> int:
+    from board.twin.faults import faults_of
+    from tasks import boards
+
+    if arguments.verb == "fault":
+        kind, _, value = arguments.fault.partition("=")
+        boards.set_fault(arguments.name, kind, value)
+    else:
+        boards.clear_faults(arguments.name, arguments.fault)
+    found = faults_of(boards.twins(), arguments.name)
+    text = ", ".join(f"{kind}={value}" if value else kind for kind, value in found.items())
+    print(f"twin {arguments.name} has these faults: {text or 'none'}")
+    return 0
+
+
+def _change_power(arguments: Namespace) -> int:
     from board.twin.record import TwinRecord
     from tasks import boards
     from tasks.records import Record
@@ -46,13 +92,15 @@ def run(arguments: Namespace) -> int:
         text = f"twin {name} {'is stopped' if boards.stop_twin(name) else 'did not run'}"
     else:
         if arguments.verb == "start":
-            twin = boards.start_twin(name, arguments.kind, arguments.port)
+            twin = boards.start_twin(
+                name, arguments.kind, arguments.port, host=arguments.host, pynq=arguments.pynq
+            )
         else:
             twin = boards.twin_status(name)
         text = f"twin {name} does not run; start it with: overlayflow twin start {name}"
     if twin is not None:
         login = f"ssh -p {twin.port} -i {twin.client_key} {twin.user}@{twin.host}"
-        text = f"twin {name} ({twin.kind}) runs: {login}"
+        text = f"twin {name} ({twin.kind}, pynq {twin.pynq}) runs: {login}"
     if arguments.json:
         print_json(TwinState(name=name, twin=twin))
     else:
