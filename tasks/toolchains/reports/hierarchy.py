@@ -52,7 +52,7 @@ def read_hierarchy(path: Path) -> HierarchyReport:
     """
     text = read_text(path)
     for table in tables(text):
-        if table.header[:2] == ("Instance", "Module"):
+        if table.header[:2] == ("Instance", "Module") and table.rows:
             rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
             return HierarchyReport(header=read_header(text, path), instances=_instances(rows, path))
     raise lacking(path, "table of instances")

@@ -39,7 +39,7 @@ def read_power(path: Path) -> PowerReport:
     text = read_text(path)
     header = read_header(text, path)
     for table in tables(text):
-        cells = {row[0].strip(): row[1] for row in table.rows if len(row) == len(("name", "value"))}
+        cells = {row[0].strip(): row[-1] for row in table.rows}
         if "Total On-Chip Power (W)" not in cells:
             continue
         if "Confidence Level" not in cells:

@@ -41,7 +41,7 @@ class Table:
     """One table: the cells of each row, without the space that pads them on the right.
 
     Attributes:
-        header: of the columns; empty where the table has none.
+        header: of the columns, when a rule stands below the first row; empty otherwise.
         rows: below the header.
     """
 
@@ -106,7 +106,7 @@ def tables(text: str) -> Iterator[Table]:
         elif rule and (cells := _cells(line, rule)):
             groups[-1].append(cells)
         else:
-            if len(groups) > 1 and not groups[-1]:
+            if _is_whole(groups, line):
                 yield _table(groups[:-1])
             rule, groups = (line, [[]]) if _RULE.fullmatch(line) else ("", [])
 
@@ -118,8 +118,19 @@ def _cells(line: str, rule: str) -> tuple[str, ...]:
     return tuple(line[left + 2 : right].rstrip() for left, right in itertools.pairwise(borders))
 
 
+def _is_whole(groups: list[list[tuple[str, ...]]], after: str) -> bool:
+    """Return whether a table was drawn to its end, `after` being the line below it.
+
+    It ends with a rule. Without rows that is the rule below its header, and a blank line follows.
+    """
+    rows = groups[:-1]
+    if not rows or groups[-1]:
+        return False
+    return len(rows) > 1 or len(rows[0]) > 1 or not after
+
+
 def _table(groups: list[list[tuple[str, ...]]]) -> Table:
-    header = groups[0][0] if len(groups) > 1 and len(groups[0]) == 1 else ()
+    header = groups[0][0] if len(groups[0]) == 1 else ()
     body = groups[1:] if header else groups
     return Table(
         header=tuple(cell.strip() for cell in header),
