@@ -7,6 +7,7 @@ OverlayflowError               exit code 1
     ToolMissingError           a tool is not installed, or not in the version needed
   ToolError                    an external tool failed: exit status, first cause, log
     ToolTimeoutError           it was stopped at its deadline
+    DiskFullError              exit code 2: it had no space left
     BuildError                 a vendor tool failed, with its diagnosis and what was kept
   StoreError                   exit code 2: the store cannot be read or written (disk full, rights)
   ServerError                  exit code 2: the Prefect server cannot be reached (transient)
@@ -113,6 +114,12 @@ class ToolError(OverlayflowError):
 
 class ToolTimeoutError(ToolError):
     """A tool was stopped at its deadline."""
+
+
+class DiskFullError(ToolError):
+    """A tool had no space left for what it writes."""
+
+    exit_code = 2
 
 
 class BuildError(ToolError):

@@ -75,6 +75,7 @@ class OpenToolchain:
             latency_cycles=report.latency_cycles,
             interval_cycles=report.interval_cycles,
             estimate=report.estimate,
+            luts_by_layer=report.luts_by_layer,
             versions=report.versions,
         )
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import ToolError, ToolMissingError, ToolTimeoutError
+from tasks.errors import DiskFullError, ToolError, ToolMissingError, ToolTimeoutError
 from tasks.toolchains.tool_log import DISK_FULL, NO_MEMORY, LogLines, first_errors
 
 _log = logging.getLogger(__name__)
@@ -229,7 +229,8 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
         how = "was killed (SIGKILL), out of memory?"
     elif number:
         how = f"was ended by {number.name}" if run.returncode < 0 else f"{how} ({number.name})"
-    if DISK_FULL.search(text) or _is_full(cwd):
+    full = DISK_FULL.search(text) or _is_full(cwd)
+    if full:
         remedy = f"the disk of {cwd} is full: free space, e.g. by `overlayflow store prune`"
     elif number == signal.SIGKILL or NO_MEMORY.search(text):
         held = run.peak_rss_bytes / 2**30
@@ -241,7 +242,8 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
         remedy = "it was ended from outside: run it again"
     elif number:
         remedy = "the tool itself crashed: run it again, and tell its makers if it stays so"
-    return ToolError(
+    kind = DiskFullError if full else ToolError
+    return kind(
         "\n    ".join([f"{name} {how}", *cause]),
         where=step,
         remedy=remedy,

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,8 @@ HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
 LONGEST_CHAIN = 1_000_000
 LOOKUP = 8
 """alkaid's operation code of a table."""
+FREE = frozenset(("neg", "new", "wrap", "const", "bit_unary"))
+"""Operations that take no LUTs worth telling a layer by."""
 
 
 def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: float) -> CoreReport:
@@ -44,19 +46,26 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
         InputError: files of the entry are missing or damaged.
     """
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
-    logic = trace_graph(graph)
+    logic, weights = trace_graph(graph)
     samples = check(logic, graph, _load(files / "X_test.npy"), _load(files / "y_csim.npy"))
     design = rtl.write(logic, graph, project_name, out / "rtl", clock_period_ns=clock_period_ns)
+    luts = _luts(logic)
     return CoreReport(
         latency_cycles=design.latency_cycles,
         samples=samples,
-        estimate=Resources(lut=_luts(logic), ff=design.registers, dsp=0, bram_36k=0),
+        estimate=Resources(lut=luts, ff=design.registers, dsp=0, bram_36k=0),
+        luts_by_layer=_apportioned(luts, weights),
         versions={name: version(name) for name in ("alkaid", "hls4ml", "numpy")},
     )
 
 
-def trace_graph(graph: Graph) -> CombLogic:
-    """All layers as one combinational program of adders, multiplexers and tables."""
+def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
+    """All layers as one combinational program of adders, multiplexers and tables.
+
+    Returns:
+        The program, and how many bits the operations of each layer calculate.
+    """
+    weights: dict[str, int] = {}
     x = _any_input(graph)
     values, known = {graph.input.name: x}, {value.id for value in np.asarray(x).ravel()}
     for node in graph.nodes:
@@ -64,10 +73,11 @@ def trace_graph(graph: Graph) -> CombLogic:
             continue
         logger.info("tracing layer %s (%s)", node.name, node.kind)
         result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
-        _check_width(node, result, known)
+        weights[node.name] = _weigh(node, result, known)
         values.update((tensor.name, result) for tensor in node.outputs)
     with _deep_recursion():
-        return optimise(trace(x.ravel(), values[graph.output.name].ravel(), optimize=False))
+        program = trace(x.ravel(), values[graph.output.name].ravel(), optimize=False)
+        return optimise(program), weights
 
 
 @contextmanager
@@ -98,14 +108,23 @@ def _luts(logic: CombLogic) -> int:
     return int(logic.cost + tables)
 
 
-def _check_width(node: Node, result: FVArray, known: set[UUID]) -> None:
-    """Refuse values that alkaid, which calculates in float64, would not keep exactly.
+def _apportioned(luts: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """The LUTs of the whole core, by layer: what layers share is optimised across them."""
+    whole = sum(weights.values()) or 1
+    return {name: round(luts * weight / whole) for name, weight in weights.items() if weight}
+
+
+def _weigh(node: Node, result: FVArray, known: set[UUID]) -> int:
+    """Count the bits that a layer's operations calculate.
+
+    Values that alkaid, which calculates in float64, would not keep exactly are refused.
 
     Args:
         node: the layer that was traced.
         result: its output.
-        known: ids of values that were checked before; gets those of this layer.
+        known: ids of values of the layers before it; gets those of this layer.
     """
+    weight = 0
     waiting = list(np.asarray(result).ravel())
     while waiting:
         value = waiting.pop()
@@ -118,7 +137,9 @@ def _check_width(node: Node, result: FVArray, known: set[UUID]) -> None:
                 f"give it and the layers before it precisions that keep products and sums within "
                 f"{formats.EXACT_BITS} bits, or use toolchain vivado",
             )
+        weight += 0 if value.opr in FREE else sum(value.kif)
         waiting.extend(value._from)  # noqa: SLF001  # alkaid has no public way to a value's operands
+    return weight
 
 
 def check(

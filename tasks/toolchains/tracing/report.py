@@ -13,6 +13,7 @@ class CoreReport(Record):
         interval_cycles: a new sample may enter in every clock cycle.
         samples: test samples that were checked, all of them bit-exact.
         estimate: alkaid's own count of LUTs and flip-flops, before any synthesis.
+        luts_by_layer: the estimate's LUTs, apportioned by the bits that each layer calculates.
         versions: of the tools that were used.
     """
 
@@ -20,4 +21,5 @@ class CoreReport(Record):
     interval_cycles: Literal[1] = 1
     samples: int
     estimate: Resources
+    luts_by_layer: dict[str, int]
     versions: dict[str, str]

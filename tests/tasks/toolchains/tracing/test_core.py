@@ -195,6 +195,6 @@ def test_long_chains_of_sums_can_be_traced(tmp_path: Path, make_zoo: Any) -> Non
     model.convert()
     (weights / "w2.txt").write_text(", ".join(["1"] * 600))
     (weights / "b2.txt").write_text("0")
-    logic = trace_graph(graph_of(tmp_path))
+    logic, _ = trace_graph(graph_of(tmp_path))
     ones = np.where(np.arange(600) < 300, 1.0, -0.25)[None]
     assert logic.predict(ones).tolist() == [[-2.0]]
