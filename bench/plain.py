@@ -4,10 +4,11 @@ import sys
 import uuid
 from pathlib import Path
 
-from tasks import measuring, pipeline, verdict
+from tasks import boards, measuring, pipeline, verdict
 from tasks.gates import GateSettings
 from tasks.packaging.archive import NAME
 from tasks.records import ConvertSettings, MeasureSettings
+from tasks.remote.lease import lease
 from tasks.reporting import report
 from tasks.reporting.pictures import pictures
 from tasks.settings import store_url
@@ -22,8 +23,13 @@ def main(model: Path, data: Path) -> None:
     synthesis = pipeline.synthesize(store, toolchain, project)
     implementation = pipeline.implement(store, toolchain, synthesis)
     package = pipeline.package(store, implementation, (), model, None)
-    deployment = measuring.deploy(store, package, "twin")
-    measurement = measuring.benchmark(deployment, MeasureSettings(), uuid.uuid4().hex)
+    address, settings = boards.twin_address("twin"), MeasureSettings()
+    if address is None:
+        raise SystemExit("start it: overlayflow twin start")
+    with lease([address], "compare", duration_s=settings.deadline_s) as mine:
+        deployment = measuring.deploy(store, package, address)
+        run_id = uuid.uuid4().hex
+        measurement = measuring.benchmark(address, deployment, settings, mine.id, run_id)
     found = verdict.outputs(measurement, store.files(package.entry) / NAME)
     judged = verdict.judge(measurement, found, GateSettings())
     text = report.markdown(judged, pictures(judged, found))

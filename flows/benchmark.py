@@ -8,6 +8,7 @@ from flows.parameters import GateSettings, MeasureSettings
 from tasks import gates, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import open_store
+from tasks.leasing import leased
 from tasks.publish import publish, tell_failure
 from tasks.records import Package, Run
 from tasks.transfer import transfer
@@ -30,7 +31,7 @@ def benchmark_package(
 
     Args:
         package: package.tar.gz on the machine that runs this.
-        board: name of the board that measures.
+        board: name of the board that measures, or what it must be: kind=pynq-z2,tag=lab.
         limits: thresholds of the gates.
         measurement: how the board measures.
     """
@@ -61,7 +62,8 @@ def measure_package(
 def _measure(
     package: Package, board: str, limits: GateSettings, measurement: MeasureSettings
 ) -> Run:
-    deployment = transfer(package, board)
-    run = publish(validate(benchmark(deployment, measurement), limits))
+    with leased(board, f"measure {package.manifest.model_name}", measurement) as lease:
+        measured = benchmark(transfer(package, lease), measurement, lease)
+    run = publish(validate(measured, limits))
     gates.require(run.verdict.gates)
     return run

@@ -10,6 +10,7 @@ from tasks.benchmark import benchmark
 from tasks.caching import cached
 from tasks.convert import convert
 from tasks.implement import implement
+from tasks.leasing import leased
 from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.records import Run
@@ -39,7 +40,7 @@ def deploy_model(
     Args:
         model: Keras model file (.keras or .h5) on the machine that builds.
         data: .npz file with X_test and y_test on the machine that builds.
-        board: name of the board that measures.
+        board: name of the board that measures, or what it must be: kind=pynq-z2,tag=lab.
         conversion: how hls4ml converts the model.
         toolchain: auto, open (no vendor tools) or vivado.
         limits: thresholds of the gates between the steps.
@@ -60,8 +61,9 @@ def deploy_model(
     packaged = cached(package, pipeline.package_recipe(implementation, passed))(
         implementation, passed, model
     )
-    deployment = transfer(packaged, board)
-    measured = benchmark(deployment, measurement)
+    with leased(board, f"measure {model.name}", measurement) as lease:
+        deployment = transfer(packaged, lease)
+        measured = benchmark(deployment, measurement, lease)
     run = publish(validate(measured, limits))
     gates.require(run.verdict.gates)
     return run

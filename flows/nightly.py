@@ -5,7 +5,7 @@ from prefect.artifacts import create_table_artifact
 
 from flows.benchmark import measure_package
 from flows.parameters import GateSettings, MeasureSettings
-from tasks import registry, run_logs
+from tasks import board_block, registry, run_logs
 from tasks.caching import open_store
 from tasks.errors import OverlayflowError
 
@@ -20,14 +20,14 @@ def benchmark_nightly(
     """Measure every package again and hold it against its baseline; each has a run of its own.
 
     Args:
-        boards: names of boards; none means all that are set up on this machine.
+        boards: names of boards; none means all that are added, and the twins that run.
         projects: names of projects; none means all in the store.
         limits: thresholds of the gates.
         measurement: how the boards measure.
     """
     run_logs.set_up()
     outcomes = []
-    for package, board in registry.pairs(open_store(), boards, projects):
+    for package, board in registry.pairs(open_store(), board_block.named(boards), projects):
         try:
             run = measure_package(package, board, limits, measurement)
         except OverlayflowError as error:

@@ -3,8 +3,9 @@
 from prefect import task
 from prefect.runtime import task_run
 
-from tasks import measuring, retries, run_times
+from tasks import board_block, measuring, retries, run_times
 from tasks.records import Deployment, Measurement, MeasureSettings
+from tasks.remote.lease import Lease
 
 
 @task(
@@ -16,6 +17,7 @@ from tasks.records import Deployment, Measurement, MeasureSettings
     retry_condition_fn=retries.is_transient,
 )
 @run_times.timed
-def benchmark(deployment: Deployment, settings: MeasureSettings) -> Measurement:
+def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -> Measurement:
     """Run the benchmark on the board; never cached, since a board is not a function."""
-    return measuring.benchmark(deployment, settings, str(task_run.id))
+    address = board_block.address(deployment.board)
+    return measuring.benchmark(address, deployment, settings, lease.id, str(task_run.id))

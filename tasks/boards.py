@@ -1,13 +1,18 @@
-"""Boards by name: a twin of this machine, or one that was added with `overlayflow boards add`."""
+"""Twins of this machine as boards, and what a board must be to be taken.
+
+Boards that were added with `overlayflow boards add` are Prefect blocks: tasks/board_block.py.
+"""
 
 from pathlib import Path
+from typing import Self
 
 from board.kinds import board_kinds
 from board.twin import faults, lifecycle
 from board.twin.errors import TwinError, TwinSilentError
 from board.twin.record import HOST as LOOPBACK
 from board.twin.record import TwinRecord
-from tasks.errors import BoardError, BoardUnreachableError
+from tasks.errors import BoardError, BoardUnreachableError, InputError
+from tasks.records import Manifest, Record
 from tasks.remote.address import BoardAddress
 from tasks.settings import DEFAULT_PYNQ, board_python, home
 
@@ -94,20 +99,19 @@ def clear_faults(name: str, kind: str | None = None) -> None:
         raise _board_error(name, error) from error
 
 
-def address(name: str) -> BoardAddress:
-    """Where a board is and how to log in.
+def twin_names() -> list[str]:
+    """Names of all twins that were ever started on this machine."""
+    return lifecycle.names(twins())
+
+
+def twin_address(name: str) -> BoardAddress | None:
+    """Where a twin is and how to log in; None if there is no twin of that name.
 
     Raises:
-        BoardUnreachableError: it is a twin that does not run.
-        BoardError: there is no board of that name.
+        BoardUnreachableError: it does not run.
     """
-    if name not in lifecycle.names(twins()):
-        known = ", ".join(lifecycle.names(twins())) or "none yet"
-        raise BoardError(
-            f"no board of that name; boards: {known}",
-            where=f"board {name}",
-            remedy=f"start a twin of that name: overlayflow twin start {name}",
-        )
+    if name not in twin_names():
+        return None
     record = twin_status(name)
     if record is None:
         raise BoardUnreachableError(
@@ -124,4 +128,47 @@ def address(name: str) -> BoardAddress:
         user=record.user,
         host_key=record.host_key,
         key_file=Path(record.client_key),
+        target="twin",
     )
+
+
+class Requirement(Record):
+    """What a board must be: `kind=pynq-z2,tag=lab`.
+
+    Attributes:
+        kind: an entry of board/kinds.toml; None for any.
+        tags: that it must have, all of them.
+    """
+
+    kind: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The requirement that a text is; None if it is a board's name.
+
+        Raises:
+            InputError: it is neither.
+        """
+        if "=" not in text:
+            return None
+        pairs = [part.strip().partition("=") for part in text.split(",")]
+        kinds = [value for key, _, value in pairs if key == "kind"]
+        tags = tuple(value for key, _, value in pairs if key == "tag")
+        if len(kinds) + len(tags) < len(pairs) or len(kinds) > 1 or not all([*kinds, *tags]):
+            raise InputError(
+                f"{text!r} is neither a board's name nor a requirement",
+                where="board",
+                remedy="write a requirement as kind=pynq-z2,tag=lab",
+            )
+        return cls(kind=kinds[0] if kinds else None, tags=tags)
+
+    def fits(self, address: BoardAddress) -> bool:
+        """Whether a board is what is asked for."""
+        return self.kind in {None, address.kind} and set(self.tags) <= set(address.tags)
+
+
+def takes(address: BoardAddress, manifest: Manifest) -> bool:
+    """Whether a board can run a package, as far as it is known before it is tried."""
+    part = board_kinds()[address.kind].part
+    return part == manifest.part and address.target in {None, manifest.target}

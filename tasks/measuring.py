@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks import boards
 from tasks.errors import InputError
 from tasks.packaging.archive import NAME
 from tasks.records import Deployment, Measurement, MeasureSettings, Package
 from tasks.remote import measurement, transfer
+from tasks.remote.address import BoardAddress
 from tasks.remote.ssh import connect
 from tasks.settings import home
 from tasks.store import Store
@@ -20,20 +20,26 @@ log = logging.getLogger(__name__)
 MEGA = 1e6
 
 
-def deploy(store: Store, package: Package, board: str) -> Deployment:
+def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
     """Bring a package to a board, unless the board has it.
 
     Raises:
-        InputError: the package is for another part than the board's.
+        InputError: the package is for another part than the board's, or for real boards.
         BoardError: the board cannot be reached, or does not take it.
     """
-    address = boards.address(board)
     part = board_kinds()[address.kind].part
     if package.manifest.part != part:
         raise InputError(
             f"the package is for {package.manifest.part}, the board has {part}",
             where=address.label,
             remedy="build for that board's kind, or take another board",
+        )
+    if address.target == "twin" and package.manifest.target != "twin":
+        raise InputError(
+            "the package holds a bitstream for real boards and no fabric image, so a twin cannot "
+            "run it",
+            where=address.label,
+            remedy="take a real board, or build the design with toolchain `open`",
         )
     started = time.monotonic()
     archive = store.files(package.entry) / NAME
@@ -62,19 +68,26 @@ def _progress() -> Callable[[int, int], None]:
     return show
 
 
-def benchmark(deployment: Deployment, settings: MeasureSettings, run_id: str) -> Measurement:
+def benchmark(
+    address: BoardAddress,
+    deployment: Deployment,
+    settings: MeasureSettings,
+    lease_id: str,
+    run_id: str,
+) -> Measurement:
     """Measure a deployed package on its board.
 
     Args:
+        address: of the board that has it.
         deployment: of the package.
         settings: how to measure.
+        lease_id: of the board's lease; without a valid one the board refuses.
         run_id: names the directory of the results.
 
     Raises:
         BoardError: the board cannot be used, or the run failed there.
     """
-    address = boards.address(deployment.board)
-    return measurement.measure(address, deployment, settings, results_directory(run_id))
+    return measurement.measure(address, deployment, settings, lease_id, results_directory(run_id))
 
 
 def results_directory(run_id: str) -> Path:

@@ -454,11 +454,13 @@ class MeasureSettings(Settings):
         passes: over all test samples; their outputs must agree.
         batches: sizes of the independent runs that T(N) = a + b N is fitted to.
         deadline_s: seconds after which the benchmark is stopped.
+        wait_s: seconds to wait for a board that somebody else has.
     """
 
     passes: int = Field(default=3, ge=1)
     batches: tuple[int, ...] = (1, 4, 16, 64, 256)
     deadline_s: float = Field(default=600.0, gt=0)
+    wait_s: float = Field(default=3600.0, ge=0)
 
 
 class Run(Record):

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterator, Sequence
 
-from board.kinds import board_kinds
-from board.twin import lifecycle
 from tasks import boards
 from tasks.errors import GateError, OverlayflowError, StoreError
 from tasks.records import Package, Record, Run
+from tasks.remote.address import BoardAddress
 from tasks.store import Store
 
 log = logging.getLogger(__name__)
@@ -40,28 +39,21 @@ def packages(store: Store) -> Iterator[Package]:
 
 
 def pairs(
-    store: Store, board_names: Sequence[str], projects: Sequence[str]
+    store: Store, addresses: Sequence[BoardAddress], projects: Sequence[str]
 ) -> Iterator[tuple[Package, str]]:
-    """Packages, and boards that have the part they are built for.
+    """Packages, and names of boards that take them.
 
     Args:
         store: of the packages.
-        board_names: only these boards; none means all.
+        addresses: of the boards.
         projects: only packages of these projects; none means all.
-
-    Raises:
-        BoardError: a board is not known, or is a twin that is off.
     """
-    parts = {
-        name: board_kinds()[boards.address(name).kind].part
-        for name in board_names or lifecycle.names(boards.twins())
-    }
     for package in packages(store):
         if projects and package.manifest.project_name not in projects:
             continue
-        for name, part in parts.items():
-            if package.manifest.part == part:
-                yield package, name
+        for address in addresses:
+            if boards.takes(address, package.manifest):
+                yield package, address.name
 
 
 def passed(run: Run) -> Outcome:

@@ -2,20 +2,21 @@
 
 from prefect import task
 
-from tasks import measuring, retries, run_times
+from tasks import board_block, measuring, retries, run_times
 from tasks.caching import open_store
 from tasks.records import Deployment, Package
+from tasks.remote.lease import Lease
 
 
 @task(
     name="transfer",
-    task_run_name="transfer {package.manifest.project_name} to {board}",
+    task_run_name="transfer {package.manifest.project_name} to {lease.board}",
     retries=retries.RETRIES,
     retry_delay_seconds=retries.BACKOFF,
     retry_jitter_factor=retries.JITTER,
     retry_condition_fn=retries.is_transient,
 )
 @run_times.timed
-def transfer(package: Package, board: str) -> Deployment:
+def transfer(package: Package, lease: Lease) -> Deployment:
     """Send a package over SFTP, unless the board has it, and verify it there."""
-    return measuring.deploy(open_store(), package, board)
+    return measuring.deploy(open_store(), package, board_block.address(lease.board))

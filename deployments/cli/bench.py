@@ -16,7 +16,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "measured there and held against the C simulation's outputs that it carries.",
     )
     parser.add_argument("package", type=Path, help="package.tar.gz")
-    parser.add_argument("--board", default="twin", help="board that measures (%(default)s)")
+    parser.add_argument(
+        "--board", default="twin", help="board that measures, or kind=...,tag=... (%(default)s)"
+    )
     add_gates(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -28,7 +30,10 @@ def run(arguments: Namespace) -> int:
     from tasks.packaging import archive
 
     archive.read_manifest(arguments.package)
-    boards.address(arguments.board)
+    if boards.twin_address(arguments.board) is None:
+        from tasks import board_block
+
+        board_block.matching(arguments.board)
     from flows.benchmark import benchmark_package
     from tasks.gates import GateSettings
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from deployments.cli import (
     baseline,
     bench,
+    boards,
     doctor,
     history,
     report,
@@ -33,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
         "--data examples/digits/digits.npz --board twin",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, sweep, bench, server, twin, store, history, baseline, report, doctor):
+    for module in (
+        *(run, sweep, bench, server, twin, boards, store, history, baseline, report, doctor),
+    ):
         module.add(commands)
     return top
 

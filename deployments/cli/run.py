@@ -25,7 +25,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("model", type=Path, help="Keras model, .keras or .h5")
     parser.add_argument("--data", type=Path, required=True, help=".npz with X_test and y_test")
-    parser.add_argument("--board", default="twin", help="board that measures (%(default)s)")
+    parser.add_argument(
+        "--board", default="twin", help="board that measures, or kind=...,tag=... (%(default)s)"
+    )
     parser.add_argument(
         "--toolchain",
         choices=("auto", "open", "vivado"),
@@ -137,7 +139,10 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
     pipeline.convert_recipe(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
     choose(arguments.toolchain)
-    boards.address(arguments.board)
+    if boards.twin_address(arguments.board) is None:
+        from tasks import board_block
+
+        board_block.matching(arguments.board)
 
 
 def show(outcome: "Run", *, as_json: bool) -> None:

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from tasks.records import Record
+from tasks.records import Record, Target
 
 
 class HostKey(Record):
@@ -55,21 +56,16 @@ def _canonical_line(line: str) -> str:
     return HostKey.parse(line).line
 
 
-class BoardAddress(Record):
-    """One board, as SSH reaches it.
+class SshHost(Record):
+    """A machine, as SSH reaches it.
 
     Attributes:
-        name: what people call it.
-        kind: an entry of board/kinds.toml.
-        host_key: the pinned public key, `ssh-ed25519 AAAA...`; None until the board is pinned.
+        host_key: the pinned public key, `ssh-ed25519 AAAA...`; None until it is pinned.
         key_file: a private key without a passphrase; one with a passphrase belongs in the agent.
         use_agent: whether the keys of the user's SSH agent are tried.
         password: for the login, where no key is accepted, and for sudo.
-        directory: of overlayflow on the board, absolute or relative to the user's home.
     """
 
-    name: str
-    kind: str
     host: str
     port: int = Field(default=22, ge=1, le=65535)
     user: str = "xilinx"
@@ -77,9 +73,46 @@ class BoardAddress(Record):
     key_file: Path | None = None
     use_agent: bool = False
     password: SecretStr | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+    @property
+    def pinning(self) -> str:
+        """The command that pins its host key."""
+        return "overlayflow boards add ... --jump"
+
+
+class BoardAddress(SshHost):
+    """One board.
+
+    Attributes:
+        name: what people call it.
+        kind: an entry of board/kinds.toml.
+        directory: of overlayflow on the board, absolute or relative to the user's home.
+        tags: words that people choose boards by.
+        jump: the host that leads to the board, where there is no direct way.
+        target: what packages the board runs; None if not known before one is tried.
+    """
+
+    name: str
+    kind: str
     directory: str = "overlayflow"
+    tags: tuple[str, ...] = ()
+    jump: SshHost | None = None
+    target: Target | None = None
 
     @property
     def label(self) -> str:
         """How messages name the board."""
-        return f"board {self.name} ({self.user}@{self.host}:{self.port})"
+        return f"board {self.name} ({super().label})"
+
+    @property
+    def pinning(self) -> str:
+        """The command that pins its host key."""
+        return (
+            f"overlayflow boards add {shlex.quote(self.name)} --kind {shlex.quote(self.kind)} "
+            f"--host {shlex.quote(self.host)} --port {self.port}"
+        )

@@ -8,13 +8,13 @@ import paramiko
 from paramiko.pkey import UnknownKeyType
 
 from tasks.errors import LoginError
-from tasks.remote.address import BoardAddress
+from tasks.remote.address import SshHost
 from tasks.remote.failures import reason, unreachable
 
 Attempt = Callable[[paramiko.Transport], list[str]]
 
 
-def attempts(address: BoardAddress) -> Iterator[tuple[str, Attempt]]:
+def attempts(address: SshHost) -> Iterator[tuple[str, Attempt]]:
     """The ways to log in that the address allows, each with its name for messages.
 
     Raises:

@@ -18,8 +18,9 @@ from tasks.remote.ssh import Connection, connect
 log = logging.getLogger(__name__)
 
 RESULTS = ("y_hw.npy", "results.json")
+RUN = "run-"
 # What board/runner.py exits with.
-BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED = 3, 4, 5, 6, 7
+BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED, STALE = 3, 4, 5, 6, 7, 9
 
 
 class Figures(BaseModel):
@@ -43,7 +44,11 @@ class Figures(BaseModel):
 
 
 def measure(
-    address: BoardAddress, deployment: Deployment, settings: MeasureSettings, out: Path
+    address: BoardAddress,
+    deployment: Deployment,
+    settings: MeasureSettings,
+    lease_id: str,
+    out: Path,
 ) -> Measurement:
     """Run the benchmark of a deployed package.
 
@@ -51,19 +56,20 @@ def measure(
         address: of the board that has the package.
         deployment: of the package.
         settings: how to measure.
+        lease_id: of the board's lease.
         out: gets y_hw.npy and results.json.
 
     Raises:
-        BoardBusyError: another run has the board.
+        BoardBusyError: the lease is over: somebody else has the board.
         BoardUnreachableError: the connection was lost.
         BoardError: the board does not take the package.
         BenchmarkError: the run failed on the board or did not end in time.
     """
     run_id = uuid.uuid4().hex
-    remote_out = str(PurePosixPath(deployment.directory).parents[1] / f"run-{run_id}")
+    remote_out = str(PurePosixPath(deployment.directory).parents[1] / f"{RUN}{run_id}")
     out.mkdir(parents=True, exist_ok=True)
     runner = program.Program(
-        argv=_command(remote_out, run_id, settings),
+        argv=_command(remote_out, run_id, lease_id, settings),
         directory=deployment.directory,
         environment={"XILINX_XRT": board_kinds()[address.kind].xrt},
         profile=board_kinds()[address.kind].environment_file or None,
@@ -79,9 +85,12 @@ def measure(
     return _measurement(deployment, out)
 
 
-def _command(remote_out: str, run_id: str, settings: MeasureSettings) -> tuple[str, ...]:
+def _command(
+    remote_out: str, run_id: str, lease_id: str, settings: MeasureSettings
+) -> tuple[str, ...]:
     return (
         *("python3", "-m", "board.runner", "--out", remote_out, "--run-id", run_id),
+        *("--lease", lease_id),
         *("--passes", str(settings.passes)),
         *("--batches", ",".join(map(str, settings.batches))),
         *("--deadline", str(settings.deadline_s)),
@@ -113,6 +122,7 @@ def _run(connection: Connection, runner: program.Program, settings: MeasureSetti
 def _failure(where: str, status: int, event: dict[str, Any], stderr: str) -> BoardError:
     kinds: dict[int, type[BoardError]] = {
         BUSY: BoardBusyError,
+        STALE: BoardBusyError,
         WRONG_TARGET: BoardError,
         DAMAGED: BoardError,
         NO_BOARD: BoardError,
@@ -125,9 +135,12 @@ def _failure(where: str, status: int, event: dict[str, Any], stderr: str) -> Boa
 
 
 def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
-    """Results stay on the host; a board that is gone keeps them until it is pruned by hand."""
+    """Remove the results, and those of runs whose board was gone: it has one run at a time."""
     above = str(PurePosixPath(remote_out).parent)  # the user's own: a pid file is written there
-    remove = program.Program(argv=("rm", "-rf", "--", remote_out), directory=above, root=root)
+    found = ("find", above, "-maxdepth", "1", "-name", f"{RUN}*")
+    remove = program.Program(
+        argv=(*found, "-exec", "rm", "-rf", "--", "{}", "+"), directory=above, root=root
+    )
     try:
         program.run(connection, remove, deadline_s=30, on_line=log.info)
     except BoardError as error:

@@ -120,7 +120,7 @@ def json_lines(
 def _start(
     connection: Connection, program: Program, pid_file: str, deadline_s: float
 ) -> paramiko.Channel:
-    sudo, password = _sudo(connection) if program.root else ([], b"")
+    prefix, password = sudo(connection) if program.root else ([], b"")
     spec = {
         "argv": program.argv,
         "directory": program.directory,
@@ -132,7 +132,7 @@ def _start(
         "lifeline_grace_s": LIFELINE_GRACE_S,
         "term_grace_s": TERM_GRACE_S,
     }
-    channel = connection.start([*sudo, *_guard(spec)])
+    channel = connection.start([*prefix, *_guard(spec)])
     with connection.reaching("handing sudo the password"):
         # The guard drops the line if sudo has not asked for it.
         channel.sendall(password)
@@ -149,7 +149,7 @@ def _guard(spec: Mapping[str, object]) -> list[str]:
     return ["python3", "-c", text, json.dumps(spec)]
 
 
-def _sudo(connection: Connection) -> tuple[list[str], bytes]:
+def sudo(connection: Connection) -> tuple[list[str], bytes]:
     """What to put before a command to run it as root, and what sudo then reads.
 
     Raises:
@@ -223,9 +223,9 @@ def _stop(connection: Connection, channel: paramiko.Channel, pid_file: str, *, r
             return
     try:
         with connect(connection.address, timeout_s=_RECONNECT_S) as fresh:
-            sudo, password = _sudo(fresh) if root else ([], b"")
+            prefix, password = sudo(fresh) if root else ([], b"")
             spec = {"stop": pid_file, "within_s": LIFELINE_GRACE_S + TERM_GRACE_S}
-            fresh.execute([*sudo, *_guard(spec)], stdin=password)
+            fresh.execute([*prefix, *_guard(spec)], stdin=password)
     except BoardError as error:
         logger.warning(
             "%s: the program could not be ended (%s); it ends when the board notices that its "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import paramiko
 
 from tasks.errors import BoardError, BoardUnreachableError, HostKeyError
-from tasks.remote.address import BoardAddress, HostKey
+from tasks.remote.address import BoardAddress, HostKey, SshHost
 from tasks.remote.failures import reason, unreachable
 from tasks.remote.login import accepts, attempts, refused
 
@@ -131,43 +131,72 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
 
     Args:
         address: of the board.
-        timeout_s: for each of: TCP connection, SSH handshake, login.
+        timeout_s: for each of: TCP connection, SSH handshake, login; on a jump host too.
 
     Raises:
         BoardUnreachableError: off, no route, no answer.
         HostKeyError: the host key is not the pinned one, or none is pinned.
         LoginError: the board takes none of the keys and passwords of the address.
     """
-    pinned = HostKey.parse(address.host_key) if address.host_key else None
-    tried: list[str] = []
-    # A connection for every attempt: paramiko asks for the login service anew each time, at which
-    # asyncssh hangs up, and OpenSSH hangs up after six refusals.
-    for name, attempt in attempts(address):
-        with _handshake(address.host, address.port, pinned, timeout_s, address.label) as transport:
-            _check_host_key(_host_key(transport), pinned, address)
-            if accepts(transport, attempt, address.label):
-                transport.set_keepalive(_KEEPALIVE_S)
-                yield Connection(address, transport)
-                return
-            tried.append(name)
-    raise refused(tried, address.label)
+    with (
+        _jumped(address.jump, timeout_s) as via,
+        _logged_in(address, via, timeout_s) as transport,
+    ):
+        yield Connection(address, transport)
 
 
-def fetch_host_key(host: str, port: int = 22, *, timeout_s: float = 10.0) -> HostKey:
+def fetch_host_key(
+    host: str, port: int = 22, *, jump: SshHost | None = None, timeout_s: float = 10.0
+) -> HostKey:
     """The host key that a board shows now, to be confirmed by a person and pinned.
 
     Raises:
         BoardUnreachableError: off, no route, no answer.
     """
-    with _handshake(host, port, None, timeout_s, f"{host}:{port}") as transport:
+    with (
+        _jumped(jump, timeout_s) as via,
+        _handshake(SshHost(host=host, port=port), via, timeout_s, f"{host}:{port}") as transport,
+    ):
         return _host_key(transport)
 
 
 @contextlib.contextmanager
-def _handshake(
-    host: str, port: int, pinned: HostKey | None, timeout_s: float, where: str
+def _jumped(jump: SshHost | None, timeout_s: float) -> Iterator[paramiko.Transport | None]:
+    """The connection to the jump host, if there is one."""
+    if jump is None:
+        yield None
+    else:
+        with _logged_in(jump, None, timeout_s) as transport:
+            yield transport
+
+
+@contextlib.contextmanager
+def _logged_in(
+    host: SshHost, via: paramiko.Transport | None, timeout_s: float
 ) -> Iterator[paramiko.Transport]:
-    transport = paramiko.Transport(_open_socket(host, port, timeout_s, where))
+    tried: list[str] = []
+    # A connection for every attempt: paramiko asks for the login service anew each time, at which
+    # asyncssh hangs up, and OpenSSH hangs up after six refusals.
+    for name, attempt in attempts(host):
+        with _handshake(host, via, timeout_s, host.label) as transport:
+            _check_host_key(_host_key(transport), host)
+            if accepts(transport, attempt, host.label):
+                transport.set_keepalive(_KEEPALIVE_S)
+                yield transport
+                return
+            tried.append(name)
+    raise refused(tried, host.label)
+
+
+@contextlib.contextmanager
+def _handshake(
+    host: SshHost, via: paramiko.Transport | None, timeout_s: float, where: str
+) -> Iterator[paramiko.Transport]:
+    pinned = HostKey.parse(host.host_key) if host.host_key else None
+    if via is None:
+        transport = paramiko.Transport(_open_socket(host.host, host.port, timeout_s, where))
+    else:
+        transport = paramiko.Transport(_open_channel(via, host, timeout_s, where))
     # Errors are raised; paramiko would also log each with a traceback.
     transport.set_log_channel(_PARAMIKO_LOG)
     logging.getLogger(_PARAMIKO_LOG).setLevel(logging.CRITICAL)
@@ -209,6 +238,18 @@ def _open_socket(host: str, port: int, timeout_s: float, where: str) -> socket.s
     return sock
 
 
+def _open_channel(
+    via: paramiko.Transport, host: SshHost, timeout_s: float, where: str
+) -> paramiko.Channel:
+    """A way to a host that only the jump host sees."""
+    try:
+        return via.open_channel(
+            "direct-tcpip", (host.host, host.port), ("127.0.0.1", 0), timeout=timeout_s
+        )
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise unreachable(where, f"the jump host cannot reach it: {reason(error)}") from error
+
+
 def _pinned_first(pinned: HostKey, key_types: Sequence[str]) -> tuple[str, ...]:
     """Asks for the kind of key that is pinned, so that a board with several shows that one."""
     wanted = (
@@ -222,21 +263,18 @@ def _host_key(transport: paramiko.Transport) -> HostKey:
     return HostKey(algorithm=key.get_name(), blob=key.get_base64())
 
 
-def _check_host_key(shown: HostKey, pinned: HostKey | None, address: BoardAddress) -> None:
-    add = (
-        f"overlayflow boards add {shlex.quote(address.name)} --kind {shlex.quote(address.kind)} "
-        f"--host {shlex.quote(address.host)} --port {address.port}"
-    )
-    if pinned is None:
+def _check_host_key(shown: HostKey, host: SshHost) -> None:
+    if host.host_key is None:
         raise HostKeyError(
             f"its host key is not pinned; it shows {shown.fingerprint}",
-            where=address.label,
-            remedy=f"compare the fingerprint with the board's own, then pin it: {add}",
+            where=host.label,
+            remedy=f"compare the fingerprint with its own, then pin it: {host.pinning}",
         )
+    pinned = HostKey.parse(host.host_key)
     if shown != pinned:
         raise HostKeyError(
             f"the host key has changed: pinned {pinned.fingerprint}, shown {shown.fingerprint}",
-            where=address.label,
-            remedy="this is another machine, or the board was installed anew. If you know that it "
-            f"was, remove it with `overlayflow boards remove` and pin the new key: {add}",
+            where=host.label,
+            remedy="this is another machine, or it was installed anew. If you know that it was, "
+            f"remove it with `overlayflow boards remove` and pin the new key: {host.pinning}",
         )

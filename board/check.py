@@ -1,0 +1,103 @@
+"""Tells what this board is and has, as one JSON line.
+
+The host sends this file's text over SSH, through board/guard.py and as root where the board lets
+it: `python3 -c TEXT PROFILE`, PROFILE being the file that sets up pynq's environment. With a second
+argument, `overlay`, it also loads PYNQ's base overlay.
+
+Facts that this board does not tell are null; pynq_error says why pynq could not be asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PYNQ_BOARD = Path("/proc/device-tree/chosen/pynq_board")  # as PYNQ's images set it
+MODEL = Path("/proc/device-tree/model")
+
+
+def main() -> None:
+    """Print the facts."""
+    facts = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "root": os.geteuid() == 0,
+        "profile": os.access(sys.argv[1], os.R_OK),
+        "twin": os.environ.get("OVERLAYFLOW_TWIN_KIND"),
+        "board": text(PYNQ_BOARD),
+        "model": text(MODEL),
+        "disk_free_bytes": disk_free(),
+        "cma_total_kb": memory("CmaTotal"),
+        "cma_free_kb": memory("CmaFree"),
+        "temperature_c": temperature(),
+        "now": time.time(),
+        "pynq": None,
+        "pynq_error": None,
+        "device": None,
+        "fclk0_mhz": None,
+        "overlay": None,
+    }
+    facts.update(of_pynq("overlay" in sys.argv[2:]))
+    sys.stdout.write(json.dumps(facts) + "\n")
+
+
+def text(path: Path) -> str | None:
+    """A device tree's string."""
+    try:
+        return path.read_text("utf-8", "replace").strip("\0\n ")
+    except OSError:
+        return None
+
+
+def disk_free() -> int:
+    """Bytes that the file system of the current directory has left."""
+    found = os.statvfs(".")
+    return found.f_bavail * found.f_frsize
+
+
+def memory(name: str) -> int | None:
+    """A figure of /proc/meminfo in kB; None for one that is 0, as on machines without CMA."""
+    for line in (text(Path("/proc/meminfo")) or "").splitlines():
+        key, _, rest = line.partition(":")
+        if key == name:
+            return int(rest.split()[0]) or None
+    return None
+
+
+def temperature() -> float | None:
+    """Of the chip in degrees Celsius, by the XADC or the system monitor."""
+    for device in Path("/sys/bus/iio/devices").glob("iio:device*"):
+        for raw in sorted(device.glob("in_temp*_raw")):
+            stem = str(raw)[: -len("raw")]
+            with contextlib.suppress(OSError, ValueError):
+                offset = float(Path(stem + "offset").read_text("ascii"))
+                scale = float(Path(stem + "scale").read_text("ascii"))
+                return (float(raw.read_text("ascii")) + offset) * scale / 1000
+    return None
+
+
+def of_pynq(load_overlay: bool) -> dict[str, Any]:
+    """What pynq says of itself and of the fabric."""
+    facts: dict[str, Any] = {}
+    try:
+        import pynq
+
+        facts["pynq"] = pynq.__version__
+        facts["device"] = pynq.Device.active_device.name
+        facts["fclk0_mhz"] = float(pynq.Clocks.fclk0_mhz)
+        if load_overlay:
+            base = pynq.Overlay("base.bit")
+            facts["overlay"] = {"loaded": base.is_loaded(), "parts": len(base.ip_dict)}
+    except Exception as error:  # noqa: BLE001  # pynq raises what it likes: the host is told
+        facts["pynq_error"] = f"{type(error).__name__}: {error}"
+    return facts
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""overlayflow boards: the boards that flows may use, and who has them."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.cli.output import add_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from tasks.records import Record
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments of all verbs."""
+    top = commands.add_parser(
+        "boards",
+        help="add, list, check and lease boards",
+        description="Boards are Prefect blocks, so that every machine of a team knows them; twins "
+        "of this machine need not be added.",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_add(verbs)
+    for verb, text in (
+        ("list", "list the boards and the twins that run"),
+        ("show", "show a board, and who has it"),
+        ("check", "check boards, side by side: reachable, login, pynq, kind, space, clock"),
+        ("remove", "forget a board; nothing on it is changed"),
+        ("lease", "keep the flows off a board while you work on it"),
+        ("release", "give back what you leased"),
+    ):
+        parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if verb == "check":
+            parser.add_argument("name", nargs="*", help="of a board (all)")
+            parser.add_argument(
+                "--overlay", action="store_true",
+                help="also load PYNQ's base overlay; it replaces the design that is loaded",
+            )  # fmt: skip
+        elif verb != "list":
+            parser.add_argument("name", help="of a board")
+        if verb == "lease":
+            parser.add_argument(
+                "--for", dest="duration_s", type=duration, required=True, metavar="TIME",
+                help="how long at most: 90s, 30m, 2h, 1d",
+            )  # fmt: skip
+            parser.add_argument("--why", required=True, help="what for; others read it")
+        add_json(parser)
+    top.set_defaults(run=run)
+
+
+def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
+    parser = verbs.add_parser(
+        "add",
+        help="add a board, and pin its host key",
+        description="Shows the fingerprint of the board's host key, asks whether it is the right "
+        "one, logs in once, and saves the board.",
+        epilog="Example: overlayflow boards add lab-1 --kind pynq-z2 --host 192.168.2.99 "
+        "--ask-password --tag lab",
+    )
+    parser.add_argument("name", help="lower-case letters, digits and dashes")
+    parser.add_argument("--kind", required=True, help="an entry of board/kinds.toml")
+    parser.add_argument("--host", required=True, help="name or address")
+    parser.add_argument("--port", type=int, default=22, help="(%(default)s)")
+    parser.add_argument("--user", default="xilinx", help="(%(default)s)")
+    parser.add_argument("--key", type=Path, help="private key without a passphrase")
+    parser.add_argument("--agent", action="store_true", help="use the keys of the SSH agent")
+    password = parser.add_mutually_exclusive_group()
+    password.add_argument("--ask-password", action="store_true", help="for login and sudo")
+    password.add_argument("--password-stdin", action="store_true", help="read it from stdin")
+    parser.add_argument("--tag", action="append", default=[], help="may be repeated")
+    parser.add_argument(
+        "--jump", metavar="USER@HOST[:PORT]", help="host that leads to the board; same key or agent"
+    )
+    trust = parser.add_mutually_exclusive_group()
+    trust.add_argument("--yes", action="store_true", help="pin whatever key it shows now")
+    trust.add_argument(
+        "--fingerprint", action="append", default=[], metavar="SHA256:...",
+        help="pin only this key, and ask nothing; once more for the jump host's",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Do what the verb says."""
+    if arguments.verb == "add":
+        from deployments.cli.boards_add import add_board
+
+        _print(arguments, *add_board(arguments))
+        return 0
+    if arguments.verb == "check":
+        return _check(arguments)
+    if arguments.verb == "list":
+        return _list(arguments)
+    _print(arguments, *_VERBS[arguments.verb](arguments))
+    return 0
+
+
+def _print(arguments: Namespace, record: "Record", text: str) -> None:
+    if arguments.json:
+        print_json(record)
+    else:
+        print(text)
+
+
+def _list(arguments: Namespace) -> int:
+    from deployments.cli.boards_add import ShownBoard, shown
+    from tasks import board_block
+    from tasks.records import Record
+
+    class Boards(Record):
+        """What --json prints."""
+
+        boards: tuple[ShownBoard, ...]
+
+    found = [shown(address) for address in board_block.addresses()]
+    if arguments.json:
+        print_json(Boards(boards=tuple(found)))
+    elif not found:
+        print(
+            "no boards yet; start a twin with: overlayflow twin start, or: overlayflow boards add"
+        )
+    else:
+        rows = [(each.name, each.kind, each.where, " ".join(each.tags)) for each in found]
+        print_table("boards", ("name", "kind", "where", "tags"), rows)
+    return 0
+
+
+def _show(arguments: Namespace) -> "tuple[Record, str]":
+    from deployments.cli.boards_add import ShownBoard, shown
+    from tasks import board_block
+    from tasks.records import Record
+    from tasks.remote import lease
+    from tasks.remote.lease import LeaseState
+
+    class Shown(Record):
+        """What --json prints."""
+
+        board: ShownBoard
+        lease: LeaseState
+
+    address = board_block.address(arguments.name)
+    state = lease.show(address)
+    board = shown(address)
+    who = "free" if state.free or state.lease is None else f"taken: {state.lease.words}"
+    lines = [f"{name}: {value}" for name, value in board.facts() if value]
+    return Shown(board=board, lease=state), "\n".join([*lines, f"lease: {who}"])
+
+
+def _check(arguments: Namespace) -> int:
+    from functools import partial
+
+    from tasks import board_block
+    from tasks.records import Record
+    from tasks.remote.check import BoardCheck, check
+    from tasks.side_by_side import side_by_side
+
+    class Checks(Record):
+        """What --json prints."""
+
+        boards: tuple[BoardCheck, ...]
+
+    addresses = board_block.named(arguments.name)
+    calls = {each.name: partial(check, each, overlay=arguments.overlay) for each in addresses}
+    checks = tuple(each for each in side_by_side(calls).values() if isinstance(each, BoardCheck))
+    if arguments.json:
+        print_json(Checks(boards=checks))
+    else:
+        for each in checks:
+            rows = [
+                ("ok" if found.ok else "FAILED", found.name, found.detail,
+                 "" if found.ok else found.remedy)
+                for found in each.findings
+            ]  # fmt: skip
+            print_table(f"{each.board} ({each.kind})", ("", "what", "found", "to mend it"), rows)
+    return 0 if checks and all(each.ok for each in checks) else 2
+
+
+def _remove(arguments: Namespace) -> "tuple[Record, str]":
+    from deployments.cli.boards_add import shown
+    from tasks import board_block
+
+    board = shown(board_block.address(arguments.name))
+    board_block.remove(arguments.name)
+    return board, f"board {arguments.name} is forgotten"
+
+
+def _lease(arguments: Namespace) -> "tuple[Record, str]":
+    from tasks import board_block
+    from tasks.remote import lease
+
+    address = board_block.address(arguments.name)
+    mine = lease.reserve(address, arguments.why, arguments.duration_s)
+    return mine, (
+        f"board {mine.board} is yours: {mine.words}\n"
+        f"give it back with: overlayflow boards release {mine.board}"
+    )
+
+
+def _release(arguments: Namespace) -> "tuple[Record, str]":
+    from tasks import board_block
+    from tasks.remote import lease
+
+    address = board_block.address(arguments.name)
+    released = lease.release(address)
+    state = lease.LeaseState(board=address.name, lease=released, heard_s=None, free=True)
+    what = "nothing was leased" if released is None else f"released: {released.words}"
+    return state, f"board {address.name}: {what}"
+
+
+_VERBS = {"show": _show, "remove": _remove, "lease": _lease, "release": _release}
+
+
+def duration(text: str) -> float:
+    """Seconds of a text like 90s, 30m, 2h or 1d."""
+    try:
+        seconds = float(text[:-1]) * UNITS_S[text[-1:]]
+    except (ValueError, KeyError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d")
+    return seconds
