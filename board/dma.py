@@ -107,8 +107,8 @@ class Dma:
         """
         try:
             # The receiver first: results may come before the last word has gone.
-            self._receive.transfer(target)
-            self._send.transfer(source)
+            self._start("receive", self._receive, target)
+            self._start("send", self._send, source)
             self._wait("send", timeout_s)
             self._wait("receive", timeout_s)
             self._send.wait()
@@ -157,6 +157,12 @@ class Dma:
         while self._mmio.read(address) & bit:
             if time.monotonic() > deadline:
                 raise DmaTimeoutError("the DMA does not " + what, self.registers())
+
+    def _start(self, name: str, channel: Any, buffer: Any) -> None:
+        try:
+            channel.transfer(buffer)
+        except RuntimeError as error:  # pynq's: an error in the other channel halted both
+            raise DmaError(f"the DMA failed to {name}: {error}", self.registers()) from error
 
     def _wait(self, channel: str, timeout_s: float) -> None:
         """Poll until a channel is idle: without pause at first, then ever more gently.

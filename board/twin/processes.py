@@ -28,16 +28,18 @@ def group_runs(group: int) -> bool:
 
 
 def kill_all(home: Path) -> None:
-    """Kill every process of a twin, by its home directory, and wait until none is left."""
-    mark = b"HOME=" + os.fsencode(home)
-    while True:
-        pids = [pid for pid in _pids() if mark in _environment(pid) and _live(pid)]
-        if not pids:
-            return
+    """Kill every process of a twin, and wait until none is left."""
+    while pids := processes_of(home):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_POLL_S)
+
+
+def processes_of(home: Path) -> list[int]:
+    """Pids of all that runs on a twin, in whatever group or session, by its home directory."""
+    mark = b"HOME=" + os.fsencode(home)
+    return [pid for pid in _pids() if mark in _environment(pid) and _live(pid)]
 
 
 def _environment(pid: int) -> set[bytes]:

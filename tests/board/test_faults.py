@@ -1,0 +1,303 @@
+"""What goes wrong on a board ends in the right error, leaves the board free, and can be retried."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from board.twin import faults, lifecycle
+from board.twin.errors import TwinError
+from board.twin.processes import processes_of
+from board.twin.record import TwinDirectory
+from tasks.errors import BenchmarkError, BoardError, BoardUnreachableError, LoginError
+from tasks.records import Deployment, Measurement, MeasureSettings
+from tasks.remote import measurement, transfer
+from tasks.remote.address import BoardAddress
+from tasks.remote.lease import lease
+from tasks.remote.program import Program
+from tasks.remote.program import run as run_program
+from tasks.remote.ssh import connect
+from tests.tasks import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.board.conftest import OnBoard
+
+pytestmark = pytest.mark.slow
+
+NAME = "faulty"
+SETTINGS = MeasureSettings(passes=1, batches=(1, 4), deadline_s=60)
+PADDING = 1_500_000
+
+
+@dataclass(frozen=True)
+class Board:
+    """A twin, and the steps of a flow on it.
+
+    Attributes:
+        state: directory of the twin.
+        address: as a flow knows it.
+        archive: a package.
+        out: where results come to.
+    """
+
+    state: Path
+    address: BoardAddress
+    archive: Path
+    out: Path
+
+    def fault(self, kind: str, value: str = "") -> None:
+        faults.set_fault(self.state, NAME, kind, value)
+
+    def clear(self) -> None:
+        faults.clear_faults(self.state, NAME)
+
+    def deploy(self, on_progress: Callable[[int, int], None] | None = None) -> transfer.Deployed:
+        digest = hashlib.sha256(self.archive.read_bytes()).hexdigest()
+        with connect(self.address, timeout_s=30) as connection:
+            return transfer.deploy(connection, self.archive, digest, on_progress=on_progress)
+
+    def measure(self) -> Measurement:
+        """Deploy and measure under a lease, as the flow does."""
+        with lease([self.address], "test", duration_s=300) as held:
+            directory = self.deploy().directory
+            deployment: Deployment = samples.measurement().deployment
+            deployment = deployment.model_copy(update={"directory": directory})
+            return measurement.measure(self.address, deployment, SETTINGS, held.id, self.out)
+
+    def is_clean(self) -> bool:
+        """Whether nothing of a run is left: no process, no results, no lease."""
+        home = TwinDirectory(self.state / NAME).home
+        deadline = time.monotonic() + 20
+        while processes_of(home) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with lease([self.address], "see whether it is free", duration_s=10):
+            pass
+        return not processes_of(home) and not list(home.glob("overlayflow/run-*"))
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, board_python: Path) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("twins")
+    lifecycle.start(directory, NAME, python=board_python)
+    yield directory
+    lifecycle.stop(directory, NAME)
+
+
+@pytest.fixture
+def board(state: Path, on_board: OnBoard, tmp_path: Path) -> Iterator[Board]:
+    record = TwinDirectory(state / NAME).running()
+    assert record is not None
+    address = BoardAddress(
+        name=NAME,
+        kind=record.kind,
+        host=record.host,
+        port=record.port,
+        user=record.user,
+        host_key=record.host_key,
+        key_file=Path(record.client_key),
+        password=SecretStr("xilinx"),
+    )
+    archive = tmp_path / "package.tar.gz"
+    pack(on_board.package, archive)
+    yield Board(state, address, archive, tmp_path / "results")
+    faults.clear_faults(state, NAME)
+
+
+def pack(package: Path, archive: Path) -> None:
+    """Make a package of what lies on a board, long enough for a link to break on the way."""
+    (package / "padding").write_bytes(os.urandom(PADDING))
+    manifest = json.loads((package / "manifest.json").read_text())
+    paths = sorted(path for path in package.rglob("*") if path.is_file())
+    contents = {str(path.relative_to(package)): path.read_bytes() for path in paths}
+    del contents["manifest.json"]
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in contents.items()
+    }
+    contents["manifest.json"] = json.dumps(manifest).encode()
+    with tarfile.open(archive, "w:gz", compresslevel=0) as file:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            file.addfile(member, io.BytesIO(content))
+
+
+def test_a_board_behind_a_link_that_is_too_slow_is_unreachable_for_now(board: Board) -> None:
+    board.fault("slow-link", "200")
+    with (
+        pytest.raises(BoardUnreachableError, match="within 1 s") as raised,
+        connect(board.address, timeout_s=1),
+    ):
+        pass
+    assert raised.value.transient
+    board.fault("slow-link", "20_000_000")
+    assert board.deploy().sent_bytes == board.archive.stat().st_size
+    assert board.is_clean()
+
+
+def test_a_transfer_goes_on_where_the_link_broke(board: Board) -> None:
+    board.fault("drop-link", str(PADDING // 2))
+    with pytest.raises(BoardUnreachableError, match="lost while sending") as raised:
+        board.deploy()
+    assert raised.value.transient
+    board.clear()
+    assert 0 < board.deploy().sent_bytes < board.archive.stat().st_size
+    assert board.is_clean()
+
+
+def test_a_user_without_sudo_is_told_so(board: Board) -> None:
+    home = str(TwinDirectory(board.state / NAME).home)
+    program = Program(argv=("id",), directory=home, root=True)
+    board.fault("refuse-sudo")
+    with connect(board.address) as connection:
+        with pytest.raises(LoginError, match="not in the sudoers file") as raised:
+            run_program(connection, program, deadline_s=30, on_line=print)
+        assert not raised.value.transient
+        board.clear()
+        assert run_program(connection, program, deadline_s=30, on_line=print).status == 0
+    assert board.is_clean()
+
+
+def test_a_full_disk_is_seen_before_anything_is_sent(board: Board) -> None:
+    board.fault("full-disk")
+    with pytest.raises(BoardError, match=r"not enough space|No space left") as raised:
+        board.deploy()
+    assert "free space on the board" in raised.value.remedy
+    board.clear()
+    assert board.deploy().sent_bytes
+    assert board.is_clean()
+
+
+def test_a_disk_that_fills_up_on_the_way_stops_the_transfer_there(board: Board) -> None:
+    with pytest.raises(BoardError, match=r"0\.0 MB are free there|No space left") as raised:
+        board.deploy(lambda _done, _total: board.fault("full-disk"))
+    assert not isinstance(raised.value, BoardUnreachableError)
+    board.clear()
+    assert board.deploy().directory
+    assert board.is_clean()
+
+
+def test_a_run_on_a_full_disk_says_so(board: Board) -> None:
+    directory = board.deploy().directory
+    board.fault("full-disk")
+    program = Program(
+        argv=("python3", "-m", "board.runner", "--out", f"{directory}/out", "--run-id", "1"),
+        directory=directory,
+    )
+    with connect(board.address) as connection, pytest.raises(BoardError, match="No space left"):
+        measurement._run(connection, program, SETTINGS)
+    board.clear()
+    assert board.is_clean()
+
+
+FAULTS = {
+    "dma-stall": ("", r"within 10 s"),
+    "dma-error": ("slave", r"(?s)the DMA failed to .*slave error"),
+    "clock": ("50", r"runs at 50 MHz, the design was built for 100 MHz"),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fabric_that_fails_fails_the_run_and_the_next_one_succeeds(
+    board: Board, kind: str
+) -> None:
+    value, message = FAULTS[kind]
+    board.fault(kind, value)
+    with pytest.raises(BenchmarkError, match=message) as raised:
+        board.measure()
+    assert not raised.value.transient
+    assert board.is_clean()
+    board.clear()
+    assert board.measure().clock_mhz == 100.0
+
+
+def test_wrong_outputs_are_found_and_shown(board: Board) -> None:
+    board.fault("wrong-output", "0x400000")
+    board.measure()
+    csim = json.loads((board.out / "results.json").read_text())["csim"]
+    assert csim["mismatches"] == 1
+    assert csim["first"][0]["sample"] == csim["first"][0]["element"] == 0
+    board.clear()
+    board.measure()
+    assert json.loads((board.out / "results.json").read_text())["csim"]["mismatches"] == 0
+
+
+def test_a_board_that_reboots_comes_back_as_itself_with_nothing_running(board: Board) -> None:
+    twin = TwinDirectory(board.state / NAME)
+    (twin.temporary / "lost").touch()
+    board.deploy()
+    board.fault("dma-stall")
+    with pytest.raises(BoardUnreachableError) as raised:
+        run_until(board.measure, lambda: reboot_when_running(board))
+    assert raised.value.transient
+    board.clear()
+    wait_until(lambda: answers(board.address))
+    assert not (twin.temporary / "lost").exists()
+    assert board.measure().deterministic
+    assert board.is_clean()
+
+
+def run_until(work: Callable[[], object], meanwhile: Callable[[], object]) -> None:
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    try:
+        work()
+    finally:
+        thread.join()
+
+
+def reboot_when_running(board: Board) -> None:
+    wait_until(lambda: bool(list(TwinDirectory(board.state / NAME).home.rglob("runner.pid"))))
+    board.fault("reboot", "0.5")
+
+
+def answers(address: BoardAddress) -> bool:
+    try:
+        with connect(address):
+            return True
+    except BoardUnreachableError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        ("gremlins", "", "no fault 'gremlins'"),
+        ("slow-link", "", "cannot be ''"),
+        ("slow-link", "-1", "above zero"),
+        ("clock", "inf", "above zero"),
+        ("dma-error", "odd", "internal, slave or decode"),
+        ("full-disk", "10", "takes no value"),
+    ],
+)
+def test_faults_that_cannot_be_are_refused(
+    state: Path, kind: str, value: str, message: str
+) -> None:
+    with pytest.raises(TwinError, match=message):
+        faults.set_fault(state, NAME, kind, value)
+    assert not faults.faults_of(state, NAME)
+
+
+def test_a_twin_that_does_not_run_has_no_faults(tmp_path: Path) -> None:
+    with pytest.raises(TwinError, match="does not run"):
+        faults.set_fault(tmp_path, "nobody", "full-disk")
