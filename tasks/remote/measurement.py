@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 RESULTS = ("y_hw.npy", "results.json")
 RUN = "run-"
-RUN = "run-"
 # What board/runner.py exits with.
 BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED, STALE = 3, 4, 5, 6, 7, 9
 
