@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from tests.replay import hls, vivado
 from tests.replay.scenario import Scenario
 from tests.replay.tcl import Interpreter
 
@@ -30,8 +29,14 @@ def main() -> None:
         print("INFO: Applying HLS Y2K22 patch v1.2 for IP revision")
     script = _script(tool, arguments)
     interpreter = Interpreter(EXIT_NAMES[tool])
-    commands = vivado.Vivado(scenario) if tool == "vivado" else hls.Hls(scenario)
-    interpreter.register(commands.commands())
+    if tool == "vivado":
+        from tests.replay.vivado import Vivado
+
+        interpreter.register(Vivado(scenario).commands())
+    else:
+        from tests.replay.hls import Hls
+
+        interpreter.register(Hls(scenario).commands())
     interpreter.run(script, _argv(tool, arguments))
 
 

@@ -16,17 +16,19 @@ class Phase:
     """One phase.
 
     Attributes:
-        option: of build_prj.tcl, which the phase is also called by.
+        name: of the phase, and of the option of build_prj.tcl that asks for it.
         files: that it must have written, relative to the project.
-        marker: what the log must hold: hls4ml's own line, or the tool's, where it did its work.
+        marker: what the log must hold: hls4ml's line that it did its work.
+        also: a further option, that checks the phase's work.
         command: of Vivado HLS, which its flow log says to be done; empty for none.
         passed: what the first file must hold; empty for anything.
         share: of the time of a build, for the progress.
     """
 
-    option: str
+    name: str
     files: tuple[str, ...]
     marker: str
+    also: str = ""
     command: str = ""
     passed: str = ""
     share: float = 1.0
@@ -54,12 +56,12 @@ PHASES = (
     Phase(
         "cosim",
         (_SOLUTION + "/sim/report/{project}_axi_cosim.rpt", "tb_data/rtl_cosim_results.log"),
-        "***** C/RTL SIMULATION COMPLETED IN",
+        "INFO: Test PASSED",  # after the line that the simulation is completed
+        also="validation",
         command="cosim_design",
         passed="Pass",
         share=2.0,
     ),
-    Phase("validation", (), "INFO: Test PASSED", share=0.01),
     Phase(
         "export",
         (_SOLUTION + "/impl/ip/component.xml",),
@@ -80,14 +82,14 @@ def wanted(settings: BuildSettings) -> list[Phase]:
     if settings.csim or settings.cosim:
         names.add("csim")
     if settings.cosim:
-        names |= {"cosim", "validation"}
-    return [phase for phase in PHASES if phase.option in names]
+        names.add("cosim")
+    return [phase for phase in PHASES if phase.name in names]
 
 
 def arguments(phases: Iterable[Phase], settings: BuildSettings) -> str:
     """The one argument that build_prj.tcl reads its options from."""
     options = dict.fromkeys(_OPTIONS, 0)
-    options |= {phase.option: 1 for phase in phases}
+    options |= {name: 1 for phase in phases for name in (phase.name, phase.also) if name}
     options["fifo_opt"] = int(settings.fifo_opt and bool(options["cosim"]))
     return " ".join(f"{name}={value}" for name, value in options.items())
 

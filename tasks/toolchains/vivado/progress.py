@@ -73,23 +73,23 @@ class HlsProgress:
     def __init__(self, meter: Meter, phases: Sequence[Phase], done: Sequence[Phase]) -> None:
         self._meter = meter
         self._phases = phases
-        self._finished = {phase.option for phase in done}
+        self._finished = {phase.name for phase in done}
 
     def line(self, text: str) -> None:
         """Take one line of the tool's output."""
         for phase in self._phases:
             if phase.marker in text:
-                self._finished.add(phase.option)
-                self._meter.tell(f"{phase.option} done", self._fraction())
+                self._finished.add(phase.name)
+                self._meter.tell(f"{phase.name} done", self._fraction())
                 return
         for checkpoint, share in _CHECKPOINTS:
             if checkpoint in text:
-                inside = next((p.share for p in self._phases if p.option == "synth"), 0.0) * share
+                inside = next((p.share for p in self._phases if p.name == "synth"), 0.0) * share
                 self._meter.tell(f"synth: {checkpoint.lower()}", self._fraction(inside))
                 return
 
     def _fraction(self, inside: float = 0.0) -> float:
-        over = sum(phase.share for phase in self._phases if phase.option in self._finished)
+        over = sum(phase.share for phase in self._phases if phase.name in self._finished)
         return (over + inside) / sum(phase.share for phase in self._phases)
 
 

@@ -57,10 +57,10 @@ class HlsBuild:
             number: of the try, from 1.
         """
         directory, wanted = self.place.project, phases.wanted(self.settings)
-        done = [phase for phase in wanted if self.place.is_done(phase.option)]
+        done = [phase for phase in wanted if self.place.is_done(phase.name)]
         pending = [phase for phase in wanted if phase not in done]
         if done:
-            _log.info("done before: %s", ", ".join(phase.option for phase in done))
+            _log.info("done before: %s", ", ".join(phase.name for phase in done))
         if not pending:
             return None
         phases.clear(pending, directory, self._name)
@@ -72,8 +72,8 @@ class HlsBuild:
         log = run.log.read_text(encoding="utf-8", errors="replace")
         finished = phases.finished(pending, directory, self._name, log)
         for phase in finished:
-            self.place.done(phase.option, phases.outputs(phase, directory, self._name))
-        missing = [phase.option for phase in pending if phase not in finished]
+            self.place.done(phase.name, phases.outputs(phase, directory, self._name))
+        missing = [phase.name for phase in pending if phase not in finished]
         return judge(
             run, self.step, unfinished=[f"phase {name} has no good end" for name in missing]
         )

@@ -1,0 +1,252 @@
+"""A converted model, the replay tools on PATH, and what they were asked to do."""
+
+import json
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tasks import pipeline
+from tasks.records import (
+    BuildSettings,
+    ConvertSettings,
+    FixedPoint,
+    HlsProject,
+    Implementation,
+    Stream,
+    Synthesis,
+)
+from tasks.store import Store
+from tasks.toolchains.toolchain import Hooks, Progress
+from tasks.toolchains.vivado.attempts import Patience
+from tasks.toolchains.vivado.supervised import Limits
+from tasks.toolchains.vivado.toolchain import VivadoToolchain
+from tests.replay import fabric, scenario
+from tests.tasks.samples import hls_project
+
+REPLAY = Path(scenario.__file__).parent / "bin"
+NAME = "tiny"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A converted model, as the step convert leaves it."""
+
+    files: Path
+    project: HlsProject
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """hls4ml's own project of a dense layer, without TensorFlow."""
+    import hls4ml
+    from hls4ml.model.graph import ModelGraph
+
+    files = tmp_path_factory.mktemp("converted")
+    inputs = np.random.default_rng(1).normal(size=(16, 4)).astype(np.float32)
+    config = hls4ml.backends.get_backend("VivadoAccelerator").create_initial_config(
+        board="pynq-z2", part="xc7z020clg400-1", clock_period=10.0
+    )
+    config |= {
+        "OutputDir": str(files / "project"),
+        "ProjectName": NAME,
+        "Backend": "VivadoAccelerator",
+        "Stamp": "0",
+        "HLSConfig": {
+            "Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "Latency"}
+        },
+    }
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        # hls4ml imports it, and with it TensorFlow, to write a file that nobody reads here.
+        patch.setitem(sys.modules, "keras", None)
+        graph = ModelGraph.from_layer_list(config, _layers())
+        graph.compile()
+    outputs = np.asarray(graph.predict(inputs), dtype=np.float32).reshape(16, 3)
+    return Converted(files, _project(files, inputs, outputs))
+
+
+def _layers() -> list[dict[str, Any]]:
+    weights = np.random.default_rng(2).normal(size=(4, 3))
+    return [
+        {"name": "x", "class_name": "InputLayer", "input_shape": [4]},
+        {
+            "name": "dense", "class_name": "Dense", "inputs": ["x"], "n_in": 4, "n_out": 3,
+            "weight_data": weights, "bias_data": np.full(3, 0.25),
+        },
+    ]
+
+
+def _project(files: Path, x: NDArray[Any], y: NDArray[Any]) -> HlsProject:
+    for name, array in (("X_test", x), ("y_test", y), ("y_framework", y), ("y_csim", y)):
+        np.save(files / f"{name}.npy", array)
+    for library in (files / "project" / "firmware").glob("*.so"):
+        library.unlink()
+    element = FixedPoint(width=16, integer=6)
+    return hls_project(
+        settings=ConvertSettings(project_name=NAME),
+        input=Stream(shape=(4,), element=element),
+        output=Stream(shape=(3,), element=element),
+        samples=len(x),
+        accuracy_framework=None,
+        accuracy_csim=None,
+    )
+
+
+class Known(VivadoToolchain):
+    """Knows its versions, which `versions` starts both tools for."""
+
+    def versions(self) -> dict[str, str]:
+        return {"vivado_hls": "2019.2", "vivado": "2019.2", "build": repr(self.build)}
+
+
+@dataclass
+class Bench:
+    """The replay tools and a toolchain that runs them.
+
+    Attributes:
+        home: where the toolchain works.
+        path: of the scenario.
+        store: of all entries.
+        store_root: its directory.
+        sleeps: what the toolchain would have slept, in seconds.
+        news: of progress.
+    """
+
+    home: Path
+    path: Path
+    store: Store
+    store_root: Path
+    project: HlsProject
+    sleeps: list[float] = field(default_factory=list)
+    news: list[Progress] = field(default_factory=list)
+    build: BuildSettings = field(default_factory=BuildSettings)
+    limits: Limits = field(default_factory=Limits)
+    hooks: Hooks | None = None
+
+    def fail(self, *faults: str, times: int = -1, **machine: object) -> None:
+        """Set what the tools do from now on; machine: fields of Scenario."""
+        lines = [f"{name} = {json.dumps(value)}" for name, value in machine.items()]
+        struck = ", ".join(f'{{name = "{name}", times = {times}}}' for name in faults)
+        self.path.write_text("\n".join([*lines, f"faults = [{struck}]"]), encoding="utf-8")
+
+    @property
+    def toolchain(self) -> VivadoToolchain:
+        return Known(
+            build=self.build,
+            hooks=self.hooks or Hooks(listener=self.news.append),
+            patience=Patience(sleep=self.sleeps.append),
+            limits=self.limits,
+        )
+
+    def synthesize(self) -> Synthesis:
+        return pipeline.synthesize(self.store, self.toolchain, self.project)
+
+    def implement(self, synthesis: Synthesis) -> Implementation:
+        return pipeline.implement(self.store, self.toolchain, synthesis)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """What the tools noted, of one kind."""
+        journal = self.path.with_name(self.path.name + ".jsonl")
+        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+        return [event for event in map(json.loads, lines) if event["event"] == kind]
+
+    def forget(self) -> None:
+        """Drop the journal, and with it how often faults have struck."""
+        self.path.with_name(self.path.name + ".jsonl").unlink(missing_ok=True)
+
+    def runs(self, tool: str) -> int:
+        """How often a tool was run for a build; its answers to preflight do not count."""
+        scripts = ("build_prj.tcl", "implement.tcl", "resume.tcl")
+        return sum(
+            1
+            for event in self.events("start")
+            if event["tool"] == tool
+            and any(Path(each).name in scripts for each in event["arguments"])
+        )
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory, converted: Converted) -> Path:
+    """A cache with the fabric image of the converted model."""
+    cache = tmp_path_factory.mktemp("compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(fabric.CACHE, str(cache))
+        fabric.write_bit(cache / "any.bit", converted.files / "project", NAME, "xc7z020clg400-1")
+    return cache
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, converted: Converted) -> Path:
+    """A store with the converted model."""
+    root = tmp_path_factory.mktemp("prepared") / "store"
+
+    def build(out: Path) -> HlsProject:
+        shutil.copytree(converted.files, out, dirs_exist_ok=True)
+        return converted.project
+
+    Store(root).get_or_build(converted.project.entry, {}, HlsProject, build)
+    return root
+
+
+@pytest.fixture(scope="session")
+def replayed(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterator[None]:
+    """Replay tools first on PATH, all of the machine's own set-up out of the way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{REPLAY}:/usr/bin:/bin")
+        for name in ("XILINX_VIVADO", "OVERLAYFLOW_VIVADO_SETTINGS", "LD_PRELOAD"):
+            patch.delenv(name, raising=False)
+        patch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
+        patch.setenv("OVERLAYFLOW_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv(fabric.CACHE, str(compiled))
+        yield
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    converted: Converted,
+    prepared: Path,
+    replayed: None,  # noqa: ARG001 - an environment
+) -> Bench:
+    """A store with a converted model; without a word, all goes well."""
+    return _bench(tmp_path, monkeypatch, converted.project, prepared)
+
+
+def _bench(directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, store: Path) -> Bench:
+    path, root = directory / "scenario.toml", directory / "store"
+    patch.setenv("OVERLAYFLOW_HOME", str(directory / "home"))
+    patch.setenv(scenario.ENVIRONMENT, str(path))
+    shutil.copytree(store, root)
+    bench = Bench(directory / "home", path, Store(root), root, project)
+    bench.fail()
+    return bench
+
+
+@pytest.fixture(scope="session")
+def synthesized_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    converted: Converted,
+    prepared: Path,
+    replayed: None,  # noqa: ARG001 - an environment
+) -> tuple[Path, Synthesis]:
+    """A store with a good synthesis, and its record."""
+    with pytest.MonkeyPatch.context() as patch:
+        bench = _bench(tmp_path_factory.mktemp("bench"), patch, converted.project, prepared)
+        return bench.store_root, bench.synthesize()
+
+
+@pytest.fixture
+def synthesized(bench: Bench, synthesized_once: tuple[Path, Synthesis]) -> Synthesis:
+    """A good synthesis, in the bench's store."""
+    root, synthesis = synthesized_once
+    shutil.copytree(root, bench.store_root, dirs_exist_ok=True)
+    return synthesis
