@@ -116,14 +116,20 @@ def _sum(
     x: FVArray, weights: Matrix, start: Matrix, accum: FixedPoint, rounded: NDArray[np.bool_]
 ) -> FVArray:
     """The sum in any order: the accumulator wraps or never leaves its range."""
-    total = product(x, np.where(rounded, 0.0, weights)) + start
+    exact = product(x, np.where(rounded, 0.0, weights)) + start
+    terms: list[list[FVariable]] = [[value] for value in np.asarray(exact)]
     for row in np.flatnonzero(rounded.any(axis=1)):
         columns = np.flatnonzero(rounded[row])
-        terms = product(x[row : row + 1], weights[row : row + 1, columns])
-        total[columns] += formats.each(
-            terms, lambda term: formats.round_one(term, accum.fraction, accum.rounding)
-        )
-    return formats.cast(total, accum)
+        products = product(x[row : row + 1], weights[row : row + 1, columns])
+        for column, value in zip(columns, np.asarray(products), strict=True):
+            terms[column].append(formats.round_one(value, accum.fraction, accum.rounding))
+    sums = [_add(values) for values in terms]
+    return formats.cast(formats.like(x, np.array(sums, dtype=object)), accum)
+
+
+def _add(terms: Sequence[FVariable]) -> FVariable:
+    """An exact sum; alkaid makes a balanced tree of it."""
+    return np.sum(FVArray(np.array(terms, dtype=object)))
 
 
 def accumulate(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
@@ -135,7 +141,7 @@ def accumulate(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
         lowest = sum(min(term.low, 0.0) for term in rounded)
         highest = sum(max(term.high, 0.0) for term in rounded)
         if accum.saturation == "WRAP" or low <= lowest <= highest <= high:
-            return formats.cast_one(np.sum(FVArray(np.array(rounded, dtype=object))), accum)
+            return formats.cast_one(_add(rounded), accum)
     total = FVariable.from_const(0.0, terms[0].hwconf)
     for term in terms:
         total = formats.cast_one(total + term, accum)
