@@ -1,6 +1,6 @@
 """Flow sweep_models: many settings of a model, each a point with a flow run of its own."""
 
-import contextvars
+import contextlib
 from pathlib import Path
 
 from prefect import flow, tags
@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
 from tasks import dispatch, run_logs, server
+from tasks.publish import tell_failure
 from tasks.publish_sweep import publish_sweep
 from tasks.records import Run
 from tasks.settings import home, store_url
@@ -19,7 +20,7 @@ from tasks.sweeps.session import Session
 from tasks.sweeps.spec import SweepFile
 
 
-@flow(name="sweep-point", flow_run_name="{point.name}", retries=0)
+@flow(name="sweep-point", flow_run_name="{point.name}", retries=0, on_failure=[tell_failure])
 def sweep_point(point: Point) -> Run:
     """The whole way for one point of a sweep; its result is kept for later sweeps.
 
@@ -41,7 +42,12 @@ def sweep_point(point: Point) -> Run:
     return run
 
 
-@flow(name="sweep-models", flow_run_name="sweep {sweep.stem}", retries=0)
+@flow(
+    name="sweep-models",
+    flow_run_name="sweep {sweep.stem}",
+    retries=0,
+    on_failure=[tell_failure],
+)
 def sweep_models(sweep: Path, point_deployment: str = "") -> SweepReport:
     """Run every point of a sweep file that has no result yet, and compare all of them.
 
@@ -58,10 +64,10 @@ def sweep_models(sweep: Path, point_deployment: str = "") -> SweepReport:
         dispatch.run(session, point_deployment, tag, store_url())
     else:
         with tags(tag):
-            context = contextvars.copy_context()
-        session.run(lambda point: context.copy().run(sweep_point, point))
+            session.run(sweep_point)
     report = session.report(str(flow_run.id))
     if session.ended_by is not None:
-        write(report)  # nothing more: the server may be what ended it
+        with contextlib.suppress(OSError):  # nothing more: the server or the disk ended it
+            write(report)
         raise session.ended_by
     return publish_sweep(report)

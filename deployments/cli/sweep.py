@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.sweeps.results import SweepReport
     from tasks.sweeps.spec import SweepFile
 
+COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT estimated", "DSP")
 # More points than anybody means to start by a slip of the pen.
 ASK_ABOVE = 200
 
@@ -46,13 +47,15 @@ def run(arguments: Namespace) -> int:
     """Check the whole sweep in seconds, then run the flow; 1 if a point failed."""
     from tasks.sweeps.spec import SweepFile
 
-    _refuse_bad_input(SweepFile(arguments.file), ask=not arguments.yes)
+    file = SweepFile(arguments.file)
+    found = _refuse_bad_input(file, ask=not arguments.yes)
     import httpx
 
     from flows.sweep import sweep_models
     from tasks import server
 
     server.require()
+    _check_boards(file, found)
     try:
         report = sweep_models(arguments.file.absolute(), arguments.deployment)
     except httpx.TransportError:  # Prefect could not even write down how the flow ended
@@ -65,8 +68,8 @@ def run(arguments: Namespace) -> int:
     return 1 if report.count("failed") else 0
 
 
-def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> None:
-    """Find what is wrong with any point before Prefect starts."""
+def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> "list[Point]":
+    """Find what is wrong with any point before Prefect starts; return the points."""
     from tasks.conversion import dataset
     from tasks.errors import InputError
     from tasks.sweeps import points, search
@@ -81,7 +84,7 @@ def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> None:
     found = search.check(file)
     for data in {each.data for each in found}:
         dataset.read(data)
-    _check_boards(file, found)
+    return found
 
 
 def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
@@ -89,21 +92,23 @@ def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
     from tasks import board_block
     from tasks.errors import InputError
 
-    kinds = board_kinds()
+    parts = {name: kind.part for name, kind in board_kinds().items()}
     for name in dict.fromkeys(each.board for each in found):
-        part = kinds[board_block.matching(name)[0].kind].part
+        boards = board_block.matching(name)
+        there = {parts[board.kind] for board in boards}
         for each in found:
             wanted = each.conversion.board_kind
-            if each.board == name and kinds[wanted].part != part:
+            if each.board == name and parts[wanted] not in there:
                 raise InputError(
-                    f"the point {each.name!r} is for a {wanted}, board {name} has a {part}",
+                    f"the point {each.name!r} is for a {wanted}, board {name} is a "
+                    + " or ".join(board.kind for board in boards),
                     where=file.where("base", "board"),
-                    remedy="set board_kind and board together, as points of a list",
+                    remedy=f"set board and board_kind together, or board: kind={wanted}",
                 )
 
 
 def _show(report: "SweepReport") -> None:
-    from tasks.sweeps.report import COLUMNS, show, summary
+    from tasks.sweeps.report import show, summary
     from tasks.sweeps.results import rows
 
     table = [[show(row[name]) for name in COLUMNS] for row in rows(report)]

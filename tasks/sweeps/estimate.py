@@ -25,7 +25,9 @@ FloatArray = npt.NDArray[np.float64]
 DEFAULT_PRECISION = (16, 6)  # hls4ml's own
 # Of the additions that the digits of the weights ask for, what common sums leave; fitted to
 # designs of toolchain `open` (docs/sweeps.md says which).
-SHARED = 0.5
+SHARED = 0.65
+# The AXI4-Stream shell with its counters.
+SHELL_LUT = 400
 LUT_PER_ADDED_BIT = 1.0
 # Vivado HLS takes a DSP for a product with more bits than this, else LUTs.
 DSP_FROM_BITS = 10
@@ -33,7 +35,7 @@ DSP_BITS = 18
 
 
 class Estimate(Record):
-    """LUT and DSP of a point's design, without the stream's shell."""
+    """LUT and DSP of a point's design, the stream's shell included."""
 
     lut: int
     dsp: int
@@ -74,7 +76,8 @@ def estimate(
     by_layer = [
         (_distributed if toolchain == "open" else _multiplied)(layer, settings) for layer in layers
     ]
-    return Estimate(lut=sum(lut for lut, _ in by_layer), dsp=sum(dsp for _, dsp in by_layer))
+    lut = SHELL_LUT + sum(lut for lut, _ in by_layer)
+    return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
 
 
 def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:

@@ -5,6 +5,7 @@ the others stay back as long as there is something else to do.
 """
 
 import concurrent.futures
+import contextvars
 import ctypes
 import logging
 import os
@@ -75,7 +76,8 @@ def run_all(
                 # With nothing else to do, waiting for another's build costs nothing.
                 point = first_apart(waiting, running.values(), converted) or waiting[0]
                 waiting.remove(point)
-                running[pool.submit(call, point)] = point
+                # Each thread gets the caller's context: Prefect's flow run, its tags, its logs.
+                running[pool.submit(contextvars.copy_context().run, call, point)] = point
             done, _ = concurrent.futures.wait(
                 running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks.errors import OverlayflowError, ServerError, StoreError
+from tasks.errors import OverlayflowError, ServerError, StoreError, ToolError
 from tasks.records import Run
 from tasks.store import Store
 from tasks.sweeps import results, schedule, search
@@ -16,6 +16,7 @@ from tasks.sweeps.estimate import Estimate, estimate
 from tasks.sweeps.points import Point
 from tasks.sweeps.results import PointResult, PointState, SweepReport
 from tasks.sweeps.spec import SweepFile
+from tasks.toolchains.tool_log import DISK_FULL
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +133,11 @@ class Session:
         for each in _chain(error):
             if isinstance(each, StoreError | ServerError):
                 return each
-            if isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT}:
+            full = isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT}
+            if full or (isinstance(each, ToolError) and DISK_FULL.search(str(each))):
                 return StoreError(
                     "the disk is full",
-                    where=str(each.filename or self._directory),
+                    where=self._store_url,
                     remedy="free some space, e.g. by `overlayflow store prune`",
                 )
         if isinstance(error, OverlayflowError):
