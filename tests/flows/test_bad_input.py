@@ -165,8 +165,7 @@ def test_a_board_that_shows_another_host_key(machine: Machine) -> None:
         swapped.record.write_text(json.dumps(record))
         for name in ("honest", "swapped"):
             machine.command("twin", "stop", name)
-    assert "host key" in told
-    assert "SHA256:" in told
+    assert "Host key is not trusted" in told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own takes root to mount")
