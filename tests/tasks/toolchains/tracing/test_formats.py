@@ -5,7 +5,7 @@ from math import floor
 
 import numpy as np
 from alkaid.trace import FVArray, HWConfig, trace
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.records import FixedPoint
@@ -64,6 +64,7 @@ def rounded(value: Fraction, mode: str) -> int:
     return ties[mode] if rest == HALF else down + (rest > HALF)
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**20), 2**20), st.integers(-2, 16), number_formats())
 def test_constants_are_assigned_as_defined(raw: int, fraction: int, target: FixedPoint) -> None:
     value = raw * power_of_two(-fraction)
@@ -72,6 +73,7 @@ def test_constants_are_assigned_as_defined(raw: int, fraction: int, target: Fixe
     assert formats.cast_number(float(value), target) == assign(value, target)
 
 
+@settings(deadline=None)
 @given(
     number_formats(8),
     st.sampled_from((1.0, -1.0, 0.5, -4.0)),

@@ -72,7 +72,7 @@ factors = st.integers(-9, 9).map(lambda eighths: eighths / 8)
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(small, number_formats(6), st.lists(factors, min_size=6, max_size=6))
 def test_dot_products(x: FixedPoint, accum: FixedPoint, numbers: list[float]) -> None:
     node = layer("Dense", [x], accum, accum_t=accum, strategy="latency")
@@ -81,7 +81,7 @@ def test_dot_products(x: FixedPoint, accum: FixedPoint, numbers: list[float]) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(
         (
@@ -112,7 +112,7 @@ def test_activations(
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(("add", "subtract", "multiply", "average", "maximum", "minimum")),
     *(small, small, number_formats(8)),
@@ -123,7 +123,7 @@ def test_merges(name: str, left: FixedPoint, right: FixedPoint, result: FixedPoi
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(("Max", "Average")), *(st.integers(1, 7), small, number_formats(6), small))
 def test_pooling(
     op: str, copies: int, x: FixedPoint, accum: FixedPoint, result: FixedPoint
@@ -137,7 +137,7 @@ def test_pooling(
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(("stable", "latency", "argmax")),
     *(small, number_formats(6), st.tuples(*(number_formats(6),) * 4)),
