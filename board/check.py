@@ -36,7 +36,6 @@ def main() -> None:
         "cma_total_kb": memory("CmaTotal"),
         "cma_free_kb": memory("CmaFree"),
         "temperature_c": temperature(),
-        "now": time.time(),
         "pynq": None,
         "pynq_error": None,
         "device": None,
@@ -44,6 +43,7 @@ def main() -> None:
         "overlay": None,
     }
     facts.update(of_pynq("overlay" in sys.argv[2:]))
+    facts["now"] = time.time()  # last: pynq takes seconds
     sys.stdout.write(json.dumps(facts) + "\n")
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr
 from board.kinds import board_kinds
 from tasks import boards
 from tasks.errors import BoardError, BoardUnreachableError, InputError
+from tasks.records import Manifest
 from tasks.remote.address import BoardAddress, SshHost
 
 QUEUE_PREFIX = "board-"
@@ -182,6 +183,33 @@ def matching(board: str) -> list[BoardAddress]:
             remedy="overlayflow boards list",
         )
     return fitting
+
+
+def taking(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
+    """Names of the boards that are to run a package.
+
+    Args:
+        manifest: of the package.
+        wanted: names, which are taken as they are, and requirements, each of which means all
+            boards that fit and take the package; none means every board that takes it.
+
+    Raises:
+        BoardError: there is none, or one is not known.
+    """
+    found = []
+    for board in wanted:
+        known = matching(board)
+        asked_by_name = boards.Requirement.parse(board) is None
+        found += [each.name for each in known if asked_by_name or boards.takes(each, manifest)]
+    if not wanted:
+        found = [each.name for each in addresses() if boards.takes(each, manifest)]
+    if not found:
+        raise BoardError(
+            f"no board takes a package for {manifest.part}, target {manifest.target}",
+            where=", ".join(wanted) or "all boards",
+            remedy="overlayflow boards list",
+        )
+    return list(dict.fromkeys(found))
 
 
 def _blocks() -> dict[str, BoardAddress]:

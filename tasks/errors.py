@@ -17,6 +17,7 @@ OverlayflowError               exit code 1
     LoginError                 user, password or key refused
     HostKeyError               unknown or changed host key
     BenchmarkError             exit code 1: the run on the board failed (DMA time-out, wrong clock)
+    BoardsFailedError          exit code 1: of several boards, some failed
   GateError                    exit code 1: a gate between two steps failed
 """
 
@@ -204,6 +205,20 @@ class BenchmarkError(BoardError):
     """The run on the board failed."""
 
     exit_code = 1
+
+
+class BoardsFailedError(BoardError):
+    """Of several boards, some failed.
+
+    Attributes:
+        outcomes: of all boards, as a record.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str, remedy: str, outcomes: object) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.outcomes = outcomes
 
 
 class GateError(OverlayflowError):

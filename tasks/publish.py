@@ -77,7 +77,7 @@ def _artifacts(run: Run, text: str) -> None:
     """Report and figures of the run, history of the model, runs of the board."""
     deployment = run.verdict.measurement.deployment
     project = deployment.package.manifest.project_name
-    prefix = _key(project)
+    prefix = artifact_key(project)
     create_markdown_artifact(text, key=f"{prefix}-report", description="verdict and figures")
     create_table_artifact(
         [{"figure": label, "value": value} for label, value in figures.rows(run.verdict)],
@@ -93,7 +93,7 @@ def _artifacts(run: Run, text: str) -> None:
     of_board = history.runs(store_url(), board=deployment.board, limit=HISTORY)
     create_table_artifact(
         [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
-        key=f"board-{_key(deployment.board)}-runs",
+        key=f"board-{artifact_key(deployment.board)}-runs",
         description=f"the last {len(of_board)} runs on {deployment.board}",
     )
 
@@ -112,7 +112,7 @@ def _emit(what: str, run: Run, message: str) -> None:
     )
 
 
-def _key(text: str) -> str:
+def artifact_key(text: str) -> str:
     """A text as part of an artifact's key, which may hold a-z, 0-9 and dashes."""
     kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text)
     return kept.lower().strip("-")

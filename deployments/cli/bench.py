@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from deployments.cli.output import add_json
+from deployments.cli.output import add_json, print_json, print_table
 from deployments.cli.run import add_gates, show
 
 
@@ -11,14 +11,16 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     """Arguments of the flow benchmark_package."""
     parser = commands.add_parser(
         "bench",
-        help="measure a package on a board",
+        help="measure a package on a board, or on several",
         description="Runs the flow benchmark_package here: a package.tar.gz goes to a board, is "
-        "measured there and held against the C simulation's outputs that it carries.",
+        "measured there and held against the C simulation's outputs that it carries. With several "
+        "boards it runs benchmark_boards: side by side, and one that fails stops no other.",
     )
     parser.add_argument("package", type=Path, help="package.tar.gz")
     parser.add_argument(
-        "--board", default="twin", help="board that measures, or kind=...,tag=... (%(default)s)"
-    )
+        "--board", action="append", default=[], metavar="BOARD",
+        help="board that measures, or kind=...,tag=...; may be repeated (twin)",
+    )  # fmt: skip
     add_gates(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -30,17 +32,49 @@ def run(arguments: Namespace) -> int:
     from tasks.packaging import archive
 
     archive.read_manifest(arguments.package)
-    if boards.twin_address(arguments.board) is None:
-        from tasks import board_block
+    names = arguments.board or ["twin"]
+    for name in names:
+        if boards.twin_address(name) is None:
+            from tasks import board_block
 
-        board_block.matching(arguments.board)
+            board_block.matching(name)
+    return _on_several(arguments, names) if len(names) > 1 else _on_one(arguments, names[0])
+
+
+def _on_one(arguments: Namespace, board: str) -> int:
     from flows.benchmark import benchmark_package
     from tasks.gates import GateSettings
 
     outcome = benchmark_package(
         package=arguments.package.absolute(),
-        board=arguments.board,
+        board=board,
         limits=GateSettings(mode=arguments.gates),
     )
     show(outcome, as_json=arguments.json)
+    return 0
+
+
+def _on_several(arguments: Namespace, names: list[str]) -> int:
+    from flows.boards import benchmark_boards
+    from tasks import comparison
+    from tasks.errors import BoardsFailedError
+    from tasks.gates import GateSettings
+
+    failure = None
+    try:
+        compared = benchmark_boards(
+            package=arguments.package.absolute(),
+            boards=tuple(names),
+            limits=GateSettings(mode=arguments.gates),
+        )
+    except BoardsFailedError as error:
+        if not isinstance(error.outcomes, comparison.Comparison):
+            raise
+        compared, failure = error.outcomes, error
+    if arguments.json:
+        print_json(compared)
+    else:
+        print_table(str(arguments.package), comparison.columns(compared), comparison.rows(compared))
+    if failure is not None:
+        raise failure
     return 0

@@ -148,21 +148,16 @@ def _show(arguments: Namespace) -> "tuple[Record, str]":
 
 
 def _check(arguments: Namespace) -> int:
-    from functools import partial
-
-    from tasks import board_block
+    from tasks import board_checks
     from tasks.records import Record
-    from tasks.remote.check import BoardCheck, check
-    from tasks.side_by_side import side_by_side
+    from tasks.remote.check import BoardCheck
 
     class Checks(Record):
         """What --json prints."""
 
         boards: tuple[BoardCheck, ...]
 
-    addresses = board_block.named(arguments.name)
-    calls = {each.name: partial(check, each, overlay=arguments.overlay) for each in addresses}
-    checks = tuple(each for each in side_by_side(calls).values() if isinstance(each, BoardCheck))
+    checks = board_checks.check_all(arguments.name, overlay=arguments.overlay, as_tasks=False)
     if arguments.json:
         print_json(Checks(boards=checks))
     else:

@@ -1,0 +1,53 @@
+"""Flows check_boards and benchmark_boards: several boards side by side."""
+
+from functools import partial
+from pathlib import Path
+
+from prefect import flow
+
+from flows.benchmark import measure_package
+from flows.parameters import GateSettings, MeasureSettings
+from tasks import board_block, board_checks, comparison, pipeline, run_logs
+from tasks.caching import open_store
+from tasks.comparison import Comparison
+from tasks.remote.check import BoardCheck
+from tasks.side_by_side import side_by_side
+
+
+@flow(name="check-boards", retries=0)
+def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
+    """See whether boards can be reached and have what a measurement needs; publish one table.
+
+    Args:
+        boards: names of boards; none means all that are added, and the twins that run.
+    """
+    run_logs.set_up()
+    checks = board_checks.check_all(boards, overlay=False, as_tasks=True)
+    board_checks.publish_table(checks)
+    return board_checks.require_all(checks)
+
+
+@flow(name="benchmark-boards", flow_run_name="{package.name} on boards", retries=0)
+def benchmark_boards(
+    package: Path,
+    boards: tuple[str, ...] = (),
+    limits: GateSettings = GateSettings(),
+    measurement: MeasureSettings = MeasureSettings(),
+) -> Comparison:
+    """Measure a package on several boards side by side; one that fails does not stop the others.
+
+    Args:
+        package: package.tar.gz on the machine that runs this.
+        boards: names, or requirements like kind=pynq-z2,tag=lab; none means all that take it.
+        limits: thresholds of the gates.
+        measurement: how the boards measure.
+    """
+    run_logs.set_up()
+    imported = pipeline.import_package(open_store(), package)
+    calls = {
+        name: partial(measure_package, imported, name, limits, measurement)
+        for name in board_block.taking(imported.manifest, boards)
+    }
+    compared = comparison.compare(side_by_side(calls))
+    comparison.publish_table(compared, imported)
+    return comparison.require_all(compared)
