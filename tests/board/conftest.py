@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +102,25 @@ class OnBoard:
                 for name, content in contents.items()
             }
         )
+
+
+def pack(package: Path, archive: Path) -> Path:
+    """Make the archive of a package's directory, its manifest listing the files as they are."""
+    manifest = json.loads((package / "manifest.json").read_text())
+    paths = sorted(path for path in package.rglob("*") if path.is_file())
+    contents = {str(path.relative_to(package)): path.read_bytes() for path in paths}
+    del contents["manifest.json"]
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in contents.items()
+    }
+    contents["manifest.json"] = json.dumps(manifest).encode()
+    with tarfile.open(archive, "w:gz", compresslevel=0) as file:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            file.addfile(member, io.BytesIO(content))
+    return archive
 
 
 def tensor(size: int, words: str) -> dict[str, Any]:

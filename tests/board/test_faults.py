@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-import tarfile
 import threading
 import time
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from tasks.remote.lease import lease
 from tasks.remote.program import Program
 from tasks.remote.program import run as run_program
 from tasks.remote.ssh import connect
+from tests.board.conftest import pack
 from tests.tasks import samples
 
 if TYPE_CHECKING:
@@ -110,29 +109,11 @@ def board(state: Path, on_board: OnBoard, tmp_path: Path) -> Iterator[Board]:
         key_file=Path(record.client_key),
         password=SecretStr("xilinx"),
     )
-    archive = tmp_path / "package.tar.gz"
-    pack(on_board.package, archive)
+    # Long enough for a link to break on the way.
+    (on_board.package / "padding").write_bytes(os.urandom(PADDING))
+    archive = pack(on_board.package, tmp_path / "package.tar.gz")
     yield Board(state, address, archive, tmp_path / "results")
     faults.clear_faults(state, NAME)
-
-
-def pack(package: Path, archive: Path) -> None:
-    """Make a package of what lies on a board, long enough for a link to break on the way."""
-    (package / "padding").write_bytes(os.urandom(PADDING))
-    manifest = json.loads((package / "manifest.json").read_text())
-    paths = sorted(path for path in package.rglob("*") if path.is_file())
-    contents = {str(path.relative_to(package)): path.read_bytes() for path in paths}
-    del contents["manifest.json"]
-    manifest["files"] = {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-        for name, content in contents.items()
-    }
-    contents["manifest.json"] = json.dumps(manifest).encode()
-    with tarfile.open(archive, "w:gz", compresslevel=0) as file:
-        for name, content in contents.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            file.addfile(member, io.BytesIO(content))
 
 
 def test_a_board_behind_a_link_that_is_too_slow_is_unreachable_for_now(board: Board) -> None:
