@@ -4,11 +4,18 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.parameters import ConvertSettings, GateSettings, MeasureSettings, Toolchain
+from flows.parameters import (
+    BuildSettings,
+    ConvertSettings,
+    GateSettings,
+    MeasureSettings,
+    Toolchain,
+)
 from tasks import gates, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import cached
 from tasks.convert import convert
+from tasks.finding import require
 from tasks.implement import implement
 from tasks.leasing import leased
 from tasks.package import package
@@ -32,6 +39,7 @@ def deploy_model(
     board: str = "twin",
     conversion: ConvertSettings = ConvertSettings(),
     toolchain: Toolchain = "auto",
+    build: BuildSettings = BuildSettings(),
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> Run:
@@ -43,17 +51,19 @@ def deploy_model(
         board: name of the board that measures, or what it must be: kind=pynq-z2,tag=lab.
         conversion: how hls4ml converts the model.
         toolchain: auto, open (no vendor tools) or vivado.
+        build: what toolchain vivado does beside the synthesis.
         limits: thresholds of the gates between the steps.
         measurement: how the board measures.
     """
     run_logs.set_up()
-    chosen = choose(toolchain)
+    require(choose(toolchain, build=build).check(conversion.board_kind), f"toolchain {toolchain}")
     project = cached(convert, pipeline.convert_recipe(model, data, conversion))(
         model, data, conversion
     )
     passed = gates.require(gates.after_convert(project, limits))
+    chosen = choose(toolchain, project, build=build)
     synthesis = cached(synthesize, pipeline.synthesize_recipe(project, chosen))(
-        project, chosen.name
+        project, chosen.name, build
     )
     passed += gates.require(gates.after_synthesize(synthesis, limits))
     implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(synthesis)

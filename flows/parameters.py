@@ -3,8 +3,8 @@
 from typing import Literal
 
 from tasks.gates import GateSettings
-from tasks.records import ConvertSettings, MeasureSettings
+from tasks.records import BuildSettings, ConvertSettings, MeasureSettings
 
-__all__ = ["ConvertSettings", "GateSettings", "MeasureSettings", "Toolchain"]
+__all__ = ["BuildSettings", "ConvertSettings", "GateSettings", "MeasureSettings", "Toolchain"]
 
 Toolchain = Literal["auto", "open", "vivado"]

@@ -2,8 +2,10 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
+from tasks.errors import ToolMissingError
 from tasks.records import Record
 
 
@@ -21,6 +23,33 @@ class Finding(Record):
     ok: bool
     detail: str
     remedy: str = ""
+
+
+def require(findings: Iterable[Finding], where: str) -> None:
+    """Raise one error that names all that is missing.
+
+    Args:
+        findings: good and bad ones.
+        where: named in the error.
+
+    Raises:
+        ToolMissingError: something is missing.
+    """
+    missing = [finding for finding in findings if not finding.ok]
+    if not missing:
+        return
+    remedies: dict[str, list[str]] = {}
+    for each in missing:
+        remedies.setdefault(each.remedy, []).append(each.name)
+    raise ToolMissingError(
+        "this machine is not ready:"
+        + "".join(f"\n    {each.name}: {each.detail}" for each in missing),
+        where=where,
+        remedy="\n     ".join(
+            remedy if len(remedies) == 1 else f"{', '.join(names)}: {remedy}"
+            for remedy, names in remedies.items()
+        ),
+    )
 
 
 def package(name: str) -> Finding:

@@ -119,7 +119,8 @@ def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]
         available=part_resources(synthesis.project.settings.board_kind),
         by_module=synthesis.luts_by_layer,
     )
-    return [fits(ESTIMATED, estimate, synthesis.project.part, settings.estimate, settings.mode)]
+    mode: Mode = "warn" if synthesis.estimate_is_rough else settings.mode
+    return [fits(ESTIMATED, estimate, synthesis.project.part, settings.estimate, mode)]
 
 
 def after_implement(implementation: Implementation, settings: GateSettings) -> list[Gate]:
@@ -141,6 +142,10 @@ def after_implement(implementation: Implementation, settings: GateSettings) -> l
             f"built for {implementation.clock_mhz:g} MHz, asked for {asked:g} MHz",
         ),
     ]
+    if implementation.failed_nets is not None:
+        nets = implementation.failed_nets
+        message = f"{nets} nets are unrouted or in conflict: the design cannot work"
+        gates.append(at_most("failed routes", nets, 0, settings.mode, message))
     if implementation.timing is not None:
         for kind in ("setup", "hold", "pulse_width"):
             slack = getattr(implementation.timing, f"{kind}_slack_ns")

@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from tasks import pipeline, run_times
+from tasks import building, pipeline, run_times
 from tasks.caching import open_store
 from tasks.records import Implementation, Synthesis
 from tasks.toolchains.toolchain import choose
@@ -17,4 +17,5 @@ from tasks.toolchains.toolchain import choose
 @run_times.timed
 def implement(synthesis: Synthesis) -> Implementation:
     """Implement a synthesis with the toolchain that made it."""
-    return pipeline.implement(open_store(), choose(synthesis.toolchain), synthesis)
+    chosen = choose(synthesis.toolchain, synthesis.project, hooks=building.hooks("implement"))
+    return pipeline.implement(open_store(), chosen, synthesis)

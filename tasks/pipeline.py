@@ -91,6 +91,7 @@ def synthesize_recipe(project: HlsProject, toolchain: Toolchain) -> Recipe:
         {
             "project": project.entry.digest,
             "toolchain": toolchain.name,
+            "build": toolchain.build.model_dump(mode="json"),
             "versions": toolchain.versions(),
         },
     )

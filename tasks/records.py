@@ -145,8 +145,8 @@ class ConvertSettings(Settings):
     words: WordFormat = "float32"
 
 
-class BuildSettings(Record):
-    """What the synthesis does beside its work; the names are hls4ml's own.
+class BuildSettings(Settings):
+    """What toolchain vivado does beside the synthesis; the names are hls4ml's own.
 
     Attributes:
         csim: run the C simulation of the vendor's tool as well.
@@ -229,6 +229,7 @@ class Synthesis(Record):
         latency_cycles: from a whole sample in to its result out, without stream transfer.
         interval_cycles: initiation interval of the core.
         estimate: of resources, where the tool gives one.
+        estimate_is_rough: whether it may be twice what is placed in the end.
         luts_by_layer: the estimate by layer of the model, where the tool knows.
     """
 
@@ -238,6 +239,7 @@ class Synthesis(Record):
     latency_cycles: Cycles
     interval_cycles: Cycles
     estimate: Resources | None = None
+    estimate_is_rough: bool = False
     luts_by_layer: dict[str, int] = Field(default_factory=dict)
     versions: dict[str, str]
 

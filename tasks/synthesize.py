@@ -2,9 +2,9 @@
 
 from prefect import task
 
-from tasks import pipeline, run_times
+from tasks import building, pipeline, run_times
 from tasks.caching import open_store
-from tasks.records import HlsProject, Synthesis, ToolchainName
+from tasks.records import BuildSettings, HlsProject, Synthesis, ToolchainName
 from tasks.toolchains.toolchain import choose
 
 
@@ -14,6 +14,9 @@ from tasks.toolchains.toolchain import choose
     persist_result=True,
 )
 @run_times.timed
-def synthesize(project: HlsProject, toolchain: ToolchainName) -> Synthesis:
+def synthesize(
+    project: HlsProject, toolchain: ToolchainName, build: BuildSettings | None = None
+) -> Synthesis:
     """Synthesize an hls4ml project with a toolchain."""
-    return pipeline.synthesize(open_store(), choose(toolchain), project)
+    chosen = choose(toolchain, project, build=build, hooks=building.hooks("synthesize"))
+    return pipeline.synthesize(open_store(), chosen, project)

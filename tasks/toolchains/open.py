@@ -14,7 +14,7 @@ from pathlib import Path
 from board.kinds import board_kinds
 from tasks.finding import Finding, package, program
 from tasks.kinds import part_resources
-from tasks.records import Entry, HlsProject, Implementation, Synthesis, ToolchainName
+from tasks.records import BuildSettings, Entry, HlsProject, Implementation, Synthesis, ToolchainName
 from tasks.toolchains.child import run_child
 from tasks.toolchains.hdl.child import ImplementReport, ImplementRequest
 from tasks.toolchains.tracing.child import CoreRequest
@@ -31,6 +31,7 @@ class OpenToolchain:
     """RTL by distributed arithmetic, utilisation by Yosys, a fabric image by Verilator."""
 
     name: ToolchainName = "open"
+    build = BuildSettings()
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
         """Its Python packages, and the compiler that Verilator and the C simulation need."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from tasks.errors import InputError
-from tasks.finding import Finding
+from tasks.finding import Finding, require
 from tasks.records import (
     BuildSettings,
     Entry,
@@ -59,11 +59,15 @@ class Toolchain(Protocol):
     def name(self) -> ToolchainName:
         """As records have it."""
 
+    @property
+    def build(self) -> BuildSettings:
+        """What its synthesis does beside its work."""
+
     def check(self, board_kind: str | None = None) -> list[Finding]:
         """What it needs of this machine, and for a kind of board."""
 
     def versions(self) -> dict[str, str]:
-        """Versions of its tools, and settings; cheap enough to ask before every step."""
+        """Versions of its tools; cheap enough to ask before every step."""
 
     def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
         """RTL or IP of a project.
@@ -137,5 +141,5 @@ def choose(
         takes = project is None or project.backend == "VivadoAccelerator"
         name = "vivado" if takes and installed else "open"
     elif name == "vivado" and not installed:
-        preflight.tools(found).require()
+        require(preflight.tools(found).findings, "toolchain vivado")
     return named(name, build=build, hooks=hooks)

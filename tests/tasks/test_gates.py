@@ -47,6 +47,23 @@ def test_an_estimate_far_beyond_the_part_ends_before_the_long_tools() -> None:
     assert gates.after_synthesize(samples.implementation().synthesis, GateSettings()) == []
 
 
+def test_a_rough_estimate_beyond_the_part_only_warns() -> None:
+    synthesis = samples.implementation().synthesis.model_copy(
+        update={
+            "estimate": samples.XC7Z020.model_copy(update={"lut": 70000}),
+            "estimate_is_rough": True,
+        }
+    )
+    (gate,) = gates.require(gates.after_synthesize(synthesis, GateSettings()))
+    assert not gate.passed
+
+
+def test_a_net_that_was_not_routed_ends_the_flow() -> None:
+    checked = gates.after_implement(samples.implementation(failed_nets=12), GateSettings())
+    with pytest.raises(GateError, match="12 nets are unrouted"):
+        gates.require(checked)
+
+
 def test_a_clock_other_than_the_one_asked_for_fails() -> None:
     made = samples.implementation(clock_mhz=90.0)
     failed = [g.name for g in gates.after_implement(made, GateSettings()) if not g.passed]

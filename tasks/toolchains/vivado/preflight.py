@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from board.kinds import BoardKind
-from tasks.errors import ToolMissingError
 from tasks.finding import Finding
 from tasks.toolchains.vivado.installation import HLS, VIVADO, Answer, Installation, ToolName, ask
 from tasks.toolchains.vivado.machine import Machine
@@ -37,28 +36,6 @@ class Preflight:
 
     findings: tuple[Finding, ...]
     versions: Mapping[ToolName, str]
-
-    def require(self) -> None:
-        """Raise one error that names all that is wrong.
-
-        Raises:
-            ToolMissingError: something is.
-        """
-        wrong = [finding for finding in self.findings if not finding.ok]
-        if not wrong:
-            return
-        remedies: dict[str, list[str]] = {}
-        for each in wrong:
-            remedies.setdefault(each.remedy, []).append(each.name)
-        raise ToolMissingError(
-            "this machine is not ready for Vivado:"
-            + "".join(f"\n    {each.name}: {each.detail}" for each in wrong),
-            where="toolchain vivado",
-            remedy="\n     ".join(
-                remedy if len(remedies) == 1 else f"{', '.join(names)}: {remedy}"
-                for remedy, names in remedies.items()
-            ),
-        )
 
 
 def tools(installation: Installation) -> Preflight:

@@ -98,6 +98,7 @@ class HlsBuild:
             latency_cycles=latency,
             interval_cycles=interval,
             estimate=top.utilisation.used,
+            estimate_is_rough=True,
             versions={self.step.tool: self.step.version},
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from board.kinds import BoardKind, board_kinds
 from tasks import settings
 from tasks.errors import InputError
-from tasks.finding import Finding
+from tasks.finding import Finding, require
 from tasks.records import BuildSettings, Entry, HlsProject, Implementation, Synthesis, ToolchainName
 from tasks.toolchains.toolchain import Hooks, Listener, Progress
 from tasks.toolchains.vivado import durations, implementation, preflight
@@ -27,6 +27,8 @@ from tasks.toolchains.vivado.project import check as check_project
 from tasks.toolchains.vivado.supervised import Limits, Step
 from tasks.toolchains.vivado.synthesis import HlsBuild
 from tasks.toolchains.vivado.workplace import Workplace, opened
+
+WHERE = "toolchain vivado"
 
 _log = logging.getLogger(__name__)
 
@@ -110,18 +112,14 @@ class VivadoToolchain:
         return list(preflight.check(find(), kind, machine).findings)
 
     def versions(self) -> dict[str, str]:
-        """Versions of its tools, and of what they are asked to do.
+        """Versions of its tools.
 
         Raises:
             ToolMissingError: they are not there, or do not start.
         """
         found = preflight.tools(find())
-        found.require()
-        versions = {str(name): version for name, version in found.versions.items()}
-        if self.build != BuildSettings():
-            asked = self.build.model_dump(exclude={"schema_version"}, exclude_defaults=True)
-            versions["hls4ml build options"] = ", ".join(asked)
-        return versions
+        require(found.findings, WHERE)
+        return {str(name): version for name, version in found.versions.items()}
 
     def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
         """An IP of a project.
@@ -172,7 +170,7 @@ class VivadoToolchain:
         check_project(project, files / "project", kind, work)
         installation, machine = find(), Machine.this(work)
         found = preflight.check(installation, kind, machine)
-        found.require()
+        require(found.findings, WHERE)
         with opened(work, entry, partial(fill, files)) as place:
             step = Step(
                 entry=entry,
