@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import demo, fabric, transfer
+from bench import boards, demo, fabric, transfer
 from bench.figures import Figure, Results
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -19,7 +19,7 @@ RESULTS = Path(__file__).with_name("results.json")
 def main() -> int:
     """Measure, print, write; 1 if a budget is not kept."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
-        figures = [*_demo(Path(directory)), *_transfer()]
+        figures = [*_demo(Path(directory)), *_transfer(), _boards()]
     results = Results(cores=os.cpu_count() or 0, figures=figures)
     RESULTS.write_text(results.model_dump_json(indent=1))
     for figure in figures:
@@ -72,6 +72,16 @@ def _transfer() -> list[Figure]:
         )
         for measured in transfer.measure()
     ]
+
+
+def _boards() -> Figure:
+    """Four boards, each behind a slow link, against one of them."""
+    return Figure(
+        name="four boards side by side over one",
+        value=boards.measure(),
+        unit="",
+        budget=boards.BUDGET,
+    )
 
 
 def _free_port() -> int:

@@ -30,6 +30,12 @@ def test_an_image_that_is_no_library_is_refused() -> None:
         Fabric(b"no library")
 
 
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.6])
+def test_an_image_that_is_cut_short_is_refused(standin: bytes, share: float) -> None:
+    with pytest.raises(FabricError, match="no whole library"):
+        Fabric(standin[: int(share * len(standin))])
+
+
 def test_a_library_without_the_interface_is_refused(
     tmp_path: Path, build_library: Callable[[Path], bytes]
 ) -> None:

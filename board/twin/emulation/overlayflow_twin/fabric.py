@@ -12,6 +12,7 @@ from .memory import Window
 _MAGIC = b"OVERLAYFLOW-TWIN"
 _HEADER = struct.Struct("<16sII")
 _ABI = 1
+_CLASS_64 = 2  # of an ELF file
 
 
 class FabricError(RuntimeError):
@@ -63,6 +64,8 @@ _libraries: "dict[bytes, ctypes.CDLL]" = {}
 
 
 def _load(image: bytes) -> ctypes.CDLL:
+    if not _is_whole(image):
+        raise FabricError("the fabric image cannot be loaded here: it is no whole library")
     digest = hashlib.sha256(image).digest()
     if digest not in _libraries:
         # The loader knows libraries by name: a fresh name for each, gone as soon as it is mapped.
@@ -74,6 +77,24 @@ def _load(image: bytes) -> ctypes.CDLL:
             except (OSError, AttributeError) as error:
                 raise FabricError(f"the fabric image cannot be loaded here: {error}") from error
     return _libraries[digest]
+
+
+def _is_whole(image: bytes) -> bool:
+    """Whether an ELF file has all the bytes that it maps: to load any other ends the process."""
+    try:
+        wide = image[4] == _CLASS_64
+        word, table_at, sizes_at = ("<Q", 32, 54) if wide else ("<I", 28, 42)
+        offset_at, size_at = (8, 32) if wide else (4, 16)
+        (table,) = struct.unpack_from(word, image, table_at)
+        entry, count = struct.unpack_from("<HH", image, sizes_at)
+        ends = [
+            struct.unpack_from(word, image, header + offset_at)[0]
+            + struct.unpack_from(word, image, header + size_at)[0]
+            for header in range(table, table + entry * count, entry)
+        ]
+    except (IndexError, ValueError, struct.error):
+        return False
+    return image.startswith(b"\x7fELF") and max(ends, default=0) <= len(image)
 
 
 def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
