@@ -6,7 +6,7 @@ What YAML cannot say is here and in automations.py; deployments themselves are i
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
@@ -15,6 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deployments import automations
+from tasks.board_block import QUEUE_PREFIX, Board
 from tasks.errors import ToolError
 from tasks.records import Record
 
@@ -29,14 +30,16 @@ class Applied(Record):
     """What the server has now, by name."""
 
     pools: tuple[str, ...]
+    limits: tuple[str, ...]
     automations: tuple[str, ...]
     deployments: tuple[str, ...]
 
 
-def apply(notify: str | None = None) -> Applied:
-    """Pools, automations and deployments on the server of PREFECT_API_URL.
+def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
+    """Pools, limits, blocks, automations and deployments on the server of PREFECT_API_URL.
 
     Args:
+        twins: names of twins, which get a queue each; `overlayflow boards add` makes the others'.
         notify: notification block as TYPE/NAME; None leaves notifications as they are.
 
     Raises:
@@ -44,11 +47,23 @@ def apply(notify: str | None = None) -> Applied:
         ToolError: Prefect refuses a deployment.
     """
     work_pools()
+    Board.register_type_and_schema()
+    with get_client(sync_client=True) as client:
+        for name in twins:
+            client.upsert_global_concurrency_limit_by_name(QUEUE_PREFIX + name, 1)
     named = automations.apply(notify)
     deploy()
     with get_client(sync_client=True) as client:
         registered = sorted(each.name for each in client.read_deployments())
-    return Applied(pools=tuple(POOLS), automations=tuple(named), deployments=tuple(registered))
+        limits = sorted(
+            each.name for each in client.read_global_concurrency_limits(limit=200, offset=0)
+        )
+    return Applied(
+        pools=tuple(POOLS),
+        limits=tuple(limits),
+        automations=tuple(named),
+        deployments=tuple(registered),
+    )
 
 
 def work_pools() -> None:

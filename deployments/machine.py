@@ -52,7 +52,8 @@ class Settled(Record):
 
 def pools() -> dict[str, int]:
     """Work pools, and how many runs this machine works on at a time."""
-    return {"builders": os.cpu_count() or 1, "boards": 2}
+    # Two at least: a sweep that hands its points out holds one.
+    return {"builders": max(2, os.cpu_count() or 1), "boards": 2}
 
 
 def state_directory() -> Path:

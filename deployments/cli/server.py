@@ -58,7 +58,7 @@ def run_up(arguments: Namespace) -> int:
         os.environ.update(machine.environment(settled.port))
         from deployments.apply import apply
 
-        applied = apply(arguments.notify)
+        applied = apply(arguments.notify, [machine.TWIN])
         machine.start_workers(settled)
         machine.start_twin(settled)
     if arguments.json:
@@ -79,7 +79,7 @@ def run_apply(arguments: Namespace) -> int:
     if arguments.json:
         print_json(applied)
     else:
-        for kind in ("pools", "automations", "deployments"):
+        for kind in ("pools", "limits", "automations", "deployments"):
             print(f"{kind}: {', '.join(getattr(applied, kind))}")
     return 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from board.twin.processes import group_runs
 from deployments import daemons
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
@@ -45,7 +46,7 @@ def test_what_ignores_the_signal_is_killed_with_its_children(
     daemon = daemons.start(tmp_path, "stubborn", STUBBORN, os.environ, tmp_path)
     time.sleep(0.3)  # until it ignores the signal
     assert daemons.stop(tmp_path, "stubborn")
-    assert not daemons.group_runs(daemon.pid)
+    assert not group_runs(daemon.pid)
 
 
 def test_what_it_prints_is_in_its_log(tmp_path: Path) -> None:

@@ -139,3 +139,28 @@ def finished(done: subprocess.CompletedProcess[str]) -> Run:
     (line,) = done.stdout.splitlines()  # one JSON record, nothing else
     assert json.loads(line)
     return Run.model_validate_json(line)
+
+
+@pytest.fixture(scope="session")
+def team(
+    machine: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """What `overlayflow up` starts, with the store of the other tests: no tool has to run again."""
+    assert cold.verdict.passed
+    home = tmp_path_factory.mktemp("team")
+    port = free_port()
+    kept = {name: value for name, value in machine.env.items() if not name.startswith("PREFECT_")}
+    env = kept | {"OVERLAYFLOW_HOME": str(home), "OVERLAYFLOW_STORE": str(machine.home / "store")}
+    team = Machine(home, f"http://127.0.0.1:{port}/api", env)
+    try:
+        started = team.command("up", "--port", str(port), "--json")
+        assert started.returncode == 0, started.stderr
+        yield team
+    finally:
+        stopped = team.command("down", "--json")
+        assert set(json.loads(stopped.stdout)["stopped"]) == {
+            "worker-builders",
+            "worker-boards",
+            "server",
+            "twin",
+        }

@@ -139,7 +139,9 @@ def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
 ) -> None:
     body = {"artifacts": {"flow_run_id": {"any_": [cold.flow_run_id]}}}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
-    assert set(found) == {"digits-report", "digits-results"}
+    assert set(found) == {"digits-report", "digits-results", "digits-history", "board-twin-runs"}
+    assert found["digits-history"]["data"].startswith("# digits: ")
+    assert "](data:image/png;base64," in found["digits-history"]["data"]
     report = found["digits-report"]["data"]
     assert report.startswith("# digits: passed")
     assert re.findall(r"^## (.*)", report, re.MULTILINE) == [
@@ -147,9 +149,11 @@ def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
         "confusion matrix",
         "latency",
         "utilisation",
+        "time per step",
         "Provenance",
+        "Links",
     ]
-    assert report.count("](data:image/png;base64,") == 3
+    assert report.count("](data:image/png;base64,") == 4
     assert len(report) < 200_000
 
 
