@@ -1,6 +1,8 @@
 """What a design takes of a part, after synthesis with Yosys."""
 
+import gzip
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +53,7 @@ def utilisation(
         available: on the part.
         part: the full part name.
         modules: submodules to count by themselves, for `by_module`.
-        logs: an existing directory; gets yosys.log.
+        logs: an existing directory; gets yosys.log.gz, or yosys.log of a run that failed.
         deadline_s: Yosys takes a minute for 20,000 LUTs, and more than its share beyond.
 
     Raises:
@@ -59,16 +61,18 @@ def utilisation(
         ToolTimeoutError: it was stopped at its deadline.
     """
     family = "xc7" if part.startswith("xc7") else "xcup"
+    log = logs / "yosys.log"
     counts = run_child(
         "tasks.toolchains.hdl.yosys",
         yosys.CountRequest(files=design.files, top=design.top, modules=modules, family=family),
         yosys.CellCounts,
         cwd=logs,
-        log=logs / "yosys.log",
+        log=log,
         step=STEP,
         deadline_s=deadline_s,
         on_line=_report_stage,
     ).modules
+    _compress(log)
     used = resources(sum(map(Counter, counts.values()), Counter()))
     # UltraScale+ has CARRY8 instead, which Yosys does not use.
     if family != "xc7":
@@ -105,6 +109,13 @@ def resources(cells: Mapping[str, int]) -> Resources:
         bram_36k=sum(_BLOCK_RAMS.get(cell, 0.0) * n for cell, n in cells.items()),
         carry4=cells.get("CARRY4", 0),
     )
+
+
+def _compress(log: Path) -> None:
+    """Yosys says a thousand times the same: megabytes, of which a tenth remains."""
+    with log.open("rb") as text, gzip.open(f"{log}.gz", "wb") as compressed:
+        shutil.copyfileobj(text, compressed)
+    log.unlink()
 
 
 def _report_stage(line: str) -> None:

@@ -36,14 +36,14 @@ def stream(size: int, width: int, integer: int, words: str, **modes: object) -> 
 
 
 def write_core(case: Case, directory: Path) -> Path:
-    """The core: out[j] = inp[j] + 3 inp[j + 1] + j, indices modulo, after `latency` registers."""
+    """The core: out[j] = inp[j] + 3 inp[j + 1] + bias(j), indices modulo, after its latency."""
     n_in, w_in = case.input.size, case.input.element.width
     n_out, w_out = case.output.size, case.output.element.width
     wide = max(w_in, w_out)
     elements = [f"{wide}'(inp[{i * w_in} +: {w_in}])" for i in range(n_in)]
     sums = [
         f"    wire [{wide - 1}:0] sum{j} = {elements[j % n_in]} + {elements[(j + 1) % n_in]}"
-        f" + ({elements[(j + 1) % n_in]} << 1) + {wide}'d{j};"
+        f" + ({elements[(j + 1) % n_in]} << 1) + {wide}'d{_bias(j) % (1 << wide)};"
         for j in range(n_out)
     ]
     row = ", ".join(f"sum{j}[{w_out - 1}:0]" for j in reversed(range(n_out)))
@@ -62,20 +62,23 @@ def write_core(case: Case, directory: Path) -> Path:
             "endmodule\n",
         ]
     )
-    path = directory / f"{case.name}_core.sv"
+    path = directory / f"{case.name}_core.v"
     path.write_text(text)
     return path
+
+
+def _bias(index: int) -> int:
+    """A number with all its bits in use, so that wide results are wide."""
+    return (index + 1) * 0x9E3779B97F4A7C15
 
 
 def answer(case: Case, words: Words) -> Words:
     """The words that a design sends for the words of whole samples."""
     elements = _decode(case.input, words)
     mask = (1 << case.output.element.width) - 1
+    size = case.output.size
     results = [
-        [
-            (row[j % len(row)] + 3 * row[(j + 1) % len(row)] + j) & mask
-            for j in range(case.output.size)
-        ]
+        [(row[j % len(row)] + 3 * row[(j + 1) % len(row)] + _bias(j)) & mask for j in range(size)]
         for row in elements
     ]
     return _encode(case.output, results)
