@@ -57,7 +57,7 @@ down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
 test: lint board-envs  ## everything that CI checks
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check
