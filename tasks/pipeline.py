@@ -169,7 +169,7 @@ def package(
             implementation, store.files(implementation.entry), store.files(project.entry)
         )
         tarball = out / archive.NAME
-        inside = archive.write(tarball, files, implementation)
+        inside = archive.write(tarball, files, manifest.describe(implementation))
         outside = inside.model_copy(
             update={"provenance": manifest.provenance(model.parent, flow_run_id, passed)}
         )

@@ -13,6 +13,7 @@ from deployments.cli import (
     boards,
     doctor,
     history,
+    package,
     report,
     run,
     server,
@@ -34,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
         "--data examples/digits/digits.npz --board twin",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (
-        *(run, sweep, bench, server, twin, boards, store, history, baseline, report, doctor),
-    ):
+    building, measuring = (run, sweep, package), (bench, boards, twin)
+    keeping = (store, history, baseline, report)
+    for module in (*building, *measuring, *keeping, server, doctor):
         module.add(commands)
     return top
 

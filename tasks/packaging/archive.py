@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 import board
 from tasks.errors import InputError
-from tasks.packaging.manifest import describe
 from tasks.records import FileDigest, Implementation, Manifest
 
 NAME = "package.tar.gz"
@@ -41,13 +40,21 @@ def members(implementation: Implementation, design: Path, project: Path) -> dict
         project: files of the convert step's store entry.
     """
     name = implementation.synthesis.project.settings.project_name
+    driver = design / "axi_stream_driver.py"
     return {
-        "hls4ml_nn.bit": design / f"{name}.bit",
-        "hls4ml_nn.hwh": design / f"{name}.hwh",
-        "axi_stream_driver.py": design / "axi_stream_driver.py",
+        **design_members(design / f"{name}.bit", design / f"{name}.hwh", driver),
         "X_test.npy": project / "X_test.npy",
         "y_test.npy": project / "y_test.npy",
         "y_csim.npy": project / "y_csim.npy",
+    }
+
+
+def design_members(bit: Path, handoff: Path, driver: Path) -> dict[str, Path]:
+    """The design's files by their name in a package, and the programs that go with them."""
+    return {
+        "hls4ml_nn.bit": bit,
+        "hls4ml_nn.hwh": handoff,
+        "axi_stream_driver.py": driver,
         **_board_programs(),
     }
 
@@ -83,9 +90,15 @@ def digests(files: Mapping[str, Path]) -> dict[str, FileDigest]:
     }
 
 
-def write(archive: Path, files: Mapping[str, Path], implementation: Implementation) -> Manifest:
-    """Write package.tar.gz with a manifest.json inside; byte-identical for the same files."""
-    manifest = describe(implementation, digests(files))
+def write(archive: Path, files: Mapping[str, Path], about: Manifest) -> Manifest:
+    """Write package.tar.gz with a manifest.json inside; byte-identical for the same files.
+
+    Args:
+        archive: to write.
+        files: by their name in it.
+        about: the manifest but for the files.
+    """
+    manifest = about.model_copy(update={"files": digests(files)})
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=MEMBER_TIME) as stream,

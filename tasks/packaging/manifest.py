@@ -9,11 +9,11 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.records import FileDigest, Gate, Implementation, Manifest, Provenance
+from tasks.records import Gate, Implementation, Manifest, Provenance
 
 
-def describe(implementation: Implementation, files: dict[str, FileDigest]) -> Manifest:
-    """The manifest of a package of this implementation."""
+def describe(implementation: Implementation) -> Manifest:
+    """The manifest of a package of this implementation, but for its files."""
     synthesis = implementation.synthesis
     project = synthesis.project
     return Manifest(
@@ -34,7 +34,6 @@ def describe(implementation: Implementation, files: dict[str, FileDigest]) -> Ma
         accuracy_csim=project.accuracy_csim,
         settings=project.settings,
         versions=project.versions | synthesis.versions | implementation.versions,
-        files=files,
     )
 
 

@@ -18,7 +18,7 @@ def packaged(directory: Path) -> Path:
     design, project = samples.write_design_files(directory)
     made = samples.implementation()
     tarball = directory / archive.NAME
-    archive.write(tarball, archive.members(made, design, project), made)
+    archive.write(tarball, archive.members(made, design, project), manifest.describe(made))
     return tarball
 
 

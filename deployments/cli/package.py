@@ -1,0 +1,63 @@
+"""overlayflow package: a build directory becomes a package that can be measured."""
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+
+from deployments.cli.output import add_json, print_json, print_table
+
+
+def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    """Arguments."""
+    parser = commands.add_parser(
+        "package",
+        help="package what hls4ml and Vivado built elsewhere",
+        description="Makes a package.tar.gz of an output directory of hls4ml's backend "
+        "VivadoAccelerator in which Vivado has finished; measure it with: overlayflow bench.",
+    )
+    parser.add_argument("directory", type=Path, help="hls4ml's output directory")
+    parser.add_argument(
+        "--data", type=Path, help=".npz with X_test, y_test and y_csim (the directory's tb_data)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("package.tar.gz"), help="(%(default)s)")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Read the directory, write the package, say what it is."""
+    import tempfile
+
+    from tasks.packaging import build_directory, testdata
+    from tasks.packaging.handoff import AddressRange
+    from tasks.records import Manifest, Record
+
+    class Packaged(Record):
+        """What --json prints."""
+
+        package: Path
+        manifest: Manifest
+        addresses: tuple[AddressRange, ...]
+
+    build = build_directory.read(arguments.directory)
+    if arguments.data:
+        data = testdata.from_npz(arguments.data)
+    else:
+        data = testdata.from_test_bench(arguments.directory, build.output_element)
+    with tempfile.TemporaryDirectory() as scratch:
+        manifest = build_directory.package(build, data, arguments.out, Path(scratch))
+    if arguments.json:
+        packaged = Packaged(
+            package=arguments.out, manifest=manifest, addresses=build.handoff.addresses
+        )
+        print_json(packaged)
+        return 0
+    rows = [
+        ("design", f"{manifest.project_name} for {manifest.board_kind} ({manifest.part})"),
+        ("target", manifest.target),
+        ("built by", f"Vivado {build.handoff.vivado}"),
+        ("clock", f"{manifest.clock_mhz:g} MHz"),
+        *(("registers", each.words) for each in build.handoff.addresses),
+        ("samples", f"{manifest.samples} of {manifest.input.shape} to {manifest.output.shape}"),
+    ]
+    print_table(str(arguments.out), ("figure", "value"), rows)
+    return 0

@@ -1,0 +1,224 @@
+"""A package made of a build directory: what hls4ml and Vivado left, by whoever ran them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from board.kinds import board_kinds
+from tasks.errors import InputError, UnsupportedModelError
+from tasks.packaging import archive
+from tasks.packaging.handoff import Handoff, read_handoff
+from tasks.packaging.testdata import TestData
+from tasks.records import FixedPoint, Manifest, Record, Stream, Utilisation
+from tasks.toolchains import reports
+from tasks.toolchains.hdl.bitfile import read_bit
+from tasks.toolchains.hdl.part import parse_part
+from tasks.toolchains.vivado.products import Products, target
+
+CONFIG = "hls4ml_config.yml"
+DRIVER = "axi_stream_driver.py"
+_FIXED = re.compile(r"(ap_)?(?P<u>u?)fixed<\s*(?P<arguments>[^>]*)>")
+
+
+class BuildDirectory(Record):
+    """A finished VivadoAccelerator build.
+
+    Attributes:
+        bit: the bitstream.
+        handoff_file: the .hwh beside it.
+        driver: hls4ml's axi_stream_driver.py.
+        handoff: what the .hwh tells.
+        input_element: of the design's input, inside the fabric.
+        output_element: of its output.
+    """
+
+    directory: Path
+    project_name: str
+    board_kind: str
+    part: str
+    model_name: str
+    bit: Path
+    handoff_file: Path
+    driver: Path
+    handoff: Handoff
+    input_element: FixedPoint
+    output_element: FixedPoint
+
+
+def read(directory: Path) -> BuildDirectory:
+    """Finds what a package needs, and holds it against each other.
+
+    Raises:
+        InputError: it is no such directory, something is missing, or does not belong together.
+        UnsupportedModelError: a board or stream format that overlayflow does not have.
+    """
+    config = _config(directory / CONFIG)
+    name, part = str(config["ProjectName"]), str(config["Part"])
+    kind = str(config.get("AcceleratorConfig", {}).get("Board", ""))
+    _check(config, kind, part, directory)
+    products = Products(directory, name, part)
+    ready = directory / "package"  # as the documentation of hls4ml makes it
+    bit = _first(directory, "bitstream", (products.bit, ready / "hls4ml_nn.bit"))
+    handoff_file = _first(directory, ".hwh", (products.handoff, ready / "hls4ml_nn.hwh"))
+    driver = _first(directory, DRIVER, (directory / DRIVER, ready / DRIVER))
+    handoff = read_handoff(handoff_file)
+    _same_part(part, read_bit(bit).part, handoff, bit)
+    elements = _elements(directory, config)
+    return BuildDirectory(
+        directory=directory,
+        project_name=name,
+        board_kind=kind,
+        part=part,
+        model_name=f"{name} ({directory.resolve().name})",
+        bit=bit,
+        handoff_file=handoff_file,
+        driver=driver,
+        handoff=handoff,
+        input_element=elements["input_t"],
+        output_element=elements["result_t"],
+    )
+
+
+def package(build: BuildDirectory, data: TestData, out: Path, scratch: Path) -> Manifest:
+    """Writes package.tar.gz.
+
+    Args:
+        build: of `read`.
+        data: test samples and golden outputs.
+        out: the archive.
+        scratch: an empty directory.
+    """
+    files = archive.design_members(build.bit, build.handoff_file, build.driver)
+    files |= data.write(scratch)
+    manifest = Manifest(
+        project_name=build.project_name,
+        target=target(build.bit),
+        board_kind=build.board_kind,
+        part=build.part,
+        clock_mhz=build.handoff.clock_mhz,
+        input=Stream(shape=data.x.shape[1:], element=build.input_element),
+        output=Stream(shape=data.golden.shape[1:], element=build.output_element),
+        utilisation=_utilisation(build),
+        model_name=build.model_name,
+        # There need be no model file: the bitstream says which design this is.
+        model_digest=archive.file_digest(build.bit),
+        samples=len(data.x),
+        accuracy_csim=data.accuracy_csim,
+        versions={"vivado": build.handoff.vivado},
+    )
+    return archive.write(out, files, manifest)
+
+
+class _ConfigLoader(yaml.SafeLoader):
+    """Reads hls4ml's own tags, such as `!keras_model 'path'`, as what stands behind them."""
+
+
+_ConfigLoader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.load(path.read_text(encoding="utf-8"), _ConfigLoader)  # noqa: S506  a safe one
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"is no directory that hls4ml built in: {error}", where=str(path)
+        ) from None
+    missing = {"ProjectName", "Part", "Backend"} - set(config if isinstance(config, dict) else ())
+    if missing:
+        raise InputError(f"does not say {', '.join(sorted(missing))}", where=str(path))
+    return cast("dict[str, Any]", config)
+
+
+def _check(config: dict[str, Any], kind: str, part: str, directory: Path) -> None:
+    if config["Backend"] != "VivadoAccelerator":
+        raise UnsupportedModelError(
+            f"it was made for backend {config['Backend']}, which makes no design for a board",
+            where=str(directory),
+            remedy="convert it with backend VivadoAccelerator",
+        )
+    known = board_kinds().get(kind)
+    if known is None or known.part != part:
+        raise UnsupportedModelError(
+            f"it is for board {kind!r} with {part}, which is no board kind",
+            where=str(directory),
+            remedy="see docs/add-a-board.md",
+        )
+    words = config["AcceleratorConfig"].get("Precision", {})
+    other = {name: text for name, text in words.items() if text != "float"}
+    if other:
+        raise UnsupportedModelError(
+            f"its streams are not float but {other}",
+            where=str(directory),
+            remedy="convert it with input_type and output_type float, hls4ml's default",
+        )
+
+
+def _first(directory: Path, what: str, candidates: Sequence[Path]) -> Path:
+    for path in candidates:
+        if path.exists():
+            return path
+    raise InputError(
+        f"there is no {what}; looked for "
+        + " and ".join(str(path.relative_to(directory)) for path in candidates),
+        where=str(directory),
+        remedy="let Vivado finish: hls_model.build(csim=False, export=True, bitfile=True)",
+    )
+
+
+def _same_part(part: str, bit_part: str, handoff: Handoff, bit: Path) -> None:
+    wanted = parse_part(part)
+    if bit_part != wanted.in_bit or (handoff.device, handoff.package) != (
+        wanted.device,
+        wanted.package,
+    ):
+        raise InputError(
+            f"the parts differ: hls4ml's {part}, the bitstream's {bit_part}, "
+            f"the .hwh's {handoff.device}{handoff.package}",
+            where=str(bit),
+            remedy="they are of different builds; build again",
+        )
+    if not handoff.has_dma:
+        raise UnsupportedModelError(
+            "the design has no AXI DMA, so the driver cannot reach it",
+            where=str(bit),
+            remedy="convert it with interface axi_stream",
+        )
+
+
+def _elements(directory: Path, config: dict[str, Any]) -> dict[str, FixedPoint]:
+    """Formats of the top function's ports, from its C++; else the model's default."""
+    default = str(config.get("HLSConfig", {}).get("Model", {}).get("Precision", "fixed<16,6>"))
+    texts = {"input_t": default, "result_t": default}
+    defines = directory / "firmware" / "defines.h"
+    if defines.exists():
+        text = defines.read_text(encoding="utf-8")
+        for name in texts:
+            if found := re.search(rf"typedef\s+([^;]*?)\s+{name};", text):
+                texts[name] = found[1]
+    return {name: _fixed_point(text, directory) for name, text in texts.items()}
+
+
+def _fixed_point(text: str, where: Path) -> FixedPoint:
+    found = _FIXED.search(text)
+    arguments = (
+        [part.strip().removeprefix("AP_") for part in found["arguments"].split(",")]
+        if found
+        else []
+    )
+    if found is None or len(arguments) < 2:  # noqa: PLR2004  width and integer bits
+        raise UnsupportedModelError(f"{text!r} is no fixed-point format", where=str(where))
+    modes: dict[str, Any] = dict(zip(("rounding", "saturation"), arguments[2:4], strict=False))
+    return FixedPoint(
+        width=int(arguments[0]), integer=int(arguments[1]), signed=not found["u"], **modes
+    )
+
+
+def _utilisation(build: BuildDirectory) -> Utilisation | None:
+    runs = Products(build.directory, build.project_name, build.part).runs
+    report = runs / "impl_1" / "design_1_wrapper_utilization_placed.rpt"
+    if not report.exists():
+        return None
+    return reports.read_utilisation(report).utilisation
