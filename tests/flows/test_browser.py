@@ -19,6 +19,7 @@ QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 60_000
 SHOTS = Path(os.environ.get("OVERLAYFLOW_SCREENSHOTS", ROOT / "build" / "screenshots"))
 
 pytestmark = [
@@ -32,7 +33,8 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield page
         browser.close()
 
@@ -52,7 +54,8 @@ def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, p
     label.locator("xpath=following::input[1]").fill("2")
     # The form explains itself, and comes filled in.
     expect(page.get_by_text("multiplications per multiplier; 1 is fully parallel.")).to_be_visible()
-    expect(page.get_by_text("examples/digits/digits.keras")).to_have_count(1)
+    model = page.locator("label", has_text="model").first.locator("xpath=following::textarea[1]")
+    expect(model).to_have_value("examples/digits/digits.keras")
     shoot(page, "form")
     page.get_by_role("button", name="Submit").click()
 
