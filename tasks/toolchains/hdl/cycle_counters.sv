@@ -71,26 +71,37 @@ module cycle_counters (
             end
         end
 
-    // Write channel: address and data are taken together. Only the lowest byte of the control
-    // register means anything.
-    wire write = awvalid && wvalid && (!bvalid || bready);
+    // Write channel: address and data are taken together, a clock after both are there, so that
+    // no output depends on an input within a clock. Only the lowest byte of the control register
+    // means anything.
+    logic write;
     assign awready = write;
     assign wready = write;
     assign bresp = 2'b00;
     assign clear = write && awaddr[5:2] == 4'h2 && wstrb[0] && wdata[0];
 
     always_ff @(posedge clk)
-        if (!rst_n) bvalid <= 1'b0;
-        else bvalid <= write || (bvalid && !bready);
+        if (!rst_n) begin
+            write <= 1'b0;
+            bvalid <= 1'b0;
+        end else begin
+            write <= awvalid && wvalid && !write && !bvalid;
+            bvalid <= write || (bvalid && !bready);
+        end
 
-    // Read channel.
-    wire read = arvalid && (!rvalid || rready);
+    // Read channel, likewise.
+    logic read;
     assign arready = read;
     assign rresp = 2'b00;
 
     always_ff @(posedge clk)
-        if (!rst_n) rvalid <= 1'b0;
-        else rvalid <= read || (rvalid && !rready);
+        if (!rst_n) begin
+            read <= 1'b0;
+            rvalid <= 1'b0;
+        end else begin
+            read <= arvalid && !read && !rvalid;
+            rvalid <= read || (rvalid && !rready);
+        end
 
     always_ff @(posedge clk) if (read)
         case (araddr[5:2])

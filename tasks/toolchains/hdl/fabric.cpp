@@ -2,7 +2,6 @@
 
 #include "fabric.h"
 
-#include <memory>
 #include <new>
 
 #include "Vfabric.h"
@@ -22,11 +21,10 @@ struct Fabric {
         top.aresetn = 0;
         for (int clock = 0; clock < kResetClocks; ++clock) tick();
         top.aresetn = 1;
-        top.eval();
     }
     ~Fabric() { top.final(); }
 
-    // The design's outputs are settled before and after; inputs may be changed before.
+    // Inputs change before it; outputs are settled after it.
     void tick() {
         top.aclk = 1;
         top.eval();
@@ -41,7 +39,13 @@ Fabric &design(void *fabric) { return *static_cast<Fabric *>(fabric); }
 
 EXPORT uint32_t fabric_abi(void) { return 1; }
 
-EXPORT void *fabric_new(void) { return new (std::nothrow) Fabric; }
+EXPORT void *fabric_new(void) {
+    try {
+        return new Fabric;
+    } catch (const std::bad_alloc &) {
+        return nullptr;
+    }
+}
 
 EXPORT void fabric_free(void *fabric) { delete static_cast<Fabric *>(fabric); }
 
@@ -61,8 +65,7 @@ EXPORT uint64_t fabric_run(void *fabric, const uint32_t *in, uint64_t n_in, int 
             top.s_axis_tlast = last && *consumed + 1 == n_in;
         }
         top.m_axis_tready = n_out > 0;
-        // No output of the shell depends on these inputs within a clock, so that the handshakes
-        // are known without settling the design once more.
+        // AXI lets no output depend on an input within a clock: the handshakes are known already.
         if (top.m_axis_tvalid && n_out > 0) {
             out[(*produced)++] = top.m_axis_tdata;
             finished = *out_last = top.m_axis_tlast;
@@ -81,7 +84,6 @@ EXPORT uint32_t fabric_read(void *fabric, uint32_t address) {
     top.s_axi_control_araddr = address;
     top.s_axi_control_arvalid = 1;
     top.s_axi_control_rready = 1;
-    top.eval();
     while (!top.s_axi_control_arready) design(fabric).tick();
     design(fabric).tick();
     top.s_axi_control_arvalid = 0;
@@ -100,7 +102,6 @@ EXPORT void fabric_write(void *fabric, uint32_t address, uint32_t value) {
     top.s_axi_control_wstrb = 0xF;
     top.s_axi_control_wvalid = 1;
     top.s_axi_control_bready = 1;
-    top.eval();
     while (!top.s_axi_control_awready || !top.s_axi_control_wready) design(fabric).tick();
     design(fabric).tick();
     top.s_axi_control_awvalid = 0;

@@ -26,7 +26,8 @@ module sample_gather #(
     input  logic           sample_ready,     // must not depend on sample_valid
     output logic           sample_last       // a word of the sample had word_last
 );
-    localparam int GROUP = (CONTAINER == 8) ? 4 : (CONTAINER == 16) ? 2 : 1;  // elements that come at once
+    // Elements that come at once.
+    localparam int GROUP = (CONTAINER == 8) ? 4 : (CONTAINER == 16) ? 2 : 1;
     localparam int GROUPS = (N + GROUP - 1) / GROUP;
 
     // Everything stands still only while a complete sample cannot be taken.

@@ -24,7 +24,8 @@ module sample_scatter #(
     input  logic           word_ready,
     output logic           word_last
 );
-    localparam int GROUP = (CONTAINER == 8) ? 4 : (CONTAINER == 16) ? 2 : 1;  // elements that leave at once
+    // Elements that leave at once.
+    localparam int GROUP = (CONTAINER == 8) ? 4 : (CONTAINER == 16) ? 2 : 1;
     localparam int GROUPS = (N + GROUP - 1) / GROUP;
     localparam int ADDRESS = $clog2(DEPTH);
     localparam int COUNT = (GROUPS > 1) ? $clog2(GROUPS) : 1;
