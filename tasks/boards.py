@@ -41,9 +41,16 @@ def start_twin(
     made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
     python = board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
     try:
-        return lifecycle.start(twins(), name, python=python, kind=kind, host=host, port=port)
+        record = lifecycle.start(twins(), name, python=python, kind=kind, host=host, port=port)
     except TwinError as error:
         raise _board_error(name, error) from error
+    if pynq not in {None, record.pynq}:
+        raise BoardError(
+            f"it runs with pynq {record.pynq}, not {pynq}",
+            where=f"twin {name}",
+            remedy="stop it first, or give the new one another name",
+        )
+    return record
 
 
 def twin_status(name: str) -> TwinRecord | None:

@@ -36,13 +36,17 @@ class Links:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket) -> None:
-        """Accept until cancelled; closes the listener."""
+        """Accept until cancelled; then close the listener and what is not logged in yet."""
         listener.setblocking(False)
-        with listener:
+        try:
             while True:
                 client, _ = await asyncio.get_running_loop().sock_accept(listener)
                 client.setblocking(False)
                 self._run(self._serve(self._behind_faults(client)))
+        finally:
+            listener.close()
+            for task in self._tasks:
+                task.cancel()
 
     def _behind_faults(self, client: socket.socket) -> socket.socket:
         rate, budget = (value_of(self._faults, kind) for kind in (SLOW_LINK, DROP_LINK))

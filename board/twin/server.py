@@ -71,10 +71,12 @@ class _Sftp(asyncssh.SFTPServer):
     On a board whose disk is full, nothing more can be written.
     """
 
-    faults: Path
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], faults: Path) -> None:
+        super().__init__(channel)
+        self._faults = faults
 
     def write(self, file_obj: object, offset: int, data: bytes) -> asyncssh.misc.MaybeAwait[int]:
-        if value_of(self.faults, FULL_DISK) is not None:
+        if value_of(self._faults, FULL_DISK) is not None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(file_obj, offset, data)
 
@@ -175,7 +177,6 @@ class _Board:
 
     async def _options(self, sessions: Sessions) -> asyncssh.SSHServerConnectionOptions:
         directory = self._directory
-        sftp = type("_SftpHere", (_Sftp,), {"faults": directory.faults})
         options: asyncssh.SSHServerConnectionOptions = (
             await asyncssh.SSHServerConnectionOptions.construct(
                 server_factory=lambda: _Login(
@@ -183,7 +184,7 @@ class _Board:
                 ),
                 server_host_keys=[_key(directory.host_key)],
                 process_factory=sessions.handle,
-                sftp_factory=sftp,
+                sftp_factory=lambda channel: _Sftp(channel, directory.faults),
                 allow_scp=True,
                 encoding=None,
                 line_editor=False,

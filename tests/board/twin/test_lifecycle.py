@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -178,6 +179,30 @@ def test_kinds_that_are_not_emulated_are_refused(
     with pytest.raises(TwinError, match=kind) as raised:
         lifecycle.start(tmp_path, "one", python=board_python, kind=kind)
     assert "pynq-z2" in raised.value.remedy
+
+
+def test_a_pynq_that_is_not_made_for_the_kind_is_refused(
+    tmp_path: Path, board_python: Path
+) -> None:
+    with pytest.raises(TwinError, match=r"pynq 3\.1\.2 is not made for zcu102") as raised:
+        lifecycle.start(tmp_path, "one", python=board_python, kind="zcu102")
+    assert "--pynq 4.0.0" in raised.value.remedy
+
+
+def test_a_new_start_hunts_down_what_a_killed_twin_has_left(
+    start_twin: StartTwin, login: Login
+) -> None:
+    before = start_twin("one")
+    # In a session of its own, and deaf to closed pipes: nothing but its environment tells.
+    deaf = "trap '' HUP PIPE; echo $$; exec >/dev/null 2>&1; while :; do sleep 0.1; done"
+    _, stdout, _ = login(before).exec_command(f"setsid sh -c {shlex.quote(deaf)}")
+    group = int(stdout.readline())
+    os.kill(before.pid, signal.SIGKILL)
+    while start_time(before.pid) is not None:
+        time.sleep(0.01)
+    assert group_runs(group)
+    start_twin("one")
+    assert not group_runs(group)
 
 
 def test_a_twin_that_runs_as_another_kind_is_not_returned(
