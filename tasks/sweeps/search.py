@@ -31,7 +31,8 @@ def _optuna(
     """The same seed and results give the same points, so a sweep that goes on repeats none."""
     optuna = import_optuna()
     study = optuna.create_study(
-        directions=list(search.objectives.values()), sampler=optuna.samplers.TPESampler(search.seed)
+        directions=list(search.objectives.values()),
+        sampler=optuna.samplers.TPESampler(seed=search.seed),
     )
     axes = file.spec.axes
     # By number: Optuna takes no lists or mappings as choices.
