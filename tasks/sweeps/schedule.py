@@ -20,7 +20,8 @@ from tasks.sweeps.shares import first_apart
 _log = logging.getLogger(__name__)
 # The largest child of a small design: TensorFlow during the conversion, Yosys after it.
 POINT_BYTES = 2 * 10**9
-STOP_S = 30.0
+# Prefect kills a process 30 s after it asked it to stop.
+STOP_S = 25.0
 
 
 def workers(asked: int | None) -> int:
