@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -25,6 +25,8 @@ from tasks.toolchains.toolchain import choose
 POINT = 1
 
 Settings = dict[str, Value]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_NOT_YET = "0" * 64
 
 
 class Point(Record):
@@ -51,10 +53,10 @@ class Point(Record):
     conversion: ConvertSettings
     limits: GateSettings
     measurement: MeasureSettings
-    model_digest: str
-    data_digest: str
-    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    build: str
+    model_digest: Digest
+    data_digest: Digest
+    digest: Digest
+    build: Digest
     convert: Entry
 
 
@@ -154,11 +156,11 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
         conversion=conversion,
         limits=file.spec.limits,
         measurement=file.spec.measurement,
-        model_digest="",
-        data_digest="",
-        digest="0" * 64,
-        build="",
-        convert=Entry(step="convert", digest="0" * 64),
+        model_digest=_NOT_YET,
+        data_digest=_NOT_YET,
+        digest=_NOT_YET,
+        build=_NOT_YET,
+        convert=Entry(step="convert", digest=_NOT_YET),
     )
     return made.model_copy(update=_digests(made))
 
