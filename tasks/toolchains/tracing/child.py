@@ -3,6 +3,7 @@
 python -m tasks.toolchains.tracing.child REQUEST RESULT
 """
 
+import logging
 from pathlib import Path
 
 from tasks.records import Record
@@ -32,4 +33,5 @@ def build(request: CoreRequest) -> CoreReport:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # progress, layer by layer
     child_main(CoreRequest, build)

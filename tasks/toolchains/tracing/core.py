@@ -1,30 +1,26 @@
 """Build the core: trace the converted graph, hold it against the C simulation, write Verilog."""
 
 import logging
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-from alkaid.trace import FVArray, HWConfig, trace
+from alkaid.trace import FVArray
 from alkaid.types import CombLogic
 from numpy.typing import NDArray
 
-from tasks.errors import InputError, ToolError
+from tasks.errors import InputError
 from tasks.records import Resources
 from tasks.toolchains.tracing import formats, layers, rtl
+from tasks.toolchains.tracing.check import check
 from tasks.toolchains.tracing.graph import Graph, Node, load_graph
-from tasks.toolchains.tracing.optimise import optimise
+from tasks.toolchains.tracing.optimise import optimise, program
 from tasks.toolchains.tracing.report import CoreReport
 
 logger = logging.getLogger(__name__)
 
-# Costs of adders in LUTs, delays with the carry chains of Xilinx 7: 4 bits a CARRY4.
-HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
-LONGEST_CHAIN = 1_000_000
 LOOKUP = 8
 """alkaid's operation code of a table."""
 FREE = frozenset(("neg", "new", "wrap", "const", "bit_unary"))
@@ -66,7 +62,7 @@ def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
         The program, and how many bits the operations of each layer calculate.
     """
     weights: dict[str, int] = {}
-    x = _any_input(graph)
+    x = layers.any_input(graph)
     values, known = {graph.input.name: x}, {value.id for value in np.asarray(x).ravel()}
     for node in graph.nodes:
         if node.kind == "Input":
@@ -75,27 +71,7 @@ def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
         result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
         weights[node.name] = _weigh(node, result, known)
         values.update((tensor.name, result) for tensor in node.outputs)
-    with _deep_recursion():
-        program = trace(x.ravel(), values[graph.output.name].ravel(), optimize=False)
-        return optimise(program), weights
-
-
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    """Let alkaid follow each chain of operations to its end by recursion."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, LONGEST_CHAIN))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-def _any_input(graph: Graph) -> FVArray:
-    """The model's input: any value of its type."""
-    target, shape = graph.input.format, graph.input.shape
-    kif = (int(target.signed), target.integer - target.signed, target.fraction)
-    return FVArray.from_kif(*(np.full(shape, part) for part in kif), HARDWARE)
+    return optimise(program(x, values[graph.output.name])), weights
 
 
 def _luts(logic: CombLogic) -> int:
@@ -140,43 +116,6 @@ def _weigh(node: Node, result: FVArray, known: set[UUID]) -> int:
         weight += 0 if value.opr in FREE else sum(value.kif)
         waiting.extend(value._from)  # noqa: SLF001  # alkaid has no public way to a value's operands
     return weight
-
-
-def check(
-    logic: CombLogic, graph: Graph, x: NDArray[np.floating], expected: NDArray[np.floating]
-) -> int:
-    """Compare the traced logic with the C simulation on all samples, and return their number.
-
-    Args:
-        logic: as traced.
-        graph: that it was traced from.
-        x: test samples, as the C simulation got them.
-        expected: the C simulation's outputs.
-
-    Raises:
-        ToolError: an output differs.
-        InputError: the shapes do not belong together.
-    """
-    if x.size != len(x) * graph.input.size or expected.size != len(x) * graph.output.size:
-        raise InputError(
-            f"X_test {x.shape} and y_csim {expected.shape} do not fit the model's input "
-            f"{graph.input.shape} and output {graph.output.shape}",
-            remedy="run the conversion again",
-        )
-    words = formats.cast_constants(x.reshape(len(x), -1), graph.input.format)
-    got = logic.predict(words).astype(np.float32)
-    wanted = expected.reshape(got.shape).astype(np.float32)
-    different = np.argwhere(got != wanted)
-    if len(different):
-        sample, element = different[0]
-        raise ToolError(
-            f"the traced logic differs from the C simulation on {len(np.unique(different[:, 0]))} "
-            f"of {len(x)} samples, first in sample {sample}, element {element}: "
-            f"expected {wanted[sample, element]}, got {got[sample, element]}",
-            where="toolchain open",
-            remedy="use toolchain vivado for this model, and report its layers and precisions",
-        )
-    return len(x)
 
 
 def _load(path: Path) -> NDArray[np.floating]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from alkaid.trace import FVArray
+import numpy as np
+from alkaid.trace import FVArray, HWConfig
 
 from tasks.toolchains.tracing import (
     activations,
@@ -17,7 +18,10 @@ from tasks.toolchains.tracing import (
     softmax,
     tables,
 )
-from tasks.toolchains.tracing.graph import Node
+from tasks.toolchains.tracing.graph import Graph, Node
+
+# Costs of adders in LUTs, delays with the carry chains of Xilinx 7: 4 bits a CARRY4.
+HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
 
 Tracer = Callable[[Node, Sequence[FVArray]], FVArray]
 
@@ -86,6 +90,13 @@ TRACERS: Mapping[str, Tracer] = {
     "ZeroPadding1D": shapes.zero_padding,
     "ZeroPadding2D": shapes.zero_padding,
 }
+
+
+def any_input(graph: Graph) -> FVArray:
+    """The model's input: any value of its type."""
+    target, shape = graph.input.format, graph.input.shape
+    kif = (int(target.signed), target.integer - target.signed, target.fraction)
+    return FVArray.from_kif(*(np.full(shape, part) for part in kif), HARDWARE)
 
 
 def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:

@@ -1,10 +1,15 @@
-"""alkaid's clean-up of a traced program, in its order but without one pass.
+"""Traced values as a program, and alkaid's clean-up of it, in its order but without one pass.
 
 `canonicalize_msb_wraps` of alkaid 0.8.2 takes a bit that is picked out of a scaled-up value for
 the value's sign bit when the two weights happen to agree. Drop this module for
 `alkaid.trace.passes.optimize` when that is mended; test_formats.py shows whether it is.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alkaid.trace import FVArray, trace
 from alkaid.trace.passes import (
     add_surrogate,
     common_subexpr_elimin,
@@ -17,15 +22,23 @@ from alkaid.trace.passes.retrace import _retrace
 from alkaid.types import CombLogic
 
 MOST_ROUNDS = 4
+LONGEST_CHAIN = 1_000_000
+
+
+def program(inputs: FVArray, outputs: FVArray) -> CombLogic:
+    """The operations between traced inputs and outputs, as they were traced."""
+    with _deep_recursion():
+        return trace(inputs.ravel(), outputs.ravel(), optimize=False)
 
 
 def optimise(logic: CombLogic) -> CombLogic:
     """Remove what is unused, constant or there twice, and add alkaid's costs and delays."""
-    for _ in range(MOST_ROUNDS):
-        before = canonical_sort(_simplify(logic))
-        logic = canonical_sort(_simplify(_retrace(before)))
-        if logic == before:
-            break
+    with _deep_recursion():
+        for _ in range(MOST_ROUNDS):
+            before = canonical_sort(_simplify(logic))
+            logic = canonical_sort(_simplify(_retrace(before)))
+            if logic == before:
+                break
     # Counting a table's LUTs takes alkaid seconds a table: they count as 0 here.
     logic = canonical_sort(add_surrogate(logic, _skip_op8_cost=True))
     return topo_bandwidth_sort(logic)
@@ -36,3 +49,14 @@ def _simplify(logic: CombLogic) -> CombLogic:
     for remove in (common_subexpr_elimin, null_quant_elimin):
         logic = remove(dead_code_elimin(logic))
     return dead_code_elimin(logic)
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let alkaid follow each chain of operations to its end by recursion."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, LONGEST_CHAIN))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)

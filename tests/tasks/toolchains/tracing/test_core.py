@@ -3,19 +3,21 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from alkaid.trace import FVArray
 from numpy.typing import NDArray
 
 from tasks.errors import InputError, ToolError, UnsupportedModelError
 from tasks.records import FixedPoint
 from tasks.toolchains.hdl.image import verilator_root
-from tasks.toolchains.tracing import formats
+from tasks.toolchains.tracing import formats, layers, linear
 from tasks.toolchains.tracing.core import build_core, trace_graph
-from tasks.toolchains.tracing.graph import Graph, load_graph
+from tasks.toolchains.tracing.graph import Graph, Node, load_graph
 
 HERE = Path(__file__).parent
 RNG = np.random.default_rng(5)
@@ -145,6 +147,20 @@ def test_the_first_output_that_differs_is_named_and_nothing_is_written(
     with pytest.raises(ToolError, match="1 of 200 samples, first in sample 17, element 3"):
         build_core(files, "zoo", tmp_path, clock_period_ns=10)
     assert not (tmp_path / "rtl").exists()
+
+
+@pytest.mark.slow
+def test_a_layer_that_alkaid_traces_wrongly_is_named(
+    entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(node: Node, inputs: Sequence[FVArray]) -> FVArray:
+        right = linear.dense(node, inputs)
+        known = all(value.low == value.high for value in np.asarray(inputs[0]).ravel())
+        return right if known else right + 0.5
+
+    monkeypatch.setattr(layers, "TRACERS", {**layers.TRACERS, "Dense": wrong})
+    with pytest.raises(ToolError, match=r"layer 'dense_2' \(Dense\): the traced logic differs"):
+        build_core(entry, "zoo", tmp_path, clock_period_ns=10)
 
 
 @pytest.mark.slow

@@ -4,13 +4,13 @@ from fractions import Fraction
 from math import floor
 
 import numpy as np
-from alkaid.trace import FVArray, HWConfig, trace
+from alkaid.trace import FVArray, HWConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.records import FixedPoint
 from tasks.toolchains.tracing import formats
-from tasks.toolchains.tracing.optimise import optimise
+from tasks.toolchains.tracing.optimise import optimise, program
 
 ROUNDINGS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")
 HALF = Fraction(1, 2)
@@ -87,7 +87,7 @@ def test_traced_values_are_assigned_as_constants_are(
     x = FVArray.from_kif(*(np.full(1, part) for part in kif), HWConfig(1, 4, -1))
     raw = np.arange(2**source.width) - 2 ** (source.width - 1) * source.signed
     every = raw * formats.resolution(source)
-    logic = optimise(trace(x, formats.cast(x * factor + offset, target), optimize=False))
+    logic = optimise(program(x, formats.cast(x * factor + offset, target)))
     got = logic.predict(every[:, None])[:, 0]
     expected = formats.cast_constants(every * factor + offset, target)
     np.testing.assert_array_equal(got, expected)

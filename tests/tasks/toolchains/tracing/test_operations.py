@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alkaid.trace import FVArray, HWConfig, trace
+from alkaid.trace import FVArray, HWConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.records import FixedPoint
 from tasks.toolchains.tracing import layers, linear
 from tasks.toolchains.tracing.graph import Node, Tensor
-from tasks.toolchains.tracing.optimise import optimise
+from tasks.toolchains.tracing.optimise import optimise, program
 
 from .test_formats import number_formats
 
@@ -57,7 +57,7 @@ def check(inputs: Sequence[FixedPoint], function: Callable[[list[FVArray]], FVAr
         for f in inputs
     ]
     out = function(vectors)
-    logic = optimise(trace(np.concatenate(vectors), out.ravel(), optimize=False))
+    logic = optimise(program(np.concatenate(vectors), out))
     samples = list(product(*(all_values(f) for f in inputs for _ in range(2))))
     picked = np.random.default_rng(1).permutation(len(samples))[:64]
     for sample in np.array(samples)[picked]:
