@@ -1,15 +1,18 @@
 """Sweeps by the real command line, server, compilers and twin, of a model that builds quickly."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.sweeps.results import SweepReport
-from tests.flows.conftest import DATA, MODEL, Machine
+from tests.flows.conftest import DATA, MODEL, Machine, free_port, wait_until_healthy
 
 pytestmark = pytest.mark.slow
 
@@ -162,3 +165,52 @@ def test_a_full_disk_ends_the_sweep_and_it_goes_on_when_there_is_room(
         assert [each.state for each in again.results] == ["done", "done", "failed"]
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@contextlib.contextmanager
+def own_server(home: Path, port: int) -> Iterator[None]:
+    """A Prefect server with a database of its own, which stays."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "prefect", "server", "start"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ],
+        env={**kept, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/api")
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_server_that_goes_away_ends_the_sweep_and_it_goes_on_with_the_next(
+    machine: Machine, tiny: Path, tmp_path: Path
+) -> None:
+    file = tiny / "one.yaml"
+    file.write_text(SWEEP.partition("points:")[0] % "twin" + "points: [{words: packed}]\n")
+    port, store = free_port(), tmp_path / "store"
+    env = {
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_CLIENT_MAX_RETRIES": "0",  # it would wait a minute for the server to come back
+        "OVERLAYFLOW_STORE": str(store),
+    }
+    own = Machine(machine.home, env["PREFECT_API_URL"], {**machine.env, **env})
+    with own_server(tmp_path / "prefect", port):
+        running = own.start("sweep", file)
+        deadline = time.monotonic() + 120
+        while not list(store.glob("tmp/convert-*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    output, _ = running.communicate(timeout=300)
+    assert running.returncode == 2, output
+    assert "the Prefect server does not answer" in output.splitlines()[-2]
+    built = {path: path.stat().st_mtime_ns for path in store.glob("*/*/files/*.log")}
+    assert built  # finished steps are kept
+    with own_server(tmp_path / "prefect", port):
+        again = reported(own.command("sweep", file, "--json"))
+    assert [each.state for each in again.results] == ["done"]
+    assert {path: path.stat().st_mtime_ns for path in built} == built
