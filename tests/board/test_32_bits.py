@@ -1,7 +1,9 @@
 """What runs on boards under a 32-bit Python, as that of Zynq-7000, with Debian's numpy.
 
 It needs root: Debian's i386 runs natively on x86-64, in a directory of its own that debootstrap
-fills once, at OVERLAYFLOW_I386 or in the cache of OVERLAYFLOW_HOME (600 MB, 3 minutes).
+fills once, at OVERLAYFLOW_I386 or in the cache of OVERLAYFLOW_HOME (600 MB, 3 minutes). pynq does
+not load a design there: its reader of .xclbin takes 64-bit fields to be aligned to 64 bits, as on
+ARM, and on i386 they are not.
 """
 
 from __future__ import annotations
