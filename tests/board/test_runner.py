@@ -252,7 +252,8 @@ def test_it_ends_at_its_deadline(on_board: OnBoard) -> None:
 
 def only_design(out: Path) -> bool:
     """Whether nothing of the run is left: no results, and no pid file."""
-    return [path.name for path in out.iterdir()] == ["design"]
+    # On a busy machine it may be ended before its design is there.
+    return {path.name for path in out.iterdir()} <= {"design"}
 
 
 def test_it_leads_a_process_group_of_its_own_and_says_which(on_board: OnBoard) -> None:
