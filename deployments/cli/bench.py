@@ -44,11 +44,13 @@ def run(arguments: Namespace) -> int:
 def _on_one(arguments: Namespace, board: str) -> int:
     from flows.benchmark import benchmark_package
     from tasks.gates import GateSettings
+    from tasks.records import MeasureSettings
 
     outcome = benchmark_package(
         package=arguments.package.absolute(),
         board=board,
         limits=GateSettings(mode=arguments.gates),
+        measurement=MeasureSettings(wait_s=arguments.wait),
     )
     show(outcome, as_json=arguments.json)
     return 0
@@ -59,6 +61,7 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
     from tasks import comparison
     from tasks.errors import BoardsFailedError
     from tasks.gates import GateSettings
+    from tasks.records import MeasureSettings
 
     failure = None
     try:
@@ -66,6 +69,7 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
             package=arguments.package.absolute(),
             boards=tuple(names),
             limits=GateSettings(mode=arguments.gates),
+            measurement=MeasureSettings(wait_s=arguments.wait),
         )
     except BoardsFailedError as error:
         if not isinstance(error.outcomes, comparison.Comparison):

@@ -1,15 +1,13 @@
 """overlayflow boards: the boards that flows may use, and who has them."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
     from tasks.records import Record
-
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -204,14 +202,3 @@ def _release(arguments: Namespace) -> "tuple[Record, str]":
 
 
 _VERBS = {"show": _show, "remove": _remove, "lease": _lease, "release": _release}
-
-
-def duration(text: str) -> float:
-    """Seconds of a text like 90s, 30m, 2h or 1d."""
-    try:
-        seconds = float(text[:-1]) * UNITS_S[text[-1:]]
-    except (ValueError, KeyError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d")
-    return seconds

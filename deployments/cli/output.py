@@ -1,12 +1,14 @@
 """What commands print: tables for people on stderr or stdout, one JSON record for programs."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -16,6 +18,17 @@ def add_json(parser: ArgumentParser) -> None:
         action="store_true",
         help="print one JSON record on stdout; everything else goes to stderr",
     )
+
+
+def duration(text: str) -> float:
+    """Seconds of a text like 90s, 30m, 2h or 1d."""
+    try:
+        seconds = float(text[:-1]) * _UNITS_S[text[-1:]]
+    except (ValueError, KeyError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d")
+    return seconds
 
 
 def print_json(record: "BaseModel") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
     from tasks.records import ConvertSettings, Run
@@ -61,7 +61,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def add_gates(parser: ArgumentParser) -> None:
-    """The option --gates, for every command that ends with a verdict."""
+    """The options --gates and --wait, for every command that ends with a verdict."""
+    parser.add_argument(
+        "--wait", type=duration, default=3600.0, metavar="TIME",
+        help="how long to wait for a board that somebody else has: 0s, 30m, 2h (1h)",
+    )  # fmt: skip
     parser.add_argument(
         "--gates", choices=("fail", "warn"), default="fail",
         help="what a failed gate does (%(default)s)",
@@ -74,6 +78,7 @@ def run(arguments: Namespace) -> int:
     _refuse_bad_input(arguments, settings)
     from flows.deploy import deploy_model
     from tasks.gates import GateSettings
+    from tasks.records import MeasureSettings
 
     outcome = deploy_model(
         model=arguments.model.absolute(),
@@ -82,6 +87,7 @@ def run(arguments: Namespace) -> int:
         conversion=settings,
         toolchain=arguments.toolchain,
         limits=GateSettings(mode=arguments.gates),
+        measurement=MeasureSettings(wait_s=arguments.wait),
     )
     show(outcome, as_json=arguments.json)
     return 0
@@ -90,13 +96,14 @@ def run(arguments: Namespace) -> int:
 def _settings(arguments: Namespace) -> "ConvertSettings":
     from pydantic import ValidationError
 
+    from tasks.conversion.convert import project_name
     from tasks.errors import InputError
     from tasks.records import ConvertSettings
 
     try:
         return ConvertSettings(
             board_kind=arguments.board_kind,
-            project_name=arguments.project_name or _identifier(arguments.model.stem),
+            project_name=arguments.project_name or project_name(arguments.model),
             precision=arguments.precision,
             layer_precision=dict(_pairs(arguments.layer_precision)),
             reuse_factor=arguments.reuse_factor,
@@ -114,12 +121,6 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
         raise InputError(f"{first['msg']} (it is {first['input']!r})", where=name) from error
     except ValueError as error:
         raise InputError(str(error), where="arguments") from error
-
-
-def _identifier(stem: str) -> str:
-    """A model file's name as a project name."""
-    name = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in stem)
-    return name if name[:1].isalpha() else f"model_{name}"
 
 
 def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:

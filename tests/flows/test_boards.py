@@ -1,0 +1,206 @@
+"""Boards of a team, by the real command line: added, checked, leased, measured side by side."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from board.twin import lifecycle
+from board.twin.record import TwinRecord
+from tasks import settings
+from tasks.packaging import archive
+from tasks.records import Manifest
+from tasks.remote import lease
+from tasks.remote.address import BoardAddress, HostKey
+from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
+from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
+from tests.flows.conftest import ROOT, Machine
+from tests.tasks import samples
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "geheim-77"
+ECHO = ROOT / "tests" / "board" / "echo.c"  # four words in, the first two of them out
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package.tar.gz of the stand-in design, made without the flow's tools."""
+    directory = tmp_path_factory.mktemp("echo")
+    library = directory / "echo.so"
+    options = ["-O2", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *options, "-o", library, ECHO], check=True)
+    part = "xc7z020clg400-1"
+    bit, handoff, driver = (directory / name for name in ("d.bit", "d.hwh", "driver.py"))
+    write_bit(bit, fabric_image(library.read_bytes()), design="design_1", part=part)
+    clock = fabric_clock("zynq7000", 100.0)
+    write_handoff(handoff, project_name="echo", part=part, system="zynq7000", clock=clock)
+    driver.touch()
+    x = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
+    files = archive.design_members(bit, handoff, driver)
+    for name, array in (("X_test", x), ("y_test", x[:, :2]), ("y_csim", x[:, :2])):
+        np.save(directory / f"{name}.npy", array)
+        files[f"{name}.npy"] = directory / f"{name}.npy"
+    archive.write(directory / archive.NAME, files, echo_manifest(len(x)))
+    return directory / archive.NAME
+
+
+def echo_manifest(count: int) -> Manifest:
+    manifest = samples.manifest(project_name="echo", samples=count, accuracy_framework=None)
+    streams = {
+        "input": manifest.input.model_copy(update={"shape": (4,)}),
+        "output": manifest.output.model_copy(update={"shape": (2,)}),
+    }
+    return manifest.model_copy(update=streams)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinRecord]:
+    """A board that is no twin of the machine: it must be added."""
+    state = tmp_path_factory.mktemp("elsewhere")
+    yield lifecycle.start(state, "elsewhere", python=settings.board_python(), password=PASSWORD)
+    lifecycle.stop(state, "elsewhere")
+
+
+def add(
+    machine: Machine, record: TwinRecord, name: str, *more: str
+) -> subprocess.CompletedProcess[str]:
+    fingerprint = HostKey.parse(record.host_key).fingerprint
+    where = ("--host", record.host, "--port", str(record.port), "--password-stdin")
+    trust = more or ("--fingerprint", fingerprint, "--tag", "lab")
+    command = [sys.executable, "-m", "deployments.cli.main", "boards", "add", name]
+    return subprocess.run(
+        [*command, "--kind", "pynq-z2", *where, *trust],
+        cwd=ROOT, env=machine.env, input=f"{PASSWORD}\n",
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def is_taken(record: TwinRecord) -> bool:
+    """Whether anybody has it now."""
+    address = BoardAddress(
+        name="lab-1",
+        kind=record.kind,
+        host=record.host,
+        port=record.port,
+        host_key=record.host_key,
+        key_file=Path(record.client_key),
+    )
+    return not lease.show(address).free
+
+
+@pytest.fixture(scope="module")
+def lab(machine: Machine, remote: TwinRecord) -> Iterator[str]:
+    done = add(machine, remote, "lab-1")
+    assert done.returncode == 0, done.stderr
+    yield "lab-1"
+    assert machine.command("boards", "remove", "lab-1").returncode == 0
+    assert "lab-1" not in names(machine)
+
+
+def told(machine: Machine, *arguments: str | Path, code: int = 0) -> Any:
+    done = machine.command(*arguments, "--json")
+    assert done.returncode == code, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_host_key_that_nobody_confirms_is_not_pinned(
+    machine: Machine, remote: TwinRecord
+) -> None:
+    asked = add(machine, remote, "unsure", "--tag", "lab")
+    assert asked.returncode == 2
+    assert f"--fingerprint {HostKey.parse(remote.host_key).fingerprint}" in asked.stderr
+    wrong = add(machine, remote, "unsure", "--fingerprint", "SHA256:other")
+    assert wrong.returncode == 2
+    assert "this is another machine" in wrong.stderr
+    assert "unsure" not in names(machine)
+
+
+def names(machine: Machine) -> set[str]:
+    """Of all blocks of the server."""
+    return {each["name"] for each in machine.query("block_documents/filter", {})}
+
+
+def test_a_board_is_added_once_and_shown_without_its_password(
+    machine: Machine, remote: TwinRecord, lab: str
+) -> None:
+    assert "there is a board of that name" in add(machine, remote, lab).stderr
+    shown = told(machine, "boards", "show", lab)
+    assert shown["board"]["login"] == "password"
+    assert shown["board"]["fingerprint"] == HostKey.parse(remote.host_key).fingerprint
+    assert shown["lease"]["free"]
+    boards = {each["name"] for each in told(machine, "boards", "list")["boards"]}
+    assert boards >= {lab, "twin"}
+    documents = machine.query("block_documents/filter", {"include_secrets": False})
+    assert PASSWORD not in json.dumps(documents)
+
+
+def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> None:
+    (checked,) = told(machine, "boards", "check", lab)["boards"]
+    assert {each["name"]: each["ok"] for each in checked["findings"]}["kind"]
+    checks = told(machine, "boards", "check", lab, "nowhere", code=2)["boards"]
+    assert [each["board"] for each in checks] == [lab, "nowhere"]
+
+
+def test_the_flow_checks_all_boards_and_publishes_one_table(machine: Machine, lab: str) -> None:
+    script = "from flows.boards import check_boards; check_boards()"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=machine.env, check=True)
+    body = {"artifacts": {"key": {"any_": ["boards-check"]}}}
+    (table,) = machine.query("artifacts/filter", body)
+    rows = {row["board"]: row for row in json.loads(table["data"])}
+    assert rows.keys() >= {lab, "twin"}
+    assert rows[lab]["kind"] == "pynq-z2"
+
+
+def test_a_package_is_measured_on_the_first_free_board_that_fits(
+    machine: Machine, remote: TwinRecord, lab: str, package: Path
+) -> None:
+    run = told(machine, "bench", package, "--board", "kind=pynq-z2,tag=lab")
+    assert run["verdict"]["bit_exact"] == 40
+    assert run["verdict"]["measurement"]["deployment"]["board"] == lab
+    assert not is_taken(remote)
+
+
+def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
+    machine: Machine, lab: str, package: Path
+) -> None:
+    mine = told(machine, "boards", "lease", lab, "--for", "2h", "--why", "solder the heat sink")
+    done = machine.command("bench", package, "--board", lab, "--wait", "0s")
+    assert done.returncode == 2
+    assert f"{mine['owner']} until" in done.stderr
+    assert "(solder the heat sink)" in done.stderr
+    assert told(machine, "boards", "release", lab)["lease"]["purpose"] == "solder the heat sink"
+
+
+def test_a_run_that_is_interrupted_gives_the_board_back(
+    machine: Machine, remote: TwinRecord, lab: str, package: Path
+) -> None:
+    running = machine.start("bench", package, "--board", lab)
+    deadline = time.monotonic() + 60
+    while not is_taken(remote):
+        assert time.monotonic() < deadline, "it was never leased"
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 2, output
+    assert not is_taken(remote)
+
+
+def test_one_board_that_fails_does_not_stop_the_others(
+    machine: Machine, lab: str, package: Path
+) -> None:
+    asked = ("--board", "twin", "--board", lab, "--wait", "0s")
+    told(machine, "boards", "lease", "twin", "--for", "1h", "--why", "lunch")
+    compared = told(machine, "bench", package, *asked, code=1)
+    assert told(machine, "boards", "release", "twin")["free"]
+    outcomes = {each["board"]: each for each in compared["boards"]}
+    assert "(lunch)" in outcomes["twin"]["error"]
+    assert outcomes["twin"]["run"] is None
+    assert outcomes[lab]["run"]["verdict"]["bit_exact"] == 40
