@@ -46,7 +46,7 @@ def test_it_measures_the_rtl_bit_by_bit(
         latency_cycles=LATENCY,
         directory=tmp_path,
     )
-    library = build_fabric_image(design, tmp_path / "echo.so", work=tmp_path, logs=tmp_path)
+    library = build_fabric_image(design, tmp_path / "echo.so", logs=tmp_path)
     bit = on_board.package / "hls4ml_nn.bit"
     write_bit(bit, fabric_image(library.read_bytes()), design="design_1", part="xc7z020clg400-1")
     on_board.digest_files()
