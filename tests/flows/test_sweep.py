@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -214,3 +215,22 @@ def test_a_server_that_goes_away_ends_the_sweep_and_it_goes_on_with_the_next(
         again = reported(own.command("sweep", file, "--json"))
     assert [each.state for each in again.results] == ["done"]
     assert {path: path.stat().st_mtime_ns for path in built} == built
+
+
+def test_ctrl_c_stops_every_point_and_leaves_nothing_half_written(
+    machine: Machine, tiny: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    env = {**machine.env, "OVERLAYFLOW_STORE": str(store)}
+    file = tiny / "two.yaml"
+    file.write_text("workers: 2\n" + SWEEP % "twin")
+    running = Machine(machine.home, machine.api, env).start("sweep", file)
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("tmp/convert-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 2, output
+    assert output.splitlines()[-1].startswith("overlayflow: interrupted")
+    assert not list(store.glob("tmp/*"))
+    assert not list(store.glob("points/*"))
