@@ -44,6 +44,10 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
+def runs(team: Machine) -> set[str]:
+    return {each["id"] for each in team.query("flow_runs/filter", {})}
+
+
 def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, page: Page) -> None:
     ui = team.api.removesuffix("/api")
     page.goto(f"{ui}/deployments/deployment/{deployment(team, 'deploy-model')['id']}")
@@ -57,11 +61,12 @@ def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, p
     model = page.locator("label", has_text="model").first.locator("xpath=following::textarea[1]")
     expect(model).to_have_value("examples/digits/digits.keras")
     shoot(page, "form")
+    before = runs(team)
     page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("scheduled to start").first).to_be_visible()
 
-    # Back on the deployment's page, which lists the newest run first.
-    page.get_by_text("Next Run").wait_for()
-    page.locator("a[href*='/runs/flow-run/']").first.click()
+    (started,) = runs(team) - before
+    page.locator(f"a[href*='{started}']").first.click()
     page.wait_for_url("**/runs/flow-run/*")
     page.get_by_text("Artifacts", exact=True).click(timeout=RUN_S * 1000)
     expect(page.get_by_text("Completed").first).to_be_visible(timeout=RUN_S * 1000)

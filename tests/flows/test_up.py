@@ -75,6 +75,17 @@ def test_everything_is_registered(team: Machine) -> None:
     assert [each["schedule"]["cron"] for each in nightly["schedules"]] == ["0 2 * * *"]
 
 
+def test_schedules_put_runs_on_the_list(team: Machine) -> None:
+    nightly = {"deployments": {"name": {"any_": ["benchmark-nightly"]}}}
+    deadline = time.monotonic() + RUN_S
+    while time.monotonic() < deadline:
+        runs = team.query("flow_runs/filter", nightly)
+        if any(each["state_type"] == "SCHEDULED" and each["auto_scheduled"] for each in runs):
+            return
+        time.sleep(1)
+    pytest.fail("the server's scheduler has made no run of benchmark-nightly")
+
+
 def test_a_second_up_finds_what_runs(team: Machine) -> None:
     records = sorted((team.home / "server").glob("*.json"))
     before = [path.read_text() for path in records]
