@@ -56,6 +56,10 @@ class Hls:
     def _solution(self) -> Path:
         return self._project / "solution1"
 
+    @property
+    def _flow_log(self) -> Path:
+        return self._solution / ".autopilot" / "db" / "autopilot.flow.log"
+
     def open_project(self, *arguments: str) -> None:
         """open_project ?-reset? name."""
         _only(arguments[:-1], "-reset")
@@ -81,7 +85,7 @@ class Hls:
         _only(arguments[:-1], "-reset")
         if arguments[-1] != "solution1":
             raise CommandError(f"ERROR: [HLS 200-10] solution {arguments[-1]}")
-        (self._solution / ".autopilot" / "db").mkdir(parents=True, exist_ok=True)
+        texts.write(self._flow_log, "INFO-FLOW: Workspace of a replay opened\n")
 
     def config_array_partition(self, option: str, value: str) -> None:
         """config_array_partition -maximum_size n."""
@@ -127,14 +131,13 @@ class Hls:
             *known.get(name, ()),
         )
         self._scenario.record("command", name=name)
-        flow_log = self._solution / ".autopilot" / "db" / "autopilot.flow.log"
         start = time.monotonic()
         try:
             command(self._scenario.fault(name))
         except CommandError:
-            _append(flow_log, f"Command     {name} done; error code: 2; 0.1 sec.")
+            _append(self._flow_log, f"Command     {name} done; error code: 2; 0.1 sec.")
             raise
-        _append(flow_log, f"Command     {name} done; {time.monotonic() - start:.2f} sec.")
+        _append(self._flow_log, f"Command     {name} done; {time.monotonic() - start:.2f} sec.")
 
     def _suffer(self, fault: Fault | None) -> bool:
         """Suffer a fault; whether the command must do no work."""

@@ -4,7 +4,6 @@ import json
 import tkinter as tk
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tests.replay import texts
@@ -326,7 +325,7 @@ class Vivado:
         texts.write(path, head + self._report_text(name, "-hierarchical" in arguments))
 
     def _report_text(self, name: str, hierarchical: bool) -> str:
-        figures: dict[str, Any] = self._runs.figures()
+        figures = self._runs.figures()
         lut = int(figures.get("lut", 2100))
         if name == "utilization":
             return texts.hierarchy(lut, self._name) if hierarchical else texts.utilisation(lut)

@@ -49,6 +49,8 @@ def check(installation: Installation, kind: BoardKind | None, machine: Machine) 
     Raises:
         InputError: nothing is built for that kind.
     """
+    if kind is not None:
+        needs(kind)  # refuses kinds that nothing is built for
     about = () if kind is None else ("-tclargs", kind.part, board_part(kind))
     batch = ("-mode", "batch", "-nolog", "-nojournal")
     scripts: dict[ToolName, Sequence[str | Path]] = {

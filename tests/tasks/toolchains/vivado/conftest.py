@@ -78,8 +78,13 @@ def _layers() -> list[dict[str, Any]]:
     return [
         {"name": "x", "class_name": "InputLayer", "input_shape": [4]},
         {
-            "name": "dense", "class_name": "Dense", "inputs": ["x"], "n_in": 4, "n_out": 3,
-            "weight_data": weights, "bias_data": np.full(3, 0.25),
+            "name": "dense",
+            "class_name": "Dense",
+            "inputs": ["x"],
+            "n_in": 4,
+            "n_out": 3,
+            "weight_data": weights,
+            "bias_data": np.full(3, 0.25),
         },
     ]
 
@@ -130,6 +135,7 @@ class Bench:
     build: BuildSettings = field(default_factory=BuildSettings)
     limits: Limits = field(default_factory=Limits)
     hooks: Hooks | None = None
+    licence_s: float = 3600.0
 
     def fail(self, *faults: str, times: int = -1, **machine: object) -> None:
         """Set what the tools do from now on; machine: fields of Scenario."""
@@ -142,7 +148,7 @@ class Bench:
         return Known(
             build=self.build,
             hooks=self.hooks or Hooks(listener=self.news.append),
-            patience=Patience(sleep=self.sleeps.append),
+            patience=Patience(licence_s=self.licence_s, sleep=self.sleeps.append),
             limits=self.limits,
         )
 

@@ -1,0 +1,170 @@
+"""A machine that is not ready is found out in seconds, with remedies."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from board.kinds import board_kinds
+from tasks.errors import InputError, ToolMissingError
+from tasks.finding import Finding, require
+from tasks.toolchains.toolchain import choose
+from tasks.toolchains.vivado import needs, preflight
+from tasks.toolchains.vivado.installation import find
+from tasks.toolchains.vivado.machine import Machine
+from tests.tasks.samples import hls_project
+from tests.tasks.toolchains.vivado.conftest import REPLAY, Bench
+
+MACHINE = Machine(cores=4, memory_gib=16, disk_gib=100, container=False, udev=None)
+
+
+def wrong(bench: Bench, kind: str = "pynq-z2", machine: Machine = MACHINE) -> dict[str, Finding]:
+    del bench  # its environment is what matters
+    found = preflight.check(find(), board_kinds()[kind], machine).findings
+    return {each.name: each for each in found if not each.ok}
+
+
+def test_a_machine_that_is_ready_has_nothing_wrong(bench: Bench) -> None:
+    assert not wrong(bench)
+    assert bench.toolchain.check() != bench.toolchain.check("pynq-z2")
+    require(bench.toolchain.check("pynq-z2"), "here")
+
+
+def test_without_vivado_the_error_says_what_to_install_or_use(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert set(wrong(bench)) == {"vivado_hls", "vivado"}
+    assert choose("auto").name == "open"
+    with pytest.raises(ToolMissingError) as raised:
+        choose("vivado")
+    assert "install Vivado 2019.2 or 2020.1" in raised.value.remedy
+    assert "toolchain open" in raised.value.remedy
+
+
+def test_auto_takes_vivado_where_it_is_and_takes_the_project(bench: Bench) -> None:
+    assert choose("auto").name == "vivado"
+    assert choose("auto", bench.project).name == "vivado"
+    assert choose("auto", hls_project(backend="Vivado")).name == "open"
+
+
+def test_a_vivado_without_vivado_hls_is_told_from_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "vivado").write_text(f'#!/bin/sh\nexec {REPLAY}/vivado "$@"\n')
+    (newer / "vivado").chmod(0o755)
+    bench.fail(version="2023.1")
+    monkeypatch.setenv("PATH", f"{newer}:/usr/bin:/bin")
+    found = wrong(bench)
+    assert "since 2020.2" in found["vivado_hls"].detail
+    assert "2023.1 is not 2019.2 or 2020.1" in found["vivado"].detail
+
+
+def test_a_library_that_is_missing_is_named(bench: Bench) -> None:
+    bench.fail("libtinfo")
+    found = wrong(bench)
+    assert set(found) == {"vivado_hls", "vivado"}
+    assert "libtinfo.so.5" in found["vivado"].detail
+    assert "libtinfo5" in found["vivado"].remedy
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "remedy"),
+    [
+        ({"y2k22_patch": False}, "y2k22 patch", "76960"),
+        ({"board_parts": []}, "board files", "board_files"),
+        ({"parts": ["xczu9eg-ffvb1156-2-e"]}, "device", "installer"),
+    ],
+)
+def test_an_installation_that_lacks_something_is_found_out(
+    bench: Bench, fields: dict[str, object], name: str, remedy: str
+) -> None:
+    bench.fail(**fields)  # type: ignore[arg-type] # the fields of the scenario
+    found = wrong(bench)
+    assert set(found) == {name}
+    assert remedy in found[name].remedy
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        (replace(MACHINE, memory_gib=4.0), "memory"),
+        (replace(MACHINE, disk_gib=0.5), "disk"),
+        (replace(MACHINE, container=True), "libudev"),
+    ],
+)
+def test_a_machine_that_is_too_small_is_found_out(
+    bench: Bench, machine: Machine, name: str
+) -> None:
+    assert set(wrong(bench, machine=machine)) == {name}
+
+
+def test_in_a_container_libudev_is_loaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    udev = Path("/lib/libudev.so.1")
+    monkeypatch.setenv("LD_PRELOAD", "/lib/other.so")
+    inside = replace(MACHINE, container=True, udev=udev)
+    assert preflight.preloaded(inside) == {"LD_PRELOAD": f"{udev} /lib/other.so"}
+    assert preflight.preloaded(replace(MACHINE, udev=udev)) == {}
+
+
+def test_a_part_that_needs_a_licence_needs_one_to_be_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("LM_LICENSE_FILE", raising=False)
+    monkeypatch.delenv("XILINXD_LICENSE_FILE", raising=False)
+    assert set(wrong(bench, "zcu102")) == {"licence"}
+    monkeypatch.setenv("XILINXD_LICENSE_FILE", "2100@licences")
+    assert not wrong(bench, "zcu102")
+
+
+def test_a_settings_file_sets_the_tools_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings64.sh"
+    settings.write_text(f"export PATH={REPLAY}:$PATH XILINX_VIVADO=/opt/none\n")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("OVERLAYFLOW_VIVADO_SETTINGS", str(settings))
+    assert not wrong(bench)
+    assert find().environment["XILINX_VIVADO"] == "/opt/none"
+    monkeypatch.setenv("OVERLAYFLOW_VIVADO_SETTINGS", str(tmp_path / "none.sh"))
+    assert "cannot be sourced" in wrong(bench)["settings64.sh"].detail
+
+
+def test_tools_are_found_under_xilinx_vivado(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("XILINX_VIVADO", str(REPLAY.parent))
+    assert not wrong(bench)
+
+
+def test_one_error_names_all_that_is_missing(bench: Bench) -> None:
+    bench.fail(y2k22_patch=False, board_parts=[])
+    with pytest.raises(ToolMissingError) as raised:
+        bench.synthesize()
+    assert "y2k22 patch: missing" in raised.value.what
+    assert "board files: tul.com.tw:pynq-z2:part0:1.0 is not installed" in raised.value.what
+    assert not bench.runs("vivado_hls")
+
+
+@pytest.mark.parametrize("kind", ["kv260", "alveo-u50"])
+def test_a_board_that_nothing_is_built_for_is_refused(bench: Bench, kind: str) -> None:
+    with pytest.raises(InputError, match=f"makes no overlay for {kind}"):
+        bench.toolchain.check(kind)
+
+
+def test_the_jobs_fit_the_cores_and_the_memory() -> None:
+    kinds = board_kinds()
+    assert needs.jobs(kinds["pynq-z2"], MACHINE) == 4
+    assert needs.jobs(kinds["zcu102"], MACHINE) == 3
+    assert needs.jobs(kinds["pynq-z2"], replace(MACHINE, memory_gib=1.0)) == 1
+    assert needs.jobs(kinds["pynq-z2"], replace(MACHINE, cores=64, memory_gib=512)) == 8
+
+
+def test_this_machine_is_measured(tmp_path: Path) -> None:
+    machine = Machine.this(tmp_path / "not" / "there")
+    assert 1 <= machine.cores <= (os.cpu_count() or 1)
+    assert machine.memory_gib > 0.1
+    assert machine.disk_gib > 0
