@@ -2,12 +2,13 @@
 
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks import boards, measuring, pipeline, verdict
 from tasks.gates import GateSettings
 from tasks.packaging.archive import NAME
-from tasks.records import ConvertSettings, MeasureSettings
+from tasks.records import ConvertSettings, MeasureSettings, Run
 from tasks.remote.lease import lease
 from tasks.reporting import report
 from tasks.reporting.pictures import pictures
@@ -32,7 +33,14 @@ def main(model: Path, data: Path) -> None:
         measurement = measuring.benchmark(address, deployment, settings, mine.id, run_id)
     found = verdict.outputs(measurement, store.files(package.entry) / NAME)
     judged = verdict.judge(measurement, found, GateSettings())
-    text = report.markdown(judged, pictures(judged, found))
+    run = Run(
+        flow_run_id=run_id,
+        flow_run_name="plain",
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=judged,
+    )
+    archive = store.files(package.entry) / NAME
+    text = report.markdown(run, pictures(run, found), archive, "")
     (Path(measurement.directory) / "report.md").write_text(text)
 
 
