@@ -414,6 +414,9 @@ class Measurement(Record):
             None where the design has no counters.
         inferences_per_s: at the clock read back.
         deterministic: whether all passes gave the same outputs.
+        suspect: if samples differ from the C simulation's, the first of them are run again,
+            together and one by one: with the same outputs the design is to be suspected, with
+            others the board. None if none differ.
         power_w: None where the board has no rails to read.
     """
 
@@ -427,6 +430,7 @@ class Measurement(Record):
     latency_cycles: int | None
     inferences_per_s: float
     deterministic: bool
+    suspect: Literal["design", "board"] | None = None
     power_w: float | None
     phases_s: dict[str, float]
     y_hw_digest: str

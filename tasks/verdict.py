@@ -81,7 +81,8 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
             float(same.mean()),
             settings.bit_exact_share,
             settings.mode,
-            f"{same.sum()} of {same.size} samples equal the C simulation{_first(found, same)}",
+            f"{same.sum()} of {same.size} samples equal the C simulation"
+            f"{_suspect(measurement)}{_first(found, same)}",
         ),
         Gate(
             name="deterministic",
@@ -113,6 +114,14 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
         samples=len(same),
         accuracy_board=board_accuracy,
     )
+
+
+def _suspect(measurement: Measurement) -> str:
+    """What the repeat of wrong samples points to, as text; empty if none were wrong."""
+    if measurement.suspect is None:
+        return ""
+    outputs = "the same outputs" if measurement.suspect == "design" else "other outputs"
+    return f"; run again, wrong samples gave {outputs}: suspect the {measurement.suspect}"
 
 
 def _first(found: Outputs, same: npt.NDArray[np.bool_]) -> str:

@@ -23,6 +23,18 @@ RUN = "run-"
 BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED, STALE = 3, 4, 5, 6, 7, 9
 
 
+class Rerun(BaseModel):
+    """Samples that differed were run again."""
+
+    suspect: Literal["design", "board"]
+
+
+class Csim(BaseModel):
+    """How the outputs compare with the C simulation's, as the runner tells."""
+
+    rerun: Rerun | None
+
+
 class Figures(BaseModel):
     """The fields of results.json that a measurement is made of; board/runner.py tells of all."""
 
@@ -37,6 +49,7 @@ class Figures(BaseModel):
     latency_cycles: int | None
     inferences_per_s: float
     deterministic: bool
+    csim: Csim
     power_w: float | None
     phases_s: dict[str, float]
     y_hw_sha256: str
@@ -165,5 +178,12 @@ def _measurement(deployment: Deployment, out: Path) -> Measurement:
             remedy="run the benchmark again",
             transient=True,
         )
-    measured = figures.model_dump(exclude={"schema_version", "y_hw_sha256"})
-    return Measurement(deployment=deployment, y_hw_digest=digest, directory=str(out), **measured)
+    rerun = figures.csim.rerun
+    measured = figures.model_dump(exclude={"schema_version", "y_hw_sha256", "csim"})
+    return Measurement(
+        deployment=deployment,
+        y_hw_digest=digest,
+        directory=str(out),
+        suspect=rerun.suspect if rerun else None,
+        **measured,
+    )

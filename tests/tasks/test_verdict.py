@@ -39,6 +39,15 @@ def test_one_wrong_bit_fails_and_is_shown_with_both_values() -> None:
     assert "sample 2: board [0.5, 0.250000" in gate.message
 
 
+@pytest.mark.parametrize(
+    ("suspect", "told"),
+    [("design", "gave the same outputs: suspect the design"), ("board", "suspect the board")],
+)
+def test_a_repeat_of_wrong_samples_tells_what_to_suspect(suspect: str, told: str) -> None:
+    (gate,) = (gate for gate in judged(GOLDEN + 1, suspect=suspect).gates if not gate.passed)
+    assert told in gate.message
+
+
 def test_lost_accuracy_is_a_gate_of_its_own() -> None:
     assert failed(judged(GOLDEN[:, ::-1])) == ["bit-exact samples", "board accuracy"]
 
