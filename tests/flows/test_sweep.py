@@ -208,7 +208,7 @@ def test_a_server_that_goes_away_ends_the_sweep_and_it_goes_on_with_the_next(
             time.sleep(0.1)
     output, _ = running.communicate(timeout=300)
     assert running.returncode == 2, output
-    assert "the Prefect server does not answer" in output.splitlines()[-2]
+    assert "the Prefect server does not answer" in output
     built = {path: path.stat().st_mtime_ns for path in store.glob("*/*/files/*.log")}
     assert built  # finished steps are kept
     with own_server(tmp_path / "prefect", port):
