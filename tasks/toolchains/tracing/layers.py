@@ -107,5 +107,7 @@ def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """
     if node.kind not in TRACERS:
         raise node.unsupported("cannot be traced")
+    if node.attributes.get("data_format") == "channels_first":
+        raise node.unsupported("has its channels first", "build the model with channels last")
     exact = TRACERS[node.kind](node, inputs)
     return formats.cast(exact.reshape(node.output.shape), node.output.format)

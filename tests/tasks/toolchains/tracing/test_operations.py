@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tasks.errors import UnsupportedModelError
 from tasks.records import FixedPoint
 from tasks.toolchains.tracing import layers, linear
 from tasks.toolchains.tracing.graph import Node, Tensor
@@ -160,3 +161,10 @@ def test_softmax(
         table_size=2 ** min(max(x.width - 1, 1), total.width),
     )
     check([x], lambda inputs: layers.trace(node, inputs))
+
+
+def test_channels_first_is_refused() -> None:
+    element = FixedPoint(width=4, integer=2)
+    node = layer("ZeroPadding1D", [element], element, data_format="channels_first")
+    with pytest.raises(UnsupportedModelError, match="channels first"):
+        layers.trace(node, [FVArray(np.zeros((2, 1), dtype=object), hwconf=HARDWARE)])
