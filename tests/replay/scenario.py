@@ -43,6 +43,7 @@ class Fault:
         lines: that it prints.
         effect: what it does then.
         value: of the effect: a signal's name, an exit status.
+        report: what stands in the hs_err_pid<pid>.log that it leaves; none when empty.
         times: it strikes so many times, -1 for always.
     """
 
@@ -52,6 +53,7 @@ class Fault:
     tool: str = ""
     lines: tuple[str, ...] = ()
     value: str = ""
+    report: str = ""
     times: int = -1
 
 
@@ -139,6 +141,9 @@ def suffer(fault: Fault, scenario: Scenario) -> None:
     Raises:
         CommandError: it is an error.
     """
+    if fault.report:
+        text = f"# An unexpected error has occurred (6), in a replay\n{fault.report}\n"
+        Path(f"hs_err_pid{os.getpid()}.log").write_text(text, encoding="utf-8")
     if fault.effect == "error":
         raise CommandError
     if fault.effect == "exit":

@@ -49,8 +49,8 @@ class Products:
         return new if new.exists() else old
 
     def begun(self) -> list[Path]:
-        """Directories of all runs that were begun."""
-        return [path for path in sorted(self.runs.glob("*")) if path.is_dir()]
+        """Directories of all runs that were begun; what comes out of Vivado's cache is not."""
+        return sorted(mark.parent for mark in self.runs.glob("*/.vivado.begin.rst"))
 
     def to_repeat(self) -> list[str]:
         """Runs that were begun and have no good end, by their marker files and the bitstream."""
@@ -72,11 +72,13 @@ class Products:
         """What a good build has and this one has not."""
         begun = self.begun()
         if not begun:
-            yield "no run was launched"
+            yield "no run was begun"
             return
         for run in begun:
             if not ended_run(run):
                 yield f"run {run.name} has no good end"
+        if self.runs / "impl_1" not in begun:
+            yield "run impl_1 was not begun"
         if problem := self.bit_problem():
             yield problem
         if problem := self._handoff_problem():

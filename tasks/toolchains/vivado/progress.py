@@ -113,13 +113,16 @@ class RunsProgress:
             return
         others = [path for path in runs if path.name not in ("synth_1", "impl_1")]
         ended = [path for path in others if ended_run(path)]
-        fraction = _BLOCK_DESIGN + _OUT_OF_CONTEXT * len(ended) / max(1, len(others))
-        if len(ended) < len(others) or not (self._runs / "synth_1").exists():
+        # Runs whose result came out of Vivado's cache have no marks.
+        if not (self._runs / "synth_1" / ".vivado.begin.rst").exists():
+            fraction = _BLOCK_DESIGN + _OUT_OF_CONTEXT * len(ended) / max(1, len(others))
             self._meter.tell(f"out of context: {len(ended)} of {len(others)} runs", fraction)
-        elif not (self._runs / "impl_1" / ".init_design.begin.rst").exists():
+            return
+        fraction = _BLOCK_DESIGN + _OUT_OF_CONTEXT
+        if not (self._runs / "impl_1" / ".init_design.begin.rst").exists():
             self._meter.tell("synthesis of the top", fraction)
-        else:
-            self._implementation(fraction + _TOP)
+            return
+        self._implementation(fraction + _TOP)
 
     def _implementation(self, before: float) -> None:
         for step, share in _STEPS:

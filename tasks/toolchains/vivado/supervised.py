@@ -79,6 +79,8 @@ class Step:
         Raises:
             ToolTimeoutError: it was stopped.
         """
+        for old in self.crash_reports():
+            old.unlink()
         suffix = "" if number == 1 else f".{number}"
         return supervise(
             self.tool,
@@ -92,6 +94,11 @@ class Step:
             on_line=on_line,
             on_poll=on_poll,
         )
+
+    def crash_reports(self) -> list[Path]:
+        """What the tool, or a run that it started, wrote when it crashed."""
+        runs = self.project.glob("*_vivado_accelerator/*.runs/*/hs_err_pid*.log")
+        return [*self.project.glob("hs_err_pid*.log"), *runs]
 
     def attempt(self, jobs: int, patience: Patience, licence: Gate, attempt: Attempt) -> None:
         """Make attempts until one succeeds; a failure leaves a bundle.

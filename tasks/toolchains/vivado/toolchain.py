@@ -73,7 +73,8 @@ def _said(listener: Listener) -> Listener:
     """A listener whose news are logged as well."""
 
     def both(progress: Progress) -> None:
-        left = "" if progress.left_s is None else f", some {progress.left_s / 60:.0f} min left"
+        minutes = (progress.left_s or 0.0) / 60
+        left = f", some {minutes:.0f} min left" if minutes >= 1 else ""
         _log.info("%3.0f %% %s%s", 100 * progress.fraction, progress.phase, left)
         listener(progress)
 

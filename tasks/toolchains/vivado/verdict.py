@@ -1,11 +1,12 @@
 """Whether a run of a tool did its work, and if not, why."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.errors import BuildError, FailureClass
 from tasks.toolchains import diagnosis
-from tasks.toolchains.diagnosis import Diagnosis
+from tasks.toolchains.diagnosis import Diagnosis, Log
 from tasks.toolchains.process import ToolRun, failure
 from tasks.toolchains.tool_log import first_errors
 from tasks.toolchains.vivado.supervised import Step
@@ -53,12 +54,21 @@ def judge(
 
 
 def _diagnose(run: ToolRun, step: Step, logs: Sequence[Path]) -> Diagnosis | None:
-    """The cause by the logs; where the tool itself was ended by a signal, by its own log first."""
-    own = (run.log, run.returncode)
-    others: list[tuple[Path, int | None]] = [(log, None) for log in logs]
+    """The cause by the logs; where the tool itself was ended by a signal, by its own log first.
+
+    What it wrote when it crashed stands before its own log, which says only that it crashed.
+    """
+    own: tuple[Log, int | None] = (run.log, run.returncode)
+    if reports := step.crash_reports():
+        own = (itertools.chain.from_iterable(map(_lines, (*reports, run.log))), run.returncode)
+    others: list[tuple[Log, int | None]] = [(log, None) for log in logs]
     ended = run.returncode < 0 or run.returncode > _SHELL
     for log, returncode in (own, *others) if ended else (*others, own):
         found = diagnosis.diagnose(log, step=step.entry.step, tool=step.tool, returncode=returncode)
         if found is not None:
             return found
     return None
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -68,6 +68,7 @@ VIVADO = (
     Case("ip-missing", "permanent", "", ALL_RUNS),
     Case("clock", "permanent", "clock", ALL_RUNS),
     Case("udev", "configuration", "LD_PRELOAD", ALL_RUNS),
+    Case("udev-report", "configuration", "LD_PRELOAD", ALL_RUNS),
     Case("licence-none", "configuration", "licence", ALL_RUNS),
     Case("ooc-out-of-memory", "resource", "memory", ALL_RUNS[2:], tries=2),
     Case("ooc-failed", "permanent", "", ALL_RUNS[2:]),

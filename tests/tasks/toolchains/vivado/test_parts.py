@@ -149,6 +149,7 @@ def test_progress_follows_the_marker_files(tmp_path: Path) -> None:
     marked(tmp_path, "a_synth_1", "vivado.begin", "vivado.end")
     marked(tmp_path, "b_synth_1", "vivado.begin")
     follower.poll()
+    marked(tmp_path, "cached_synth_1", "Vivado_Synthesis.queue")
     marked(tmp_path, "b_synth_1", "vivado.end")
     marked(tmp_path, "synth_1", "vivado.begin", "vivado.end")
     follower.poll()
