@@ -1,5 +1,7 @@
 """What a board is and has is found step by step, each with its remedy."""
 
+from typing import Any
+
 import asyncssh
 import pytest
 from pydantic import SecretStr
@@ -23,7 +25,7 @@ def found(address: BoardAddress) -> dict[str, Finding]:
     return {finding.name: finding for finding in check(address).findings}
 
 
-def judged(load: bool = False, **facts: object) -> dict[str, Finding]:
+def judged(*, load: bool = False, **facts: Any) -> dict[str, Finding]:
     kind = board_kinds()["pynq-z2"]
     findings = judge({**HEALTHY, **facts}, kind, now=1000.0, load=load)
     return {finding.name: finding for finding in findings}
@@ -80,7 +82,7 @@ def test_a_healthy_board_passes() -> None:
         ("temperature", {"temperature_c": 95.0}),
     ],
 )
-def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, object]) -> None:
+def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, Any]) -> None:
     assert [finding.name for finding in judged(**facts).values() if not finding.ok] == [name]
 
 
