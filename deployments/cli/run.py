@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
-    from tasks.records import ConvertSettings, Run
+    from tasks.records import BuildSettings, ConvertSettings, Run
 
 LOCAL_UI = "http://127.0.0.1:4200"
 
@@ -55,6 +55,14 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="what a stream word holds: one float32 as with hls4ml's own driver, or several "
         "fixed-point elements (%(default)s)",
     )  # fmt: skip
+    vivado = parser.add_argument_group("toolchain vivado, in hls4ml's words")
+    vivado.add_argument("--csim", action="store_true", help="run Vivado HLS's C simulation too")
+    vivado.add_argument(
+        "--cosim", action="store_true", help="simulate the RTL, and compare it with the C model"
+    )
+    vivado.add_argument(
+        "--fifo-opt", action="store_true", help="with --cosim: record how full the FIFOs get"
+    )
     add_gates(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -86,6 +94,7 @@ def run(arguments: Namespace) -> int:
         board=arguments.board,
         conversion=settings,
         toolchain=arguments.toolchain,
+        build=_build(arguments),
         limits=GateSettings(mode=arguments.gates),
         measurement=MeasureSettings(wait_s=arguments.wait),
     )
@@ -123,6 +132,12 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
         raise InputError(str(error), where="arguments") from error
 
 
+def _build(arguments: Namespace) -> "BuildSettings":
+    from tasks.records import BuildSettings
+
+    return BuildSettings(csim=arguments.csim, cosim=arguments.cosim, fifo_opt=arguments.fifo_opt)
+
+
 def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
     pairs = [text.partition("=") for text in texts]
     for layer, equals, value in pairs:
@@ -139,7 +154,7 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
 
     pipeline.convert_recipe(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
-    choose(arguments.toolchain)
+    choose(arguments.toolchain, build=_build(arguments))
     if boards.twin_address(arguments.board) is None:
         from tasks import board_block
 

@@ -1,0 +1,76 @@
+"""The whole way with toolchain vivado, played by the replay tools: model file to verdict."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Machine, finished
+from tests.flows.test_deploy import MAKE_PLAIN
+
+REPLAY = Path(__file__).parents[1] / "replay" / "bin"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with plain.keras, which hls4ml's backend VivadoAccelerator takes."""
+    directory = tmp_path_factory.mktemp("plain")
+    subprocess.run([sys.executable, "-c", MAKE_PLAIN, directory], check=True, capture_output=True)
+    return directory
+
+
+@pytest.fixture
+def tools(machine: Machine) -> dict[str, str]:
+    """The environment in which the replay tools come first."""
+    return {
+        "PATH": f"{REPLAY}:{machine.env['PATH']}",
+        "OVERLAYFLOW_REPLAY_PYTHON": sys.executable,
+    }
+
+
+def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
+    machine: Machine, tools: dict[str, str], plain: Path
+) -> None:
+    arguments = ("run", plain / "plain.keras", "--data", plain / "plain.npz", "--json")
+    run = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
+    verdict = run.verdict
+    assert verdict.passed
+    assert (verdict.bit_exact, verdict.samples) == (40, 40)
+    versions = verdict.measurement.deployment.package.manifest.versions
+    assert (versions["vivado_hls"], versions["vivado"]) == ("2019.2", "2019.2")
+    states = machine.task_states(run)
+    again = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
+    assert states["synthesize"] == states["implement"] == "Completed"
+    assert machine.task_states(again)["implement"] == "Cached"
+
+
+def test_a_failed_build_ends_the_run_with_its_reason(
+    machine: Machine, tools: dict[str, str], plain: Path, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('faults = [{name = "too-big"}]')
+    done = machine.command(
+        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("--toolchain", "vivado", "--clock-period", "20"),
+        **tools,
+        OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
+    )
+    assert done.returncode == 1
+    assert "more Slice LUTs cells than are available" in done.stderr
+    assert "permanent failure of vivado 2019.2" in done.stderr
+    assert list((machine.home / "failures").glob("implement-*.tar.gz"))
+
+
+def test_a_machine_without_vivado_is_told_so_before_anything_starts(
+    machine: Machine, plain: Path
+) -> None:
+    done = machine.command(
+        *("run", plain / "plain.keras", "--data", plain / "plain.npz", "--toolchain", "vivado"),
+        PATH="/usr/bin:/bin",
+    )
+    assert done.returncode == 2
+    assert "vivado_hls: not on PATH" in done.stderr
+    assert "Starting temporary server" not in done.stderr
