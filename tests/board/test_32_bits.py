@@ -23,7 +23,7 @@ from tasks import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -33,7 +33,7 @@ from tests.board.conftest import pack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 ROOT = Path(__file__).parents[2]
 BOARDS = 4

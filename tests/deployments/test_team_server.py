@@ -25,6 +25,7 @@ WAIT_S = 60
 Command = list[str | Path]
 
 pytestmark = [
+    pytest.mark.extended,
     pytest.mark.slow,
     pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL: apt-get install postgresql"),
     pytest.mark.skipif(REDIS is None, reason="no Redis: apt-get install redis-server"),

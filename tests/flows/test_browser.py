@@ -23,6 +23,7 @@ PATIENCE_MS = 60_000
 SHOTS = Path(os.environ.get("OVERLAYFLOW_SCREENSHOTS", ROOT / "build" / "screenshots"))
 
 pytestmark = [
+    pytest.mark.extended,
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
 ]

@@ -15,7 +15,7 @@ import pytest
 from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import DATA, MODEL, Machine, free_port, wait_until_healthy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 TINY = """
 import sys

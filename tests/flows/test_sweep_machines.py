@@ -20,7 +20,7 @@ from tests.flows.test_sweep import reported, tiny
 
 __all__ = ["tiny"]  # a fixture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 POOL = "machines"
 POINTS = 3

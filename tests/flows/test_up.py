@@ -11,7 +11,7 @@ import pytest
 from tasks.records import Run
 from tests.flows.conftest import Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 DEPLOYMENTS = {
     "benchmark-nightly",
