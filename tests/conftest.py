@@ -8,6 +8,7 @@ settings.register_profile("overlayflow", deadline=None, database=None)
 settings.load_profile("overlayflow")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a costly fixture on one worker of pytest-xdist.
 

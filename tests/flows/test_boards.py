@@ -180,6 +180,7 @@ def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
     assert told(machine, "boards", "release", lab)["lease"]["purpose"] == "solder the heat sink"
 
 
+@pytest.mark.extended
 def test_a_run_that_is_interrupted_gives_the_board_back(
     machine: Machine, remote: TwinRecord, lab: str, package: Path
 ) -> None:
