@@ -1,7 +1,13 @@
-"""What holds for all tests: how hypothesis behaves."""
+"""What holds for all tests: how hypothesis behaves, and that Ctrl-C can be tested."""
+
+import signal
 
 from hypothesis import settings
 
 # Time is measured in bench/, never in a test; and nothing is left in the checkout.
 settings.register_profile("overlayflow", deadline=None, database=None)
 settings.load_profile("overlayflow")
+
+# A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
