@@ -1,11 +1,15 @@
 """What holds for all tests: how hypothesis behaves, and that Ctrl-C can be tested."""
 
+import os
 import signal
 
 from hypothesis import settings
 
-# Time is measured in bench/, never in a test; and nothing is left in the checkout.
-settings.register_profile("overlayflow", deadline=None, database=None)
+# Time is measured in bench/, never in a test; nothing is left in the checkout; people explore,
+# CI repeats.
+settings.register_profile(
+    "overlayflow", deadline=None, database=None, derandomize="CI" in os.environ
+)
 settings.load_profile("overlayflow")
 
 # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
