@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,29 +201,26 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, converted: Converted) -> 
     return root
 
 
-@pytest.fixture(scope="session")
-def replayed(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterator[None]:
-    """Replay tools first on PATH, all of the machine's own set-up out of the way."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{REPLAY}:/usr/bin:/bin")
-        for name in ("XILINX_VIVADO", "OVERLAYFLOW_VIVADO_SETTINGS", "LD_PRELOAD"):
-            patch.delenv(name, raising=False)
-        patch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
-        patch.setenv("OVERLAYFLOW_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv(fabric.CACHE, str(compiled))
-        yield
-
-
 @pytest.fixture
 def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     converted: Converted,
+    compiled: Path,
     prepared: Path,
-    replayed: None,  # noqa: ARG001 - an environment
 ) -> Bench:
-    """A store with a converted model; without a word, all goes well."""
+    """A store with a converted model, and the replay tools; without a word, all goes well."""
+    _replay(monkeypatch, compiled)
     return _bench(tmp_path, monkeypatch, converted.project, prepared)
+
+
+def _replay(patch: pytest.MonkeyPatch, compiled: Path) -> None:
+    """Put the replay tools first on PATH, all of the machine's own set-up out of the way."""
+    patch.setenv("PATH", f"{REPLAY}:/usr/bin:/bin")
+    for name in ("XILINX_VIVADO", "OVERLAYFLOW_VIVADO_SETTINGS", "LD_PRELOAD"):
+        patch.delenv(name, raising=False)
+    patch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
+    patch.setenv(fabric.CACHE, str(compiled))
 
 
 def _bench(directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, store: Path) -> Bench:
@@ -241,11 +237,12 @@ def _bench(directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, stor
 def synthesized_once(
     tmp_path_factory: pytest.TempPathFactory,
     converted: Converted,
+    compiled: Path,
     prepared: Path,
-    replayed: None,  # noqa: ARG001 - an environment
 ) -> tuple[Path, Synthesis]:
     """A store with a good synthesis, and its record."""
     with pytest.MonkeyPatch.context() as patch:
+        _replay(patch, compiled)
         bench = _bench(tmp_path_factory.mktemp("bench"), patch, converted.project, prepared)
         return bench.store_root, bench.synthesize()
 
