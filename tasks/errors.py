@@ -21,6 +21,7 @@ OverlayflowError               exit code 1
   GateError                    exit code 1: a gate between two steps failed
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -59,6 +60,14 @@ class OverlayflowError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Prefect pickles exceptions; keyword-only arguments need the instance's own state.
         return (_rebuild, (type(self), self.__dict__))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error itself, what it was raised from or while that was handled, and so on."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 def _rebuild(cls: type[OverlayflowError], state: dict[str, object]) -> OverlayflowError:

@@ -21,7 +21,7 @@ from deployments.cli import (
     sweep,
     twin,
 )
-from tasks.errors import OverlayflowError
+from tasks.errors import OverlayflowError, causes
 
 INTERRUPTED = 2
 
@@ -53,25 +53,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     _set_up_prefect()
     try:
         code: int = arguments.run(arguments)
-    except OverlayflowError as error:
-        print(f"overlayflow: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
+    except BrokenPipeError:  # whoever read our output has enough
+        sys.stderr.close()
+        return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a message
+        return _ended_by(error)
+    return code
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say what ended the command, never by a bare traceback; returns the exit status."""
+    # Prefect, interrupted in the midst of its bookkeeping, raises an error of its own.
+    if any(isinstance(each, KeyboardInterrupt) for each in causes(error)):
         print(
             "overlayflow: interrupted; finished steps are kept, the next run goes on after them",
             file=sys.stderr,
         )
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has enough
-        sys.stderr.close()
-        return 0
-    except Exception as error:  # noqa: BLE001  the last resort: a message, never a bare traceback
-        print(f"overlayflow: {_unexpected(error)}", file=sys.stderr)
-        return 1
-    return code
+    told = error if isinstance(error, OverlayflowError) else _unexpected(error)
+    print(f"overlayflow: {told}", file=sys.stderr)
+    return told.exit_code
 
 
-def _unexpected(error: Exception) -> OverlayflowError:
+def _unexpected(error: BaseException) -> OverlayflowError:
     """What to say of an error that nobody foresaw: keep its traceback, name the file."""
     handle, path = tempfile.mkstemp(prefix="overlayflow-crash-", suffix=".log")
     with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor

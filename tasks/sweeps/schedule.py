@@ -6,14 +6,14 @@ the others stay back as long as there is something else to do.
 
 import concurrent.futures
 import contextvars
-import ctypes
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from tasks.interruption import interrupt
 from tasks.sweeps.points import Point
 from tasks.sweeps.shares import first_apart
 
@@ -87,16 +87,8 @@ def run_all(
                 future.result()
     except BaseException:
         _log.warning("stopping %d points", len(running))
-        _interrupt(threads.values())
+        interrupt(threads.values())
         concurrent.futures.wait(running, timeout=STOP_S)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _interrupt(threads: Collection[int]) -> None:
-    """Raise KeyboardInterrupt in threads; it is delivered between two polls of a tool."""
-    for thread in list(threads):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt)
-        )

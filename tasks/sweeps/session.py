@@ -4,11 +4,11 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks.errors import OverlayflowError, ServerError, StoreError, ToolError
+from tasks.errors import OverlayflowError, ServerError, StoreError, ToolError, causes
 from tasks.records import Run
 from tasks.store import Store
 from tasks.sweeps import results, schedule, search
@@ -130,7 +130,7 @@ class Session:
 
     def _hopeless(self, error: Exception) -> OverlayflowError | None:
         """The error that every other point would have, too: store, disk or server."""
-        for each in _chain(error):
+        for each in causes(error):
             if isinstance(each, StoreError | ServerError):
                 return each
             full = isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -163,10 +163,3 @@ def too_big(point: Point, guess: Estimate | None, above: float) -> str | None:
                 "(prune_above)"
             )
     return None
-
-
-def _chain(error: BaseException) -> Iterable[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
