@@ -230,13 +230,28 @@ def compare(
     return result
 
 
-def power(bench: Bench, inputs: NDArray[Any]) -> dict[str, Any]:
-    """Mean power of every rail, in W, without and with load; None where there are no rails."""
+def power(
+    bench: Bench, inputs: NDArray[Any], progress: Progress, *, metered: bool = False
+) -> dict[str, Any]:
+    """Mean power of every rail, in W, without and with load; None where there are no rails.
+
+    Args:
+        bench: runs the samples.
+        inputs: the load.
+        progress: told of each part when it begins, and of the end of the last.
+        metered: somebody outside measures, going by `progress`: rest and work in any case.
+    """
     rails = [] if bench.simulated else _rails()  # a twin would find the host's
+    idle: dict[str, float] = {}
+    load: dict[str, float] = {}
+    if rails or metered:
+        progress("power idle", 0, 1)
+        idle = _recorded(rails, lambda: time.sleep(POWER_INTERVAL_S))
+        progress("power load", 0, 1)
+        load = _recorded(rails, lambda: bench.run(inputs))
+    progress("power", 1, 1)
     if not rails:
         return {"power_w": None, "power": None}
-    idle = _recorded(rails, lambda: time.sleep(POWER_INTERVAL_S))
-    load = _recorded(rails, lambda: bench.run(inputs))
     whole = load.get(BOARD_RAIL, sum(load.values()))
     return {"power_w": whole, "power": {"idle_w": idle, "load_w": load}}
 
@@ -255,14 +270,21 @@ def _rails() -> list[Any]:
 
 def _recorded(rails: list[Any], work: Callable[[], object]) -> dict[str, float]:
     """Mean of each rail while `work` is done again and again."""
+    if not rails:
+        _repeat(work)
+        return {}
     import pynq
 
     recorder = pynq.DataRecorder(*rails)
-    end = time.monotonic() + POWER_S
     with recorder.record(POWER_INTERVAL_S):
-        while time.monotonic() < end:
-            work()
+        _repeat(work)
     return {rail.name: float(recorder.frame[rail.name].mean()) for rail in rails}
+
+
+def _repeat(work: Callable[[], object]) -> None:
+    end = time.monotonic() + POWER_S
+    while time.monotonic() < end:
+        work()
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:

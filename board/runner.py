@@ -103,6 +103,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=_positive, default=500, help="runs of single samples")
     parser.add_argument("--batches", type=_sizes, default=BATCHES, help="sizes, as 1,16,256")
     parser.add_argument("--deadline", type=float, help="seconds that the run may take")
+    parser.add_argument("--metered", action="store_true", help="somebody measures the power")
     parser.add_argument("--dma-timeout", type=float, default=10.0, help="seconds of one transfer")
     return parser
 
@@ -141,6 +142,7 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
     with _leased(options):
         events.progress("load", 0, 1)
         overlay = _load(manifest, options)
+        events.progress("load", 1, 1)
         try:
             outputs, figures = _measured(overlay, manifest, options, events)
         finally:
@@ -218,8 +220,7 @@ def _measured(
     figures.update(over_all)
     events.progress("compare", 0, 1)
     figures["csim"] = measure.compare(bench, inputs, outputs, golden)
-    events.progress("power", 0, 1)
-    figures.update(measure.power(bench, inputs))
+    figures.update(measure.power(bench, inputs, events.progress, metered=options.metered))
     return outputs, figures
 
 

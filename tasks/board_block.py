@@ -40,6 +40,9 @@ class Board(Block):
     use_agent: bool = Field(default=False, description="Try the keys of the SSH agent.")
     directory: str = Field(default="overlayflow", description="Of overlayflow on the board.")
     tags: list[str] = Field(default_factory=list, description="Words that people choose it by.")
+    meter: list[str] = Field(
+        default_factory=list, description="Command, on the machines that run flows, of its meter."
+    )
     jump_host: str | None = Field(default=None, description="The host that leads to the board.")
     jump_port: int = Field(default=22, description="Of the jump host's SSH server.")
     jump_user: str = Field(default="", description="Who logs in there, by key or agent.")
@@ -48,7 +51,7 @@ class Board(Block):
     @classmethod
     def of(cls, address: BoardAddress) -> Self:
         """The block of an address."""
-        same = address.model_dump(include=set(cls.model_fields) - {"password", "tags"})
+        same = address.model_dump(include=set(cls.model_fields) - {"password", "tags", "meter"})
         jump = address.jump
         through = (
             {}
@@ -60,7 +63,8 @@ class Board(Block):
                 "jump_host_key": jump.host_key,
             }
         )
-        return cls(**same, **through, password=address.password, tags=list(address.tags))
+        lists = {"tags": list(address.tags), "meter": list(address.meter)}
+        return cls(**same, **through, **lists, password=address.password)
 
     def address(self, name: str) -> BoardAddress:
         """The address of the board that a block of that name describes."""
@@ -75,10 +79,11 @@ class Board(Block):
                 key_file=self.key_file,
                 use_agent=self.use_agent,
             )
-        return BoardAddress(**fields, name=name, tags=tuple(self.tags), jump=jump)
+        lists = {"tags": tuple(self.tags), "meter": tuple(self.meter)}
+        return BoardAddress(**fields, **lists, name=name, jump=jump)
 
 
-_SAME = set(Board.model_fields) & set(BoardAddress.model_fields) - {"tags"}
+_SAME = set(Board.model_fields) & set(BoardAddress.model_fields) - {"tags", "meter"}
 
 
 def refuse_new(address: BoardAddress) -> None:

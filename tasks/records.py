@@ -417,7 +417,8 @@ class Measurement(Record):
         suspect: if samples differ from the C simulation's, the first of them are run again,
             together and one by one: with the same outputs the design is to be suspected, with
             others the board. None if none differ.
-        power_w: None where the board has no rails to read.
+        power_w: under load, of the whole board where it can be read; None if it was not measured.
+        power_by: what measured it: the board's own sensors, or an external meter.
     """
 
     deployment: Deployment
@@ -432,6 +433,7 @@ class Measurement(Record):
     deterministic: bool
     suspect: Literal["design", "board"] | None = None
     power_w: float | None
+    power_by: Literal["board", "meter"] | None = None
     phases_s: dict[str, float]
     y_hw_digest: str
     directory: str

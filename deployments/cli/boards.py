@@ -70,6 +70,10 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument(
         "--jump", metavar="USER@HOST[:PORT]", help="host that leads to the board; same key or agent"
     )
+    parser.add_argument(
+        "--meter", metavar="COMMAND",
+        help="of a power meter: prints watts, a line each; runs here, without a shell",
+    )  # fmt: skip
     trust = parser.add_mutually_exclusive_group()
     trust.add_argument("--yes", action="store_true", help="pin whatever key it shows now")
     trust.add_argument(

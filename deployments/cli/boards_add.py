@@ -1,6 +1,7 @@
 """overlayflow boards add: a person confirms the host key, then it is pinned."""
 
 import getpass
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ class ShownBoard(Record):
         login: how it is logged into.
         fingerprint: of the pinned host key.
         jump: user@host:port of the jump host; empty without one.
+        meter: command of its power meter; empty without one.
     """
 
     name: str
@@ -31,10 +33,11 @@ class ShownBoard(Record):
     fingerprint: str
     tags: tuple[str, ...]
     jump: str
+    meter: str
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """What there is to tell, each with its name."""
-        for name in ("name", "kind", "where", "login", "fingerprint", "jump"):
+        for name in ("name", "kind", "where", "login", "fingerprint", "jump", "meter"):
             yield name, getattr(self, name)
         yield "tags", " ".join(self.tags)
 
@@ -54,6 +57,7 @@ def shown(address: BoardAddress) -> ShownBoard:
         fingerprint=HostKey.parse(address.host_key).fingerprint if address.host_key else "",
         tags=address.tags,
         jump=address.jump.label if address.jump else "",
+        meter=shlex.join(address.meter),
     )
 
 
@@ -74,6 +78,7 @@ def add_board(arguments: Namespace) -> tuple[ShownBoard, str]:
         key_file=arguments.key.expanduser().absolute() if arguments.key else None,
         use_agent=arguments.agent,
         tags=tuple(arguments.tag),
+        meter=_meter(arguments.meter or ""),
     )
     board_block.refuse_new(board)
     jump = _jump(arguments, board) if arguments.jump else None
@@ -88,6 +93,17 @@ def add_board(arguments: Namespace) -> tuple[ShownBoard, str]:
     return shown(pinned), (
         f"{pinned.label} is added; see what it has with: overlayflow boards check {pinned.name}"
     )
+
+
+def _meter(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise InputError(
+            f"{command!r} is no command: {str(error).lower()}",
+            where="--meter",
+            remedy="write it as for a shell, which it never sees: quotes come in pairs",
+        ) from error
 
 
 def _jump(arguments: Namespace, board: BoardAddress) -> SshHost:

@@ -93,6 +93,8 @@ class BoardAddress(SshHost):
         kind: an entry of board/kinds.toml.
         directory: of overlayflow on the board, absolute or relative to the user's home.
         tags: words that people choose boards by.
+        meter: a command on the machine that runs flows: while it runs it prints the board's power
+            in W, a line each; see tasks/remote/meter.py.
         jump: the host that leads to the board, where there is no direct way.
         target: what packages the board runs; None if not known before one is tried.
     """
@@ -101,6 +103,7 @@ class BoardAddress(SshHost):
     kind: str
     directory: str = "overlayflow"
     tags: tuple[str, ...] = ()
+    meter: tuple[str, ...] = ()
     jump: SshHost | None = None
     target: Target | None = None
 

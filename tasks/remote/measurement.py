@@ -1,5 +1,6 @@
 """Runs board/runner.py on a board and reads what it measured."""
 
+import contextlib
 import hashlib
 import logging
 import uuid
@@ -13,6 +14,7 @@ from tasks.errors import BenchmarkError, BoardBusyError, BoardError, BoardUnreac
 from tasks.records import Deployment, LatencyFit, Measurement, MeasureSettings
 from tasks.remote import program, transfer
 from tasks.remote.address import BoardAddress
+from tasks.remote.meter import Meter, metering
 from tasks.remote.ssh import Connection, connect
 
 log = logging.getLogger(__name__)
@@ -82,24 +84,26 @@ def measure(
     remote_out = str(PurePosixPath(deployment.directory).parents[1] / f"{RUN}{run_id}")
     out.mkdir(parents=True, exist_ok=True)
     runner = program.Program(
-        argv=_command(remote_out, run_id, lease_id, settings),
+        argv=_command(remote_out, run_id, lease_id, settings, metered=bool(address.meter)),
         directory=deployment.directory,
         environment={"XILINX_XRT": board_kinds()[address.kind].xrt},
         profile=board_kinds()[address.kind].environment_file or None,
         # pynq programs a real fabric as root only; the twin's belongs to its user.
         root=deployment.package.manifest.target == "hardware",
     )
+    metered = metering(address.meter, out) if address.meter else contextlib.nullcontext()
     with connect(address) as connection:
         try:
-            _run(connection, runner, settings)
+            with metered as meter:
+                _run(connection, runner, settings, meter)
             transfer.fetch(connection, remote_out, RESULTS, out)
         finally:
             _clean_up(connection, remote_out, root=runner.root)
-    return _measurement(deployment, out)
+    return _measurement(deployment, out, meter)
 
 
 def _command(
-    remote_out: str, run_id: str, lease_id: str, settings: MeasureSettings
+    remote_out: str, run_id: str, lease_id: str, settings: MeasureSettings, *, metered: bool
 ) -> tuple[str, ...]:
     return (
         *("python3", "-m", "board.runner", "--out", remote_out, "--run-id", run_id),
@@ -107,10 +111,16 @@ def _command(
         *("--passes", str(settings.passes)),
         *("--batches", ",".join(map(str, settings.batches))),
         *("--deadline", str(settings.deadline_s)),
+        *(["--metered"] if metered else []),
     )
 
 
-def _run(connection: Connection, runner: program.Program, settings: MeasureSettings) -> None:
+def _run(
+    connection: Connection,
+    runner: program.Program,
+    settings: MeasureSettings,
+    meter: Meter | None = None,
+) -> None:
     error: dict[str, Any] = {}
     phase = ""
 
@@ -120,6 +130,8 @@ def _run(connection: Connection, runner: program.Program, settings: MeasureSetti
             error.update(event)
         elif event.get("phase", phase) != phase:
             phase = event["phase"]
+            if meter is not None:
+                meter.mark(phase)
             log.info("board %s: %s", connection.address.name, phase)
 
     finished = program.run(
@@ -160,7 +172,7 @@ def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
         log.warning("%s: %s stays there: %s", error.where, remote_out, error.what)
 
 
-def _measurement(deployment: Deployment, out: Path) -> Measurement:
+def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Measurement:
     path = out / "results.json"
     try:
         figures = Figures.model_validate_json(path.read_bytes())
@@ -180,6 +192,10 @@ def _measurement(deployment: Deployment, out: Path) -> Measurement:
         )
     rerun = figures.csim.rerun
     measured = figures.model_dump(exclude={"schema_version", "y_hw_sha256", "csim"})
+    if figures.power_w is not None:
+        measured["power_by"] = "board"
+    if meter is not None and (watts := meter.watts()) is not None:
+        measured |= {"power_w": watts, "power_by": "meter"}
     return Measurement(
         deployment=deployment,
         y_hw_digest=digest,

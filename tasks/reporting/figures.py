@@ -1,8 +1,9 @@
 """The figures of a verdict, worded once for the terminal, the report and the artifacts."""
 
-from tasks.records import Resources, Verdict
+from tasks.records import Measurement, Resources, Verdict
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
+_POWER_BY = {"board": "by the board's sensors", "meter": "by an external meter"}
 
 
 def rows(verdict: Verdict) -> list[tuple[str, str]]:
@@ -10,7 +11,6 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
     simulated = " (simulated)" if measurement.simulated else ""
-    power = measurement.power_w
     deployment = measurement.deployment
     return [
         ("verdict", "passed" if verdict.passed else "FAILED"),
@@ -27,9 +27,15 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("latency, batch 1", _latency(verdict) + simulated),
         ("cycles per sample", _number(measurement.cycles_per_sample) + simulated),
         ("inferences per second", f"{measurement.inferences_per_s:,.0f}{simulated}"),
-        ("power", "not measured" if power is None else f"{power:.2f} W"),
+        ("power", _power(measurement)),
         *utilisation_rows(verdict),
     ]
+
+
+def _power(measurement: Measurement) -> str:
+    if measurement.power_w is None:
+        return "not measured"
+    return f"{measurement.power_w:.2f} W ({_POWER_BY[measurement.power_by or 'board']})"
 
 
 def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:

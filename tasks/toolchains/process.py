@@ -127,7 +127,7 @@ def supervise(
     """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
-        lifeline = stack.enter_context(_guarded(argv, cwd, log, env))
+        lifeline = stack.enter_context(guarded(argv, cwd=cwd, log=log, env=env))
         lines = stack.enter_context(LogLines(log, on_line))
         poller = select.poll()
         poller.register(lifeline, select.POLLIN)
@@ -156,10 +156,13 @@ def supervise(
 
 
 @contextlib.contextmanager
-def _guarded(
-    argv: Sequence[str | Path], cwd: Path, log: Path, env: Mapping[str, str] | None
+def guarded(
+    argv: Sequence[str | Path], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[socket.socket]:
-    """Start a command under guard.py; on leaving, however that happens, the tree is stopped."""
+    """Start a command under guard.py; on leaving, however that happens, the tree is stopped.
+
+    Arguments as `supervise`; what is yielded can be read from when the command has ended.
+    """
     ours, theirs = socket.socketpair()
     with ours:  # closing it, on whatever way out, is what stops the tree
         log.write_bytes(b"")

@@ -1,6 +1,7 @@
 """Boards of a team, by the real command line: added, checked, leased, measured side by side."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from board.twin.record import TwinRecord
 from tasks import settings
 from tasks.packaging import archive
 from tasks.records import Manifest
-from tasks.remote import lease
+from tasks.remote import lease, meter
 from tasks.remote.address import BoardAddress, HostKey
 from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
@@ -27,6 +28,13 @@ from tests.tasks import samples
 pytestmark = pytest.mark.slow
 
 PASSWORD = "geheim-77"
+METER = """
+import os, sys, time
+print(os.getpid(), sys.argv[1], flush=True)
+while True:
+    print(sys.argv[2].split()[0], flush=True)
+    time.sleep(0.05)
+"""
 ECHO = ROOT / "tests" / "board" / "echo.c"  # four words in, the first two of them out
 
 
@@ -169,6 +177,26 @@ def test_a_package_is_measured_on_the_first_free_board_that_fits(
     assert not is_taken(remote)
 
 
+def test_the_power_is_what_an_external_meter_reads(
+    machine: Machine, remote: TwinRecord, package: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "a meter; echo.py"  # no shell ever sees it
+    program.write_text(METER)
+    command = shlex.join([sys.executable, str(program), "$HOME", "2.5 W"])
+    fingerprint = HostKey.parse(remote.host_key).fingerprint
+    added = add(machine, remote, "metered", "--fingerprint", fingerprint, "--meter", command)
+    assert added.returncode == 0, added.stderr
+    try:
+        assert told(machine, "boards", "show", "metered")["board"]["meter"] == command
+        measured = told(machine, "bench", package, "--board", "metered")["verdict"]["measurement"]
+    finally:
+        assert machine.command("boards", "remove", "metered").returncode == 0
+    assert (measured["power_w"], measured["power_by"]) == (2.5, "meter")
+    pid, home = (Path(measured["directory"]) / meter.LOG).read_text().splitlines()[0].split()
+    assert home == "$HOME"
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
     machine: Machine, lab: str, package: Path
 ) -> None:
@@ -180,18 +208,21 @@ def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
     assert told(machine, "boards", "release", lab)["lease"]["purpose"] == "solder the heat sink"
 
 
-@pytest.mark.extended
+@pytest.mark.parametrize("others", [(), ("--board", "twin")], ids=["alone", "side by side"])
 def test_a_run_that_is_interrupted_gives_the_board_back(
-    machine: Machine, remote: TwinRecord, lab: str, package: Path
+    machine: Machine, remote: TwinRecord, lab: str, package: Path, others: tuple[str, ...]
 ) -> None:
-    running = machine.start("bench", package, "--board", lab)
+    running = machine.start("bench", package, "--board", lab, *others)
     deadline = time.monotonic() + 60
     while not is_taken(remote):
         assert time.monotonic() < deadline, "it was never leased"
+        time.sleep(0.1)
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 2, output
+    assert "overlayflow: interrupted" in output
     assert not is_taken(remote)
+    assert told(machine, "boards", "show", "twin")["lease"]["free"]
 
 
 def test_one_board_that_fails_does_not_stop_the_others(
