@@ -47,6 +47,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     kind = board_kinds()[request.settings.board_kind]
     golden = (out / "X_test.npy", out / "y_framework.npy")
     graph, backend = hls.convert(model, request.settings, kind, out / "project", golden)
+    hls.check_input(graph, x)
     graph.compile()
     y_csim = np.asarray(graph.predict(x), dtype=np.float32).reshape(y_framework.shape)
     np.save(out / "y_csim.npy", y_csim)

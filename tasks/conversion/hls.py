@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from board.kinds import BoardKind
 from tasks.conversion import modelfile
 from tasks.errors import InputError, UnsupportedModelError
 from tasks.records import ConvertSettings, FixedPoint, Stream
+
+HALF = 0.5
 
 
 def convert(
@@ -158,23 +161,64 @@ def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
 
 
 def _stream(variable: Any, settings: ConvertSettings) -> Stream:
-    precision = variable.type.precision
-    # In io_stream a variable's type packs one pixel; the element's precision stands inside.
-    precision = getattr(precision, "precision", precision)
     return Stream(
         shape=tuple(int(extent) for extent in variable.shape),
-        element=fixed_point(precision),
+        element=fixed_point(_element_precision(variable)),
         words=settings.words,
     )
 
 
+def _element_precision(variable: Any) -> Any:
+    precision = variable.type.precision
+    # In io_stream a variable's type packs one pixel; the element's precision stands inside.
+    return getattr(precision, "precision", precision)
+
+
+def check_input(graph: Any, x: NDArray[np.floating]) -> None:
+    """Refuse test data that the C simulation would misread.
+
+    ap_int's constructor makes 1, not 0, of a float between -0.5 and 0.
+
+    Args:
+        graph: hls4ml's ModelGraph.
+        x: test inputs.
+
+    Raises:
+        InputError: the input's type is an integer, and some values lie there.
+    """
+    from hls4ml.model.types import IntegerPrecisionType
+
+    precision = _element_precision(graph.get_input_variables()[0])
+    misread = np.flatnonzero((x.ravel() < 0) & (x.ravel() > -HALF))
+    if isinstance(precision, IntegerPrecisionType) and len(misread):
+        value = x.ravel()[misread[0]]
+        raise InputError(
+            f"the input's precision is {precision}, which takes {value:g} for 1",
+            where="X_test",
+            remedy=f"give the input the precision {_without_fraction(precision)}, or round X_test",
+        )
+
+
+def _without_fraction(precision: Any) -> str:
+    """The fixed-point type with the values of an integer type."""
+    kind, width = "fixed" if precision.signed else "ufixed", precision.width
+    return f"{kind}<{width},{width},TRN_ZERO>"
+
+
 def fixed_point(precision: Any) -> FixedPoint:
-    """hls4ml's precision object as a record; integers have no fraction."""
+    """hls4ml's precision object as a record.
+
+    Of integers hls4ml says that they round down; C++ cuts off what is assigned to an ap_int.
+    """
+    from hls4ml.model.types import IntegerPrecisionType
+
     modes = {}
-    if getattr(precision, "rounding_mode", None) is not None:
-        modes["rounding"] = str(precision.rounding_mode).removeprefix("AP_")
-    if getattr(precision, "saturation_mode", None) is not None:
-        modes["saturation"] = str(precision.saturation_mode).removeprefix("AP_")
+    for name in ("rounding", "saturation"):
+        mode = getattr(precision, f"{name}_mode", None)
+        if mode is not None:
+            modes[name] = str(mode).removeprefix("AP_")
+    if isinstance(precision, IntegerPrecisionType):
+        modes["rounding"] = "TRN_ZERO"
     return FixedPoint.model_validate(
         {
             "width": int(precision.width),

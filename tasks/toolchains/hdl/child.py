@@ -2,10 +2,10 @@
 
 import logging
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tasks.errors import UnsupportedModelError
+from tasks.interruption import both
 from tasks.records import Record, Resources, Synthesis, Utilisation
 from tasks.toolchains.child import child_main
 from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
@@ -48,6 +48,8 @@ class ImplementReport(Record):
 def implement(request: ImplementRequest) -> ImplementReport:
     """Build a design for the twin; Yosys counts its primitives meanwhile.
 
+    If one of the two fails, the other is stopped.
+
     Raises:
         UnsupportedModelError: a core, part, board or number format that the shell cannot take.
         InputError: a clock that the processing system cannot make.
@@ -77,19 +79,20 @@ def implement(request: ImplementRequest) -> ImplementReport:
         latency_cycles=synthesis.latency_cycles,
         directory=out,
     )
-    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as scratch:
-        counting = pool.submit(
-            utilisation,
-            design,
-            request.available,
-            part=project.part,
-            modules=(f"{name}_core", "axis_shell"),
-            logs=out,
-        )
-        library = build_fabric_image(design, Path(scratch, "fabric.so"), logs=out)
-        image = fabric_image(library.read_bytes())
-        write_bit(out / f"{name}.bit", image, design=design.top, part=project.part)
-        return ImplementReport(clock_mhz=clock.mhz, utilisation=counting.result())
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def count() -> Utilisation:
+            modules = (f"{name}_core", "axis_shell")
+            available, part = request.available, project.part
+            return utilisation(design, available, part=part, modules=modules, logs=out)
+
+        def build() -> None:
+            library = build_fabric_image(design, Path(scratch, "fabric.so"), logs=out)
+            image = fabric_image(library.read_bytes())
+            write_bit(out / f"{name}.bit", image, design=design.top, part=project.part)
+
+        counted, _ = both(count, build)
+    return ImplementReport(clock_mhz=clock.mhz, utilisation=counted)
 
 
 if __name__ == "__main__":

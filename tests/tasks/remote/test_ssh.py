@@ -46,8 +46,8 @@ def test_output_status_and_input_of_a_program(board: BoardAddress) -> None:
 
 def test_host_key_to_pin_is_the_one_that_connects(board: BoardAddress) -> None:
     shown = fetch_host_key(board.host, board.port)
-    with connect(board.model_copy(update={"host_key": shown.line})):
-        pass
+    with connect(board.model_copy(update={"host_key": shown.line})) as connection:
+        assert connection.execute(["true"]).status == 0
 
 
 def test_unknown_host_key_ends_with_its_fingerprint_and_the_remedy(board: BoardAddress) -> None:

@@ -20,16 +20,17 @@ Shape = tuple[int, int, bool]
 ROUNDINGS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")
 SATURATIONS = ("WRAP", "SAT", "SAT_ZERO", "SAT_SYM")
 # Width, integer bits, signed: points inside, left of and right of the number.
-SHAPES: tuple[Shape, ...] = ((8, 4, True), (7, 9, False))
+SHAPE: Shape = (8, 4, True)
 MORE_SHAPES: tuple[Shape, ...] = (
-    *((5, -3, True), (16, 6, True), (1, 1, True), (64, 31, True), (33, -32, False)),
+    *((7, 9, False), (5, -3, True), (16, 6, True), (1, 1, True), (64, 31, True), (33, -32, False)),
 )
+# Every mode once; each of the compiler's 0.2 s for a type is well spent on another shape.
 FORMATS = (
-    *itertools.product(SHAPES, ROUNDINGS, SATURATIONS),
+    *itertools.product([SHAPE], ROUNDINGS, SATURATIONS),
     *zip(itertools.cycle(MORE_SHAPES), ROUNDINGS * 4, SATURATIONS * 7, strict=False),
 )
 OUTPUTS: tuple[Shape, ...] = (
-    *(*SHAPES, *MORE_SHAPES),
+    *(SHAPE, *MORE_SHAPES),
     *((24, 24, True), (25, 10, True), (26, 3, False), (64, -32, False), (64, 64, True)),
 )
 CLOCKS = 20_000
@@ -104,15 +105,16 @@ def test_converts_floats_as_ap_fixed_in_every_mode(tmp_path: Path) -> None:
     )
     classes = json.loads((tmp_path / "v" / "Vconversions.json").read_text())["sources"]
     sources = [source for kind in classes if kind != "deps" for source in classes[kind]]
+    sources += ["conversions.cpp"]
     (tmp_path / "all.cpp").write_text("".join(f'#include "{source}"\n' for source in sources))
-    includes = [f"-I{path}" for path in ("v", ".", root / "include", ap_types())]
+    includes = [f"-I{path}" for path in ("v", ".", root / "include", ap_types(), HERE)]
     defines = ["-DVERILATOR=1", *DEFINES, f"-DCLOCKS={CLOCKS}"]
-    program = HERE / "conversions.cpp"
-    run(["g++", "-w", *defines, *includes, "all.cpp", program, "-o", "conversions"], tmp_path)
-    run([tmp_path / "conversions"], tmp_path)
+    run(["g++", "-w", "-O1", *defines, *includes, "all.cpp", "-o", "conversions"], tmp_path)
+    assert run([tmp_path / "conversions"], tmp_path).splitlines()[-1] == "0 differences"
 
 
-def run(argv: Sequence[str | Path], directory: Path, **env: str) -> None:
-    run_tool(
-        argv, cwd=directory, log=directory / "log", step="conversions", deadline_s=120, env=env
-    )
+def run(argv: Sequence[str | Path], directory: Path, **env: str) -> str:
+    """Run a tool and return what it printed; its exit status must be 0."""
+    log = directory / "log"
+    run_tool(argv, cwd=directory, log=log, step="conversions", deadline_s=120, env=env)
+    return log.read_text()

@@ -10,7 +10,7 @@ import pytest
 
 from board.kinds import board_kinds
 from board.twin.environment import board_environment
-from tasks.errors import UnsupportedModelError
+from tasks.errors import ToolError, UnsupportedModelError
 from tasks.records import ConvertSettings, Entry, HlsProject, Resources, Synthesis
 from tasks.toolchains.child import run_child
 from tasks.toolchains.hdl.child import ImplementReport, ImplementRequest, implement
@@ -111,6 +111,18 @@ def test_the_stock_driver_gets_exact_answers_from_the_implemented_core(
     assert said["bits"] == answer(case, words).tolist()
     assert (said["clock_mhz"], said["samples"]) == (100.0, SAMPLES)
     assert said["clocks"] < (SAMPLES + 2) * case.interval
+
+
+@pytest.mark.slow
+def test_where_one_tool_fails_the_other_is_stopped(tmp_path: Path) -> None:
+    """Yosys takes an undeclared name for a wire, Verilator refuses it."""
+    request = request_for(CASES["floats"], tmp_path)
+    (core,) = request.core.glob("*.v")
+    core.write_text(core.read_text().replace("endmodule", "wire x = undeclared; endmodule"))
+    with pytest.raises(ToolError, match="'undeclared'"):
+        implement(request)
+    # Yosys's log is compressed when it has ended by itself.
+    assert (request.out / "yosys.log").exists()
 
 
 def test_a_core_that_cannot_take_a_sample_each_clock_is_refused(tmp_path: Path) -> None:

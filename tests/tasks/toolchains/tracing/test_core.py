@@ -1,8 +1,6 @@
-"""A core's Verilog, clock by clock, gives what the C simulation gives."""
+"""A core in its shell, clock by clock, gives what the C simulation gives."""
 
-import json
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,17 @@ import pytest
 from alkaid.trace import FVArray
 from numpy.typing import NDArray
 
+from tasks.conversion import hls
 from tasks.errors import InputError, ToolError, UnsupportedModelError
-from tasks.records import FixedPoint
-from tasks.toolchains.hdl.image import verilator_root
-from tasks.toolchains.tracing import formats, layers, linear
+from tasks.records import ConvertSettings, Stream
+from tasks.toolchains.hdl.image import build_fabric_image
+from tasks.toolchains.hdl.shell import write_design
+from tasks.toolchains.tracing import layers, linear
 from tasks.toolchains.tracing.core import build_core, trace_graph
 from tasks.toolchains.tracing.graph import Graph, Node, load_graph
+from tests.tasks.toolchains.hdl.standin import Fabric
 
-HERE = Path(__file__).parent
+Samples = NDArray[np.float32]
 RNG = np.random.default_rng(5)
 
 
@@ -57,64 +58,58 @@ def graph_of(files: Path) -> Graph:
     return load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
 
 
-def simulate(rtl: Path, work: Path, inputs: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
-    """Clock the Verilated core with one sample of raw elements a clock."""
-    root = verilator_root()
-    options = ["--cc", "--make", "json", "--prefix", "Vcore", "-Mdir", str(work), "-Wno-fatal"]
-    sources = sorted(rtl.glob("*.v"))
-    top = ["--top-module", next(path.stem for path in sources if path.stem.endswith("_core"))]
-    environment = {"VERILATOR_ROOT": str(root), "PATH": "/usr/bin:/bin"}
-    subprocess.run(
-        [root / "bin" / "verilator_bin", *options, *top, *sources],
-        check=True,
-        env=environment,
-        capture_output=True,
+def answers(entry: Path, out: Path, given: Stream, answered: Stream) -> Samples:
+    """What the core in its shell, Verilated, says to the entry's test samples.
+
+    Args:
+        entry: a converted model's files.
+        out: an existing directory, gets the design.
+        given: the stream to the design.
+        answered: the stream from it.
+    """
+    report = build_core(entry, "zoo", out, clock_period_ns=10)
+    design = write_design(
+        sorted((out / "rtl").glob("*.v")),
+        project_name="zoo",
+        input=given,
+        output=answered,
+        latency_cycles=report.latency_cycles,
+        directory=out,
     )
-    parts = json.loads((work / "Vcore.json").read_text())["sources"]
-    files = [name for kind in ("classes_fast", "classes_slow", "global") for name in parts[kind]]
-    files += parts["support_slow"]
-    include = root / "include"
-    flags = ["-std=c++17", "-O1", "-w", "-DVM_TRACE=0", "-DVM_TIMING=0", "-DVM_COVERAGE=0"]
-    flags += [f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}", "-pthread"]
-    program = work / "clock_core"
-    subprocess.run(
-        ["g++", *flags, "-o", program, HERE / "clock_core.cpp", *files], check=True, cwd=work
-    )
-    words = b"".join(pack(row, graph.input.format) for row in inputs)
-    out = subprocess.run([program], input=words, capture_output=True, check=True).stdout
-    rows = np.split(np.frombuffer(out, np.uint8), len(inputs))
-    return np.array([unpack(bytes(row), graph.output.format, graph.output.size) for row in rows])
-
-
-def pack(elements: NDArray[np.int64], element: FixedPoint) -> bytes:
-    """Raw elements, the first in the low bits, in whole 32-bit words."""
-    mask = (1 << element.width) - 1
-    bits = sum((int(raw) & mask) << i * element.width for i, raw in enumerate(elements))
-    return bits.to_bytes(-(-len(elements) * element.width // 32) * 4, "little")
-
-
-def unpack(words: bytes, element: FixedPoint, size: int) -> list[int]:
-    """The reverse of `pack`, with signs."""
-    bits, mask = int.from_bytes(words, "little"), (1 << element.width) - 1
-    raws = [bits >> i * element.width & mask for i in range(size)]
-    if not element.signed:
-        return raws
-    return [raw - (raw >> element.width - 1 << element.width) for raw in raws]
+    fabric = Fabric(build_fabric_image(design, out / "zoo.so", logs=out))
+    x = np.load(entry / "X_test.npy")
+    room = len(x) * answered.size
+    step = fabric.run(x.view(np.uint32).ravel(), last=True, room=room, cycles=10**6)
+    fabric.close()
+    return step.words.view(np.float32).reshape(len(x), -1)
 
 
 @pytest.mark.slow
-def test_the_verilog_gives_the_outputs_of_the_c_simulation(entry: Path, tmp_path: Path) -> None:
+def test_the_design_gives_the_outputs_of_the_c_simulation(entry: Path, tmp_path: Path) -> None:
     graph = graph_of(entry)
-    report = build_core(entry, "zoo", tmp_path, clock_period_ns=10)
-    x, expected = np.load(entry / "X_test.npy"), np.load(entry / "y_csim.npy")
-    assert report.samples == len(x)
-    words = formats.cast_constants(x, graph.input.format) / formats.resolution(graph.input.format)
-    delay = report.latency_cycles - 1
-    padded = np.pad(words.astype(np.int64), ((0, delay), (0, 0)))
-    (tmp_path / "work").mkdir()
-    raw = simulate(tmp_path / "rtl", tmp_path / "work", padded, graph)[delay:]
-    got = (raw * formats.resolution(graph.output.format)).astype(np.float32)
-    np.testing.assert_array_equal(got, expected)
+    given = Stream(shape=graph.input.shape, element=graph.input.format)
+    answered = Stream(shape=graph.output.shape, element=graph.output.format)
+    got = answers(entry, tmp_path, given, answered)
+    np.testing.assert_array_equal(got, np.load(entry / "y_csim.npy"))
+
+
+@pytest.mark.slow
+def test_integer_inputs_are_cut_off_towards_zero_all_the_way(tmp_path: Path, make_zoo: Any) -> None:
+    x = np.arange(-80, 80, dtype=np.float32).reshape(-1, 2) / 4
+    x[(x < 0) & (x > -0.5)] = -0.5
+    model = make_zoo(tmp_path, (2,), "int<5>")
+    model.branch("Activation", types="fixed<7,6>", activation="linear", n_in=2)
+    converted = model.run(x)
+    expected = np.load(tmp_path / "y_csim.npy")
+    assert expected[x == -1.75].tolist() == [-1]
+    streams = hls.streams(converted, ConvertSettings())
+    np.testing.assert_array_equal(answers(tmp_path, tmp_path, *streams), expected)
+
+    hls.check_input(converted, x)
+    x[3] = -0.25
+    assert np.asarray(converted.predict(x))[3].tolist() == [1, 1]
+    with pytest.raises(InputError, match=r"(?s)takes -0.25 for 1.*fixed<5,5,TRN_ZERO>"):
+        hls.check_input(converted, x)
 
 
 @pytest.mark.slow
