@@ -77,6 +77,10 @@ def test_the_forms_are_as_written_down() -> None:
     assert rendered() == FORMS.read_text()
 
 
+def test_every_deployment_is_there_once() -> None:
+    assert len(DEPLOYMENTS) == len(SPEC["deployments"])
+
+
 @pytest.mark.parametrize("name", FILLED_IN)
 def test_every_field_of_a_form_says_what_it_is_for(name: str) -> None:
     silent = [
