@@ -1,8 +1,8 @@
 """The content-addressed store: a step's result, filed under the digest of all it was made from.
 
 Same inputs, same entry: a second run does no tool work. An entry is whole or not there; of several
-processes that want one, one builds it; a corrupt one is set aside and built again. Every look-up
-reads all files and compares their checksums, which costs about a second for 1 GB.
+processes and machines that want one, one builds it; a corrupt one is set aside and built again.
+Every look-up reads all files and compares their checksums, about a second for 1 GB.
 
 The root may be an fsspec URL. Entries then also are tar objects there, which several machines
 share, and the local layout (tasks/storage/local.py) is a cache of them.
@@ -97,7 +97,7 @@ class Store:
             if manifest is not None:
                 self._share(entry)  # it may have been impossible so far
             else:
-                with self._local.lock(key(entry)):
+                with self._alone(entry, record_type):
                     manifest = self._recover(entry, record_type)
                     if manifest is None:
                         manifest = self._build(entry, inputs, build, label)
@@ -186,6 +186,19 @@ class Store:
                 return None
             self._local.publish(work, entry)
         return self._read(entry, record_type)
+
+    @contextlib.contextmanager
+    def _alone(self, entry: Entry, record_type: type[Record]) -> Iterator[None]:
+        """Hold the right to make an entry, on this machine and among those that share the store."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._local.lock(key(entry)))
+            if self._remote is not None and self._recover(entry, record_type) is None:
+                stack.enter_context(
+                    self._remote.claimed(
+                        entry, lambda: self._recover(entry, record_type) is not None
+                    )
+                )
+            yield
 
     def _find(self, entry: Entry) -> EntryManifest | None:
         manifest = self._look_up(entry)

@@ -1,17 +1,21 @@
 """Entries that several machines share: one tar object each, below an fsspec URL."""
 
 import contextlib
+import logging
 import shutil
 import tarfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import fsspec
 
 from tasks.errors import StoreError
 from tasks.records import Entry
+from tasks.storage.claims import claimed
 from tasks.storage.entry import FILES, MANIFEST
+
+_log = logging.getLogger(__name__)
 
 
 class Remote:
@@ -40,6 +44,22 @@ class Remote:
         with self._reaching():
             self._fs.invalidate_cache()  # other machines write too
             return bool(self._fs.exists(self._path(entry)))
+
+    @contextlib.contextmanager
+    def claimed(self, entry: Entry, made: Callable[[], bool]) -> Iterator[None]:
+        """Be the only machine that makes an entry, or wait until another one has made it.
+
+        Args:
+            entry: that is to be made.
+            made: whether it is there.
+        """
+        claim = f"{self._root.rstrip('/')}/claims/{entry.step}-{entry.digest}"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(claimed(self._fs, claim, made))
+            except OSError as error:
+                _log.warning("another machine may make the same, %s: %s", self._url, error)
+            yield
 
     def put(self, entry: Entry, directory: Path) -> None:
         """Upload an entry's directory; it appears, or replaces an object, whole or not at all."""

@@ -10,6 +10,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import StoreError, ToolError
 from tasks.records import Entry, FixedPoint, LatencyFit, Stream
+from tasks.storage import claims
 from tasks.storage.remote import Remote
 from tasks.store import Store, digest
 from tasks.toolchains.process import run_tool
@@ -515,6 +517,58 @@ def test_an_entry_is_shared_between_machines(url: str, tmp_path: Path) -> None:
     assert (there.files(ENTRY) / "sub/a.txt").read_text() == "content"
     assert os.access(there.files(ENTRY) / "tool.sh", os.X_OK)
     assert not os.access(there.files(ENTRY) / "sub/a.txt", os.X_OK)
+
+
+def test_of_two_machines_that_want_an_entry_one_builds_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "POLL_S", 0.05)
+    building, finish = threading.Event(), threading.Event()
+
+    def slowly(out: Path) -> FixedPoint:
+        building.set()
+        assert finish.wait(30)
+        return build(out)
+
+    with ThreadPoolExecutor(2) as machines:
+        one = machines.submit(get, Store(url, tmp_path / "one"), slowly)
+        assert building.wait(30)
+        other = machines.submit(get, Store(url, tmp_path / "other"))  # it may not build
+        assert wait([other], timeout=0.3).not_done
+        finish.set()
+        assert one.result(30) == other.result(30) == RECORD
+    assert shared_objects(url) == [f"/convert/{ENTRY.digest}.tar"]
+
+
+def test_what_a_machine_that_is_gone_was_making_is_made_by_another(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "POLL_S", 0.05)
+    monkeypatch.setattr(claims, "STALE_S", 0.5)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(f"{root}/claims", exist_ok=True)
+    claim = f"{root}/claims/convert-{ENTRY.digest}"
+    filesystem.pipe_file(claim, f"other {time.time()}".encode())
+    assert get(Store(url, tmp_path / "one"), build) == RECORD
+    assert shared_objects(url) == [f"/convert/{ENTRY.digest}.tar"]
+
+
+def test_a_claim_is_kept_for_as_long_as_the_build_takes(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "BEAT_S", 0.05)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    claim = f"{root}/claims/convert-{ENTRY.digest}"
+
+    def slowly(out: Path) -> FixedPoint:
+        first = filesystem.cat_file(claim)
+        deadline = time.monotonic() + 30
+        while filesystem.cat_file(claim) in {first, b""}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return build(out)
+
+    assert get(Store(url, tmp_path / "one"), slowly) == RECORD
 
 
 def test_files_and_records_are_fetched_on_demand(url: str, tmp_path: Path) -> None:
