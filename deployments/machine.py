@@ -31,6 +31,12 @@ SERVER = "server"
 TWIN = "twin"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 HEARTBEAT_S = 30  # the shortest that Prefect takes; automations.py counts on it
+# By default the server writes each change of a task run by itself. On SQLite one writer keeps out
+# all others, so that a sweep's points waited seconds for each other: it takes 100 changes at once.
+BATCHES = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
 
 
 class Settled(Record):
@@ -82,6 +88,7 @@ def environment(port: int) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "5",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
         "OVERLAYFLOW_HOME": str(home()),
+        **BATCHES,
     }
 
 

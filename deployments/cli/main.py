@@ -95,6 +95,8 @@ def _set_up_prefect() -> None:
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     from deployments import machine
 
+    for name, value in machine.BATCHES.items():  # for a server that Prefect starts by itself
+        os.environ.setdefault(name, value)
     settled = machine.running()
     if settled is not None:
         os.environ.setdefault("PREFECT_API_URL", f"{settled.address}/api")
