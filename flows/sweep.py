@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from prefect import flow, tags
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
@@ -28,16 +29,18 @@ def sweep_point(point: Point) -> Run:
         point: all its settings, as the sweep made them.
     """
     point = inputs.at_hand(store_url(), point, home() / "inputs")
-    # The function behind the flow: a run of its own for the same thing would double the cost.
-    run = deploy_model.fn(
-        model=point.model,
-        data=point.data,
-        board=point.board,
-        conversion=point.conversion,
-        toolchain=point.toolchain,
-        limits=point.limits,
-        measurement=point.measurement,
-    )
+    # The tag of the sweep is the point's: on tasks, Prefect would ask for a slot for each of them.
+    with TagsContext(current_tags=set()):
+        # The function behind the flow: a run of its own for the same would double the cost.
+        run = deploy_model.fn(
+            model=point.model,
+            data=point.data,
+            board=point.board,
+            conversion=point.conversion,
+            toolchain=point.toolchain,
+            limits=point.limits,
+            measurement=point.measurement,
+        )
     results.keep(store_url(), point, run)
     return run
 

@@ -237,7 +237,7 @@ def _digests(point: Point) -> dict[str, Any]:
     build = {
         "convert": convert.digest,
         "toolchain": point.toolchain,
-        "versions": choose(point.toolchain).versions(),
+        "versions": _versions(point.toolchain),
         "steps": [SYNTHESIZE, IMPLEMENT],
     }
     whole = {
@@ -245,7 +245,7 @@ def _digests(point: Point) -> dict[str, Any]:
         "build": build,
         "package": PACKAGE,
         "board": point.board,
-        "board_programs": archive.board_program_digests(),
+        "board_programs": _board_programs(),
         "limits": point.limits.model_dump(mode="json"),
         "measurement": point.measurement.model_dump(mode="json"),
     }
@@ -256,6 +256,18 @@ def _digests(point: Point) -> dict[str, Any]:
         "build": _digest(build),
         "convert": convert,
     }
+
+
+@cache
+def _versions(toolchain: Literal["open", "vivado"]) -> dict[str, str]:
+    """Of a toolchain; asked for once, not for each point."""
+    return choose(toolchain).versions()
+
+
+@cache
+def _board_programs() -> dict[str, str]:
+    """Digests of the programs that measure; read once, not for each point."""
+    return archive.board_program_digests()
 
 
 @cache
