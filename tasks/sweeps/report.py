@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tasks.reporting.plots import DPI, data_url
-from tasks.sweeps.results import PointResult, SweepReport, as_csv, rows
+from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, rows
 
 COLUMNS = (
     "point", "state", "gates", "pareto", "accuracy", "latency/us", "inferences/s", "LUT",
@@ -20,13 +20,16 @@ MOST_ROWS = 200
 
 
 def write(report: SweepReport) -> str:
-    """Write report.md, points.csv, sweep.json and pareto.png; return the report's text."""
+    """Write report.md, points as CSV and Parquet, sweep.json, pareto.png; return the text."""
     directory = Path(report.directory)
     directory.mkdir(parents=True, exist_ok=True)
     png = pareto(report)
     text = markdown(report, png)
     (directory / "pareto.png").write_bytes(png)
     (directory / "points.csv").write_text(as_csv(report), encoding="utf-8")
+    parquet = as_parquet(report)
+    if parquet is not None:
+        (directory / "points.parquet").write_bytes(parquet)
     (directory / "sweep.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (directory / "report.md").write_text(text, encoding="utf-8")
     return text

@@ -1,6 +1,7 @@
-"""What became of each point: kept beside the store, as table, as CSV, and the Pareto front."""
+"""What became of each point: kept beside the store, as table, as files, and the Pareto front."""
 
 import csv
+import importlib.util
 import io
 from collections.abc import Sequence
 from typing import Literal
@@ -245,3 +246,24 @@ def as_csv(report: SweepReport) -> str:
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
+
+
+def as_parquet(report: SweepReport) -> bytes | None:
+    """The rows as Parquet; None where pyarrow, an extra of overlayflow, is not installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        return None
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = rows(report)
+    columns = {name: _one_type([row[name] for row in table]) for name in table[0]}
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _one_type(cells: Sequence[str | float | None]) -> list[str | float | None]:
+    """A column as Parquet wants it: a setting may be a number here and a word there."""
+    if any(isinstance(cell, str) for cell in cells):
+        return [None if cell is None else str(cell) for cell in cells]
+    return list(cells)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from tasks.errors import BoardUnreachableError, GateError, ServerError, StoreError
 from tasks.records import Run
@@ -226,9 +227,22 @@ def test_the_report_shows_the_front_estimates_beside_truth_and_why(
     assert len(text) < 100_000
     directory = tmp_path / "report"
     assert {path.name for path in directory.iterdir()} == {
-        "report.md", "points.csv", "pareto.png", "sweep.json",
+        "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
     }  # fmt: skip
     header, *lines = (directory / "points.csv").read_text().splitlines()
     assert "LUT,LUT estimated" in header
     assert len(lines) == 3
+    table = parquet.read_table(directory / "points.parquet")
+    assert table.to_pylist() == results.rows(report)
     assert results.SweepReport.model_validate_json((directory / "sweep.json").read_text()) == report
+
+
+def test_a_setting_that_is_a_number_here_and_a_word_there_is_text_in_parquet(
+    write: Write, session: MakeSession, tmp_path: Path
+) -> None:
+    sweep = session(write("points: [{board: 7}, {board: twin, clock_period_ns: 12.5}]"))
+    sweep.run(measured)
+    reports.write(sweep.report("run-id"))
+    table = parquet.read_table(tmp_path / "report" / "points.parquet")
+    assert table.column("board").to_pylist() == ["7", "twin"]
+    assert table.column("clock_period_ns").to_pylist() == [None, 12.5]
