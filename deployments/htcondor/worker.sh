@@ -5,6 +5,7 @@ export OVERLAYFLOW_HOME="${_CONDOR_SCRATCH_DIR:-/tmp}/overlayflow"
 export XDG_CACHE_HOME="$OVERLAYFLOW_HOME/cache"
 export PREFECT_HOME="$OVERLAYFLOW_HOME/prefect"
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
+export PREFECT_LOGGING_EXTRA_LOGGERS=tasks
 export DO_NOT_TRACK=1
 cd "$1"
 exec .venv/bin/prefect worker start --type process --pool builders --work-queue "$2" --limit 1 \
