@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.machine import BATCHES
 from tasks import settings
 from tasks.records import Run
 
@@ -82,39 +83,68 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Server:
+    """A Prefect server on loopback, which may be stopped and started again.
+
+    Attributes:
+        api: its address, the same after a restart.
+        env: of the server.
+    """
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.env = env
+        self.api = f"http://127.0.0.1:{self._port}/api"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self._port)],
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until_healthy(self.api)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    home = tmp_path_factory.mktemp("machine")
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    env = kept | {
-        "OVERLAYFLOW_HOME": str(home / "overlayflow"),
-        "OVERLAYFLOW_BOARD_PYTHON": str(settings.board_python()),
-        "PREFECT_HOME": str(home / "prefect"),
+    own = {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "COLUMNS": "200",
     }
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "prefect", "server", "start"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-        ],
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    machine = Machine(home / "overlayflow", api, {**env, "PREFECT_API_URL": api})
+    server = Server({**kept, **BATCHES, **own})
     try:
-        wait_until_healthy(api)
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def machine(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    home = tmp_path_factory.mktemp("machine") / "overlayflow"
+    env = server.env | {
+        "OVERLAYFLOW_HOME": str(home),
+        "OVERLAYFLOW_BOARD_PYTHON": str(settings.board_python()),
+        "COLUMNS": "200",
+        "PREFECT_API_URL": server.api,
+    }
+    machine = Machine(home, server.api, env)
+    try:
         started = machine.command("twin", "start")
         assert started.returncode == 0, started.stderr
         yield machine
     finally:
         machine.command("twin", "stop")
-        server.terminate()
-        server.wait()
 
 
 def wait_until_healthy(api: str) -> None:

@@ -1,59 +1,37 @@
-"""Sweeps by the real command line, server, compilers and twin, of a model that builds quickly."""
+"""Sweeps by the real command line, server and twins; what the cold run built is in the store."""
 
-import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tasks.records import Run
 from tasks.sweeps.results import SweepReport
-from tests.flows.conftest import DATA, MODEL, Machine, free_port, wait_until_healthy
+from tests.flows.conftest import DATA, MODEL, Machine, Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended]
+pytestmark = pytest.mark.slow
 
-TINY = """
-import sys
-import keras
-import numpy as np
-keras.utils.set_random_seed(1)
-model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, name="only")])
-model.save(sys.argv[1])
-x = np.random.default_rng(1).random((20, 4), dtype=np.float32)
-np.savez(sys.argv[2], X_test=x, y_test=model.predict(x, verbose=0).argmax(axis=1))
-"""
-SWEEP = """
-name: tiny
-base: {model: tiny.keras, data: tiny.npz, precision: 'fixed<8,3>', board: %s}
-limits: {mode: warn}
-measurement: {passes: 1, batches: [1, 4]}
+BASE = f"base: {{model: {MODEL}, data: {DATA}}}\nmeasurement: {{passes: 1, batches: [1, 4]}}\n"
+BOARDS = f"""
+name: boards
+{BASE}
 points:
-  - words: float32
-  - words: packed
+  - board: twin
+  - board: second
   - layer_precision.nowhere: auto
 """
+WAIT_S = 120
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a model of ten weights and its data."""
-    directory = tmp_path_factory.mktemp("tiny")
-    subprocess.run(
-        [sys.executable, "-c", TINY, directory / "tiny.keras", directory / "tiny.npz"],
-        check=True,
-        capture_output=True,
-    )
-    return directory
-
-
-def sweep_file(directory: Path, board: str = "twin", text: str = SWEEP) -> Path:
-    path = directory / f"sweep-{board}.yaml"
-    path.write_text(text % board)
+def written(directory: Path, text: str) -> Path:
+    path = directory / "sweep.yaml"
+    path.write_text(text)
     return path
 
 
@@ -63,54 +41,91 @@ def reported(done: subprocess.CompletedProcess[str], code: int = 0) -> SweepRepo
     return SweepReport.model_validate_json(line)
 
 
-@pytest.fixture(scope="session")
-def first(machine: Machine, tiny: Path) -> SweepReport:
-    """A sweep with nothing in the store, one point of which cannot be built."""
-    return reported(machine.command("sweep", sweep_file(tiny), "--json"), code=1)
+def states(report: SweepReport) -> list[str]:
+    return [each.state for each in report.results]
 
 
-def test_a_failed_point_does_not_stop_the_others(first: SweepReport) -> None:
-    assert [each.state for each in first.results] == ["done", "done", "failed"]
+@pytest.fixture(scope="module")
+def second(machine: Machine) -> Iterator[str]:
+    """Another board."""
+    assert machine.command("twin", "start", "second").returncode == 0
+    yield "second"
+    assert machine.command("twin", "stop", "second").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("sweep"), BOARDS)
+
+
+@pytest.fixture(scope="module")
+def first(machine: Machine, cold: Run, second: str, file: Path) -> SweepReport:
+    """The builds are there, no point is; one of the points cannot be built."""
+    assert (cold.verdict.passed, second) == (True, "second")
+    return reported(machine.command("sweep", file, "--json"), code=1)
+
+
+def runs_of_points(machine: Machine) -> list[dict[str, object]]:
+    body = {"flow_runs": {"tags": {"all_": ["sweep:boards"]}}}
+    return list(machine.query("flow_runs/filter", body))
+
+
+def test_a_failed_point_does_not_stop_the_others(first: SweepReport, cold: Run) -> None:
+    assert states(first) == ["done", "done", "failed"]
     assert "the model has no layer 'nowhere'" in first.results[2].message
+    utilisation = cold.verdict.measurement.deployment.package.manifest.utilisation
+    assert utilisation is not None
     for each in first.results[:2]:
         assert each.figures is not None
         assert each.figures.bit_exact == 1
-        assert each.figures.lut is not None
+        assert each.figures.lut == utilisation.used.lut
         assert each.estimate is not None
 
 
+def test_points_take_from_the_store_what_was_built_before(
+    machine: Machine, first: SweepReport, cold: Run
+) -> None:
+    for each in first.results[:2]:
+        run = cold.model_copy(update={"flow_run_id": each.flow_run_id})
+        tasks = machine.task_states(run)
+        assert tasks["benchmark"] == "Completed"
+        assert {tasks[step] for step in ("convert", "synthesize", "implement", "package")} == {
+            "Cached"
+        }
+
+
 def test_each_point_has_a_page_named_by_what_differs(machine: Machine, first: SweepReport) -> None:
-    ids = [each.flow_run_id for each in first.results[:2]]
-    runs = machine.query("flow_runs/filter", {"flow_runs": {"id": {"any_": ids}}})
-    assert {run["name"] for run in runs} == {"words=float32", "words=packed"}
-    for run in runs:
-        assert "sweep:tiny" in run["tags"]
-        assert run["parent_task_run_id"] is not None
-        assert run["state"]["type"] == "COMPLETED"
+    ids = {each.flow_run_id for each in first.results[:2]}
+    runs = {run["name"]: run for run in runs_of_points(machine)}
+    assert set(runs) == {"board=twin", "board=second", "nowhere=auto"}
+    for name in ("board=twin", "board=second"):
+        assert runs[name]["id"] in ids
+        assert runs[name]["parent_task_run_id"] is not None
+        assert runs[name]["state_type"] == "COMPLETED"
+    assert runs["nowhere=auto"]["state_type"] == "FAILED"
 
 
 def test_the_sweep_leaves_a_table_a_report_and_files(machine: Machine, first: SweepReport) -> None:
     body = {"artifacts": {"flow_run_id": {"any_": [first.flow_run_id]}}}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
-    assert set(found) >= {"sweep-tiny-points", "sweep-tiny-report"}
-    assert len(json.loads(found["sweep-tiny-points"]["data"])) == 3
-    assert "](data:image/png;base64," in found["sweep-tiny-report"]["data"]
+    assert set(found) == {"sweep-boards-points", "sweep-boards-report"}
+    assert len(json.loads(found["sweep-boards-points"]["data"])) == 3
+    assert "](data:image/png;base64," in found["sweep-boards-report"]["data"]
     assert {path.name for path in Path(first.directory).iterdir()} == {
-        "report.md", "points.csv", "pareto.png", "sweep.json",
+        "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
     }  # fmt: skip
 
 
 def test_a_second_sweep_starts_only_what_failed(
-    machine: Machine, tiny: Path, first: SweepReport
+    machine: Machine, file: Path, first: SweepReport
 ) -> None:
-    again = reported(machine.command("sweep", sweep_file(tiny), "--json"), code=1)
-    assert [each.state for each in again.results] == ["stored", "stored", "failed"]
+    again = reported(machine.command("sweep", file, "--json"), code=1)
+    assert states(again) == ["stored", "stored", "failed"]
     assert [each.figures for each in again.results] == [each.figures for each in first.results]
-    assert [each.flow_run_id for each in again.results[:2]] == [
-        each.flow_run_id for each in first.results[:2]
+    assert [each.flow_run_id for each in again.results] == [
+        each.flow_run_id for each in first.results
     ]
-    body = {"flow_runs": {"tags": {"all_": ["sweep:tiny"]}}}
-    assert len(machine.query("flow_runs/filter", body)) == 4  # three points, and the failed again
+    assert len(runs_of_points(machine)) == 4  # three points, and the failed again
 
 
 def refused(machine: Machine, *arguments: str | Path, **env: str) -> str:
@@ -123,7 +138,7 @@ def refused(machine: Machine, *arguments: str | Path, **env: str) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("axes: {wrods: [packed]}", "line 3, axes.wrods: unknown setting 'wrods'"),
+        ("axes: {wrods: [packed]}", "line 4, axes.wrods: unknown setting 'wrods'"),
         ("axes: {words: []}", "the grid is empty"),
         ("axes: {reuse_factor: %s, clock_period_ns: %s}", "the sweep has 10000 points"),
         ("axes: {board: [twin, nowhere]}", "no board of that name"),
@@ -133,103 +148,89 @@ def refused(machine: Machine, *arguments: str | Path, **env: str) -> str:
 def test_bad_input_is_refused_before_anything_starts(
     machine: Machine, tmp_path: Path, text: str, told: str
 ) -> None:
-    numbers = str(list(range(1, 101)))
-    path = tmp_path / "sweep.yaml"
-    path.write_text(
-        f"name: bad\nbase: {{model: {MODEL}, data: {DATA}}}\n{text.replace('%s', numbers)}\n"
+    text = text.replace("%s", str(list(range(1, 101))))
+    assert told in refused(machine, written(tmp_path, f"name: bad\n{BASE}{text}\n"))
+
+
+def test_a_server_that_is_down_is_said_at_once(machine: Machine, file: Path) -> None:
+    told = refused(machine, file, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert told.startswith(
+        "overlayflow: http://127.0.0.1:9/api: the Prefect server does not answer"
     )
-    assert told in refused(machine, path)
+    assert told.rstrip().endswith("ask again: finished steps and points are kept")
 
 
-def test_a_server_that_is_down_is_said_at_once(machine: Machine, tiny: Path) -> None:
-    told = refused(machine, sweep_file(tiny), PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert "the Prefect server does not answer" in told
-    assert "ask again" in told
+def copied(machine: Machine, store: Path, *steps: str) -> dict[Path, int]:
+    """Fill a store with what the other one has of these steps; when each file was written."""
+    for step in steps:
+        shutil.copytree(machine.home / "store" / step, store / step)
+    return {path: path.stat().st_mtime_ns for path in store.glob("*/*/files/**/*")}
 
 
 def test_a_full_disk_ends_the_sweep_and_it_goes_on_when_there_is_room(
-    machine: Machine, tiny: Path, tmp_path: Path
+    machine: Machine, cold: Run, tmp_path: Path
 ) -> None:
+    assert cold.verdict.passed
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=500m", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
         pytest.skip("mounting a file system needs root")
     try:
+        built = copied(machine, disk / "store", "convert", "synthesize", "implement")
+        left = shutil.disk_usage(disk).used + 50_000  # the package does not fit any more
+        subprocess.run(["mount", "-o", f"remount,size={left}", disk], check=True)
+        path = written(tmp_path, f"name: full\n{BASE}axes: {{board: [twin]}}\n")
         env = {"OVERLAYFLOW_STORE": str(disk / "store")}
-        path = sweep_file(tiny)
         told = refused(machine, path, **env)
-        assert "No space left on device" in told or "is full" in told
-        assert "overlayflow store prune" in told
+        assert "No space left on device" in told
+        assert "free some space, e.g. by `overlayflow store prune`" in told
+        assert not list(disk.glob("store/tmp/*"))
         subprocess.run(["mount", "-o", "remount,size=500m", disk], check=True)
-        again = reported(machine.command("sweep", path, "--json", **env), code=1)
-        assert [each.state for each in again.results] == ["done", "done", "failed"]
+        assert states(reported(machine.command("sweep", path, "--json", **env))) == ["done"]
+        assert {path: path.stat().st_mtime_ns for path in built} == built
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-@contextlib.contextmanager
-def own_server(home: Path, port: int) -> Iterator[None]:
-    """A Prefect server with a database of its own, which stays."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "prefect", "server", "start"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-        ],
-        env={**kept, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/api")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def test_a_server_that_goes_away_ends_the_sweep_and_it_goes_on_with_the_next(
-    machine: Machine, tiny: Path, tmp_path: Path
+def test_a_server_that_goes_away_ends_the_sweep_and_it_goes_on_when_it_is_back(
+    machine: Machine, server: Server, cold: Run, tmp_path: Path
 ) -> None:
-    file = tiny / "one.yaml"
-    file.write_text(SWEEP.partition("points:")[0] % "twin" + "points: [{words: packed}]\n")
-    port, store = free_port(), tmp_path / "store"
-    env = {
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_CLIENT_MAX_RETRIES": "0",  # it would wait a minute for the server to come back
-        "OVERLAYFLOW_STORE": str(store),
-    }
-    own = Machine(machine.home, env["PREFECT_API_URL"], {**machine.env, **env})
-    with own_server(tmp_path / "prefect", port):
-        running = own.start("sweep", file)
-        deadline = time.monotonic() + 120
-        while not list(store.glob("tmp/convert-*")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    output, _ = running.communicate(timeout=300)
-    assert running.returncode == 2, output
-    assert "the Prefect server does not answer" in output
-    built = {path: path.stat().st_mtime_ns for path in store.glob("*/*/files/*.log")}
-    assert built  # finished steps are kept
-    with own_server(tmp_path / "prefect", port):
-        again = reported(own.command("sweep", file, "--json"))
-    assert [each.state for each in again.results] == ["done"]
+    assert cold.verdict.passed
+    store = tmp_path / "store"
+    built = copied(machine, store, "convert", "synthesize", "implement")
+    path = written(tmp_path, f"name: gone\n{BASE}axes: {{board: [twin]}}\n")
+    own = Machine(machine.home, machine.api, {**machine.env, "OVERLAYFLOW_STORE": str(store)})
+    # One try more: by default Prefect's client waits a minute for the server to come back.
+    hasty = Machine(own.home, own.api, {**own.env, "PREFECT_CLIENT_MAX_RETRIES": "1"})
+    running = hasty.start("sweep", path)
+    assert running.stdout is not None
+    head = next(line for line in running.stdout if "board twin is leased" in line)
+    server.stop()
+    try:
+        output, _ = running.communicate(timeout=300)
+    finally:
+        server.start()
+    assert running.returncode == 2, head + output
+    told = [line for line in output.splitlines() if line.startswith("overlayflow: ")]
+    assert [line.partition(": the ")[0] for line in told] == [f"overlayflow: {machine.api}"]
+    assert "the Prefect server does not answer" in told[0]
+    assert states(reported(own.command("sweep", path, "--json"))) == ["done"]
     assert {path: path.stat().st_mtime_ns for path in built} == built
 
 
 def test_ctrl_c_stops_every_point_and_leaves_nothing_half_written(
-    machine: Machine, tiny: Path, tmp_path: Path
+    machine: Machine, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
+    path = written(tmp_path, f"name: two\nworkers: 2\n{BASE}axes: {{clock_period_ns: [12, 14]}}\n")
     env = {**machine.env, "OVERLAYFLOW_STORE": str(store)}
-    file = tiny / "two.yaml"
-    file.write_text("workers: 2\n" + SWEEP % "twin")
-    running = Machine(machine.home, machine.api, env).start("sweep", file)
-    deadline = time.monotonic() + 120
+    running = Machine(machine.home, machine.api, env).start("sweep", path)
+    deadline = time.monotonic() + WAIT_S
     while len(list(store.glob("tmp/convert-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=120)
+    output, _ = running.communicate(timeout=WAIT_S)
     assert running.returncode == 2, output
     assert output.splitlines()[-1].startswith("overlayflow: interrupted")
     assert not list(store.glob("tmp/*"))

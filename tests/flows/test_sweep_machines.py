@@ -1,7 +1,10 @@
-"""A sweep on two machines that share nothing but the Prefect server and a store on S3."""
+"""A sweep on two machines that share nothing but the Prefect server and a store on S3.
+
+Their workers are started as a batch cluster starts them, by the scripts of deployments/slurm and
+deployments/htcondor.
+"""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -16,14 +19,21 @@ import fsspec
 import pytest
 
 from tests.flows.conftest import ROOT, Machine, free_port
-from tests.flows.test_sweep import reported, tiny
+from tests.flows.test_sweep import reported
 
-__all__ = ["tiny"]  # a fixture
+pytestmark = pytest.mark.slow
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended]
-
-POOL = "machines"
-POINTS = 3
+BUILDS = ("convert", "synthesize", "implement")
+TINY = """
+import sys
+import keras
+import numpy as np
+keras.utils.set_random_seed(1)
+model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, name="only")])
+model.save(sys.argv[1])
+x = np.random.default_rng(1).random((20, 4), dtype=np.float32)
+np.savez(sys.argv[2], X_test=x, y_test=model.predict(x, verbose=0).argmax(axis=1))
+"""
 SWEEP = """
 name: machines
 base: {model: tiny.keras, data: tiny.npz, precision: 'fixed<8,3>'}
@@ -32,17 +42,20 @@ measurement: {passes: 1, batches: [1, 4]}
 points:
 - {words: float32}
 - {words: packed}
-- {words: packed, clock_period_ns: 20}
+- {words: packed, board: second}
 """
-DEPLOYMENT = """
-name: machines
-pull:
-- prefect.deployments.steps.set_working_directory: {directory: %s}
-deployments:
-- name: elsewhere
-  entrypoint: flows/sweep.py:sweep_point
-  work_pool: {name: machines}
-"""
+POINTS, DESIGNS = 3, 2
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of a model of ten weights: two designs, one of them on two boards."""
+    directory = tmp_path_factory.mktemp("tiny")
+    made = [sys.executable, "-c", TINY, directory / "tiny.keras", directory / "tiny.npz"]
+    subprocess.run(made, check=True, capture_output=True)
+    file = directory / "machines.yaml"
+    file.write_text(SWEEP)
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -78,21 +91,22 @@ def listens(port: int) -> bool:
 
 
 def worker(machine: Machine, home: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A machine of its own: nothing of another's directories but the way to the twin."""
+    """A machine of its own: nothing of another's directories but the way to the twins."""
     (home / "overlayflow").mkdir(parents=True)
     (home / "overlayflow" / "twins").symlink_to(machine.home / "twins")
+    scripts = {
+        "slurm": [ROOT / "deployments/slurm/worker.sbatch"],
+        "condor": [ROOT / "deployments/htcondor/worker.sh", ROOT, "hls", "condor-1"],
+    }
     own = {
         "OVERLAYFLOW_HOME": str(home / "overlayflow"),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "PREFECT_HOME": str(home / "prefect"),
+        "OVERLAYFLOW_CLONE": str(ROOT),
+        "SLURM_JOB_ID": "1",
+        "_CONDOR_SCRATCH_DIR": str(home),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
     }
     return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "prefect", "worker", "start", "--type", "process"),
-            *("--pool", POOL, "--limit", "1", "--name", home.name),
-        ],
+        ["bash", *scripts[home.name]],
         env={**machine.env, **env, **own},
         cwd=home,
         stdout=subprocess.DEVNULL,
@@ -136,14 +150,14 @@ def until(condition: Callable[[], object], seconds: float = 600) -> None:
     pytest.fail("it did not come to that")
 
 
-def worked_on_by(machine: Machine, home: Path) -> list[str]:
-    """Ids of the runs that a machine works on."""
+def worked_on_by(machine: Machine, home: Path) -> list[dict[str, str]]:
+    """Runs that a machine works on."""
     environments = []
     for number in processes_of(home):
         with contextlib.suppress(OSError):
             environments.append(Path(f"/proc/{number}/environ").read_bytes())
     return [
-        each["id"]
+        each
         for each in runs(machine, "RUNNING")
         if any(f"PREFECT__FLOW_RUN_ID={each['id']}".encode() in text for text in environments)
     ]
@@ -158,62 +172,71 @@ def builds(machine: Machine, ids: list[str]) -> Counter[str]:
     return Counter(text.partition(":")[0] for text in messages if " took " in text)
 
 
-def test_two_machines_finish_a_sweep_although_one_goes_down(
-    machine: Machine, tiny: Path, tmp_path: Path, s3: dict[str, str]
-) -> None:
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    spec = tmp_path / "prefect.yaml"
-    spec.write_text(DEPLOYMENT % json.dumps(str(ROOT)))
-    for arguments in (
-        ["work-pool", "create", POOL, "--type", "process"],
-        ["deploy", "--all", "--prefect-file", str(spec)],
-    ):
-        subprocess.run(
-            [*prefect, *arguments], env=machine.env, cwd=ROOT, check=True, capture_output=True
-        )
-    file = tiny / "machines.yaml"
-    file.write_text(SWEEP)
-    homes = [tmp_path / "one", tmp_path / "other"]
-    workers = [worker(machine, home, s3) for home in homes]
-    sweep = Machine(machine.home, machine.api, {**machine.env, **s3})
-    output = tmp_path / "sweep.out"
-    with output.open("w") as out:
-        running = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "deployments.cli.main", "sweep", str(file), "--json"),
-                *("--deployment", "sweep-point/elsewhere"),
-            ],
-            env=sweep.env,
+def kept() -> Counter[str]:
+    """Objects of the store, by the directory they are in."""
+    files, _ = fsspec.url_to_fs("s3://bucket")
+    files.invalidate_cache()
+    return Counter(path.split("/")[2] for path in files.find("bucket/store"))
+
+
+@contextlib.contextmanager
+def sweeping(machine: Machine, file: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "deployments.cli.main", "sweep", str(file), "--json"]
+    with out.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--deployment", "sweep-point/sweep-point"],
+            env=machine.env,
             cwd=ROOT,
-            stdout=out,
+            stdout=output,
             stderr=subprocess.DEVNULL,
         )
     try:
-        # In the middle: the first machine has a point half built, and the other works, too.
-        until(lambda: worked_on_by(machine, homes[0]) and worked_on_by(machine, homes[1]))
-        (lost,) = worked_on_by(machine, homes[0])
-        switch_off(homes[0])
-        # What the automation crash-zombie-runs does when 100 s have passed without a heartbeat.
-        crashed = {"state": {"type": "CRASHED", "message": "no heartbeat"}, "force": True}
-        machine.query(f"flow_runs/{lost}/set_state", crashed)
-        running.wait(900)
-        report = reported(
-            subprocess.CompletedProcess((), running.returncode, output.read_text(), "")
-        )
+        yield process
     finally:
-        running.kill()
+        process.kill()
+        process.wait()
+
+
+def test_two_machines_finish_a_sweep_although_one_goes_down(
+    machine: Machine, tiny: Path, tmp_path: Path, s3: dict[str, str]
+) -> None:
+    assert machine.command("apply").returncode == 0
+    assert machine.command("twin", "start", "second").returncode == 0
+    one, other = homes = [tmp_path / "slurm", tmp_path / "condor"]
+    sweep = Machine(machine.home, machine.api, {**machine.env, **s3})
+    workers = [worker(machine, home, s3) for home in homes]
+    try:
+        with sweeping(sweep, tiny, tmp_path / "out") as running:
+            # In the middle: it has steps done and one half done, and the other works, too.
+            cache = one / "overlayflow" / "cache"
+            until(lambda: list(cache.rglob("tmp/implement-*")) and worked_on_by(machine, other))
+            (lost,) = worked_on_by(machine, one)
+            switch_off(one)
+            # What crash-zombie-runs does when 100 s have passed without a heartbeat.
+            crashed = {"state": {"type": "CRASHED", "message": "no heartbeat"}, "force": True}
+            machine.query(f"flow_runs/{lost['id']}/set_state", crashed)
+            running.wait(900)
+            done = subprocess.CompletedProcess(
+                (), running.returncode, (tmp_path / "out").read_text(), ""
+            )
+    finally:
         for home, process in zip(homes, workers, strict=True):
             switch_off(home)
             process.wait()
+        machine.command("twin", "stop", "second")
 
+    report = reported(done)
     assert [each.state for each in report.results] == ["done"] * POINTS
     completed = runs(machine, "COMPLETED")
     assert len(completed) == POINTS
-    assert [each["id"] for each in runs(machine, "CRASHED")] == [lost]
-    built = builds(machine, [lost, *(each["id"] for each in completed)])
-    assert all(built[step] <= POINTS for step in ("convert", "synthesize", "implement")), built
+    assert [each["id"] for each in runs(machine, "CRASHED")] == [lost["id"]]
+    # What the lost machine had finished is not done again, nor what points share.
+    (again,) = [each["id"] for each in completed if each["name"] == lost["name"]]
+    assert set(builds(machine, [again])).isdisjoint({"convert", "synthesize"})
+    built = builds(machine, [lost["id"], *(each["id"] for each in completed)])
+    assert all(built[step] <= DESIGNS for step in BUILDS), built
+    found = kept()
+    assert {step: found[step] for step in BUILDS} == dict.fromkeys(BUILDS, DESIGNS)
+    assert (found["points"], found["inputs"], found["claims"]) == (POINTS, 2, 0)
     files, _ = fsspec.url_to_fs("s3://bucket")
-    kept = Counter(path.split("/")[2] for path in files.find("bucket/store"))
-    assert {kept[step] for step in ("convert", "synthesize", "implement", "package")} == {POINTS}
-    assert (kept["points"], kept["inputs"]) == (POINTS, 2)
     assert not [path for path in files.find("bucket/store") if path.endswith(".part")]
