@@ -1,16 +1,16 @@
 """Measure speed and size against their budgets: python -m bench.
 
 Prints each figure beside its budget and writes bench/results.json. Everything runs in one go on
-the same machine, with homes of its own; nothing of the user's is touched.
+the same machine, with homes of its own; nothing of the user's is touched. It takes half an hour on
+two cores, most of it for the sweeps: python -m bench.sweep is those alone.
 """
 
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import boards, demo, fabric, transfer
+from bench import boards, demo, fabric, sweep, transfer
 from bench.figures import Figure, Results
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -19,7 +19,8 @@ RESULTS = Path(__file__).with_name("results.json")
 def main() -> int:
     """Measure, print, write; 1 if a budget is not kept."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
-        figures = [*_demo(Path(directory)), *_transfer(), _boards()]
+        home = Path(directory)
+        figures = [*_demo(home / "demo"), *_transfer(), _boards(), *sweep.measure(home / "sweep")]
     results = Results(cores=os.cpu_count() or 0, figures=figures)
     RESULTS.write_text(results.model_dump_json(indent=1))
     for figure in figures:
@@ -36,7 +37,7 @@ def _demo(home: Path) -> list[Figure]:
     try:
         cold_s, cold_mb, output = demo.command(demo.RUN, env)
         warm_s, _, _ = demo.command(demo.RUN, env)
-        with demo.server(env, _free_port()) as served:
+        with demo.server(env) as served:
             demo.command(demo.RUN, served)  # the server has not seen these steps yet
             served_s, served_mb, _ = min(demo.command(demo.RUN, served) for _ in range(3))
             plain_s = min(demo.plain(served) for _ in range(3))
@@ -82,12 +83,6 @@ def _boards() -> Figure:
         unit="",
         budget=boards.BUDGET,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from deployments.machine import BATCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "examples" / "digits"
@@ -58,16 +61,24 @@ def _peak_kb(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def server(env: Mapping[str, str], port: int) -> Iterator[dict[str, str]]:
+def server(env: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """A Prefect server on loopback, and the environment that uses it."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "prefect", "server", "start"),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
-        env=dict(env),
+        env={**env, **BATCHES},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -1,16 +1,20 @@
 """A sweep whose points do nothing, in as many tasks as real ones: what is left is orchestration.
 
-python -m bench.empty_points SWEEP_FILE RUN_JSON prints the seconds that the sweep took.
+python -m bench.empty_points SWEEP_FILE [DEPLOYMENT] prints the seconds that the sweep took, by
+itself or by the workers of a deployment of `empty_point`. BENCH_RUN names the record of a run whose
+figures all points get.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, tags, task
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from tasks import run_logs, server
+from tasks import dispatch, run_logs, server
 from tasks.publish_sweep import publish_sweep
 from tasks.records import Run
 from tasks.settings import home, store_url
@@ -28,26 +32,34 @@ def step() -> None:
 
 
 @flow(name="empty-point", flow_run_name="{point.name}", retries=0)
-def empty_point(point: Point, run: Run) -> Run:
+def empty_point(point: Point) -> Run:
     """As sweep_point, without the work."""
-    for _ in range(STEPS):
-        step()
-    found = run.model_copy(update={"flow_run_id": str(flow_run.id)})
+    with TagsContext(current_tags=set()):
+        for _ in range(STEPS):
+            step()
+    template = Path(os.environ["BENCH_RUN"]).read_text(encoding="utf-8")
+    found = Run.model_validate_json(template)
+    found = found.model_copy(update={"flow_run_id": str(flow_run.id)})
     results.keep(store_url(), point, found)
     return found
 
 
 @flow(name="empty-sweep", retries=0)
-def empty_sweep(sweep: Path, run: Run) -> None:
+def empty_sweep(sweep: Path, deployment: str) -> None:
     """As sweep_models, with empty points."""
     run_logs.set_up()
     session = Session(SweepFile(sweep), store_url(), home() / "sweeps" / "empty", server.require)
-    session.run(lambda point: empty_point(point, run))
-    publish_sweep(session.report(str(flow_run.id)))
+    if deployment:
+        dispatch.run(session, deployment, "sweep:empty", store_url())
+    else:
+        with tags("sweep:empty"):
+            session.run(empty_point)
+    report = publish_sweep(session.report(str(flow_run.id)))
+    if report.count("done") != len(report.results):
+        raise RuntimeError(str(report.results))
 
 
 if __name__ == "__main__":
-    template = Run.model_validate_json(Path(sys.argv[2]).read_text(encoding="utf-8"))
     started = time.monotonic()
-    empty_sweep(Path(sys.argv[1]), template)
+    empty_sweep(Path(sys.argv[1]), (sys.argv[2:] or [""])[0])
     print(time.monotonic() - started)

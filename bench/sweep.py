@@ -10,54 +10,73 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench import demo
 from bench.figures import Figure
-from tests.flows.conftest import free_port
 
-FEW = 10
-RATIO, PER_POINT_S, GROWTH, STORED_S, SERVER_MB = 0.65, 3.0, 1.5, 30.0, 500.0
+POINTS, FEW, MANY, BY_WORKERS = 12, 10, 200, 6
+RATIO, PER_POINT_S, POOL_POINT_S, GROWTH, STORED_S, SERVER_MB = 0.65, 3.0, 15.0, 1.5, 30.0, 500.0
 BASE = f"base: {{model: {demo.DIGITS / 'digits.keras'}, data: {demo.DIGITS / 'digits.npz'}}}\n"
+POOL = "bench"
+DEPLOYMENT = f"""
+name: bench
+pull:
+- prefect.deployments.steps.set_working_directory: {{directory: {demo.ROOT}}}
+deployments:
+- name: bench
+  entrypoint: bench/empty_points.py:empty_point
+  work_pool: {{name: {POOL}}}
+"""
 
 
-def measure(home: Path, points: int, many: int) -> list[Figure]:
+def measure(home: Path, points: int = POINTS, many: int = MANY) -> list[Figure]:
     """All figures.
 
     Args:
-        home: an empty directory.
+        home: a directory of its own.
         points: variants of the digits example that are really built.
         many: points of the sweep that only costs orchestration.
     """
+    home.mkdir(parents=True, exist_ok=True)
     env = demo.environment(home / "sweep")
-    alone = demo.environment(home / "alone")
     demo.command(["twin", "start"], env)
+    try:
+        ratio, template = _real_points(home, env, variants(points))
+        (home / "run.json").write_text(template)
+        empty = _empty_points(home, {**env, "BENCH_RUN": str(home / "run.json")}, many)
+    finally:
+        demo.command(["twin", "stop"], env)
+    name = f"sweep of {points} over {points} runs one after the other"
+    return [Figure(name=name, value=ratio, unit="", budget=RATIO), *empty]
+
+
+def _real_points(
+    home: Path, env: Mapping[str, str], chosen: list[tuple[str, float]]
+) -> tuple[float, str]:
+    """A sweep's time over that of its runs one after the other, and the record of a run."""
+    alone = demo.environment(home / "alone")
     twins = Path(alone["OVERLAYFLOW_HOME"]) / "twins"
     twins.parent.mkdir(parents=True)
     twins.symlink_to(Path(env["OVERLAYFLOW_HOME"]) / "twins")
-    try:
-        with demo.server(alone, free_port()) as served:
-            apart_s, template = _one_after_the_other(variants(points), served)
-        with demo.server(env, free_port()) as served:
-            together_s = _together(home, variants(points), served)
-            run = home / "run.json"
-            run.write_text(template)
-            few_s = _empty(_many(home, FEW), run, served) / FEW
-            many_s = _empty(_many(home, many), run, served) / many
-            server_mb = _server_bytes(served) / 1e6
-            file = _many(home, many)
-            filled = {**served, "OVERLAYFLOW_STORE": str(file.with_suffix(".store"))}
-            stored_s, _, _ = demo.command(["sweep", str(file), "--json"], filled)
-    finally:
-        demo.command(["twin", "stop"], env)
+    with demo.server(alone) as served:
+        apart_s, template = _one_after_the_other(chosen, served)
+    with demo.server(env) as served:
+        return _together(home, chosen, served) / apart_s, template
+
+
+def _empty_points(home: Path, env: Mapping[str, str], many: int) -> list[Figure]:
+    """What points cost that do nothing, and those that are in the store."""
+    with demo.server(env) as served:
+        few_s = _empty(_many(home, FEW), served) / FEW
+        many_s = _empty(_many(home, many), served) / many
+        server_mb = _server_bytes(served) / 1e6
+        file = _many(home, many)
+        filled = {**served, "OVERLAYFLOW_STORE": str(file.with_suffix(".store"))}
+        stored_s, _, _ = demo.command(["sweep", str(file), "--json"], filled)
+        pool_s = _by_workers(home, served) / BY_WORKERS
     return [
-        Figure(
-            name=f"sweep of {points} over {points} runs one after the other",
-            value=together_s / apart_s,
-            unit="",
-            budget=RATIO,
-        ),
         Figure(
             name=f"orchestration, {FEW} points", value=few_s, unit="s/point", budget=PER_POINT_S
         ),
@@ -65,9 +84,51 @@ def measure(home: Path, points: int, many: int) -> list[Figure]:
             name=f"orchestration, {many} points", value=many_s, unit="s/point", budget=PER_POINT_S
         ),
         Figure(name=f"growth from {FEW} to {many}", value=many_s / few_s, unit="", budget=GROWTH),
+        Figure(name="orchestration, work pool", value=pool_s, unit="s/point", budget=POOL_POINT_S),
         Figure(name=f"{many} points in the store", value=stored_s, unit="s", budget=STORED_S),
         Figure(name=f"server, {many} runs", value=server_mb, unit="MB", budget=SERVER_MB),
     ]
+
+
+def _by_workers(home: Path, env: Mapping[str, str]) -> float:
+    """Seconds of a sweep of empty points on a work pool, two of them at a time."""
+    file = _many(home, BY_WORKERS)
+    spec = home / "prefect.yaml"
+    spec.write_text(DEPLOYMENT)
+    own = {**env, "OVERLAYFLOW_STORE": str(home / "pool.store")}
+    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+    for arguments in (
+        ["work-pool", "create", POOL, "--type", "process"],
+        ["deploy", "--all", "--prefect-file", str(spec)],
+    ):
+        subprocess.run(
+            [*prefect, *arguments],
+            env=own,
+            cwd=demo.ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    with _worker(own):
+        return _empty(file, own, "empty-point/bench")
+
+
+@contextlib.contextmanager
+def _worker(env: Mapping[str, str]) -> Iterator[None]:
+    """As `overlayflow up` starts them."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "2"]
+    process = subprocess.Popen(
+        command,
+        env={**env, "PREFECT_WORKER_QUERY_SECONDS": "5"},
+        cwd=demo.ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def variants(number: int) -> list[tuple[str, float]]:
@@ -103,15 +164,19 @@ def _many(home: Path, number: int) -> Path:
     return file
 
 
-def _empty(file: Path, run: Path, env: Mapping[str, str]) -> float:
+def _empty(file: Path, env: Mapping[str, str], deployment: str = "") -> float:
+    """Seconds of a sweep of points that do nothing."""
+    store = env.get("OVERLAYFLOW_STORE", str(file.with_suffix(".store")))
     done = subprocess.run(
-        [sys.executable, "-m", "bench.empty_points", str(file), str(run)],
+        [sys.executable, "-m", "bench.empty_points", str(file), deployment],
         cwd=demo.ROOT,
-        env={**env, "OVERLAYFLOW_STORE": str(file.with_suffix(".store"))},
+        env={**env, "OVERLAYFLOW_STORE": store},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return float(done.stdout.splitlines()[-1])
 
 
@@ -131,8 +196,8 @@ def _server_bytes(env: Mapping[str, str]) -> int:
 def main() -> int:
     """Print the figures beside their budgets; 1 if one is not kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=12)
-    parser.add_argument("--many", type=int, default=200)
+    parser.add_argument("--points", type=int, default=POINTS)
+    parser.add_argument("--many", type=int, default=MANY)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
         figures = measure(Path(directory), arguments.points, arguments.many)
