@@ -51,8 +51,8 @@ POINTS, DESIGNS = 3, 2
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of a model of ten weights: two designs, one of them on two boards."""
     directory = tmp_path_factory.mktemp("tiny")
-    made = [sys.executable, "-c", TINY, directory / "tiny.keras", directory / "tiny.npz"]
-    subprocess.run(made, check=True, capture_output=True)
+    paths = [str(directory / "tiny.keras"), str(directory / "tiny.npz")]
+    subprocess.run([sys.executable, "-c", TINY, *paths], check=True, capture_output=True)
     file = directory / "machines.yaml"
     file.write_text(SWEEP)
     return file
@@ -94,7 +94,7 @@ def worker(machine: Machine, home: Path, env: dict[str, str]) -> subprocess.Pope
     """A machine of its own: nothing of another's directories but the way to the twins."""
     (home / "overlayflow").mkdir(parents=True)
     (home / "overlayflow" / "twins").symlink_to(machine.home / "twins")
-    scripts = {
+    scripts: dict[str, list[str | Path]] = {
         "slurm": [ROOT / "deployments/slurm/worker.sbatch"],
         "condor": [ROOT / "deployments/htcondor/worker.sh", ROOT, "hls", "condor-1"],
     }
