@@ -2,7 +2,9 @@
 
 The host sends this file's text over SSH, through board/guard.py and as root where the board lets
 it: `python3 -c TEXT PROFILE`, PROFILE being the file that sets up pynq's environment. With a second
-argument, `overlay`, it also loads PYNQ's base overlay.
+argument, a .bit file that is known to be good, it loads that and tells of it only: whether it is
+loaded, of how many parts it is, whether it gave back what it was sent (null if it is not made for
+that), or the error.
 
 Facts that this board does not tell are null; pynq_error says why pynq could not be asked.
 """
@@ -20,10 +22,17 @@ from typing import Any
 
 PYNQ_BOARD = Path("/proc/device-tree/chosen/pynq_board")  # as PYNQ's images set it
 MODEL = Path("/proc/device-tree/model")
+WORDS, ANSWER_S = 64, 5.0
 
 
 def main() -> None:
     """Print the facts."""
+    facts = of_overlay(sys.argv[2]) if sys.argv[2:] else of_board()
+    sys.stdout.write(json.dumps(facts) + "\n")
+
+
+def of_board() -> dict[str, Any]:
+    """What this board is and has."""
     facts = {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -40,11 +49,10 @@ def main() -> None:
         "pynq_error": None,
         "device": None,
         "fclk0_mhz": None,
-        "overlay": None,
     }
-    facts.update(of_pynq("overlay" in sys.argv[2:]))
+    facts.update(of_pynq())
     facts["now"] = time.time()  # last: pynq takes seconds
-    sys.stdout.write(json.dumps(facts) + "\n")
+    return facts
 
 
 def text(path: Path) -> str | None:
@@ -82,7 +90,7 @@ def temperature() -> float | None:
     return None
 
 
-def of_pynq(load_overlay: bool) -> dict[str, Any]:
+def of_pynq() -> dict[str, Any]:
     """What pynq says of itself and of the fabric."""
     facts: dict[str, Any] = {}
     try:
@@ -91,12 +99,38 @@ def of_pynq(load_overlay: bool) -> dict[str, Any]:
         facts["pynq"] = pynq.__version__
         facts["device"] = pynq.Device.active_device.name
         facts["fclk0_mhz"] = float(pynq.Clocks.fclk0_mhz)
-        if load_overlay:
-            base = pynq.Overlay("base.bit")
-            facts["overlay"] = {"loaded": base.is_loaded(), "parts": len(base.ip_dict)}
     except Exception as error:  # noqa: BLE001  # pynq raises what it likes: the host is told
         facts["pynq_error"] = f"{type(error).__name__}: {error}"
     return facts
+
+
+def of_overlay(bit: str) -> dict[str, Any]:
+    """Whether a design that is known to be good loads and answers."""
+    try:
+        import pynq
+
+        overlay = pynq.Overlay(bit)
+        parts = overlay.ip_dict
+        echoes = gives_back(overlay.hier_0.axi_dma_0) if "hier_0/axi_dma_0" in parts else None
+        return {"loaded": overlay.is_loaded(), "parts": len(parts), "echoes": echoes}
+    except Exception as error:  # noqa: BLE001  # pynq raises what it likes: the host is told
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def gives_back(dma: Any) -> bool:
+    """Whether words come back from the fabric as they were sent."""
+    import pynq
+
+    sent, received = (pynq.allocate((WORDS,), "float32") for _ in range(2))
+    sent[:] = range(WORDS)
+    dma.recvchannel.transfer(received)
+    dma.sendchannel.transfer(sent)
+    end = time.monotonic() + ANSWER_S
+    while not dma.recvchannel.idle:
+        if time.monotonic() > end:
+            raise TimeoutError(f"the design has not answered within {ANSWER_S:g} s")
+    dma.recvchannel.wait()  # raises where the transfer failed; else sees to the caches
+    return bool((received == sent).all())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ process but kept until it expires. The file's time of change is the heartbeat.
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import json
 import os
@@ -36,6 +37,7 @@ from typing import Any, Dict
 # sessions set the variable.
 DEFAULT_PATH = "/var/tmp/overlayflow.lease"  # noqa: S108  # links are not followed
 VARIABLE = "OVERLAYFLOW_LEASE"
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 Record = Dict[str, Any]
 
@@ -170,8 +172,9 @@ def worded(record: Record | None) -> str:
     if record is None:
         return "somebody who has not said who"
     run = " in flow run {flow_run_name}".format(**record) if record["flow_run_name"] else ""
-    until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record["expires"]))
-    return "{owner}{run} until {until} at the latest ({purpose})".format(
+    # Not by time.gmtime, which ends in 2038 on boards of 32 bits.
+    until = EPOCH + dt.timedelta(seconds=record["expires"])
+    return "{owner}{run} until {until:%Y-%m-%d %H:%M:%S} UTC at the latest ({purpose})".format(
         run=run, until=until, **record
     )
 

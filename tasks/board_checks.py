@@ -7,10 +7,12 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 
 from tasks import board_block
+from tasks.caching import open_store
 from tasks.errors import BoardError, BoardsFailedError
 from tasks.finding import Finding
 from tasks.remote.check import BoardCheck, check
 from tasks.side_by_side import side_by_side
+from tasks.toolchains.hdl import loopback
 
 
 @task(name="check board", task_run_name="check {name}")
@@ -21,8 +23,9 @@ def check_board(name: str, overlay: bool = False) -> BoardCheck:
 
 def check_one(name: str, *, overlay: bool) -> BoardCheck:
     """What is found of the board of that name."""
+    known_good = partial(loopback.known_good, open_store()) if overlay else None
     try:
-        return check(board_block.address(name), overlay=overlay)
+        return check(board_block.address(name), known_good=known_good)
     except BoardError as error:
         found = Finding(name="reachable", ok=False, detail=error.what, remedy=error.remedy)
         return BoardCheck(board=name, kind="", findings=(found,))
@@ -33,7 +36,7 @@ def check_all(names: Sequence[str], *, overlay: bool, as_tasks: bool) -> tuple[B
 
     Args:
         names: of boards.
-        overlay: also load PYNQ's base overlay.
+        overlay: also load a design that is known to be good; it replaces what is loaded.
         as_tasks: in a flow run, one task each.
     """
     one = check_board if as_tasks else check_one

@@ -33,7 +33,8 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
             parser.add_argument("name", nargs="*", help="of a board (all)")
             parser.add_argument(
                 "--overlay", action="store_true",
-                help="also load PYNQ's base overlay; it replaces the design that is loaded",
+                help="also load a design that is known to be good, in place of what is loaded: "
+                "PYNQ's base overlay, on a twin one that gives back what it is sent",
             )  # fmt: skip
         elif verb != "list":
             parser.add_argument("name", help="of a board")

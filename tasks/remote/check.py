@@ -2,13 +2,21 @@
 
 import contextlib
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from board.kinds import BoardKind, board_kinds
-from tasks.errors import BoardBusyError, BoardError, BoardUnreachableError, HostKeyError, LoginError
+from tasks.errors import (
+    BoardError,
+    BoardUnreachableError,
+    HostKeyError,
+    LoginError,
+    OverlayflowError,
+)
 from tasks.finding import Finding
 from tasks.records import Record
 from tasks.remote import program
@@ -21,6 +29,13 @@ MIN_CMA_MB = 16
 MAX_CLOCK_S = 60
 MAX_TEMPERATURE_C = 85
 _PROGRAM_S = 120.0
+# The design for twins may have to be compiled first.
+_LEASE_S = 600.0
+BASE = "base.bit"
+
+# Writes a design that gives back what it is sent for a twin of that kind into a directory: a .bit
+# file with its .hwh beside it.
+KnownGood = Callable[[BoardKind, Path], Path]
 
 
 class BoardCheck(Record):
@@ -36,18 +51,19 @@ class BoardCheck(Record):
         return all(finding.ok for finding in self.findings)
 
 
-def check(address: BoardAddress, *, overlay: bool = False) -> BoardCheck:
+def check(address: BoardAddress, *, known_good: KnownGood | None = None) -> BoardCheck:
     """Looks at a board from outside to inside, as far as it gets.
 
     Args:
         address: of the board.
-        overlay: also load PYNQ's base overlay, under a lease; it replaces what is loaded.
+        known_good: also load a design, under a lease, which replaces what is loaded: on real
+            boards PYNQ's base overlay, on twins the one that this writes.
     """
-    findings = tuple(_findings(address, overlay=overlay))
+    findings = tuple(_findings(address, known_good))
     return BoardCheck(board=address.name, kind=address.kind, findings=findings)
 
 
-def _findings(address: BoardAddress, *, overlay: bool) -> Iterator[Finding]:
+def _findings(address: BoardAddress, known_good: KnownGood | None) -> Iterator[Finding]:
     kind = board_kinds()[address.kind]
     with contextlib.ExitStack() as stack:
         passed = ("reachable", "host key", "login")
@@ -59,28 +75,34 @@ def _findings(address: BoardAddress, *, overlay: bool) -> Iterator[Finding]:
         yield from (Finding(name=name, ok=True, detail="ok") for name in passed)
         sudo = _sudo(connection)
         yield sudo
-        if overlay:
-            try:
-                stack.enter_context(lease([address], "check", duration_s=_PROGRAM_S))
-            except BoardBusyError as error:
-                yield _failed("overlay", error)
-                overlay = False
+        root = sudo.ok and not _is_twin(address)
         try:
-            facts = _facts(connection, kind, root=sudo.ok and not _is_twin(address), load=overlay)
+            facts = _facts(connection, kind, root=root)
         except BoardError as error:
             yield _failed("python", error)
             return
-        yield from judge(facts, kind, now=time.time(), load=overlay)
+        yield from judge(facts, kind, now=time.time())
+        if known_good is None:
+            detail = "not checked: it replaces the design that is loaded; --overlay asks for it"
+            yield Finding(name="overlay", ok=True, detail=detail)
+            return
+        try:
+            stack.enter_context(lease([address], "check", duration_s=_LEASE_S))
+            if facts["twin"] is None:
+                yield answered(_facts(connection, kind, BASE, root=root))
+            else:
+                yield answered(_on_twin(connection, kind, known_good))
+        except OverlayflowError as error:
+            yield _failed("overlay", error)
 
 
-def judge(facts: dict[str, Any], kind: BoardKind, *, now: float, load: bool) -> Iterator[Finding]:
+def judge(facts: dict[str, Any], kind: BoardKind, *, now: float) -> Iterator[Finding]:
     """Holds what a board tells of itself against its kind.
 
     Args:
         facts: of board/check.py.
         kind: that the board is said to be.
         now: by this host's clock.
-        load: whether an overlay was to be loaded.
     """
     yield Finding(name="python", ok=True, detail=facts["python"])
     yield Finding(
@@ -104,14 +126,35 @@ def judge(facts: dict[str, Any], kind: BoardKind, *, now: float, load: bool) -> 
         remedy=f"it was added as a {kind.name}: remove it, and add it as what it is",
     )
     yield from _figures(facts, now)
-    if load:
-        loaded = facts["overlay"]
-        yield Finding(
-            name="overlay",
-            ok=loaded is not None and loaded["loaded"],
-            detail=f"base.bit, {loaded['parts']} parts" if loaded else "not loaded",
-            remedy="it comes with PYNQ's image: a twin has none, and measures a package instead",
-        )
+
+
+def answered(facts: dict[str, Any]) -> Finding:
+    """Judges what a board tells of a known-good design that it loaded."""
+    error = facts.get("error")
+    detail = error or f"loaded, {facts['parts']} parts"
+    if not error and facts["echoes"] is not None:
+        detail += ", gives back what it is sent" if facts["echoes"] else ", gives back other words"
+    return Finding(
+        name="overlay",
+        ok=not error and facts["loaded"] and facts["echoes"] is not False,
+        detail=detail,
+        remedy=f"real boards load {BASE}, which PYNQ's images for its own boards bring; a design "
+        "that is known to be good and fails points to the board: power-cycle it",
+    )
+
+
+def _on_twin(connection: Connection, kind: BoardKind, known_good: KnownGood) -> dict[str, Any]:
+    """Sends the known-good design, has it loaded, and removes it."""
+    made = connection.execute(["mktemp", "-d"]).stdout.strip()
+    try:
+        with tempfile.TemporaryDirectory() as directory, connection.sftp() as sftp:
+            bit = known_good(kind, Path(directory))
+            with connection.reaching("sending a design"):
+                for path in (bit, bit.with_suffix(".hwh")):
+                    sftp.put(str(path), f"{made}/{path.name}")
+        return _facts(connection, kind, f"{made}/{bit.name}", root=False)
+    finally:
+        connection.execute(["rm", "-rf", "--", made])
 
 
 def _figures(facts: dict[str, Any], now: float) -> Iterator[Finding]:
@@ -162,7 +205,7 @@ def _refused(names: tuple[str, ...], error: BoardError) -> Iterator[Finding]:
     yield _failed(failed, error)
 
 
-def _failed(name: str, error: BoardError) -> Finding:
+def _failed(name: str, error: OverlayflowError) -> Finding:
     return Finding(name=name, ok=False, detail=error.what, remedy=error.remedy)
 
 
@@ -180,13 +223,14 @@ def _is_twin(address: BoardAddress) -> bool:
     return address.target == "twin"
 
 
-def _facts(connection: Connection, kind: BoardKind, *, root: bool, load: bool) -> dict[str, Any]:
+def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> dict[str, Any]:
+    """What board/check.py says of the board, or of a .bit file."""
     source = resources.files("board").joinpath("check.py").read_text(encoding="utf-8")
     home = connection.execute(["pwd"]).stdout.strip()
     found: dict[str, Any] = {}
     other: list[str] = []
     asked = program.Program(
-        argv=("python3", "-c", source, kind.environment_file, *(["overlay"] if load else [])),
+        argv=("python3", "-c", source, kind.environment_file, *bit),
         directory=home,
         environment={"XILINX_XRT": kind.xrt},
         profile=kind.environment_file or None,

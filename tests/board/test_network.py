@@ -24,6 +24,7 @@ import pytest
 from board.twin import lifecycle
 from board.twin.record import TwinDirectory, TwinRecord
 from tasks.errors import BoardUnreachableError
+from tasks.remote import lease as leases
 from tasks.remote import ssh, transfer
 from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
@@ -33,7 +34,7 @@ from tests.board.conftest import pack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 BOARDS = 4
@@ -233,6 +234,8 @@ def test_a_link_that_is_cut_fails_its_board_only_until_it_is_joined(
     network: Network, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ssh, "_SILENCE_S", 3)
+    monkeypatch.setattr(leases, "_BEAT_S", 0.5)
+    monkeypatch.setattr(leases, "SILENCE_S", 3)
     cut = threading.Event()
 
     def cut_once(_done: int, _total: int) -> None:

@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -107,6 +108,21 @@ def test_a_defect_of_ours_is_a_message_with_a_file_not_a_traceback(
     log = Path(told.rsplit(" ", 1)[1].strip())
     assert "ZeroDivisionError: oh" in log.read_text()
     log.unlink()
+
+
+def test_an_interrupt_that_a_library_turns_into_its_own_error_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("the run has not begun")  # noqa: B904  as Prefect's engine does
+        return 0
+
+    monkeypatch.setattr("deployments.cli.history.run", interrupted)
+    assert main.main(["history"]) == 2
+    assert capsys.readouterr().err.startswith("overlayflow: interrupted")
 
 
 def test_doctor_says_of_each_need_whether_it_is_met(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from board.twin.record import TwinDirectory
 from tests.flows.conftest import DATA, MODEL, Machine
 
 pytestmark = pytest.mark.slow
@@ -150,22 +148,6 @@ def test_a_model_that_does_not_fit_the_part(machine: Machine, models: Path) -> N
     assert "of 53200" in told
     assert "biggest: broad" in told
     assert "lower the precisions" in told
-
-
-def test_a_board_that_shows_another_host_key(machine: Machine) -> None:
-    for name in ("honest", "swapped"):
-        assert machine.command("twin", "start", name).returncode == 0
-    honest, swapped = (TwinDirectory(machine.home / "twins" / n) for n in ("honest", "swapped"))
-    record = json.loads(swapped.record.read_text())
-    pinned = json.loads(honest.record.read_text())["host_key"]
-    try:
-        swapped.record.write_text(json.dumps({**record, "host_key": pinned}))
-        told = refused(machine, MODEL, "--data", DATA, "--board", "swapped")
-    finally:
-        swapped.record.write_text(json.dumps(record))
-        for name in ("honest", "swapped"):
-            machine.command("twin", "stop", name)
-    assert "Host key is not trusted" in told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own takes root to mount")

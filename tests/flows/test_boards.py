@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
-from board.twin import lifecycle
-from board.twin.record import TwinRecord
+from board.runner import PID_FILE
+from board.twin import faults, lifecycle
+from board.twin.record import TwinDirectory, TwinRecord
 from tasks import settings
 from tasks.packaging import archive
 from tasks.records import Manifest
@@ -152,8 +154,10 @@ def test_a_board_is_added_once_and_shown_without_its_password(
 
 
 def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> None:
-    (checked,) = told(machine, "boards", "check", lab)["boards"]
-    assert {each["name"]: each["ok"] for each in checked["findings"]}["kind"]
+    (checked,) = told(machine, "boards", "check", lab, "--overlay")["boards"]
+    findings = {each["name"]: each for each in checked["findings"]}
+    assert findings["kind"]["ok"]
+    assert "gives back what it is sent" in findings["overlay"]["detail"]
     checks = told(machine, "boards", "check", lab, "nowhere", code=2)["boards"]
     assert [each["board"] for each in checks] == [lab, "nowhere"]
 
@@ -223,6 +227,61 @@ def test_a_run_that_is_interrupted_gives_the_board_back(
     assert "overlayflow: interrupted" in output
     assert not is_taken(remote)
     assert told(machine, "boards", "show", "twin")["lease"]["free"]
+
+
+def test_a_run_that_loses_board_and_lease_goes_on_when_the_board_is_back(
+    machine: Machine, remote: TwinRecord, lab: str, package: Path
+) -> None:
+    twin = TwinDirectory(Path(remote.home).parents[1])
+    twins, name = twin.root.parent, twin.root.name
+    faults.set_fault(twins, name, "dma-stall")
+    running = machine.start("bench", package, "--board", lab)
+    deadline = time.monotonic() + 120
+    while not list(twin.home.rglob(PID_FILE)):
+        assert time.monotonic() < deadline, "it never ran"
+        time.sleep(0.1)
+    faults.set_fault(twins, name, "reboot", "1")
+    faults.clear_faults(twins, name, "dma-stall")
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, output
+    assert "the lease was lost" in output
+    assert "the lease is back" in output
+    assert not is_taken(remote)
+
+
+def test_a_queue_that_is_stuck_in_prefect_does_not_keep_anybody_from_a_free_board(
+    machine: Machine, lab: str, package: Path
+) -> None:
+    limit = f"{machine.api}/v2/concurrency_limits/board-{lab}"
+    httpx.patch(limit, json={"active_slots": 1}).raise_for_status()
+    try:
+        done = machine.command("bench", package, "--board", lab, "--wait", "1s")
+    finally:
+        httpx.patch(limit, json={"active_slots": 0}).raise_for_status()
+    assert done.returncode == 0, done.stderr
+    assert f"prefect gcl update board-{lab} --active-slots 0" in done.stdout + done.stderr
+
+
+def test_a_board_that_shows_another_host_key_is_not_used(
+    machine: Machine, tmp_path: Path, package: Path
+) -> None:
+    twin = TwinDirectory(tmp_path / "swapped")
+    python = settings.board_python()
+    old = lifecycle.start(tmp_path, "swapped", python=python, password=PASSWORD)
+    try:
+        assert add(machine, old, "swapped", "--yes").returncode == 0
+        lifecycle.stop(tmp_path, "swapped")
+        twin.host_key.unlink()  # as when somebody writes the card anew
+        new = lifecycle.start(tmp_path, "swapped", python=python, password=PASSWORD, port=old.port)
+        done = machine.command("bench", package, "--board", "swapped")
+    finally:
+        lifecycle.stop(tmp_path, "swapped")
+        machine.command("boards", "remove", "swapped")
+    assert done.returncode == 2
+    pinned, shown = (HostKey.parse(each.host_key).fingerprint for each in (old, new))
+    assert f"the host key has changed: pinned {pinned}, shown {shown}" in done.stderr
+    assert "remove it with `overlayflow boards remove` and pin the new key" in done.stderr
+    assert not list(Path(new.home).glob("overlayflow/*"))
 
 
 def test_one_board_that_fails_does_not_stop_the_others(

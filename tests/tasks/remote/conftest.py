@@ -116,9 +116,14 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
 
 
 @pytest.fixture(scope="session")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
-    state = tmp_path_factory.mktemp("twins")
-    record = lifecycle.start(state, "remote", python=settings.board_python(), password=PASSWORD)
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of the twin."""
+    return tmp_path_factory.mktemp("twins")
+
+
+@pytest.fixture(scope="session")
+def twin(twins: Path) -> Iterator[BoardAddress]:
+    record = lifecycle.start(twins, "remote", python=settings.board_python(), password=PASSWORD)
     yield BoardAddress(
         name=record.name,
         kind=record.kind,
@@ -129,7 +134,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
         key_file=Path(record.client_key),
         password=SecretStr(PASSWORD),
     )
-    lifecycle.stop(state, "remote")
+    lifecycle.stop(twins, "remote")
 
 
 @pytest.fixture(params=["sshd", "twin"])

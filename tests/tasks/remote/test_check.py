@@ -1,5 +1,7 @@
 """What a board is and has is found step by step, each with its remedy."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncssh
@@ -7,9 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from board.kinds import board_kinds
+from board.twin.faults import clear_faults, set_fault
 from tasks.finding import Finding
 from tasks.remote.address import BoardAddress, HostKey
-from tasks.remote.check import check, judge
+from tasks.remote.check import answered, check, judge
+from tasks.remote.lease import lease, show
+from tasks.store import Store
+from tasks.toolchains.hdl import loopback
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +23,7 @@ HEALTHY = {
     "python": "3.10.4", "machine": "armv7l", "root": True, "profile": True, "twin": None,
     "board": "Pynq-Z2", "model": "Zynq", "disk_free_bytes": 5e9, "cma_total_kb": 131072,
     "cma_free_kb": 120000, "temperature_c": 48.0, "now": 1000.0, "pynq": "3.0.1",
-    "pynq_error": None, "device": "pynq", "fclk0_mhz": 100.0, "overlay": None,
+    "pynq_error": None, "device": "pynq", "fclk0_mhz": 100.0,
 }  # fmt: skip
 
 
@@ -25,9 +31,9 @@ def found(address: BoardAddress) -> dict[str, Finding]:
     return {finding.name: finding for finding in check(address).findings}
 
 
-def judged(*, load: bool = False, **facts: Any) -> dict[str, Finding]:
+def judged(**facts: Any) -> dict[str, Finding]:
     kind = board_kinds()["pynq-z2"]
-    findings = judge({**HEALTHY, **facts}, kind, now=1000.0, load=load)
+    findings = judge({**HEALTHY, **facts}, kind, now=1000.0)
     return {finding.name: finding for finding in findings}
 
 
@@ -39,6 +45,7 @@ def test_a_twin_has_all_that_is_needed(twin: BoardAddress) -> None:
     assert told["kind"] == "pynq-z2"
     assert told["pynq"].startswith("3.")
     assert told["fabric clock"] == "100 MHz"
+    assert told["overlay"].startswith("not checked")
 
 
 def test_a_machine_without_pynq_is_told_of_as_far_as_it_goes(sshd: BoardAddress) -> None:
@@ -86,10 +93,59 @@ def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, Any]
     assert [finding.name for finding in judged(**facts).values() if not finding.ok] == [name]
 
 
-def test_the_base_overlay_must_be_loaded_when_asked_for() -> None:
-    assert not judged(load=True)["overlay"].ok
-    assert judged(load=True, overlay={"loaded": True, "parts": 40})["overlay"].ok
-    assert "overlay" not in judged()
+@pytest.mark.parametrize(
+    ("facts", "ok", "said"),
+    [
+        ({"loaded": True, "parts": 40, "echoes": None}, True, "loaded, 40 parts"),
+        ({"loaded": True, "parts": 3, "echoes": True}, True, "gives back what it is sent"),
+        ({"loaded": True, "parts": 3, "echoes": False}, False, "gives back other words"),
+        ({"loaded": False, "parts": 3, "echoes": None}, False, "3 parts"),
+        ({"error": "OSError: no base.bit"}, False, "no base.bit"),
+    ],
+)
+def test_a_known_good_design_must_load_and_answer(
+    facts: dict[str, Any], ok: bool, said: str
+) -> None:
+    finding = answered(facts)
+    assert finding.ok is ok
+    assert said in finding.detail
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+def test_a_twin_loads_a_known_good_design_which_answers(twin: BoardAddress, store: Store) -> None:
+    checked = check(twin, known_good=partial(loopback.known_good, store))
+    assert checked.findings[-1].name == "overlay"
+    assert "gives back what it is sent" in checked.findings[-1].detail
+    assert show(twin).free
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("dma-stall", "has not answered within 5 s"), ("wrong-output", "gives back other words")],
+)
+def test_a_twin_that_fails_a_known_good_design_is_told_of(
+    twin: BoardAddress, twins: Path, store: Store, fault: str, said: str
+) -> None:
+    set_fault(twins, twin.name, fault)
+    try:
+        finding = check(twin, known_good=partial(loopback.known_good, store)).findings[-1]
+    finally:
+        clear_faults(twins, twin.name)
+    assert (finding.name, finding.ok) == ("overlay", False)
+    assert said in finding.detail
+
+
+def test_who_has_the_board_keeps_the_design_that_is_loaded(
+    twin: BoardAddress, store: Store
+) -> None:
+    with lease([twin], "a run", duration_s=60):
+        finding = check(twin, known_good=partial(loopback.known_good, store)).findings[-1]
+    assert not finding.ok
+    assert "(a run)" in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -97,5 +153,5 @@ def test_the_base_overlay_must_be_loaded_when_asked_for() -> None:
 )
 def test_boards_are_known_by_the_names_that_their_images_give_them(told: str, kind: str) -> None:
     facts = {**HEALTHY, "board": told}
-    findings = {each.name: each for each in judge(facts, board_kinds()[kind], now=1e3, load=False)}
+    findings = {each.name: each for each in judge(facts, board_kinds()[kind], now=1e3)}
     assert findings["kind"].ok
