@@ -19,6 +19,7 @@ from pathlib import Path
 
 from board.twin import faults, lifecycle
 from tasks import settings
+from tasks.boards import address_of
 from tasks.remote import transfer
 from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
@@ -48,15 +49,7 @@ def measure() -> float:
 def _start(state: Path, name: str) -> BoardAddress:
     record = lifecycle.start(state, name, python=settings.board_python())
     faults.set_fault(state, name, faults.SLOW_LINK, str(RATE))
-    return BoardAddress(
-        name=name,
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-    )
+    return address_of(record)
 
 
 def _package(path: Path) -> Path:

@@ -7,10 +7,7 @@ and transfer together; rounds of both alternate, and the fastest of each counts.
 """
 
 import contextlib
-import getpass
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,24 +18,15 @@ from pathlib import Path
 
 from board.twin import lifecycle
 from tasks import settings
+from tasks.boards import address_of
 from tasks.remote.address import BoardAddress
 from tasks.remote.ssh import connect
 from tasks.remote.transfer import send
+from tests import openssh
 
 SIZE = 64_000_000
 ROUNDS = 5
 BUDGET = 0.8
-SSHD_CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PermitRootLogin yes
-Subsystem sftp internal-sftp
-"""
 
 
 @dataclass(frozen=True)
@@ -73,50 +61,19 @@ def measure() -> list[Figure]:
 def twin(directory: Path) -> Iterator[BoardAddress | None]:
     """A twin of its own."""
     record = lifecycle.start(directory / "twins", "bench", python=settings.board_python())
-    yield BoardAddress(
-        name="twin",
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-    )
+    yield address_of(record)
     lifecycle.stop(directory / "twins", "bench")
 
 
 @contextlib.contextmanager
 def sshd(directory: Path) -> Iterator[BoardAddress | None]:
     """OpenSSH's server for the current user, or None where it is not installed."""
-    program = shutil.which("sshd", path=f"/usr/sbin:{os.environ['PATH']}")
+    program = openssh.program()
     if program is None:
         yield None
         return
-    for key in ("host_key", "user_key"):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / key], check=True
-        )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = directory / "sshd_config"
-    config.write_text(SSHD_CONFIG.format(port=port, directory=directory), encoding="utf-8")
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
-    server = subprocess.Popen([program, "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port)
-        yield BoardAddress(
-            name="sshd",
-            kind="pynq-z2",
-            host="127.0.0.1",
-            port=port,
-            user=getpass.getuser(),
-            host_key=(directory / "host_key.pub").read_text(encoding="utf-8"),
-            key_file=directory / "user_key",
-        )
-    finally:
-        server.terminate()
-        server.wait()
+    with openssh.serve(program, directory) as board:
+        yield board
 
 
 def _against_scp(board: BoardAddress, source: Path, directory: Path) -> Figure:
@@ -147,15 +104,6 @@ def _scp(board: BoardAddress, source: Path, target: Path) -> None:
     subprocess.run(
         ["scp", *options, str(source), f"{board.user}@{board.host}:{target}"], check=False
     )
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise RuntimeError("sshd does not listen")
 
 
 def main() -> int:

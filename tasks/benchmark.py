@@ -5,7 +5,7 @@ from prefect.runtime import task_run
 
 from tasks import board_block, measuring, retries, run_times
 from tasks.records import Deployment, Measurement, MeasureSettings
-from tasks.remote.lease import Lease
+from tasks.remote.lease_answers import Lease
 
 
 @task(

@@ -127,6 +127,11 @@ def twin_address(name: str) -> BoardAddress | None:
             remedy=f"overlayflow twin start {name}",
             transient=False,
         )
+    return address_of(record).model_copy(update={"target": "twin"})
+
+
+def address_of(record: TwinRecord) -> BoardAddress:
+    """Where a twin is and how to log in, as of any board: nothing says that it is one."""
     return BoardAddress(
         name=record.name,
         kind=record.kind,
@@ -135,7 +140,6 @@ def twin_address(name: str) -> BoardAddress | None:
         user=record.user,
         host_key=record.host_key,
         key_file=Path(record.client_key),
-        target="twin",
     )
 
 

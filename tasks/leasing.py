@@ -12,7 +12,8 @@ from prefect.runtime import flow_run
 from tasks import board_block
 from tasks.records import MeasureSettings
 from tasks.remote.address import BoardAddress
-from tasks.remote.lease import Lease, lease
+from tasks.remote.lease import lease
+from tasks.remote.lease_answers import Lease
 
 log = logging.getLogger(__name__)
 

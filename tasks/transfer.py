@@ -5,7 +5,7 @@ from prefect import task
 from tasks import board_block, measuring, retries, run_times
 from tasks.caching import open_store
 from tasks.records import Deployment, Package
-from tasks.remote.lease import Lease
+from tasks.remote.lease_answers import Lease
 
 
 @task(

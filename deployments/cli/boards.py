@@ -134,7 +134,7 @@ def _show(arguments: Namespace) -> "tuple[Record, str]":
     from tasks import board_block
     from tasks.records import Record
     from tasks.remote import lease
-    from tasks.remote.lease import LeaseState
+    from tasks.remote.lease_answers import LeaseState
 
     class Shown(Record):
         """What --json prints."""
@@ -198,10 +198,11 @@ def _lease(arguments: Namespace) -> "tuple[Record, str]":
 def _release(arguments: Namespace) -> "tuple[Record, str]":
     from tasks import board_block
     from tasks.remote import lease
+    from tasks.remote.lease_answers import LeaseState
 
     address = board_block.address(arguments.name)
     released = lease.release(address)
-    state = lease.LeaseState(board=address.name, lease=released, heard_s=None, free=True)
+    state = LeaseState(board=address.name, lease=released, heard_s=None, free=True)
     what = "nothing was leased" if released is None else f"released: {released.words}"
     return state, f"board {address.name}: {what}"
 

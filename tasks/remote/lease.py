@@ -6,7 +6,6 @@ itself after a lost connection, unless somebody else was given the board meanwhi
 
 import contextlib
 import getpass
-import json
 import logging
 import random
 import socket
@@ -14,75 +13,26 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import Any
 
 import paramiko
 
-from board.lease import worded
 from tasks.errors import BoardBusyError, BoardError
-from tasks.records import Record
 from tasks.remote.address import BoardAddress
-from tasks.remote.ssh import Connection, connect
+from tasks.remote.lease_answers import Lease, LeaseState, ask, command, granted, read_answer, told
+from tasks.remote.ssh import connect
 
 logger = logging.getLogger(__name__)
 
 # The board gives the lease up when it has not heard of this side for so long.
 SILENCE_S = 20.0
 _BEAT_S = 5.0
-_ANSWER_S = 15.0
 _GIVE_BACK_S = 5.0
 # Longer only if the board is being looked for just then; it gives the lease up by itself.
 _RELEASE_S = 12.0
 # Between two questions whether a busy board is free, growing from the first to the second.
 _POLL_S = (0.1, 5.0)
 _POLL_GROWTH = 1.5
-
-
-class Lease(Record):
-    """The right to use a board.
-
-    Attributes:
-        board: its name, as this host knows it.
-        id: the fencing token: the board's runner refuses to work for any but the present one.
-        owner: user@host.
-        purpose: what for, in words.
-        flow_run_id: of the Prefect flow run; empty outside of one.
-        flow_run_name: of the Prefect flow run; empty outside of one.
-        held: whether a process holds it; else it is kept for a person until it expires.
-        since: when it was taken; in seconds since 1970 by the board's clock, as `expires`.
-        expires: when it ends by itself.
-    """
-
-    board: str
-    id: str
-    owner: str
-    purpose: str
-    flow_run_id: str = ""
-    flow_run_name: str = ""
-    held: bool = True
-    since: float = 0.0
-    expires: float = 0.0
-
-    @property
-    def words(self) -> str:
-        """Who has the board, why and until when."""
-        return worded(_sent(self))
-
-
-class LeaseState(Record):
-    """Who has a board.
-
-    Attributes:
-        lease: that is in force, or was the last; None when nobody has the board.
-        heard_s: seconds since its holder was last heard of, by the board's clock.
-        free: whether the board can be had now.
-    """
-
-    board: str
-    lease: Lease | None
-    heard_s: float | None
-    free: bool
 
 
 def owner() -> str:
@@ -129,8 +79,8 @@ def reserve(address: BoardAddress, purpose: str, duration_s: float) -> Lease:
     """
     mine = _wanted(purpose, held=False)
     with connect(address) as connection:
-        answer = _ask(connection, action="reserve", record=_sent(mine), duration_s=duration_s)
-    return _granted(address, answer)
+        answer = ask(connection, action="reserve", record=mine.record, duration_s=duration_s)
+    return granted(address, answer)
 
 
 def release(address: BoardAddress) -> Lease | None:
@@ -140,16 +90,15 @@ def release(address: BoardAddress) -> Lease | None:
         BoardBusyError: somebody else has the board, or a process works on it.
     """
     with connect(address) as connection:
-        answer = _ask(connection, action="release", owner=owner())
-    _raise_if_busy(address, answer)
-    return _received(address, answer["lease"])
+        answer = ask(connection, action="release", owner=owner())
+    return told(address, answer)
 
 
 def show(address: BoardAddress) -> LeaseState:
     """Who has the board."""
     with connect(address) as connection:
-        answer = _ask(connection, action="show")
-    found = _received(address, answer["lease"])
+        answer = ask(connection, action="show")
+    found = told(address, answer)
     heard_s = max(0.0, answer["now"] - answer["heartbeat"]) if found else None
     over = found is None or found.expires <= answer["now"]
     silent = found is not None and found.held and heard_s is not None and heard_s > SILENCE_S
@@ -166,13 +115,13 @@ class _Session:
     def __init__(self, address: BoardAddress, wanted: Lease, duration_s: float) -> None:
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(connect(address))
-            request = _request(
-                action="hold", record=_sent(wanted), duration_s=duration_s, silence_s=SILENCE_S
+            asked = command(
+                action="hold", record=wanted.record, duration_s=duration_s, silence_s=SILENCE_S
             )
-            self._channel = connection.start(request)
+            self._channel = connection.start(asked)
             stack.callback(self._channel.close)
             self.address = address
-            self.lease = _granted(address, _first_line(connection, self._channel))
+            self.lease = granted(address, read_answer(connection, self._channel))
             self._stack = stack.pop_all()
 
     def beat(self) -> bool:
@@ -275,68 +224,3 @@ def _of_all(errors: Sequence[BoardError]) -> BoardError:
 
 def _listed(errors: Sequence[BoardError]) -> str:
     return "; ".join(f"{error.where}: {error.what}" for error in errors)
-
-
-def _ask(connection: Connection, **request: Any) -> dict[str, Any]:
-    channel = connection.start(_request(**request))
-    with contextlib.closing(channel):
-        return _first_line(connection, channel)
-
-
-def _request(**request: Any) -> list[str]:
-    program = resources.files("board").joinpath("lease.py").read_text(encoding="utf-8")
-    # Isolated and without site packages: it starts in half the time.
-    return ["python3", "-I", "-S", "-c", program, json.dumps(request)]
-
-
-def _first_line(connection: Connection, channel: paramiko.Channel) -> dict[str, Any]:
-    line = b""
-    with connection.reaching("asking for the lease"):
-        channel.settimeout(_ANSWER_S)
-        while not line.endswith(b"\n") and (data := channel.recv(65536)):
-            line += data
-        stderr = b"" if line else channel.recv_stderr(65536)
-    try:
-        answer: dict[str, Any] = json.loads(line)
-    except ValueError:
-        raise BoardError(
-            f"the lease cannot be asked for: {stderr.decode(errors='replace').strip()[-500:]}",
-            where=connection.address.label,
-            remedy="the board needs python3, 3.8 or later, and a /var/tmp that all may write",
-        ) from None
-    return answer
-
-
-def _sent(wanted: Lease) -> dict[str, Any]:
-    return wanted.model_dump(exclude={"board"})
-
-
-def _received(address: BoardAddress, record: dict[str, Any] | None) -> Lease | None:
-    if record is None:
-        return None
-    known = {name: record[name] for name in Lease.model_fields if name in record}
-    return Lease.model_validate({**known, "board": address.name})
-
-
-def _granted(address: BoardAddress, answer: dict[str, Any]) -> Lease:
-    _raise_if_busy(address, answer)
-    if answer["taken_over"]:
-        logger.warning(
-            "%s: taken over from %s, whose lease is over or who is gone",
-            address.label,
-            worded(answer["taken_over"]),
-        )
-    granted = _received(address, answer["lease"])
-    if granted is None:
-        raise BoardError("granted no lease", where=address.label)
-    return granted
-
-
-def _raise_if_busy(address: BoardAddress, answer: dict[str, Any]) -> None:
-    if "busy" in answer:
-        raise BoardBusyError(
-            f"the board is taken: {worded(answer['busy'])}",
-            where=address.label,
-            remedy="wait, or talk to them; what you reserved yourself ends with "
-            f"`overlayflow boards release {address.name}`",
-        )

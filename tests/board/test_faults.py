@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,10 +17,10 @@ from board.twin import faults, lifecycle
 from board.twin.errors import TwinError
 from board.twin.processes import processes_of
 from board.twin.record import TwinDirectory
+from tasks.boards import address_of
 from tasks.errors import BenchmarkError, BoardError, BoardUnreachableError, LoginError
 from tasks.records import Deployment, Measurement, MeasureSettings
 from tasks.remote import measurement, transfer
-from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
 from tasks.remote.program import Program
 from tasks.remote.program import run as run_program
@@ -31,7 +30,9 @@ from tests.tasks import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from tasks.remote.address import BoardAddress
     from tests.board.conftest import OnBoard
 
 pytestmark = pytest.mark.slow
@@ -99,16 +100,7 @@ def state(tmp_path_factory: pytest.TempPathFactory, board_python: Path) -> Itera
 def board(state: Path, on_board: OnBoard, tmp_path: Path) -> Iterator[Board]:
     record = TwinDirectory(state / NAME).running()
     assert record is not None
-    address = BoardAddress(
-        name=NAME,
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-        password=SecretStr("xilinx"),
-    )
+    address = address_of(record).model_copy(update={"password": SecretStr("xilinx")})
     # Long enough for a link to break on the way.
     (on_board.package / "padding").write_bytes(os.urandom(PADDING))
     archive = pack(on_board.package, tmp_path / "package.tar.gz")

@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from board.twin import lifecycle
-from board.twin.record import TwinDirectory, TwinRecord
+from board.twin.record import TwinDirectory
+from tasks.boards import address_of
 from tasks.errors import BoardUnreachableError
 from tasks.remote import lease as leases
 from tasks.remote import ssh, transfer
-from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
 from tasks.remote.ssh import connect
 from tests.board.conftest import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tasks.remote.address import BoardAddress
 
 pytestmark = pytest.mark.slow
 
@@ -62,18 +64,6 @@ class Network(Protocol):
         """Stop the boards and remove the links."""
 
 
-def address_of(record: TwinRecord, host: str, port: int) -> BoardAddress:
-    return BoardAddress(
-        name=record.name,
-        kind=record.kind,
-        host=host,
-        port=port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-    )
-
-
 def ip(*arguments: str, check: bool = True) -> None:
     subprocess.run(["ip", *arguments], check=check, capture_output=True)
 
@@ -100,7 +90,7 @@ class Namespaces:
             subprocess.run([*inside, "-c", START, *arguments], cwd=ROOT, check=True)
             record = TwinDirectory(state / f"board{number}").running()
             assert record is not None
-            self.addresses.append(address_of(record, record.host, record.port))
+            self.addresses.append(address_of(record))
 
     def cut(self, board: int) -> None:
         ip("-n", self._names[board], "link", "set", "eth0", "down")
@@ -130,7 +120,8 @@ class Loopback:
         for number in range(BOARDS):
             record = lifecycle.start(state, f"board{number}", python=python)
             self._proxies.append(Proxy(record.port))
-            self.addresses.append(address_of(record, record.host, self._proxies[-1].port))
+            through = {"port": self._proxies[-1].port}
+            self.addresses.append(address_of(record).model_copy(update=through))
 
     def cut(self, board: int) -> None:
         self._proxies[board].cut()

@@ -18,10 +18,11 @@ from board.runner import PID_FILE
 from board.twin import faults, lifecycle
 from board.twin.record import TwinDirectory, TwinRecord
 from tasks import settings
+from tasks.boards import address_of
 from tasks.packaging import archive
 from tasks.records import Manifest
 from tasks.remote import lease, meter
-from tasks.remote.address import BoardAddress, HostKey
+from tasks.remote.address import HostKey
 from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tests.flows.conftest import ROOT, Machine
@@ -95,15 +96,7 @@ def add(
 
 def is_taken(record: TwinRecord) -> bool:
     """Whether anybody has it now."""
-    address = BoardAddress(
-        name="lab-1",
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-    )
-    return not lease.show(address).free
+    return not lease.show(address_of(record)).free
 
 
 @pytest.fixture(scope="module")

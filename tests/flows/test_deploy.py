@@ -14,10 +14,10 @@ import pytest
 
 from board.twin.record import TwinDirectory
 from tasks import pipeline
+from tasks.boards import address_of
 from tasks.errors import DoesNotFitError
 from tasks.packaging import archive
 from tasks.records import Implementation, Run
-from tasks.remote.address import BoardAddress
 from tasks.remote.ssh import connect
 from tasks.store import Store
 from tests.flows.conftest import DATA, MODEL, Machine, finished
@@ -99,15 +99,7 @@ def test_the_documented_three_lines_run_with_the_stock_driver(
         "y_hw, latency, throughput = nn.predict(X_test, profile=True)\n"
         "print('equal', np.array_equal(y_hw, np.load('y_csim.npy')))\n"
     )
-    address = BoardAddress(
-        name="twin",
-        kind=twin.kind,
-        host=twin.host,
-        port=twin.port,
-        user=twin.user,
-        host_key=twin.host_key,
-        key_file=Path(twin.client_key),
-    )
+    address = address_of(twin)
     with connect(address) as connection:
         with connection.sftp() as sftp:
             sftp.put(str(package_file(machine, cold)), "package.tar.gz")

@@ -1,18 +1,15 @@
 """Two real boards on loopback, OpenSSH's sshd and the twin; a link to them that can be cut."""
 
 import contextlib
-import getpass
 import hashlib
 import io
 import itertools
 import json
-import os
 import shutil
 import socket
 import subprocess
 import tarfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,35 +19,17 @@ from pydantic import SecretStr
 
 from board.twin import lifecycle
 from tasks import settings
+from tasks.boards import address_of
 from tasks.remote.address import BoardAddress
+from tests import openssh
 
 PASSWORD = "xilinx"
-SSHD_CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PermitRootLogin yes
-Subsystem sftp internal-sftp
-SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin OVERLAYFLOW_LEASE={directory}/lease
-"""
 
 MakePackage = Callable[..., tuple[Path, str]]
 MakeLink = Callable[
     [BoardAddress], AbstractContextManager[tuple[BoardAddress, Callable[[bool], None]]]
 ]
 CutAfter = Callable[[BoardAddress, int], AbstractContextManager[BoardAddress]]
-
-
-def find_sshd() -> str:
-    """Its path, or skip: sshd is started by its full path, and is not on a user's PATH."""
-    path = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
-    if path is None:
-        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
-    return path
 
 
 def find_old_python() -> str | None:
@@ -65,54 +44,18 @@ def find_old_python() -> str | None:
     return None
 
 
-def make_key(path: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        assert time.monotonic() < deadline, f"nothing listens on port {port}"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardAddress]:
     """OpenSSH's server, run by the current user, for this user; python3 there is an old one."""
-    program = find_sshd()
+    program = openssh.program()
+    if program is None:
+        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
     directory = tmp_path_factory.mktemp("sshd")
-    make_key(directory / "host_key")
-    make_key(directory / "user_key")
     (directory / "bin").mkdir()
     if python := find_old_python():
         (directory / "bin/python3").symlink_to(python)
-    port = free_port()
-    (directory / "config").write_text(SSHD_CONFIG.format(port=port, directory=directory))
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
-    with (directory / "log").open("wb") as log:
-        server = subprocess.Popen([program, "-D", "-e", "-f", directory / "config"], stderr=log)
-    wait_for_port(port)
-    yield BoardAddress(
-        name="openssh",
-        kind="pynq-z2",
-        host="127.0.0.1",
-        port=port,
-        user=getpass.getuser(),
-        host_key=(directory / "host_key.pub").read_text(),
-        key_file=directory / "user_key",
-    )
-    server.terminate()
-    server.wait()
+    with openssh.serve(program, directory) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -124,16 +67,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def twin(twins: Path) -> Iterator[BoardAddress]:
     record = lifecycle.start(twins, "remote", python=settings.board_python(), password=PASSWORD)
-    yield BoardAddress(
-        name=record.name,
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-        password=SecretStr(PASSWORD),
-    )
+    yield address_of(record).model_copy(update={"password": SecretStr(PASSWORD)})
     lifecycle.stop(twins, "remote")
 
 

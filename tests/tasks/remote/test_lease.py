@@ -151,13 +151,14 @@ def held_again(board: BoardAddress, lease_id: str) -> bool:
 
 
 def test_the_board_gives_up_a_lease_whose_holder_it_does_not_hear_of(
-    board: BoardAddress, monkeypatch: pytest.MonkeyPatch
+    board: BoardAddress, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(leases, "_BEAT_S", 60)
     monkeypatch.setattr(leases, "SILENCE_S", 1)
     with lease([board], "silent", duration_s=60):
-        assert not is_free(board)
         assert is_free(board, within_s=10)
+    assert f"taken over from {leases.owner()}" in caplog.text
+    assert "(silent)" in caplog.text
 
 
 def test_a_lease_ends_when_its_time_is_over(twin: BoardAddress) -> None:

@@ -1,0 +1,73 @@
+"""OpenSSH's own server on loopback, run by the current user for this user, as a board."""
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.remote.address import BoardAddress
+
+_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+AuthorizedKeysFile {directory}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin OVERLAYFLOW_LEASE={directory}/lease
+"""
+
+
+def program() -> str | None:
+    """The server's path, which it wants to be started by; it is not on a user's PATH."""
+    return shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
+
+
+@contextlib.contextmanager
+def serve(sshd: str, directory: Path) -> Iterator[BoardAddress]:
+    """Run the server in an empty directory; what lies in its `bin` comes first on the PATH."""
+    for key in ("host_key", "user_key"):
+        make_key(directory / key)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    (directory / "config").write_text(_CONFIG.format(port=port, directory=directory))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
+    with (directory / "log").open("wb") as log:
+        server = subprocess.Popen([sshd, "-D", "-e", "-f", directory / "config"], stderr=log)
+    try:
+        _wait_for(port)
+        yield BoardAddress(
+            name="openssh",
+            kind="pynq-z2",
+            host="127.0.0.1",
+            port=port,
+            user=getpass.getuser(),
+            host_key=(directory / "host_key.pub").read_text(),
+            key_file=directory / "user_key",
+        )
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def make_key(path: Path) -> None:
+    """A key pair without a passphrase."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("sshd does not listen")
