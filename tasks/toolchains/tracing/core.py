@@ -18,6 +18,7 @@ from tasks.toolchains.tracing.check import check
 from tasks.toolchains.tracing.graph import Graph, Node, load_graph
 from tasks.toolchains.tracing.optimise import optimise, program
 from tasks.toolchains.tracing.report import CoreReport
+from tasks.toolchains.tracing.size import warn_if_large
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
         InputError: files of the entry are missing or damaged.
     """
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
+    warn_if_large(graph)
     logic, weights = trace_graph(graph)
     samples = check(logic, graph, _load(files / "X_test.npy"), _load(files / "y_csim.npy"))
     design = rtl.write(logic, graph, project_name, out / "rtl", clock_period_ns=clock_period_ns)
