@@ -23,7 +23,7 @@ CASES = {
             latency=4,
         ),
         Case("bytes", stream(16, 6, 2, "packed"), stream(3, 10, 4, "packed"), latency=9),
-        Case("halves", stream(2, 16, 8, "packed"), stream(5, 30, 9, "float32"), latency=7),
+        Case("halves", stream(2, 16, 8, "packed"), stream(5, 30, 9, "packed"), latency=7),
         Case("words", stream(1, 20, 8, "packed"), stream(5, 7, 1, "packed"), latency=0),
         Case(
             "doubles",

@@ -8,30 +8,8 @@ from tasks.errors import ToolError
 from tasks.records import Resources
 from tasks.toolchains.hdl.shell import Design
 from tasks.toolchains.hdl.utilisation import resources, utilisation
-from tests.tasks.toolchains.hdl.conftest import CASES, build_design
 
 ZYNQ_7020 = Resources(lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300)
-
-
-@pytest.mark.slow
-def test_counts_core_and_shell_apart(tmp_path: Path) -> None:
-    design = build_design(CASES["floats"], tmp_path)
-    found = utilisation(
-        design,
-        ZYNQ_7020,
-        part="xc7z020clg400-1",
-        modules=("floats_core", "axis_shell"),
-        logs=tmp_path,
-    )
-    assert found.stage == "synthesised"
-    assert found.available == ZYNQ_7020
-    assert set(found.by_module) == {"floats_core", "axis_shell"}
-    assert sum(found.by_module.values()) == found.used.lut
-    # The shell is small beside any network: under 1.5 % of the part.
-    assert 100 < found.by_module["axis_shell"] < 800
-    assert found.used.dsp == found.used.bram_36k == 0
-    # The core's own are 3 results of 12 bits in 4 stages.
-    assert 3 * 12 * 4 < found.used.ff < 1500
 
 
 @pytest.mark.slow
