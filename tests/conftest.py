@@ -5,10 +5,14 @@ import signal
 
 from hypothesis import settings
 
-# Time is measured in bench/, never in a test; nothing is left in the checkout; people explore,
-# CI repeats.
+# Time is measured in bench/, never in a test; nothing is left in the checkout; people explore, CI
+# repeats, and what fails once can be repeated by what it prints.
 settings.register_profile(
-    "overlayflow", deadline=None, database=None, derandomize="CI" in os.environ
+    "overlayflow",
+    deadline=None,
+    database=None,
+    derandomize="CI" in os.environ,
+    print_blob=True,
 )
 settings.load_profile("overlayflow")
 

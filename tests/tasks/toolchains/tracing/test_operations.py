@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from alkaid.trace import FVArray, HWConfig
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -72,6 +72,9 @@ def differing(inputs: Sequence[FixedPoint], layer: Layer) -> list[list[float]]:
 
 
 small = number_formats(4)
+ANY = FixedPoint(width=8, integer=4)
+# A table of signs: its values are -0.5 and 0.
+SIGN = FixedPoint(width=1, integer=0, rounding="RND_CONV", saturation="SAT_SYM")
 factors = st.integers(-9, 9).map(lambda eighths: eighths / 8)
 
 
@@ -106,6 +109,9 @@ def test_dot_products(x: FixedPoint, accum: FixedPoint, numbers: list[float]) ->
     ),
     *(small, number_formats(8), number_formats(8), factors),
 )
+@example("tanh", FixedPoint(width=3, integer=2), ANY, SIGN, -0.5)
+@example("elu", FixedPoint(width=1, integer=0), ANY, SIGN, -0.5)
+@example("leakyrelu", FixedPoint(width=1, integer=1), ANY, SIGN, -1.125)
 def test_activations(
     name: str, x: FixedPoint, result: FixedPoint, table: FixedPoint, parameter: float
 ) -> None:
