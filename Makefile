@@ -57,7 +57,7 @@ down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
 test: lint board-envs  ## everything that CI checks
-	$(BIN)/pytest -n 2 --dist loadfile -m "not extended"
+	$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not extended"
 
 test-extended: board-envs env  ## team servers, sweeps over machines, browsers, networks
 	$(BIN)/pytest -m extended

@@ -1,9 +1,13 @@
-"""What holds for all tests: how hypothesis behaves, and that Ctrl-C can be tested."""
+"""What holds for all tests: how hypothesis behaves, how workers share, how Ctrl-C is tested."""
 
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Time is measured in bench/, never in a test; nothing is left in the checkout; people explore, CI
 # repeats, and what fails once can be repeated by what it prints.
@@ -19,3 +23,21 @@ settings.load_profile("overlayflow")
 # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
+    """Tests of a file share what the file makes; those of the whole way share one machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return str(Path(file).parent) if file.startswith("tests/flows/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Give what is dear to one worker."""
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the whole way, which takes the longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/flows/"))

@@ -22,6 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
 START_S = 120
+MAKE_PLAIN = """
+import sys
+import keras
+import numpy as np
+keras.utils.set_random_seed(5)
+layers = [keras.layers.Input((16,)), keras.layers.Dense(8, activation="relu", name="hidden")]
+model = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
+model.save(f"{sys.argv[1]}/plain.keras")
+x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
+np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=model.predict(x, verbose=0))
+"""
 
 
 @dataclass(frozen=True)
@@ -162,6 +173,14 @@ def wait_until_healthy(api: str) -> None:
 def cold(machine: Machine) -> Run:
     """The digits example, from the model file to a verdict, with nothing in the store."""
     return finished(machine.command("run", MODEL, "--data", DATA, "--json"))
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with plain.keras and plain.npz, which backend VivadoAccelerator takes."""
+    directory = tmp_path_factory.mktemp("plain")
+    subprocess.run([sys.executable, "-c", MAKE_PLAIN, directory], check=True, capture_output=True)
+    return directory
 
 
 def finished(done: subprocess.CompletedProcess[str]) -> Run:

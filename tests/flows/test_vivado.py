@@ -1,25 +1,15 @@
 """The whole way with toolchain vivado, played by the replay tools: model file to verdict."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import Machine, finished
-from tests.flows.test_deploy import MAKE_PLAIN
 
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with plain.keras, which hls4ml's backend VivadoAccelerator takes."""
-    directory = tmp_path_factory.mktemp("plain")
-    subprocess.run([sys.executable, "-c", MAKE_PLAIN, directory], check=True, capture_output=True)
-    return directory
 
 
 @pytest.fixture
