@@ -129,6 +129,7 @@ def gives_back(dma: Any) -> bool:
     while not dma.recvchannel.idle:
         if time.monotonic() > end:
             raise TimeoutError(f"the design has not answered within {ANSWER_S:g} s")
+        time.sleep(0.001)
     dma.recvchannel.wait()  # raises where the transfer failed; else sees to the caches
     return bool((received == sent).all())
 

@@ -45,7 +45,9 @@ def needs(kind: BoardKind) -> Needs:
         raise InputError(
             f"toolchain vivado makes no overlay for {kind.name}: {_reason(kind)}",
             where="board_kind",
-            remedy="take pynq-z2 or zcu102, or use toolchain open",
+            remedy="take pynq-z2 or zcu102, or use toolchain open; or build a block design of your "
+            "own around hls4ml's IP, with hier_0/axi_dma_0, and make a package of it: see "
+            "docs/add-a-board.md",
         )
     return _NEEDS[kind.processing_system]
 

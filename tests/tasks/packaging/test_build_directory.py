@@ -1,17 +1,22 @@
 """A package made of what hls4ml and Vivado built elsewhere."""
 
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tasks import measuring, pipeline
 from tasks.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.packaging import archive, build_directory, testdata
 from tasks.records import FixedPoint, Manifest
+from tasks.remote.address import BoardAddress
+from tasks.store import Store
 from tasks.toolchains.hdl.bitfile import write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
+from tests.tasks.toolchains.realdata import REALDATA
 
 PART = "xc7z020clg400-1"
 # How a bitstream begins: a bus width pattern, then the sync word.
@@ -83,6 +88,43 @@ def test_a_build_becomes_a_package_for_real_boards(built: Path, tmp_path: Path) 
         names = set(tar.getnames())
     assert {"hls4ml_nn.bit", "hls4ml_nn.hwh", "axi_stream_driver.py", "y_csim.npy"} <= names
     assert {"board/runner.py", "board/lease.py", "manifest.json"} <= names
+
+
+def test_a_twin_does_not_take_it_and_says_why(built: Path, tmp_path: Path) -> None:
+    out, _ = packaged(built, tmp_path)
+    store = Store(tmp_path / "store")
+    twin = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
+    with pytest.raises(InputError, match="no fabric image, so a twin cannot run it"):
+        measuring.deploy(store, pipeline.import_package(store, out), twin)
+
+
+def test_a_real_build_is_read(tmp_path: Path) -> None:
+    if not REALDATA.exists():
+        pytest.skip("the real outputs are not here")
+    (real,) = REALDATA.glob("*/model_3/hls4ml_prj_pynq")
+    directory = shutil.copytree(real, tmp_path / "prj")
+    # What is no text was left out there.
+    (directory / "axi_stream_driver.py").touch()
+    (directory / "firmware").mkdir()
+    (directory / "firmware" / "defines.h").write_text(DEFINES)
+    impl = directory / "myproject_vivado_accelerator" / "project_1.runs" / "impl_1"
+    impl.mkdir(parents=True, exist_ok=True)
+    write_bit(impl / "design_1_wrapper.bit", BITSTREAM, design="design_1_wrapper", part=PART)
+    build = build_directory.read(directory)
+    assert build.handoff.clock_mhz == 100.0
+    addresses = [each.words for each in build.handoff.addresses]
+    assert addresses == ["hier_0_axi_dma_0 at 0x40400000 to 0x4040ffff"]
+    data = testdata.from_npz(tiny_data(tmp_path))
+    manifest = build_directory.package(build, data, tmp_path / "p.tar.gz", tmp_path)
+    assert manifest.versions == {"vivado": "2019.2"}
+    assert manifest.utilisation is not None
+    assert manifest.utilisation.used.lut == 19879
+
+
+def tiny_data(directory: Path) -> Path:
+    x, y = np.zeros((6, 16), np.float32), np.zeros((6, 5), np.float32)
+    np.savez(directory / "data.npz", X_test=x, y_test=y, y_csim=y)
+    return directory / "data.npz"
 
 
 def test_the_address_map_is_read(built: Path) -> None:
