@@ -26,15 +26,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
-    """Tests of a file share what the file makes; those of the whole way share one machine."""
+    """A directory's tests, which share what its conftest.py makes, go to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return str(Path(file).parent) if file.startswith("tests/flows/") else file
+        return str(Path(nodeid.partition("::")[0]).parent)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
-    """Give what is dear to one worker."""
     return Sharing(config, log)
 
 
