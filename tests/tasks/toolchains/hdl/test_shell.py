@@ -119,7 +119,11 @@ def test_holds_everything_while_nobody_takes_results(fabric: Load, name: str) ->
     # Without room the design takes what it can hold, then stops the stream.
     held = design.run(words, last=True, room=0, cycles=2000)
     assert held.consumed < len(words)
-    assert design.read(IN_WAITS) > 0
+    ins, *outs = (design.read(address) for address in (IN_WAITS, OUT_WAITS, OUT_WAITS))
+    assert design.run(words[held.consumed :], last=True, room=0, cycles=50).consumed == 0
+    assert design.read(IN_WAITS) == ins + 50 > 50
+    # The output also waits while a register is read.
+    assert design.read(OUT_WAITS) == outs[1] + 50 + 2 * (outs[1] - outs[0])
     rest = design.run(words[held.consumed :], last=True, room=len(expected), cycles=MANY)
     assert rest.words.tolist() == expected.tolist()
 
@@ -129,16 +133,20 @@ def test_counters_agree_with_the_handshakes(fabric: Load, name: str) -> None:
     case, design, random = CASES[name], fabric(name), randomness(name)
     words = words_of(case, samples=9)
     expected = len(answer(case, words))
-    clock, sent, ins, outs = 0, 0, list[int](), list[int]()
+    clock, sent, refused, ins, outs = 0, 0, 0, list[int](), list[int]()
     while len(outs) < expected:
         room, offered = random.randrange(2), random.randrange(2)
-        step = design.run(words[sent : sent + offered], last=False, room=room, cycles=1)
+        given = words[sent : sent + offered]
+        step = design.run(given, last=False, room=room, cycles=1)
+        # Nothing to do is no clock.
+        refused += step.cycles * (len(given) - step.consumed)
         ins += [clock] * step.consumed
         outs += [clock] * len(step.words)
         sent, clock = sent + step.consumed, clock + step.cycles
     assert design.read(SAMPLES) == 9
     assert design.read(FIRST_OUT) == outs[0] - ins[0]
     assert design.read(LAST_OUT) == outs[-1] - ins[0]
+    assert design.read(IN_WAITS) == refused
 
 
 def test_clearing_the_counters_starts_a_new_count(fabric: Load) -> None:
