@@ -20,7 +20,12 @@ def main() -> int:
     """Measure, print, write; 1 if a budget is not kept."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
         home = Path(directory)
-        figures = [*_demo(home / "demo"), *_transfer(), _boards(), *sweep.measure(home / "sweep")]
+        figures = [
+            *_demo(home / "demo"),
+            *_transfer(),
+            *boards.measure(),
+            *sweep.measure(home / "sweep"),
+        ]
     results = Results(cores=os.cpu_count() or 0, figures=figures)
     RESULTS.write_text(results.model_dump_json(indent=1))
     for figure in figures:
@@ -73,16 +78,6 @@ def _transfer() -> list[Figure]:
         )
         for measured in transfer.measure()
     ]
-
-
-def _boards() -> Figure:
-    """Four boards, each behind a slow link, against one of them."""
-    return Figure(
-        name="four boards side by side over one",
-        value=boards.measure(),
-        unit="",
-        budget=boards.BUDGET,
-    )
 
 
 if __name__ == "__main__":

@@ -1,49 +1,59 @@
-"""Four boards served side by side, as a ratio to one alone.
+"""Four boards served side by side, as a ratio to one alone; what a lease costs, and sending again.
 
     python -m bench.boards
 
-A board's own time is that of its link here, which is slow: all four twins share this machine's
-processors, which four real boards would not.
+A board's own time is here that of its link, which is slow, and of a program that only waits. All
+four twins share this machine's processors, which four real boards would not: the simulation of a
+design says nothing about four boards.
 """
 
 import os
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
 from json import dumps
 from pathlib import Path
 
+from bench.figures import Figure
 from board.twin import faults, lifecycle
 from tasks import settings
 from tasks.boards import address_of
-from tasks.remote import transfer
+from tasks.remote import program, transfer
 from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
 from tasks.remote.ssh import connect
 
 BOARDS = 4
-BUDGET = 1.3
 RATE = 1_000_000
 SECONDS = 5
+ROUNDS = 5
 
 
-def measure() -> float:
-    """Time to bring a package each to four boards, over the time for one."""
+def measure() -> list[Figure]:
+    """Time to serve four boards over the time for one; of a lease, and of a package sent again."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
         state = Path(directory)
         names = [f"board{number}" for number in range(BOARDS)]
         addresses = [_start(state, name) for name in names]
         try:
             one = _serve(addresses[:1], _package(state / "one.tar.gz"))
-            four = _serve(addresses, _package(state / "four.tar.gz"))
+            package = _package(state / "four.tar.gz")
+            four = _serve(addresses, package)
+            faults.clear_faults(state, names[0])
+            leased_s = min(_timed(lambda: _lease(addresses[0])) for _ in range(ROUNDS))
+            again_s = min(_timed(lambda: _deploy(addresses[0], package)) for _ in range(ROUNDS))
         finally:
             for name in names:
                 lifecycle.stop(state, name)
-    return four / one
+    return [
+        Figure(name="four boards side by side over one", value=four / one, unit="", budget=1.3),
+        Figure(name="lease of a board, taken and given back", value=leased_s, unit="s", budget=0.2),
+        Figure(name="sending again what the board has", value=again_s, unit="s", budget=1),
+    ]
 
 
 def _start(state: Path, name: str) -> BoardAddress:
@@ -65,18 +75,36 @@ def _package(path: Path) -> Path:
 
 
 def _serve(addresses: Sequence[BoardAddress], package: Path) -> float:
-    """Lease and deploy to all boards at once; seconds until the last one has the package."""
-    digest = sha256(package.read_bytes()).hexdigest()
+    """Lease, deploy and run on all boards at once; seconds until the last one has finished."""
 
-    def deploy(address: BoardAddress) -> None:
-        with lease([address], "bench", duration_s=300), connect(address) as connection:
-            transfer.deploy(connection, package, digest)
+    def serve(address: BoardAddress) -> None:
+        with lease([address], "bench", duration_s=300):
+            deployed = _deploy(address, package)
+            wait = program.Program(argv=("sleep", str(SECONDS)), directory=deployed.directory)
+            with connect(address) as connection:
+                program.run(connection, wait, deadline_s=60, on_line=print)
 
-    started = time.monotonic()
     with ThreadPoolExecutor(len(addresses)) as pool:
-        list(pool.map(deploy, addresses))
+        return _timed(lambda: list(pool.map(serve, addresses)))
+
+
+def _deploy(address: BoardAddress, package: Path) -> transfer.Deployed:
+    digest = sha256(package.read_bytes()).hexdigest()
+    with connect(address) as connection:
+        return transfer.deploy(connection, package, digest)
+
+
+def _lease(address: BoardAddress) -> None:
+    with lease([address], "bench", duration_s=300):
+        pass
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
     return time.monotonic() - started
 
 
 if __name__ == "__main__":
-    print(f"four boards over one: {measure():.2f} (budget {BUDGET})")
+    for figure in measure():
+        print(figure)

@@ -60,9 +60,9 @@ def measure() -> list[Figure]:
 @contextlib.contextmanager
 def twin(directory: Path) -> Iterator[BoardAddress | None]:
     """A twin of its own."""
-    record = lifecycle.start(directory / "twins", "bench", python=settings.board_python())
+    record = lifecycle.start(directory / "twins", "twin", python=settings.board_python())
     yield address_of(record)
-    lifecycle.stop(directory / "twins", "bench")
+    lifecycle.stop(directory / "twins", "twin")
 
 
 @contextlib.contextmanager

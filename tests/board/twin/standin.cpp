@@ -1,29 +1,20 @@
 // A small design that stands in for a fabric image: samples of four float32 words give two, the
 // sums of the first and of the last pair. TLAST, back-pressure and registers as a real one has.
 
-#include <cstdint>
+#include "../../stream.h"
+
 #include <cstring>
-#include <deque>
 #include <vector>
 
 namespace {
 
 constexpr std::size_t kSample = 4;
 constexpr std::size_t kFifo = 8;
-constexpr std::uint64_t kLatency = 20;
 constexpr std::uint32_t kId = 0x4F464C57;
 
-struct Word {
-    std::uint32_t value;
-    bool last;
-    std::uint64_t ready;  // the cycle from which it can leave
-};
-
-struct Design {
-    std::deque<Word> fifo;
+struct Design : Stream {
     std::vector<std::uint32_t> sample;
     bool last = false;
-    std::uint64_t cycle = 0;
     std::uint32_t scratch = 0;
 
     void accept(std::uint32_t word, bool tlast) {
@@ -36,8 +27,8 @@ struct Design {
         out[1] = in[2] + in[3];
         std::uint32_t words[2];
         std::memcpy(words, out, sizeof words);
-        fifo.push_back({words[0], false, cycle + kLatency});
-        fifo.push_back({words[1], last, cycle + kLatency});
+        answer(words[0], false);
+        answer(words[1], last);
         sample.clear();
         last = false;
     }
@@ -54,24 +45,8 @@ void fabric_free(void *fabric) { delete static_cast<Design *>(fabric); }
 std::uint64_t fabric_run(void *fabric, const std::uint32_t *in, std::uint64_t n_in, int last,
                          std::uint64_t *consumed, std::uint32_t *out, std::uint64_t n_out,
                          std::uint64_t *produced, int *out_last, std::uint64_t max_cycles) {
-    Design &design = *static_cast<Design *>(fabric);
-    *out_last = 0;
-    for (std::uint64_t clock = 1; clock <= max_cycles; ++clock) {
-        ++design.cycle;
-        const bool room = design.fifo.size() + 2 <= kFifo;
-        if (*produced < n_out && !design.fifo.empty() && design.fifo[0].ready <= design.cycle) {
-            out[(*produced)++] = design.fifo[0].value;
-            *out_last = design.fifo[0].last;
-            design.fifo.pop_front();
-        }
-        if (*consumed < n_in && room) {
-            const std::uint32_t word = in[(*consumed)++];
-            design.accept(word, last && *consumed == n_in);
-        }
-        const bool done = n_out ? *produced == n_out : *consumed == n_in;
-        if (done || *out_last) return clock;
-    }
-    return max_cycles;
+    auto &design = *static_cast<Design *>(fabric);
+    return run(design, kFifo - 2, in, n_in, last, consumed, out, n_out, produced, out_last, max_cycles);
 }
 
 std::uint32_t fabric_read(void *fabric, std::uint32_t address) {
