@@ -56,17 +56,18 @@ def deploy_model(
         measurement: how the board measures.
     """
     run_logs.set_up()
-    require(choose(toolchain, build=build).check(conversion.board_kind), f"toolchain {toolchain}")
-    project = cached(convert, pipeline.convert_recipe(model, data, conversion))(
-        model, data, conversion
-    )
+    recipe = pipeline.convert_recipe(model, data, conversion)
+    chosen = choose(toolchain, model, conversion.board_kind, build=build)
+    require(chosen.check(conversion.board_kind), f"toolchain {chosen.name}")
+    project = cached(convert, recipe)(model, data, conversion)
     passed = gates.require(gates.after_convert(project, limits))
-    chosen = choose(toolchain, project, build=build)
     synthesis = cached(synthesize, pipeline.synthesize_recipe(project, chosen))(
         project, chosen.name, build
     )
     passed += gates.require(gates.after_synthesize(synthesis, limits))
-    implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(synthesis)
+    implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(
+        synthesis, limits
+    )
     passed += gates.require(gates.after_implement(implementation, limits))
     packaged = cached(package, pipeline.package_recipe(implementation, passed))(
         implementation, passed, model

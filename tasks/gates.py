@@ -18,8 +18,8 @@ from tasks.records import (
 )
 
 Mode = Literal["fail", "warn"]
-ESTIMATED, COUNTED = "estimated utilisation", "utilisation"
-UTILISATION_GATES = (ESTIMATED, COUNTED)
+ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
+UTILISATION_GATES = (ESTIMATED, SYNTHESISED, COUNTED)
 
 
 class GateSettings(Settings):
@@ -32,7 +32,8 @@ class GateSettings(Settings):
         bit_exact_share: of test samples whose outputs equal the C simulation's, at least.
         estimate: share of any resource of the part that the synthesis estimates, at most: what is
             far beyond the part ends before the long tools start.
-        utilisation: share of any resource of the part, at most.
+        utilisation: share of any resource of the part, at most; also before placement, where the
+            toolchain places.
         clock_error: between clock asked, built and read back, at most; relative.
         setup_slack_ns: at least, where the toolchain routes.
         hold_slack_ns: at least, where the toolchain routes.
@@ -123,10 +124,18 @@ def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]
     return [fits(ESTIMATED, estimate, synthesis.project.part, settings.estimate, mode)]
 
 
+def before_placement(utilisation: Utilisation, part: str, settings: GateSettings) -> list[Gate]:
+    """The synthesized design fits: if not, hours of placement and routing are spared."""
+    return [fits(SYNTHESISED, utilisation, part, settings.utilisation, settings.mode)]
+
+
 def after_implement(implementation: Implementation, settings: GateSettings) -> list[Gate]:
     """The design fits, is clocked as asked, and meets timing where that is known."""
     asked = 1000 / implementation.synthesis.project.settings.clock_period_ns
-    gates = [
+    gates: list[Gate] = []
+    if implementation.synthesised is not None:
+        gates += before_placement(implementation.synthesised, implementation.part, settings)
+    gates += [
         fits(
             COUNTED,
             implementation.utilisation,

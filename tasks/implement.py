@@ -1,10 +1,13 @@
 """Step implement: RTL becomes a design that can be loaded."""
 
+from dataclasses import replace
+
 from prefect import task
 
-from tasks import building, pipeline, run_times
+from tasks import building, gates, pipeline, run_times
 from tasks.caching import open_store
-from tasks.records import Implementation, Synthesis
+from tasks.gates import GateSettings
+from tasks.records import Implementation, Synthesis, Utilisation
 from tasks.toolchains.toolchain import choose
 
 
@@ -15,7 +18,15 @@ from tasks.toolchains.toolchain import choose
     persist_result=True,
 )
 @run_times.timed
-def implement(synthesis: Synthesis) -> Implementation:
-    """Implement a synthesis with the toolchain that made it."""
-    chosen = choose(synthesis.toolchain, synthesis.project, hooks=building.hooks("implement"))
+def implement(synthesis: Synthesis, limits: GateSettings) -> Implementation:
+    """Implement a synthesis with the toolchain that made it.
+
+    A design that is too big by the limits ends before it is placed, where the toolchain places.
+    """
+
+    def fits(utilisation: Utilisation) -> None:
+        gates.require(gates.before_placement(utilisation, synthesis.project.part, limits))
+
+    hooks = replace(building.hooks("implement"), fits=fits)
+    chosen = choose(synthesis.toolchain, hooks=hooks)
     return pipeline.implement(open_store(), chosen, synthesis)

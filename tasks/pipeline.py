@@ -27,8 +27,8 @@ from tasks.store import Store, digest
 from tasks.toolchains.toolchain import Toolchain
 
 # A step's own version: raise it when the step makes something else of the same inputs.
-CONVERT = 2
-SYNTHESIZE = IMPLEMENT = PACKAGE = 1
+CONVERT = IMPLEMENT = 2
+SYNTHESIZE = PACKAGE = 1
 
 
 @dataclass(frozen=True)

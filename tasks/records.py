@@ -261,6 +261,8 @@ class Implementation(Record):
     Attributes:
         target: real hardware, or the twin only (no open tool writes a bitstream for the part).
         clock_mhz: the clock the design was built for.
+        utilisation: of the design as it is loaded, or as far as the toolchain comes.
+        synthesised: what it took before it was placed; None where the toolchain does not place.
         timing: None where the toolchain does not route.
         failed_nets: that routing left unrouted or in conflict; None where it does not route.
         power_estimate_w: of the whole chip; None where the toolchain does not estimate it.
@@ -272,6 +274,7 @@ class Implementation(Record):
     part: str
     clock_mhz: float
     utilisation: Utilisation
+    synthesised: Utilisation | None = None
     timing: Timing | None = None
     failed_nets: int | None = None
     power_estimate_w: float | None = None

@@ -18,5 +18,5 @@ def synthesize(
     project: HlsProject, toolchain: ToolchainName, build: BuildSettings | None = None
 ) -> Synthesis:
     """Synthesize an hls4ml project with a toolchain."""
-    chosen = choose(toolchain, project, build=build, hooks=building.hooks("synthesize"))
+    chosen = choose(toolchain, build=build, hooks=building.hooks("synthesize"))
     return pipeline.synthesize(open_store(), chosen, project)

@@ -23,7 +23,8 @@ def check_settings(settings: ConvertSettings) -> None:
     """Refuse settings that no conversion can use.
 
     Raises:
-        InputError: unknown board kind, or a project name that is no identifier.
+        InputError: unknown board kind, a project name that is no identifier, or an interface that
+            no design connects.
     """
     if settings.board_kind not in board_kinds():
         raise InputError(
@@ -36,6 +37,13 @@ def check_settings(settings: ConvertSettings) -> None:
             f"project name {settings.project_name!r} is no identifier",
             where="project_name",
             remedy="use a letter, then up to 62 letters, digits and underscores",
+        )
+    if settings.interface != "axi_stream":
+        raise InputError(
+            f"no design for {settings.board_kind} connects an accelerator with "
+            f"{settings.interface}: hls4ml has the Tcl for axi_stream alone",
+            where="interface",
+            remedy="leave it at axi_stream",
         )
 
 

@@ -54,7 +54,7 @@ def load(path: Path) -> Any:
         UnsupportedModelError: the file cannot be loaded safely, or the model has several
             inputs or outputs.
     """
-    if _names_hgq(path):
+    if names_hgq(path):
         import hgq  # noqa: F401  registers its layers with Keras
     import keras
 
@@ -78,11 +78,13 @@ def load(path: Path) -> Any:
     return model
 
 
-def _names_hgq(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
+def names_hgq(path: Path) -> bool:
+    """Whether a model file names HGQ2 layers; told from its configuration, nothing is loaded."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _mentions(json.loads(archive.read("config.json")), "hgq")
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError):  # HDF5, or damaged
         return False
-    with zipfile.ZipFile(path) as archive:
-        return _mentions(json.loads(archive.read("config.json")), "hgq")
 
 
 def _mentions(config: Any, package: str) -> bool:

@@ -143,7 +143,7 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
     conversion = _conversion(file, settings, varied, model)
     try:
         check_settings(conversion)
-        toolchain = choose(_toolchain(settings)).name
+        toolchain = choose(_toolchain(settings), model, conversion.board_kind).name
     except InputError as error:
         raise _placed(file, error, varied, error.where) from error
     made = Point(

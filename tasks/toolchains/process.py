@@ -119,11 +119,13 @@ def supervise(
     on_line: Callable[[str], None] | None = None,
     stall_s: float | None = None,
     on_poll: Callable[[], None] | None = None,
+    told: int = logging.INFO,
 ) -> ToolRun:
     """Run a tool, called `name` in errors, to its end, whatever that is.
 
     Arguments and errors as `run_tool`, but for those about exit status and expected files;
-    `on_poll` is called twice a second, for what a tool tells by other ways than its output.
+    `on_poll` is called twice a second, for what a tool tells by other ways than its output, and
+    stops it by raising; `told` is the level of the line that says what it took.
     """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -151,7 +153,8 @@ def supervise(
             remedy=f"install {name}, or put its directory on PATH; `overlayflow doctor` says how",
         )
     run = ToolRun(int(verdict), time.monotonic() - start, int(value), log)
-    _log.info("%s: %s took %.1f s and %.0f MB", step, name, run.seconds, run.peak_rss_bytes / 1e6)
+    took = (step, name, run.seconds, run.peak_rss_bytes / 1e6)
+    _log.log(told, "%s: %s took %.1f s and %.0f MB", *took)
     return run
 
 

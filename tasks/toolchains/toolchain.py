@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from board.kinds import board_kinds
 from tasks.errors import InputError
 from tasks.finding import Finding, require
 from tasks.records import (
@@ -16,6 +17,7 @@ from tasks.records import (
     Record,
     Synthesis,
     ToolchainName,
+    Utilisation,
 )
 
 
@@ -37,6 +39,7 @@ class Progress(Record):
 
 Gate = Callable[[], contextlib.AbstractContextManager[object]]
 Listener = Callable[[Progress], None]
+Judge = Callable[[Utilisation], None]
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,13 @@ class Hooks:
     Attributes:
         licence: gives a context that is held while a licensed tool runs, and only then.
         listener: hears about progress.
+        fits: hears what the design takes after logic synthesis, before it is placed and routed
+            for hours; ends the build by raising.
     """
 
     licence: Gate = contextlib.nullcontext
     listener: Listener = lambda _progress: None
+    fits: Judge = lambda _utilisation: None
 
 
 class Toolchain(Protocol):
@@ -116,30 +122,43 @@ def named(
 
 def choose(
     name: ToolchainName | Literal["auto"],
-    project: HlsProject | None = None,
+    model: Path | None = None,
+    board_kind: str | None = None,
     *,
     build: BuildSettings | None = None,
     hooks: Hooks | None = None,
 ) -> Toolchain:
-    """The toolchain of that name; `auto`: vivado where it is installed and takes the project.
+    """The toolchain of that name; `auto`: vivado where it is installed and takes model and board.
+
+    Decided before anything is converted: from files, without a start of any tool.
 
     Args:
         name: of the toolchain.
-        project: that it is for; None before there is one.
+        model: that it is for; None where it has been converted already.
+        board_kind: as in board/kinds.toml; None for any.
         build: as for `named`.
         hooks: as for `named`.
 
     Raises:
         ToolMissingError: toolchain vivado was asked for and its tools are not here.
-        InputError: as for `named`.
+        InputError: it was asked for and does not take the model, or as for `named`.
     """
+    from tasks.conversion.modelfile import names_hgq
     from tasks.toolchains.vivado import installation, preflight
+    from tasks.toolchains.vivado.needs import is_buildable
 
+    hgq = model is not None and names_hgq(model)
     found = installation.find()
     installed = {installation.HLS, installation.VIVADO} <= set(found.tools)
     if name == "auto":
-        takes = project is None or project.backend == "VivadoAccelerator"
-        name = "vivado" if takes and installed else "open"
+        designed = board_kind is None or is_buildable(board_kinds()[board_kind])
+        name = "vivado" if installed and designed and not hgq else "open"
+    elif name == "vivado" and hgq:
+        raise InputError(
+            "hls4ml makes no block design for an HGQ2 model",
+            where=str(model),
+            remedy="use toolchain open, which takes it",
+        )
     elif name == "vivado" and not installed:
         require(preflight.tools(found).findings, "toolchain vivado")
     return named(name, build=build, hooks=hooks)

@@ -212,8 +212,7 @@ class Hls:
         if self._suffer(fault):
             return
         ip = self._solution / "impl" / "ip"
-        family = "zynquplus" if self._part.startswith("xczu") else "zynq"
-        texts.write(ip / "component.xml", texts.component_xml(self._top, family))
+        texts.write(ip / "component.xml", texts.component_xml(self._top, self._part))
         texts.write(ip / f"xilinx_com_hls_{self._top}_1_0.zip", "replay\n")
         print("INFO: [Common 17-206] Exiting Vivado at the end of run_ippack.tcl...")
 

@@ -32,13 +32,10 @@ class Design:
     Attributes:
         project: name of the hls4ml project, in the working directory.
         part: full name.
-        clock_mhz: of the fabric.
     """
 
     project: str
     part: str
-    clock_mhz: float
-    version: str
 
 
 class Runs:

@@ -59,13 +59,18 @@ class Fault:
 
 @dataclass
 class Scenario:
-    """Faults, and what the replayed machine has."""
+    """Faults, what the replayed machine has, and what its designs take.
+
+    Attributes:
+        lut: LUTs of every design, in the reports.
+    """
 
     path: Path | None = None
     version: str = "2019.2"
     y2k22_patch: bool = True
     parts: tuple[str, ...] = ("xc7z020clg400-1", "xczu9eg-ffvb1156-2-e")
     board_parts: tuple[str, ...] = (PYNQ_Z2, "xilinx.com:zcu102:part0:3.3")
+    lut: int = 2100
     faults: dict[str, Fault] = field(default_factory=dict)
 
     @classmethod

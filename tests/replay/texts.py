@@ -4,6 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from board.kinds import PartResources, board_kinds
+
 LINE = "-" * 80
 
 
@@ -32,12 +34,13 @@ def remove(path: Path) -> None:
 
 def csynth_xml(top: str, estimate: Estimate, part: str, period_ns: float, version: str) -> str:
     """<top>_csynth.xml of Vivado HLS 2019.2."""
+    has = resources(part)
     return f"""<profile>
 <!-- replay: nothing was synthesized -->
 <ReportVersion><Version>{version}</Version></ReportVersion>
 <UserAssignments>
 <unit>ns</unit>
-<ProductFamily>zynq</ProductFamily>
+<ProductFamily>{family(part)}</ProductFamily>
 <Part>{part}</Part>
 <TopModelName>{top}</TopModelName>
 <TargetClockPeriod>{period_ns:.2f}</TargetClockPeriod>
@@ -70,10 +73,10 @@ def csynth_xml(top: str, estimate: Estimate, part: str, period_ns: float, versio
 <URAM>0</URAM>
 </Resources>
 <AvailableResources>
-<BRAM_18K>280</BRAM_18K>
-<DSP48E>220</DSP48E>
-<FF>106400</FF>
-<LUT>53200</LUT>
+<BRAM_18K>{2 * has.bram_36k}</BRAM_18K>
+<DSP48E>{has.dsp}</DSP48E>
+<FF>{has.ff}</FF>
+<LUT>{has.lut}</LUT>
 <URAM>0</URAM>
 </AvailableResources>
 </AreaEstimates>
@@ -81,13 +84,18 @@ def csynth_xml(top: str, estimate: Estimate, part: str, period_ns: float, versio
 """
 
 
-def component_xml(top: str, family: str) -> str:
+def family(part: str) -> str:
+    """A part's family, as the tools write it."""
+    return "zynquplus" if part.startswith("xczu") else "zynq"
+
+
+def component_xml(top: str, part: str) -> str:
     """The IP's description, as far as the replayed Vivado reads it."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!-- replay: this IP has no content -->
 <component>
   <vendor>xilinx.com</vendor><library>hls</library><name>{top}</name><version>1.0</version>
-  <family>{family}</family>
+  <family>{family(part)}</family>
 </component>
 """
 
@@ -124,43 +132,60 @@ def table(*rows: tuple[object, ...], titled: bool = True) -> str:
     return "\n".join([*head, rule, *body, rule, "", ""])
 
 
-def utilisation(lut: int) -> str:
-    """The tables of report_utilization for a 7-series part."""
+def resources(part: str) -> PartResources:
+    """What a part has."""
+    return next(kind.resources for kind in board_kinds().values() if kind.part == part)
+
+
+def utilisation(lut: int, part: str) -> str:
+    """The tables of report_utilization."""
     titles = ("Site Type", "Used", "Fixed", "Available", "Util%")
+    has, ultrascale = resources(part), part.startswith("xczu")
+    cell = "CLB" if ultrascale else "Slice"
+
+    def row(name: str, used: float, available: int) -> tuple[object, ...]:
+        return (name, used, 0, available, f"{100 * used / available:.2f}")
+
     logic = table(
         titles,
-        ("Slice LUTs", lut, 0, 53200, f"{lut / 532:.2f}"),
-        ("  LUT as Logic", lut, 0, 53200, f"{lut / 532:.2f}"),
-        ("  LUT as Memory", 0, 0, 17400, "0.00"),
-        ("Slice Registers", 4100, 0, 106400, "3.85"),
-        ("  Register as Flip Flop", 4100, 0, 106400, "3.85"),
+        row(f"{cell} LUTs" + "*" * (not ultrascale), lut, has.lut),
+        row("  LUT as Logic", lut, has.lut),
+        row(f"{cell} Registers", 4100, has.ff),
+        row("  Register as Flip Flop", 4100, has.ff),
     )
     memory = table(
         titles,
-        ("Block RAM Tile", 4.5, 0, 140, "3.21"),
-        ("  RAMB36/FIFO*", 4, 0, 140, "2.86"),
-        ("  RAMB18", 1, 0, 280, "0.36"),
+        row("Block RAM Tile", 4.5, has.bram_36k),
+        row("  RAMB36/FIFO*", 4, has.bram_36k),
+        row("  RAMB18", 1, 2 * has.bram_36k),
     )
-    dsps = table(titles, ("DSPs", 4, 0, 220, "1.82"), ("  DSP48E1 only", 4, "", "", ""))
+    dsps = table(titles, row("DSPs", 4, has.dsp))
     primitives = table(
         ("Ref Name", "Used", "Functional Category"),
-        ("FDRE", 4100, "Flop & Latch"),
-        ("CARRY4", 210, "CarryLogic"),
+        ("FDRE", 4100, "Register" if ultrascale else "Flop & Latch"),
+        ("CARRY8" if ultrascale else "CARRY4", 210, "CLB" if ultrascale else "CarryLogic"),
     )
-    sections = {"1. Slice Logic": logic, "3. Memory": memory, "4. DSP": dsps}
-    body = "".join(
-        f"{title}\n{'-' * len(title)}\n\n{text}\n"
-        for title, text in (sections | {"8. Primitives": primitives}).items()
-    )
+    sections = {
+        f"1. {cell} Logic": logic,
+        "3. BLOCKRAM" if ultrascale else "3. Memory": memory,
+        "4. ARITHMETIC" if ultrascale else "4. DSP": dsps,
+        "9. Primitives" if ultrascale else "8. Primitives": primitives,
+    }
+    body = "".join(f"{title}\n{'-' * len(title)}\n\n{text}\n" for title, text in sections.items())
     return f"Utilization Design Information\n\n{body}"
 
 
-def hierarchy(lut: int, project: str) -> str:
+def hierarchy(lut: int, project: str, part: str) -> str:
     """The table of report_utilization -hierarchical -hierarchical_percentages."""
+    has = resources(part)
+
+    def cell(used: int, available: int) -> str:
+        return f"{used}({100 * used / available:.2f}%)"
 
     def row(depth: int, name: str, module: str, luts: int) -> tuple[object, ...]:
-        counted = f"{luts}({luts / 532:.2f}%)"
-        rest = ("0(0.00%)", "0(0.00%)", "4100(3.85%)", "4(2.86%)", "1(0.36%)", "4(1.82%)")
+        counted = cell(luts, has.lut)
+        memory = (cell(4, has.bram_36k), cell(1, 2 * has.bram_36k))
+        rest = ("0(0.00%)", "0(0.00%)", cell(4100, has.ff), *memory, cell(4, has.dsp))
         return ("  " * depth + name, module, counted, counted, *rest)
 
     titles = (
@@ -177,9 +202,10 @@ def hierarchy(lut: int, project: str) -> str:
     return f"Utilization Design Information\n\n1. Utilization by Hierarchy\n\n{rows}"
 
 
-def timing(wns: float, whs: float, wpws: float, clock_mhz: float) -> str:
+def timing(wns: float, whs: float, wpws: float, system: str, clock_mhz: float) -> str:
     """What report_timing_summary says before the paths."""
     period = 1000 / clock_mhz
+    clock = {"zynq7000": "clk_fpga_0", "zynqmp": "clk_pl_0"}[system]
     met = min(wns, whs, wpws) >= 0
     verdict = "All user specified timing constraints are met."
     failing = 0 if wns >= 0 else 17
@@ -206,7 +232,7 @@ def timing(wns: float, whs: float, wpws: float, clock_mhz: float) -> str:
         ),
         "Clock Summary": "Clock       Waveform(ns)       Period(ns)      Frequency(MHz)\n"
         "-----       ------------       ----------      --------------\n"
-        f"clk_fpga_0  {{0.000 {period / 2:.3f}}}      {period:.3f}          {clock_mhz:.3f}   ",
+        f"{clock:10}  {{0.000 {period / 2:.3f}}}      {period:.3f}          {clock_mhz:.3f}   ",
         "Intra Clock Table": "none in a replay",
     }
     return "Timing Summary Report\n\n" + "\n\n".join(

@@ -14,6 +14,8 @@ from tests.replay.tcl import Command, CommandError
 
 PROJECT = "current_project"
 WRAPPER_ADDED = "wrapper"
+# Options but the number of jobs, by run.
+LAUNCHED_WITH = {"synth_1": ["-jobs"], "impl_1": ["-to_step", "write_bitstream", "-jobs"]}
 
 
 class Vivado:
@@ -37,7 +39,8 @@ class Vivado:
             *("apply_bd_automation", "get_bd_cells", "get_bd_intf_pins", "get_bd_pins"),
             *("connect_bd_intf_net", "group_bd_cells", "validate_bd_design", "save_bd_design"),
             *("make_wrapper", "get_files", "add_files", "get_runs", "reset_run", "launch_runs"),
-            *("wait_on_run", "open_run", "get_parts", "get_board_parts", "version"),
+            *("wait_on_run", "open_run", "close_design", "get_parts", "get_board_parts"),
+            "version",
         )
         reports = {
             f"report_{name}": lambda *arguments, name=name: self._report(name, arguments)
@@ -239,27 +242,30 @@ class Vivado:
         self._runs.reset(run)
 
     def launch_runs(self, *arguments: str) -> None:
-        """launch_runs impl_1 -to_step write_bitstream -jobs n."""
-        run, *options = arguments
-        if run != "impl_1" or options[:3] != ["-to_step", "write_bitstream", "-jobs"]:
+        """launch_runs synth_1|impl_1 ?-to_step write_bitstream? -jobs n."""
+        run, *options, jobs = arguments
+        if options != LAUNCHED_WITH.get(run):
             raise CommandError(f"ERROR: [Common 17-170] Unknown option in {arguments}")
-        jobs = int(options[3])
-        self._scenario.record("launch", jobs=jobs)
+        self._scenario.record("launch", run=run, jobs=int(jobs))
         failed = [
             name for name in self._runs.names(self._name) if "ERROR" in self._runs.status(name)
         ]
         if failed:
             raise CommandError(
-                "ERROR: [Common 17-70] Application Exception: Failed to launch run 'impl_1' due to "
+                f"ERROR: [Common 17-70] Application Exception: Failed to launch run '{run}' due to "
                 "failures in the following run(s):\n" + "\n".join(failed) + "\nThese failed run(s) "
-                "need to be reset prior to launching 'impl_1' again."
+                f"need to be reset prior to launching '{run}' again."
             )
         self._generate()
         self._scenario.strike("launch_runs")
-        waiting = [n for n in self._runs.names(self._name)[:-1] if self._runs.progress(n) != "100%"]
-        if waiting:
-            print(f"[Thu Jan  1 00:00:00 1970] Launched {', '.join(waiting)}...")
-        print("[Thu Jan  1 00:00:00 1970] Launched impl_1...", flush=True)
+        waiting = [n for n in self._up_to(run) if self._runs.progress(n) != "100%"]
+        for name in filter(None, (", ".join(waiting[:-1]), run)):
+            print(f"[Thu Jan  1 00:00:00 1970] Launched {name}...", flush=True)
+
+    def _up_to(self, run: str) -> list[str]:
+        """A run, after all that it waits for."""
+        names = self._runs.names(self._name)
+        return names[: names.index(run) + 1]
 
     def _generate(self) -> None:
         """Write the hardware handoff, before anything is synthesized."""
@@ -286,28 +292,34 @@ class Vivado:
         if "-timeout" in arguments:
             print(f"Waiting for {run} to finish (timeout in {arguments[1]} minutes)...")
         self._scenario.strike("wait")
-        _, mhz = self._design.clock()
-        design = Design(self._name, self._part, mhz, self._scenario.version)
-        *before, last = self._runs.names(self._name)
-        done = [name for name in before[:-1] if self._runs.run(name, design)]
-        if len(done) == len(before) - 1 and self._runs.run(before[-1], design):
+        design = Design(self._name, self._part)
+        *first, last = self._up_to(run)
+        if run == "impl_1":
+            first.remove("synth_1")
+        done = [self._runs.run(name, design) for name in first]
+        if all(done) and (run == "synth_1" or self._runs.run("synth_1", design)):
             self._runs.run(last, design)
-        failed = [n for n in (*before, last) if self._runs.progress(n) != "100%"]
+        failed = [name for name in self._up_to(run) if self._runs.progress(name) != "100%"]
         if failed and self._scenario.version < "2024":
             print(f"WARNING: [Vivado 12-8222] Failed run(s) : '{failed[0]}'")
         elif failed:
             raise CommandError(f"ERROR: [Vivado 12-13638] Failed runs(s) : '{failed[0]}'")
         else:
-            print("[Thu Jan  1 00:00:00 1970] impl_1 finished", flush=True)
+            print(f"[Thu Jan  1 00:00:00 1970] {run} finished", flush=True)
 
     def open_run(self, run: str) -> None:
-        """Open an implemented design."""
-        if self._runs.status(run).split()[0] not in ("route_design", "write_bitstream"):
+        """Open a synthesized or implemented design."""
+        opened = ("synth_design Complete!",) if run == "synth_1" else ("route_design", "write_bits")
+        if not self._runs.status(run).startswith(opened):
             raise CommandError(
                 f"ERROR: [Common 17-69] Command failed: Run '{run}' has not been launched. "
                 "Unable to open"
             )
         self._opened = run
+
+    def close_design(self) -> None:
+        """Close the design that is open."""
+        self._opened = ""
 
     def _report(self, name: str, arguments: tuple[str, ...]) -> None:
         """report_<name> ... -file path."""
@@ -321,16 +333,19 @@ class Vivado:
         if not path.absolute().parent.exists():
             raise CommandError(f"ERROR: [Common 17-38] Directory of {path} is not writable")
         command = " ".join((f"report_{name}", *arguments))
-        head = texts.header(command, "Routed", self._scenario.version, self._part)
+        state = "Synthesized" if self._opened == "synth_1" else "Routed"
+        head = texts.header(command, state, self._scenario.version, self._part)
         texts.write(path, head + self._report_text(name, "-hierarchical" in arguments))
 
     def _report_text(self, name: str, hierarchical: bool) -> str:
-        figures = self._runs.figures()
-        lut = int(figures.get("lut", 2100))
+        lut = self._scenario.lut
+        if name == "utilization" and hierarchical:
+            return texts.hierarchy(lut, self._name, self._part)
         if name == "utilization":
-            return texts.hierarchy(lut, self._name) if hierarchical else texts.utilisation(lut)
+            return texts.utilisation(lut, self._part)
+        figures = self._runs.figures()
         if name == "timing_summary":
-            return texts.timing(figures["wns"], 0.015, 3.75, self._design.clock()[1])
+            return texts.timing(figures["wns"], 0.015, 3.75, *self._design.clock())
         if name == "power":
             return texts.power()
         if name == "route_status":

@@ -29,11 +29,9 @@ class Duration(Record):
 
 
 def note(directory: Path, duration: Duration) -> None:
-    """Keep a build's time."""
-    known = [*_read(directory), duration][-_MOST:]
-    aside = directory / f"{_FILE}.new"
-    aside.write_text("".join(f"{each.model_dump_json()}\n" for each in known), encoding="utf-8")
-    aside.replace(directory / _FILE)
+    """Keep a build's time; a line that cannot be kept is no reason to lose the build."""
+    with contextlib.suppress(OSError), (directory / _FILE).open("a", encoding="utf-8") as file:
+        file.write(f"{duration.model_dump_json()}\n")
 
 
 def expected_s(directory: Path, step: StepName, part: str, size: float) -> float | None:
@@ -48,7 +46,7 @@ def expected_s(directory: Path, step: StepName, part: str, size: float) -> float
 def _read(directory: Path) -> list[Duration]:
     known = []
     with contextlib.suppress(FileNotFoundError):
-        for line in (directory / _FILE).read_text(encoding="utf-8").splitlines():
+        for line in (directory / _FILE).read_text(encoding="utf-8").splitlines()[-_MOST:]:
             with contextlib.suppress(ValidationError, json.JSONDecodeError):  # cut off, or older
                 known.append(Duration.model_validate_json(line))
     return known

@@ -9,6 +9,7 @@ from tasks.errors import BuildError, InputError
 from tasks.records import Implementation, Synthesis, Timing
 from tasks.toolchains import reports
 from tasks.toolchains.reports import Slack, TimingReport
+from tasks.toolchains.toolchain import Judge
 from tasks.toolchains.vivado.preflight import TCL
 from tasks.toolchains.vivado.products import AGAIN, Products, built_clock_mhz, target
 from tasks.toolchains.vivado.progress import Meter, RunsProgress
@@ -39,12 +40,14 @@ class VivadoBuild:
         step: that makes it.
         synthesis: that is implemented.
         meter: of the progress.
+        fits: hears what the design takes once it is synthesized; ends the build by raising.
     """
 
     place: Workplace
     step: Step
     synthesis: Synthesis
     meter: Meter
+    fits: Judge
 
     @property
     def _name(self) -> str:
@@ -60,18 +63,26 @@ class VivadoBuild:
         Args:
             number: of the try, from 1.
             jobs: runs that Vivado may do at the same time.
+
+        Raises:
+            OverlayflowError: what `fits` raised; Vivado was stopped before it placed for long.
         """
         if self.place.is_done(_PHASE):
             return None
         products = self._products
+        script = self._script(products, jobs)
         products.utilisation.unlink(missing_ok=True)
         shutil.rmtree(products.reports, ignore_errors=True)
-        run = self.step.run(
-            ["-mode", "batch", *self._script(products, jobs)],
-            number,
-            on_line=_show,
-            on_poll=RunsProgress(self.meter, products.runs).poll,
-        )
+        counted = _Counted(products.synthesised, self.fits)
+        progress = RunsProgress(self.meter, products.runs)
+
+        def poll() -> None:
+            progress.poll()
+            counted.poll()
+
+        counted.poll()  # an earlier run may have got that far
+        run = self.step.run(["-mode", "batch", *script], number, on_line=_show, on_poll=poll)
+        counted.poll()
         broken = run.returncode == 0 and products.bit.exists() and products.bit_problem()
         error = judge(
             run,
@@ -82,7 +93,8 @@ class VivadoBuild:
             otherwise="transient" if broken else "permanent",
         )
         if error is None:
-            self.place.done(_PHASE, [products.bit, products.handoff, products.utilisation])
+            files = (products.bit, products.handoff, products.utilisation, products.synthesised)
+            self.place.done(_PHASE, files)
         return error
 
     def _script(self, products: Products, jobs: int) -> list[str | Path]:
@@ -90,11 +102,14 @@ class VivadoBuild:
         clock_mhz = 1000 / self.synthesis.project.settings.clock_period_ns
         arguments = [str(jobs), f"{clock_mhz:.6f}"]
         if not (self.place.project / _LAUNCHED).exists():
+            products.synthesised.unlink(missing_ok=True)
             return ["-source", TCL / "implement.tcl", "-tclargs", *arguments]
         repeat = products.to_repeat()
         _log.info("going on after the runs that are done; again: %s", ", ".join(repeat) or "none")
         if "impl_1" in repeat:
             products.bit.unlink(missing_ok=True)
+        if set(repeat) - {"impl_1"}:
+            products.synthesised.unlink(missing_ok=True)
         return ["-source", TCL / "resume.tcl", "-tclargs", *arguments, self._name, *repeat]
 
     def collect(self) -> Implementation:
@@ -111,6 +126,7 @@ class VivadoBuild:
         shutil.copyfile(self.place.project / driver, out / driver)
         directory = shutil.copytree(products.reports, out / "reports")
         shutil.copyfile(products.utilisation, directory / "utilization_hierarchical.rpt")
+        shutil.copyfile(products.synthesised, directory / products.synthesised.name)
         clock_mhz = built_clock_mhz(handoff)
         placed = reports.read_utilisation(directory / "utilization_placed.rpt").utilisation
         return Implementation(
@@ -120,11 +136,32 @@ class VivadoBuild:
             part=self.synthesis.project.part,
             clock_mhz=clock_mhz,
             utilisation=placed.model_copy(update={"by_module": _by_module(directory)}),
+            synthesised=reports.read_utilisation(products.synthesised).utilisation,
             timing=_timing(directory / "timing_summary_routed.rpt", clock_mhz),
             failed_nets=reports.read_route_status(directory / "route_status.rpt").nets_with_errors,
             power_estimate_w=reports.read_power(directory / "power_routed.rpt").total_w,
             versions={self.step.tool: self.step.version},
         )
+
+
+class _Counted:
+    """Tells once what the whole design takes, as soon as Vivado has counted it.
+
+    Args:
+        report: of the synthesized design; it is there when it is whole.
+        fits: hears it.
+    """
+
+    def __init__(self, report: Path, fits: Judge) -> None:
+        self._report = report
+        self._fits = fits
+        self._told = False
+
+    def poll(self) -> None:
+        """Look for the report."""
+        if not self._told and self._report.exists():
+            self._told = True
+            self._fits(reports.read_utilisation(self._report).utilisation)
 
 
 def _show(line: str) -> None:

@@ -1,12 +1,15 @@
 """Where Vivado is, and what it says when it is started."""
 
+import logging
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +20,7 @@ from tasks.toolchains.process import supervise
 ToolName = Literal["vivado_hls", "vivado"]
 HLS: ToolName = "vivado_hls"
 VIVADO: ToolName = "vivado"
+_VERSION_ONLY = ("-version",)
 _VERSION = re.compile(r"\bv(\d{4}\.\d+(?:\.\d+)?)\b")
 _SHELL_S = 60.0
 # A tool on a network file system takes its time; it answers in seconds where all is well.
@@ -51,10 +55,17 @@ class Answer:
     text: str
 
 
+# By installed program, what it answered to which command line.
+_answers: dict[tuple[object, ...], dict[tuple[str, ...], Answer]] = {}
+_asking = threading.Lock()
+
+
 def find() -> Installation:
     """Find the tools; a settings64.sh that is named comes first, then PATH, then XILINX_VIVADO."""
     settings = vivado_settings()
-    environment = _sourced(settings) if settings is not None and settings.is_file() else {}
+    environment: dict[str, str] = {}
+    if settings is not None and settings.is_file():
+        environment = _sourced(settings, settings.stat().st_mtime_ns, os.environ.get("PATH", ""))
     search = [environment.get("PATH", os.environ.get("PATH", os.defpath))]
     if "XILINX_VIVADO" in os.environ:
         search.append(str(Path(os.environ["XILINX_VIVADO"]) / "bin"))
@@ -65,9 +76,32 @@ def find() -> Installation:
 
 
 def ask(
-    installation: Installation, tool: ToolName, arguments: Sequence[str | Path] = ("-version",)
+    installation: Installation, tool: ToolName, arguments: Sequence[str | Path] | None = None
 ) -> Answer:
-    """Start a tool for an answer; seconds with a script, about one without."""
+    """Start a tool for an answer: seconds with a script, about one without.
+
+    A tool is asked the same once a process: only another installation makes it answer otherwise.
+    One that does not start is asked again.
+
+    Args:
+        installation: that has the tool.
+        tool: to ask.
+        arguments: of its command line; None where any answer will do, for its version.
+    """
+    program = installation.tools[tool]
+    identity = (str(program), program.stat().st_mtime_ns, *sorted(installation.environment.items()))
+    with _asking:
+        known = _answers.setdefault(identity, {})
+        question = tuple(map(str, arguments)) if arguments else next(iter(known), _VERSION_ONLY)
+        if question not in known:
+            answer = _started(installation, tool, question)
+            if not answer.version:
+                return answer
+            known[question] = answer
+        return known[question]
+
+
+def _started(installation: Installation, tool: ToolName, arguments: Sequence[str]) -> Answer:
     with tempfile.TemporaryDirectory(prefix="overlayflow-") as scratch:  # tools leave logs behind
         log = Path(scratch, "answer.log")
         try:
@@ -79,6 +113,7 @@ def ask(
                 step="preflight",
                 deadline_s=_ANSWER_S,
                 env=installation.environment,
+                told=logging.DEBUG,
             )
         except ToolError as error:
             return Answer(version="", text=error.what)
@@ -87,7 +122,8 @@ def ask(
     return Answer(version=found[1] if found and run.returncode == 0 else "", text=text)
 
 
-def _sourced(settings: Path) -> dict[str, str]:
+@cache
+def _sourced(settings: Path, _changed_ns: int, _path: str) -> dict[str, str]:
     """What sourcing a settings64.sh changes in the environment; nothing when that fails."""
     script = 'source "$0" >/dev/null 2>&1 && env -0'
     try:

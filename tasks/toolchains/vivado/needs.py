@@ -35,13 +35,18 @@ class Needs:
 _NEEDS = {"zynq7000": Needs(6.0, 2.5, 2.0), "zynqmp": Needs(12.0, 5.0, 6.0)}
 
 
+def is_buildable(kind: BoardKind) -> bool:
+    """Whether this toolchain builds for a kind of board."""
+    return kind.processing_system in _NEEDS and bool(kind.hls4ml_board)
+
+
 def needs(kind: BoardKind) -> Needs:
     """What a build for a kind of board takes.
 
     Raises:
         InputError: this toolchain does not build for it.
     """
-    if kind.processing_system not in _NEEDS or not kind.hls4ml_board:
+    if not is_buildable(kind):
         raise InputError(
             f"toolchain vivado makes no overlay for {kind.name}: {_reason(kind)}",
             where="board_kind",

@@ -39,6 +39,7 @@ class Products:
         self.runs = self._root / "project_1.runs"
         self.bit = self.runs / "impl_1" / "design_1_wrapper.bit"
         self.utilisation = project / "util.rpt"
+        self.synthesised = project / "utilization_synth.rpt"
         self.reports = project / "reports"
 
     @property
@@ -83,7 +84,8 @@ class Products:
             yield problem
         if problem := self._handoff_problem():
             yield problem
-        reports = (self.utilisation, *(self.reports / name for name in REPORTS))
+        routed = (self.reports / name for name in REPORTS)
+        reports = (self.synthesised, self.utilisation, *routed)
         if missing := [report.name for report in reports if not report.exists()]:
             yield f"reports were not written: {', '.join(missing)}"
 

@@ -48,6 +48,7 @@ class Step:
         deadline_s: for one run.
         stall_s: without a line of output.
         facts: settings and versions, for the bundle of a failure.
+        runs: of the tool that have ended by themselves, in their order.
     """
 
     entry: Entry
@@ -60,6 +61,7 @@ class Step:
     deadline_s: float
     stall_s: float
     facts: Mapping[str, Any] = field(default_factory=dict)
+    runs: list[ToolRun] = field(default_factory=list)
 
     def run(
         self,
@@ -82,7 +84,7 @@ class Step:
         for old in self.crash_reports():
             old.unlink()
         suffix = "" if number == 1 else f".{number}"
-        return supervise(
+        run = supervise(
             self.tool,
             [self.program, *arguments],
             cwd=self.project,
@@ -94,6 +96,8 @@ class Step:
             on_line=on_line,
             on_poll=on_poll,
         )
+        self.runs.append(run)
+        return run
 
     def crash_reports(self) -> list[Path]:
         """What the tool, or a run that it started, wrote when it crashed."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -53,10 +52,15 @@ class _Job:
     def metered(self, listener: Listener, size: float) -> Iterator[Meter]:
         """Yield a meter of progress; the time of a good build becomes the next one's estimate."""
         name, directory = self.step.entry.step, settings.vivado_work()
-        start = time.monotonic()
-        yield Meter(_said(listener), durations.expected_s(directory, name, self.part, size))
-        seconds = time.monotonic() - start
-        durations.note(directory, Duration(step=name, part=self.part, size=size, seconds=seconds))
+        meter = Meter(_said(listener), durations.expected_s(directory, name, self.part, size))
+        yield meter
+        meter.tell("done", 1.0)
+        # Of a build that was resumed, or tried again, only the rest was timed.
+        if self.place.is_new and len(self.step.runs) == 1:
+            seconds = self.step.runs[0].seconds
+            durations.note(
+                directory, Duration(step=name, part=self.part, size=size, seconds=seconds)
+            )
 
 
 def _kind(name: str) -> BoardKind:
@@ -150,7 +154,7 @@ class VivadoToolchain:
         with self._job(VIVADO, project, entry, files=files, out=out, fill=fill) as job:
             size = float(synthesis.estimate.lut) if synthesis.estimate else 0.0
             with job.metered(self.hooks.listener, size) as meter:
-                build = VivadoBuild(job.place, job.step, synthesis, meter)
+                build = VivadoBuild(job.place, job.step, synthesis, meter, self.hooks.fits)
                 job.step.attempt(job.jobs, self.patience, self.hooks.licence, build.attempt)
             return build.collect()
 

@@ -1,7 +1,9 @@
 """Where a build is made: outside of the store until it is complete, so that it can be resumed.
 
-    <home>/work/<step>-<digest>/project/      the hls4ml project, in which the tools run
-    <home>/work/<step>-<digest>/state.json    which phases are done, and the files that prove it
+    work/<step>-<digest>/project/      the hls4ml project, in which the tools run
+    work/<step>-<digest>/state.json    which phases are done, and the files that prove it
+
+below the directory that OVERLAYFLOW_HOME names.
 
 A failed or killed build leaves its workplace behind; the next build of the same entry goes on
 there. A build that succeeded has its files in the store; its workplace goes a day later, when
@@ -27,10 +29,16 @@ _COMPLETE = "complete"
 
 
 class Workplace:
-    """One build's directory; `opened` makes it."""
+    """One build's directory; `opened` makes it.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: of the build.
+        is_new: whether no tool has been run there yet.
+    """
+
+    def __init__(self, directory: Path, *, is_new: bool = False) -> None:
         self.directory = directory
+        self.is_new = is_new
         self.project = directory / "project"
         self._state = directory / "state.json"
 
@@ -48,12 +56,6 @@ class Workplace:
         """
         names = [str(file.relative_to(self.project)) for file in files]
         self._write(self._read() | {phase: self._identities(names)})
-
-    def forget(self, phase: str) -> None:
-        """Note that a phase must be done again."""
-        state = self._read()
-        if state.pop(phase, None) is not None:
-            self._write(state)
 
     def complete(self) -> None:
         """Note that nothing is left to do here."""
@@ -95,8 +97,8 @@ def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[W
     with _locked(root / f"{directory.name}.lock"):
         _remove_old(root, directory)
         directory.mkdir(exist_ok=True)
-        place = Workplace(directory)
-        if place.project.exists():
+        place = Workplace(directory, is_new=not (directory / "project").exists())
+        if not place.is_new:
             _log.info("going on with the build in %s", directory)
         else:
             half = directory / "filling"

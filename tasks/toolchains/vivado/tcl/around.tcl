@@ -6,8 +6,9 @@
 namespace eval ::overlayflow {
     variable jobs [lindex $::argv 0]
     variable clock_mhz [lindex $::argv 1]
-    # Python reads this file: from here on a build is resumed, not begun again.
+    # Python reads these files. From the first on a build is resumed, not begun again.
     variable launched overlayflow_launched
+    variable synthesised utilization_synth.rpt
 }
 
 # Fail, with a line that stands out in the log.
@@ -54,9 +55,30 @@ proc ::overlayflow::require_complete {run} {
     }
 }
 
-# Launch the implementation and wait for it, as long as it takes: Python has the deadline.
+# Synthesize the whole design, and report what it takes: a Vivado whose design is too big is ended
+# by Python then, before hours of placement and routing.
+proc ::overlayflow::synthesize {} {
+    variable jobs
+    variable launched
+    variable synthesised
+    if {[get_property PROGRESS [get_runs synth_1]] ne "100%"} {
+        file delete $synthesised
+        ::launch_runs synth_1 -jobs $jobs
+        close [open $launched w]
+        ::wait_on_run synth_1
+        ::overlayflow::require_complete synth_1
+    }
+    if {[file exists $synthesised]} { return }
+    ::open_run synth_1
+    report_utilization -file $synthesised.new
+    close_design
+    file rename $synthesised.new $synthesised
+}
+
+# Launch what is left and wait for it, as long as it takes: Python has the deadline.
 proc ::overlayflow::implement {} {
     variable jobs
+    ::overlayflow::synthesize
     ::launch_runs impl_1 -to_step write_bitstream -jobs $jobs
     ::wait_on_run impl_1
     ::overlayflow::require_complete impl_1
@@ -80,12 +102,12 @@ namespace eval ::overlayflow::around {
         ::make_wrapper {*}$args
     }
 
-    # hls4ml asks for 6 jobs, whatever the machine has.
+    # hls4ml launches everything at once, and asks for 6 jobs, whatever the machine has.
     proc launch_runs {args} {
+        ::overlayflow::synthesize
         set at [lsearch -exact $args -jobs]
         if {$at >= 0} { set args [lreplace $args $at $at+1] }
         ::launch_runs {*}$args -jobs $::overlayflow::jobs
-        close [open $::overlayflow::launched w]
     }
 
     # hls4ml waits for 360 minutes, and goes on with whatever is there then.

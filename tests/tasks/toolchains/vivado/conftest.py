@@ -1,6 +1,8 @@
 """A converted model, the replay tools on PATH, and what they were asked to do."""
 
 import json
+import os
+import re
 import shutil
 import sys
 import warnings
@@ -32,6 +34,7 @@ from tests.tasks.samples import hls_project
 
 REPLAY = Path(scenario.__file__).parent / "bin"
 NAME = "tiny"
+BIAS = 0.25
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,43 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
         warnings.simplefilter("ignore")
         # hls4ml imports it, and with it TensorFlow, to write a file that nobody reads here.
         patch.setitem(sys.modules, "keras", None)
-        graph = ModelGraph.from_layer_list(config, _layers())
-        graph.compile()
-    outputs = np.asarray(graph.predict(inputs), dtype=np.float32).reshape(16, 3)
-    return Converted(files, _project(files, inputs, outputs))
+        ModelGraph.from_layer_list(config, _layers()).write()
+    _prune(files / "project" / "firmware")
+    return Converted(files, _project(files, inputs, _computed(inputs)))
+
+
+def _weights() -> NDArray[np.float64]:
+    return np.random.default_rng(2).normal(size=(4, 3))
+
+
+def _computed(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the layer computes in fixed<16,6>, where every product is cut off to that too."""
+    ulp = 2.0**-10
+
+    def cut(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.floor(values / ulp) * ulp
+
+    x, weights = cut(inputs.astype(np.float64)), cut(_weights())
+    products = cut(x[:, :, np.newaxis] * weights)
+    outputs: NDArray[np.float32] = (products.sum(axis=1) + BIAS).astype(np.float32)
+    return outputs
+
+
+def _prune(firmware: Path) -> None:
+    """Remove the headers that this model does not use: each test copies the rest several times."""
+    used, unread = set[Path](), list(firmware.glob("*.cpp"))
+    while unread:
+        path = unread.pop()
+        used.add(path)
+        for name in re.findall(r'#include "(.+)"', path.read_text(encoding="utf-8")):
+            found = [place / name for place in (path.parent, firmware) if (place / name).exists()]
+            unread += [each.resolve() for each in found if each.resolve() not in used]
+    for header in (firmware / "nnet_utils").glob("*.h"):
+        if header.resolve() not in used:
+            header.unlink()
 
 
 def _layers() -> list[dict[str, Any]]:
-    weights = np.random.default_rng(2).normal(size=(4, 3))
     return [
         {"name": "x", "class_name": "InputLayer", "input_shape": [4]},
         {
@@ -82,8 +114,8 @@ def _layers() -> list[dict[str, Any]]:
             "inputs": ["x"],
             "n_in": 4,
             "n_out": 3,
-            "weight_data": weights,
-            "bias_data": np.full(3, 0.25),
+            "weight_data": _weights(),
+            "bias_data": np.full(3, BIAS),
         },
     ]
 
@@ -91,8 +123,6 @@ def _layers() -> list[dict[str, Any]]:
 def _project(files: Path, x: NDArray[Any], y: NDArray[Any]) -> HlsProject:
     for name, array in (("X_test", x), ("y_test", y), ("y_framework", y), ("y_csim", y)):
         np.save(files / f"{name}.npy", array)
-    for library in (files / "project" / "firmware").glob("*.so"):
-        library.unlink()
     element = FixedPoint(width=16, integer=6)
     return hls_project(
         settings=ConvertSettings(project_name=NAME),
@@ -102,13 +132,6 @@ def _project(files: Path, x: NDArray[Any], y: NDArray[Any]) -> HlsProject:
         accuracy_framework=None,
         accuracy_csim=None,
     )
-
-
-class Known(VivadoToolchain):
-    """Knows its versions, which `versions` starts both tools for."""
-
-    def versions(self) -> dict[str, str]:
-        return {"vivado_hls": "2019.2", "vivado": "2019.2", "build": repr(self.build)}
 
 
 @dataclass
@@ -144,7 +167,7 @@ class Bench:
 
     @property
     def toolchain(self) -> VivadoToolchain:
-        return Known(
+        return VivadoToolchain(
             build=self.build,
             hooks=self.hooks or Hooks(listener=self.news.append),
             patience=Patience(licence_s=self.licence_s, sleep=self.sleeps.append),
@@ -178,19 +201,36 @@ class Bench:
         )
 
 
+def processes(bench: Bench) -> list[int]:
+    """All that the tools of a bench have left running."""
+    mark = str(bench.path).encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in environment.read_bytes():
+                found.append(int(environment.parent.name))
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return found
+
+
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory, converted: Converted) -> Path:
-    """A cache with the fabric image of the converted model."""
+    """A cache with the fabric image of the converted model, which needs its types no more then."""
     cache = tmp_path_factory.mktemp("compiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(fabric.CACHE, str(cache))
         fabric.write_bit(cache / "any.bit", converted.files / "project", NAME, "xc7z020clg400-1")
+    shutil.rmtree(converted.files / "project" / "firmware" / "ap_types")
     return cache
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, converted: Converted) -> Path:
+def prepared(
+    tmp_path_factory: pytest.TempPathFactory, converted: Converted, compiled: Path
+) -> Path:
     """A store with the converted model."""
+    del compiled  # it is the first to use the model
     root = tmp_path_factory.mktemp("prepared") / "store"
 
     def build(out: Path) -> HlsProject:
@@ -219,6 +259,8 @@ def _replay(patch: pytest.MonkeyPatch, compiled: Path) -> None:
     patch.setenv("PATH", f"{REPLAY}:/usr/bin:/bin")
     for name in ("XILINX_VIVADO", "OVERLAYFLOW_VIVADO_SETTINGS", "LD_PRELOAD"):
         patch.delenv(name, raising=False)
+    # They start a hundred times: compiling them each time takes longer than what they do.
+    patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     patch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
     patch.setenv(fabric.CACHE, str(compiled))
 
@@ -227,7 +269,7 @@ def _bench(directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, stor
     path, root = directory / "scenario.toml", directory / "store"
     patch.setenv("OVERLAYFLOW_HOME", str(directory / "home"))
     patch.setenv(scenario.ENVIRONMENT, str(path))
-    shutil.copytree(store, root)
+    shutil.copytree(store, root, copy_function=os.link)
     bench = Bench(directory / "home", path, Store(root), root, project)
     bench.fail()
     return bench
@@ -251,5 +293,6 @@ def synthesized_once(
 def synthesized(bench: Bench, synthesized_once: tuple[Path, Synthesis]) -> Synthesis:
     """A good synthesis, in the bench's store."""
     root, synthesis = synthesized_once
-    shutil.copytree(root, bench.store_root, dirs_exist_ok=True)
+    entries = root / synthesis.entry.step
+    shutil.copytree(entries, bench.store_root / entries.name, copy_function=os.link)
     return synthesis

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.errors import BuildError, FailureClass
 from tasks.records import BuildSettings, Synthesis
-from tests.tasks.toolchains.vivado.conftest import Bench
+from tests.tasks.toolchains.vivado.conftest import Bench, processes
 
 ALL_HLS = ("csynth_design", "export_design")
 SIMULATED = ("csim_design", "csynth_design", "cosim_design", "export_design")
@@ -88,19 +88,6 @@ VIVADO = (
 
 def name(case: Case) -> str:
     return case.fault
-
-
-def processes(bench: Bench) -> list[int]:
-    """All that the tools of a bench have left running."""
-    mark = str(bench.path).encode()
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in environment.read_bytes():
-                found.append(int(environment.parent.name))
-        except OSError:  # ended meanwhile, or another user's
-            continue
-    return found
 
 
 def check_error(error: BuildError, case: Case, bench: Bench) -> None:

@@ -1,6 +1,8 @@
 """A machine that is not ready is found out in seconds, with remedies."""
 
+import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +15,15 @@ from tasks.toolchains.toolchain import choose
 from tasks.toolchains.vivado import needs, preflight
 from tasks.toolchains.vivado.installation import find
 from tasks.toolchains.vivado.machine import Machine
-from tests.tasks.samples import hls_project
 from tests.tasks.toolchains.vivado.conftest import REPLAY, Bench
 
 MACHINE = Machine(cores=4, memory_gib=16, disk_gib=100, container=False, udev=None)
+
+
+@pytest.fixture(autouse=True)
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools have not been asked in this process."""
+    monkeypatch.setattr("tasks.toolchains.vivado.installation._answers", {})
 
 
 def wrong(bench: Bench, kind: str = "pynq-z2", machine: Machine = MACHINE) -> dict[str, Finding]:
@@ -43,10 +50,26 @@ def test_without_vivado_the_error_says_what_to_install_or_use(
     assert "toolchain open" in raised.value.remedy
 
 
-def test_auto_takes_vivado_where_it_is_and_takes_the_project(bench: Bench) -> None:
+def keras_archive(path: Path, package: str) -> Path:
+    """A .keras file as far as it is read before anything is converted."""
+    layer = {"class_name": "Dense", "registered_name": f"{package}>Dense", "module": package}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": [layer]}}))
+    return path
+
+
+def test_auto_takes_vivado_where_it_is_and_takes_model_and_board(
+    bench: Bench, tmp_path: Path
+) -> None:
+    plain = keras_archive(tmp_path / "plain.keras", "keras.layers")
+    quantised = keras_archive(tmp_path / "quantised.keras", "hgq.layers")
     assert choose("auto").name == "vivado"
-    assert choose("auto", bench.project).name == "vivado"
-    assert choose("auto", hls_project(backend="Vivado")).name == "open"
+    assert choose("auto", plain, "pynq-z2").name == "vivado"
+    assert choose("auto", quantised, "pynq-z2").name == "open"
+    assert choose("auto", plain, "kv260").name == "open"
+    with pytest.raises(InputError, match="no block design for an HGQ2 model"):
+        choose("vivado", quantised, "pynq-z2")
+    assert not bench.events("start")
 
 
 def test_a_vivado_without_vivado_hls_is_told_from_none(
@@ -137,6 +160,29 @@ def test_a_settings_file_sets_the_tools_up(
 def test_tools_are_found_under_xilinx_vivado(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("XILINX_VIVADO", str(REPLAY.parent))
+    assert not wrong(bench)
+
+
+def test_a_tool_is_asked_once_a_process_and_again_when_it_is_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        require(bench.toolchain.check("pynq-z2"), "here")
+        assert bench.toolchain.versions() == {"vivado_hls": "2019.2", "vivado": "2019.2"}
+    assert len(bench.events("start")) == 2
+    other = tmp_path / "vivado"
+    other.write_text(f'#!/bin/sh\nexec {REPLAY}/vivado "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    bench.toolchain.versions()
+    os.utime(other, (1, 1))
+    bench.toolchain.versions()
+    assert [event["tool"] for event in bench.events("start")[2:]] == ["vivado", "vivado"]
+
+
+def test_a_tool_that_did_not_start_is_asked_again(bench: Bench) -> None:
+    bench.fail("libtinfo", times=2)
+    assert wrong(bench)
     assert not wrong(bench)
 
 

@@ -67,7 +67,8 @@ def test_memory_that_runs_out_is_met_with_fewer_jobs(
     monkeypatch.setattr("tasks.toolchains.vivado.toolchain.jobs", lambda *_: 4)
     bench.fail("ooc-out-of-memory", times=2)
     bench.implement(synthesized)
-    assert [event["jobs"] for event in bench.events("launch")] == [4, 2, 1]
+    launched = [(event["run"], event["jobs"]) for event in bench.events("launch")]
+    assert launched == [("synth_1", 4), ("synth_1", 2), ("synth_1", 1), ("impl_1", 1)]
     repeated = [event["run"] for event in bench.events("run")]
     assert repeated.count("design_1_tiny_axi_0_0_synth_1") == 3
     assert repeated.count("design_1_axi_dma_0_0_synth_1") == 1

@@ -14,8 +14,8 @@ from tasks.errors import ToolTimeoutError
 from tasks.records import Synthesis
 from tasks.toolchains.vivado.supervised import Limits
 from tasks.toolchains.vivado.toolchain import VivadoToolchain
-from tests.tasks.toolchains.vivado.conftest import Bench
-from tests.tasks.toolchains.vivado.test_failures import ALL_HLS, IMPLEMENTED, processes
+from tests.tasks.toolchains.vivado.conftest import Bench, processes
+from tests.tasks.toolchains.vivado.test_failures import ALL_HLS, IMPLEMENTED
 
 pytestmark = pytest.mark.slow
 
