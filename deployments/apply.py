@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deployments import automations
 from tasks.board_block import QUEUE_PREFIX, Board
+from tasks.building import LICENCES
 from tasks.errors import ToolError
 from tasks.records import Record
 
@@ -24,6 +25,8 @@ POOLS = {
     "builders": "Machines with a toolchain: conversion, synthesis, implementation, sweeps.",
     "boards": "Machines that reach the boards: measurements and health checks.",
 }
+# At first; one that is too high costs no more than a wait for the licence server.
+LICENSED_RUNS = 2
 
 
 class Applied(Record):
@@ -48,9 +51,7 @@ def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
     """
     work_pools()
     Board.register_type_and_schema()
-    with get_client(sync_client=True) as client:
-        for name in twins:
-            client.upsert_global_concurrency_limit_by_name(QUEUE_PREFIX + name, 1)
+    queues(twins)
     named = automations.apply(notify)
     deploy()
     with get_client(sync_client=True) as client:
@@ -82,6 +83,22 @@ def work_pools() -> None:
                         base_job_template=template,
                     )
                 )
+
+
+def queues(twins: Sequence[str]) -> None:
+    """Limits of how many runs use a thing at a time: twins, and licences of Vivado.
+
+    How many licences there are is for their owner to say; a number that is there stays.
+    """
+    with get_client(sync_client=True) as client:
+        for name in twins:
+            client.upsert_global_concurrency_limit_by_name(QUEUE_PREFIX + name, 1)
+        try:
+            client.read_global_concurrency_limit_by_name(LICENCES)
+        except ObjectNotFound:
+            client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(name=LICENCES, limit=LICENSED_RUNS)
+            )
 
 
 def deploy() -> None:

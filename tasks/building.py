@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
@@ -14,27 +15,64 @@ from tasks.toolchains.toolchain import Hooks, Progress
 
 log = logging.getLogger(__name__)
 
-# A limit of this name, where one exists, says how many licensed tools may run at the same time:
-# prefect gcl create vivado-licences --limit 2
+# A limit of this name, where one exists, says how many licensed tools may run at the same time.
+# deployments/apply.py makes it; its number is its owner's.
 LICENCES = "vivado-licences"
+# Who else hears of the progress of all steps in this process: a terminal.
+Watcher = Callable[[str, Progress], None]
+_watchers: list[Watcher] = []
 # The shortest that Prefect takes is 60 s; renewed as long as this process lives.
 _LEASE_S = 120.0
 
 
 def hooks(step: str) -> Hooks:
     """Hooks for the build of a step, in the run of its task."""
-    return Hooks(licence=_licence, listener=_Bar(step).show)
+    artifact = _Artifact(step)
+
+    def tell(progress: Progress) -> None:
+        try:
+            for watcher in _watchers:
+                watcher(step, progress)
+            artifact.show(progress)
+        except Exception:  # whatever it is, it is no reason to lose a build
+            log.debug("progress could not be shown", exc_info=True)
+
+    return Hooks(licence=_licence, listener=tell)
+
+
+@contextlib.contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Let somebody hear of the progress of all steps, meanwhile."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 @contextlib.contextmanager
 def _licence() -> Iterator[None]:
-    """Wait in Prefect's queue; the licence server itself decides who gets one."""
-    if not _exists():
+    """Wait in Prefect's queue, if there is one; the licence server itself decides who gets one.
+
+    So a Prefect server that is away loses nobody a build, neither before nor after it.
+    """
+    queue = contextlib.ExitStack()
+    try:
+        if _exists():
+            log.info("waiting for the limit %s", LICENCES)
+            slot = concurrency(
+                LICENCES, lease_duration=_LEASE_S, raise_on_lease_renewal_failure=False
+            )
+            queue.enter_context(slot)
+    except httpx.HTTPError as error:
+        log.warning("going on without the limit %s: %s", LICENCES, error)
+    try:
         yield
-        return
-    log.info("waiting for the limit %s", LICENCES)
-    with concurrency(LICENCES, lease_duration=_LEASE_S, raise_on_lease_renewal_failure=False):
-        yield
+    finally:
+        try:
+            queue.close()
+        except httpx.HTTPError as error:
+            log.warning("the limit %s is free in %.0f s only: %s", LICENCES, _LEASE_S, error)
 
 
 def _exists() -> bool:
@@ -46,7 +84,7 @@ def _exists() -> bool:
     return True
 
 
-class _Bar:
+class _Artifact:
     """A progress artifact, made at the first news; a toolchain without news has none."""
 
     def __init__(self, step: str) -> None:
@@ -56,11 +94,8 @@ class _Bar:
     def show(self, progress: Progress) -> None:
         percent = 100 * progress.fraction
         text = f"{self._step}: {progress.phase}"
-        try:
-            if self._artifact is None:
-                made = create_progress_artifact(percent, description=text)
-                self._artifact = made if isinstance(made, UUID) else None
-            else:
-                update_progress_artifact(self._artifact, percent, description=text)
-        except Exception:
-            log.debug("progress could not be shown", exc_info=True)
+        if self._artifact is None:
+            made = create_progress_artifact(percent, description=text)
+            self._artifact = made if isinstance(made, UUID) else None
+        else:
+            update_progress_artifact(self._artifact, percent, description=text)

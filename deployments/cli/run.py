@@ -1,10 +1,12 @@
 """overlayflow run: the whole way, from a model to numbers from a board."""
 
+import contextlib
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployments.cli import bar
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
@@ -83,12 +85,22 @@ def add_gates(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Check the input in a second, then run the flow."""
     settings = _settings(arguments)
-    _refuse_bad_input(arguments, settings)
+    with bar.shown() as shown:
+        _refuse_bad_input(arguments, settings)
+        from tasks import building
+
+        with building.watched(shown.show) if shown else contextlib.nullcontext():
+            outcome = _run_flow(arguments, settings)
+    show(outcome, as_json=arguments.json)
+    return 0
+
+
+def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
     from flows.deploy import deploy_model
     from tasks.gates import GateSettings
     from tasks.records import MeasureSettings
 
-    outcome = deploy_model(
+    return deploy_model(
         model=arguments.model.absolute(),
         data=arguments.data.absolute(),
         board=arguments.board,
@@ -98,8 +110,6 @@ def run(arguments: Namespace) -> int:
         limits=GateSettings(mode=arguments.gates),
         measurement=MeasureSettings(wait_s=arguments.wait),
     )
-    show(outcome, as_json=arguments.json)
-    return 0
 
 
 def _settings(arguments: Namespace) -> "ConvertSettings":
@@ -154,7 +164,7 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
 
     pipeline.convert_recipe(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
-    choose(arguments.toolchain, build=_build(arguments))
+    choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
     if boards.twin_address(arguments.board) is None:
         from tasks import board_block
 

@@ -118,14 +118,15 @@ def supervise(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     stall_s: float | None = None,
-    on_poll: Callable[[], None] | None = None,
+    on_poll: Callable[[], bool] | None = None,
     told: int = logging.INFO,
 ) -> ToolRun:
     """Run a tool, called `name` in errors, to its end, whatever that is.
 
     Arguments and errors as `run_tool`, but for those about exit status and expected files;
-    `on_poll` is called twice a second, for what a tool tells by other ways than its output, and
-    stops it by raising; `told` is the level of the line that says what it took.
+    `on_poll` is called twice a second, for what a tool tells by other ways than its output: it
+    returns whether there was something, and stops the tool by raising; `told` is the level of the
+    line that says what it took.
     """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -135,10 +136,9 @@ def supervise(
         poller.register(lifeline, select.POLLIN)
         while not poller.poll(1000 * min(_POLL_S, deadline_s)):
             now = time.monotonic()
-            if lines.read():
+            printed, moved = lines.read(), on_poll() if on_poll is not None else False
+            if printed or moved:
                 last_output = now
-            if on_poll is not None:
-                on_poll()
             if now - start > deadline_s:
                 raise _stopped(name, f"did not end within {deadline_s:g} s", step, log)
             if stall_s is not None and now - last_output > stall_s:

@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.flows.conftest import Machine, finished
+from tasks.building import LICENCES
+from tests.flows.conftest import ROOT, Machine, finished
 
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
@@ -52,6 +54,46 @@ def test_a_failed_build_ends_the_run_with_its_reason(
     assert "more Slice LUTs cells than are available" in done.stderr
     assert "permanent failure of vivado 2019.2" in done.stderr
     assert list((machine.home / "failures").glob("implement-*.tar.gz"))
+
+
+def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
+    machine: Machine, tools: dict[str, str], plain: Path, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('lut = 60000\nfaults = [{name = "vivado-hang"}]')
+    done = machine.command(
+        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("--toolchain", "vivado", "--clock-period", "20"),
+        **tools,
+        OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
+    )
+    assert done.returncode == 2
+    assert "LUT of xc7z020clg400-1 is 112.8% used, synthesised".lower() in done.stderr.lower()
+
+
+def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
+    machine: Machine, tools: dict[str, str], plain: Path
+) -> None:
+    apply = "from deployments import apply; apply.queues(())"
+    environment = machine.env | {"PYTHONPATH": str(ROOT)}
+
+    def limits() -> dict[str, int]:
+        found = machine.query("v2/concurrency_limits/filter", {})
+        return {each["name"]: each["limit"] for each in found}
+
+    subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
+    assert limits()[LICENCES] == 2
+    httpx.patch(f"{machine.api}/v2/concurrency_limits/{LICENCES}", json={"limit": 1})
+    subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
+    assert limits()[LICENCES] == 1
+
+    done = machine.command(
+        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("--toolchain", "vivado", "--clock-period", "20"),
+        **tools,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"waiting for the limit {LICENCES}" in done.stderr
 
 
 def test_a_machine_without_vivado_is_told_so_before_anything_starts(

@@ -76,9 +76,9 @@ class VivadoBuild:
         counted = _Counted(products.synthesised, self.fits)
         progress = RunsProgress(self.meter, products.runs)
 
-        def poll() -> None:
-            progress.poll()
+        def poll() -> bool:
             counted.poll()
+            return progress.poll()
 
         counted.poll()  # an earlier run may have got that far
         run = self.step.run(["-mode", "batch", *script], number, on_line=_show, on_poll=poll)

@@ -49,7 +49,8 @@ class Meter:
     def tell(self, phase: str, fraction: float) -> None:
         """Say that a phase has been reached, and the fraction of the whole."""
         fraction = min(1.0, max(fraction, self._last.fraction))
-        if phase == self._last.phase and fraction - self._last.fraction < _LEAST_STEP:
+        is_new = phase != self._last.phase and self._last.fraction < 1
+        if not is_new and fraction - self._last.fraction < _LEAST_STEP:
             return
         elapsed_s = time.monotonic() - self._start
         left_s = None
@@ -104,9 +105,19 @@ class RunsProgress:
     def __init__(self, meter: Meter, runs: Path) -> None:
         self._meter = meter
         self._runs = runs
+        self._printed = 0
 
-    def poll(self) -> None:
-        """Look at the files."""
+    def poll(self) -> bool:
+        """Look at the files; whether the runs have printed something since.
+
+        Vivado itself shows the output of one run only, while others may work for hours.
+        """
+        self._tell()
+        before = self._printed
+        self._printed = sum(map(_size, self._runs.glob("*/runme.log")))
+        return self._printed != before
+
+    def _tell(self) -> None:
         runs = [path for path in self._runs.glob("*") if path.is_dir()]
         if not runs:
             self._meter.tell("block design", 0.0)
@@ -138,3 +149,10 @@ def ended_run(directory: Path) -> bool:
     if not (directory / ".vivado.end.rst").exists() or any(directory.glob(".*.error.rst")):
         return False
     return directory.name != "impl_1" or (directory / ".write_bitstream.end.rst").exists()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # the run was reset just now
+        return 0

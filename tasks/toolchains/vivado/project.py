@@ -7,6 +7,7 @@ from pathlib import Path
 
 from board.kinds import BoardKind
 from tasks.errors import InputError
+from tasks.finding import Finding
 from tasks.records import HlsProject
 from tasks.toolchains.vivado.needs import needs
 
@@ -34,7 +35,7 @@ def check(project: HlsProject, directory: Path, kind: BoardKind, work: Path) -> 
     wrong = [
         *_unbuildable(project, kind),
         *_incomplete(project, directory),
-        *_badly_placed(work),
+        *((each.detail, each.remedy) for each in (place(work),) if not each.ok),
     ]
     if wrong:
         raise InputError(
@@ -80,14 +81,21 @@ def _incomplete(project: HlsProject, directory: Path) -> Iterator[tuple[str, str
         yield f"project.tcl does not name part {project.part}", again
 
 
-def _badly_placed(work: Path) -> Iterator[tuple[str, str]]:
-    elsewhere = "set OVERLAYFLOW_HOME to another directory"
+def place(work: Path) -> Finding:
+    """Whether something can be built below a directory."""
+    wrong = ""
     if len(str(work)) + _BELOW > _PATH_MAX:
-        yield f"the path of {work.parent} is too long for what is built below it", elsewhere
+        wrong = f"the path of {work.parent} is too long for what is built below it"
     elif not _SAFE.fullmatch(str(work)):
-        yield f"Vivado cannot build below {work}: its scripts take plain names only", elsewhere
+        wrong = f"Vivado cannot build below {work}: its scripts take plain names only"
     elif (reason := _unwritable(work)) is not None:
-        yield f"{work} cannot be written: {reason}", elsewhere
+        wrong = f"{work} cannot be written: {reason}"
+    return Finding(
+        name="directory",
+        ok=not wrong,
+        detail=wrong or str(work),
+        remedy="set OVERLAYFLOW_HOME to another directory",
+    )
 
 
 def _unwritable(work: Path) -> str | None:

@@ -25,7 +25,8 @@ class Limits:
     Attributes:
         synthesize_s: for one run of Vivado HLS.
         implement_s: for one run of Vivado.
-        stall_s: without a line of output; C synthesis is silent for hours where much is unrolled.
+        stall_s: without a line of output, of the tool or its runs; C synthesis is silent for hours
+            where much is unrolled.
     """
 
     synthesize_s: float = 24 * 3600.0
@@ -68,7 +69,7 @@ class Step:
         arguments: list[str | Path],
         number: int,
         on_line: Callable[[str], None] | None = None,
-        on_poll: Callable[[], None] | None = None,
+        on_poll: Callable[[], bool] | None = None,
     ) -> ToolRun:
         """Run the tool to its end, whatever that is.
 
@@ -76,7 +77,7 @@ class Step:
             arguments: of the command line.
             number: of the try; each has a log of its own.
             on_line: gets each line of output.
-            on_poll: is called twice a second.
+            on_poll: is called twice a second; returns whether the tool shows life.
 
         Raises:
             ToolTimeoutError: it was stopped.

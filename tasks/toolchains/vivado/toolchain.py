@@ -23,6 +23,7 @@ from tasks.toolchains.vivado.machine import Machine
 from tasks.toolchains.vivado.needs import jobs
 from tasks.toolchains.vivado.progress import Meter
 from tasks.toolchains.vivado.project import check as check_project
+from tasks.toolchains.vivado.project import place
 from tasks.toolchains.vivado.supervised import Limits, Step
 from tasks.toolchains.vivado.synthesis import HlsBuild
 from tasks.toolchains.vivado.workplace import Workplace, opened
@@ -112,9 +113,8 @@ class VivadoToolchain:
         Raises:
             InputError: it builds nothing for that kind.
         """
-        kind = None if board_kind is None else _kind(board_kind)
-        machine = Machine.this(settings.vivado_work())
-        return list(preflight.check(find(), kind, machine).findings)
+        kind, work = None if board_kind is None else _kind(board_kind), settings.vivado_work()
+        return [*preflight.check(find(), kind, Machine.this(work)).findings, place(work)]
 
     def versions(self) -> dict[str, str]:
         """Versions of its tools.

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from board.kinds import board_kinds
 from tasks import pipeline
 from tasks.records import (
     BuildSettings,
@@ -48,13 +49,18 @@ class Converted:
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     """hls4ml's own project of a dense layer, without TensorFlow."""
+    return convert(tmp_path_factory.mktemp("converted"), "pynq-z2")
+
+
+def convert(files: Path, kind: str) -> Converted:
+    """Convert the model for a kind of board."""
     import hls4ml
     from hls4ml.model.graph import ModelGraph
 
-    files = tmp_path_factory.mktemp("converted")
     inputs = np.random.default_rng(1).normal(size=(16, 4)).astype(np.float32)
+    part = board_kinds()[kind].part
     config = hls4ml.backends.get_backend("VivadoAccelerator").create_initial_config(
-        board="pynq-z2", part="xc7z020clg400-1", clock_period=10.0
+        board=kind, part=part, clock_period=10.0
     )
     config |= {
         "OutputDir": str(files / "project"),
@@ -71,7 +77,9 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
         patch.setitem(sys.modules, "keras", None)
         ModelGraph.from_layer_list(config, _layers()).write()
     _prune(files / "project" / "firmware")
-    return Converted(files, _project(files, inputs, _computed(inputs)))
+    settings = ConvertSettings(project_name=NAME, board_kind=kind)
+    project = _project(files, inputs, _computed(inputs))
+    return Converted(files, project.model_copy(update={"settings": settings, "part": part}))
 
 
 def _weights() -> NDArray[np.float64]:
@@ -125,7 +133,6 @@ def _project(files: Path, x: NDArray[Any], y: NDArray[Any]) -> HlsProject:
         np.save(files / f"{name}.npy", array)
     element = FixedPoint(width=16, integer=6)
     return hls_project(
-        settings=ConvertSettings(project_name=NAME),
         input=Stream(shape=(4,), element=element),
         output=Stream(shape=(3,), element=element),
         samples=len(x),
@@ -231,7 +238,11 @@ def prepared(
 ) -> Path:
     """A store with the converted model."""
     del compiled  # it is the first to use the model
-    root = tmp_path_factory.mktemp("prepared") / "store"
+    return store_with(tmp_path_factory.mktemp("prepared") / "store", converted)
+
+
+def store_with(root: Path, converted: Converted) -> Path:
+    """Make a store with a converted model."""
 
     def build(out: Path) -> HlsProject:
         shutil.copytree(converted.files, out, dirs_exist_ok=True)
@@ -250,11 +261,11 @@ def bench(
     prepared: Path,
 ) -> Bench:
     """A store with a converted model, and the replay tools; without a word, all goes well."""
-    _replay(monkeypatch, compiled)
-    return _bench(tmp_path, monkeypatch, converted.project, prepared)
+    replay(monkeypatch, compiled)
+    return make_bench(tmp_path, monkeypatch, converted.project, prepared)
 
 
-def _replay(patch: pytest.MonkeyPatch, compiled: Path) -> None:
+def replay(patch: pytest.MonkeyPatch, compiled: Path) -> None:
     """Put the replay tools first on PATH, all of the machine's own set-up out of the way."""
     patch.setenv("PATH", f"{REPLAY}:/usr/bin:/bin")
     for name in ("XILINX_VIVADO", "OVERLAYFLOW_VIVADO_SETTINGS", "LD_PRELOAD"):
@@ -265,7 +276,10 @@ def _replay(patch: pytest.MonkeyPatch, compiled: Path) -> None:
     patch.setenv(fabric.CACHE, str(compiled))
 
 
-def _bench(directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, store: Path) -> Bench:
+def make_bench(
+    directory: Path, patch: pytest.MonkeyPatch, project: HlsProject, store: Path
+) -> Bench:
+    """The replay tools in a directory, and a copy of a store."""
     path, root = directory / "scenario.toml", directory / "store"
     patch.setenv("OVERLAYFLOW_HOME", str(directory / "home"))
     patch.setenv(scenario.ENVIRONMENT, str(path))
@@ -284,8 +298,8 @@ def synthesized_once(
 ) -> tuple[Path, Synthesis]:
     """A store with a good synthesis, and its record."""
     with pytest.MonkeyPatch.context() as patch:
-        _replay(patch, compiled)
-        bench = _bench(tmp_path_factory.mktemp("bench"), patch, converted.project, prepared)
+        replay(patch, compiled)
+        bench = make_bench(tmp_path_factory.mktemp("bench"), patch, converted.project, prepared)
         return bench.store_root, bench.synthesize()
 
 

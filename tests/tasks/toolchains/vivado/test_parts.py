@@ -166,6 +166,14 @@ def test_progress_follows_the_marker_files(tmp_path: Path) -> None:
     assert news[-1].left_s == pytest.approx(100 * (1 - news[-1].fraction))
 
 
+def test_a_run_that_prints_is_alive_though_vivado_is_silent(tmp_path: Path) -> None:
+    follower = RunsProgress(Meter(list[Progress]().append, None), tmp_path)
+    assert not follower.poll()
+    log = marked(tmp_path, "a_synth_1", "vivado.begin") / "runme.log"
+    log.write_text("Start Technology Mapping\n")
+    assert [follower.poll() for _ in range(3)] == [True, False, False]
+
+
 def test_the_most_similar_build_tells_how_long_the_next_one_takes(tmp_path: Path) -> None:
     assert durations.expected_s(tmp_path, "implement", PART, 100) is None
     for size, seconds in ((100, 60.0), (1000, 600.0), (100, 70.0)):

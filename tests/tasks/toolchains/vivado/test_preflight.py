@@ -186,6 +186,15 @@ def test_a_tool_that_did_not_start_is_asked_again(bench: Bench) -> None:
     assert not wrong(bench)
 
 
+def test_a_directory_that_vivado_cannot_build_in_is_found_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path / "my builds"))
+    (wrong,) = [each for each in bench.toolchain.check("pynq-z2") if not each.ok]
+    assert "plain names only" in wrong.detail
+    assert "OVERLAYFLOW_HOME" in wrong.remedy
+
+
 def test_one_error_names_all_that_is_missing(bench: Bench) -> None:
     bench.fail(y2k22_patch=False, board_parts=[])
     with pytest.raises(ToolMissingError) as raised:
