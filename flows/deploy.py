@@ -11,7 +11,7 @@ from flows.parameters import (
     MeasureSettings,
     Toolchain,
 )
-from tasks import gates, pipeline, run_logs
+from tasks import gates, orphans, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import cached
 from tasks.convert import convert
@@ -56,6 +56,7 @@ def deploy_model(
         measurement: how the board measures.
     """
     run_logs.set_up()
+    orphans.watch()
     recipe = pipeline.convert_recipe(model, data, conversion)
     chosen = choose(toolchain, model, conversion.board_kind, build=build)
     require(chosen.check(conversion.board_kind), f"toolchain {chosen.name}")

@@ -8,7 +8,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
-from tasks import dispatch, run_logs, server
+from tasks import dispatch, orphans, run_logs, server
 from tasks.publish import tell_failure
 from tasks.publish_sweep import publish_sweep
 from tasks.records import Run
@@ -60,6 +60,7 @@ def sweep_models(sweep: Path, point_deployment: str = "") -> SweepReport:
             sweep-point/sweep-point; empty runs them here.
     """
     run_logs.set_up()
+    orphans.watch()
     file = SweepFile(sweep)
     session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
     tag = f"sweep:{file.spec.name}"

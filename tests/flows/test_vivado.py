@@ -63,7 +63,7 @@ def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
     scenario.write_text('lut = 60000\nfaults = [{name = "vivado-hang"}]')
     done = machine.command(
         *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
-        *("--toolchain", "vivado", "--clock-period", "20"),
+        *("--toolchain", "vivado", "--clock-period", "20", "--csim"),  # a build of its own
         **tools,
         OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
     )

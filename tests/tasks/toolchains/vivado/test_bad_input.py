@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from board.kinds import board_kinds
+from tasks import pipeline
 from tasks.errors import InputError
 from tasks.records import ConvertSettings, HlsProject
 from tasks.toolchains.vivado.project import check
@@ -87,6 +88,15 @@ def test_a_place_where_nothing_can_be_built_is_refused(
             tmp_path / place,
         )
     assert "OVERLAYFLOW_HOME" in raised.value.remedy
+
+
+@pytest.mark.parametrize("interface", ["axi_lite", "axi_master"])
+def test_an_interface_without_a_design_is_refused_before_anything_is_read(
+    tmp_path: Path, interface: str
+) -> None:
+    settings = ConvertSettings.model_validate({"interface": interface})
+    with pytest.raises(InputError, match=f"no design for pynq-z2 .* {interface}"):
+        pipeline.convert_recipe(tmp_path / "none.keras", tmp_path / "none.npz", settings)
 
 
 def test_reports_of_an_earlier_run_do_not_pass_for_new_ones(
