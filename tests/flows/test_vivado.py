@@ -1,5 +1,6 @@
 """The whole way with toolchain vivado, played by the replay tools: model file to verdict."""
 
+import subprocess
 import sys
 from pathlib import Path
 
