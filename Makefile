@@ -59,7 +59,7 @@ down: env  ## stop what `make up` started; runs and schedules stay
 test: lint board-envs  ## everything that CI checks
 	$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not extended"
 
-test-extended: board-envs env  ## team servers, sweeps over machines, browsers, networks
+test-extended: board-envs env  ## team servers, sweeps over machines, browsers
 	$(BIN)/pytest -m extended
 
 lint: env  ## ruff, mypy --strict, layers

@@ -32,6 +32,10 @@ _PROGRAM_S = 120.0
 # The design for twins may have to be compiled first.
 _LEASE_S = 600.0
 BASE = "base.bit"
+_ON_BOARD = (
+    f"{BASE} comes with PYNQ's images for its own boards; where it is there, power-cycle the board"
+)
+_ON_TWIN = "see whether it has faults: overlayflow twin clear; else stop and start it"
 
 # Writes a design that gives back what it is sent for a twin of that kind into a directory: a .bit
 # file with its .hwh beside it.
@@ -89,9 +93,9 @@ def _findings(address: BoardAddress, known_good: KnownGood | None) -> Iterator[F
         try:
             stack.enter_context(lease([address], "check", duration_s=_LEASE_S))
             if facts["twin"] is None:
-                yield answered(_facts(connection, kind, BASE, root=root))
+                yield answered(_facts(connection, kind, BASE, root=root), _ON_BOARD)
             else:
-                yield answered(_on_twin(connection, kind, known_good))
+                yield answered(_on_twin(connection, kind, known_good), _ON_TWIN)
         except OverlayflowError as error:
             yield _failed("overlay", error)
 
@@ -128,7 +132,7 @@ def judge(facts: dict[str, Any], kind: BoardKind, *, now: float) -> Iterator[Fin
     yield from _figures(facts, now)
 
 
-def answered(facts: dict[str, Any]) -> Finding:
+def answered(facts: dict[str, Any], remedy: str) -> Finding:
     """Judges what a board tells of a known-good design that it loaded."""
     error = facts.get("error")
     detail = error or f"loaded, {facts['parts']} parts"
@@ -138,8 +142,7 @@ def answered(facts: dict[str, Any]) -> Finding:
         name="overlay",
         ok=not error and facts["loaded"] and facts["echoes"] is not False,
         detail=detail,
-        remedy=f"real boards load {BASE}, which PYNQ's images for its own boards bring; a design "
-        "that is known to be good and fails points to the board: power-cycle it",
+        remedy=remedy,
     )
 
 

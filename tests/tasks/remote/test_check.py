@@ -106,7 +106,7 @@ def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, Any]
 def test_a_known_good_design_must_load_and_answer(
     facts: dict[str, Any], ok: bool, said: str
 ) -> None:
-    finding = answered(facts)
+    finding = answered(facts, "power-cycle it")
     assert finding.ok is ok
     assert said in finding.detail
 
