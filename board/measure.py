@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from importlib.util import find_spec
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,9 +18,6 @@ WARM_UP_RUNS = 5
 RUNS_PER_SIZE = 7
 MOST_SHOWN = 10
 MOST_RERUN = 64
-POWER_S = 2.0
-POWER_INTERVAL_S = 0.05
-BOARD_RAIL = "12V_power"  # where a board measures its own supply, that is all the rails together
 
 
 class Timed(NamedTuple):
@@ -228,63 +222,6 @@ def compare(
             "suspect": "design" if steady else "board",
         }
     return result
-
-
-def power(
-    bench: Bench, inputs: NDArray[Any], progress: Progress, *, metered: bool = False
-) -> dict[str, Any]:
-    """Mean power of every rail, in W, without and with load; None where there are no rails.
-
-    Args:
-        bench: runs the samples.
-        inputs: the load.
-        progress: told of each part when it begins, and of the end of the last.
-        metered: somebody outside measures, going by `progress`: rest and work in any case.
-    """
-    rails = [] if bench.simulated else _rails()  # a twin would find the host's
-    idle: dict[str, float] = {}
-    load: dict[str, float] = {}
-    if rails or metered:
-        progress("power idle", 0, 1)
-        idle = _recorded(rails, lambda: time.sleep(POWER_INTERVAL_S))
-        progress("power load", 0, 1)
-        load = _recorded(rails, lambda: bench.run(inputs))
-    progress("power", 1, 1)
-    if not rails:
-        return {"power_w": None, "power": None}
-    whole = load.get(BOARD_RAIL, sum(load.values()))
-    return {"power_w": whole, "power": {"idle_w": idle, "load_w": load}}
-
-
-def _rails() -> list[Any]:
-    """The power sensors that pynq finds, and can record."""
-    import pynq
-
-    if find_spec("pandas") is None:  # pynq's recorder needs it
-        return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pynq warns where libsensors is missing
-        rails = pynq.get_rails().values()
-    return [rail.power for rail in rails if rail.power is not None]
-
-
-def _recorded(rails: list[Any], work: Callable[[], object]) -> dict[str, float]:
-    """Mean of each rail while `work` is done again and again."""
-    if not rails:
-        _repeat(work)
-        return {}
-    import pynq
-
-    recorder = pynq.DataRecorder(*rails)
-    with recorder.record(POWER_INTERVAL_S):
-        _repeat(work)
-    return {rail.name: float(recorder.frame[rail.name].mean()) for rail in rails}
-
-
-def _repeat(work: Callable[[], object]) -> None:
-    end = time.monotonic() + POWER_S
-    while time.monotonic() < end:
-        work()
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:

@@ -63,7 +63,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from board import measure, package
+from board import measure, package, power
 from board.dma import DmaError, DmaTimeoutError
 from board.lease import BusyError, LeaseFile
 from board.supervision import (
@@ -220,7 +220,7 @@ def _measured(
     figures.update(over_all)
     events.progress("compare", 0, 1)
     figures["csim"] = measure.compare(bench, inputs, outputs, golden)
-    figures.update(measure.power(bench, inputs, events.progress, metered=options.metered))
+    figures.update(power.measure(bench, inputs, events.progress, metered=options.metered))
     return outputs, figures
 
 

@@ -26,6 +26,7 @@ BOARD_MODULES = (
     "measure.py",
     "overlay.py",
     "package.py",
+    "power.py",
     "runner.py",
     "supervision.py",
 )

@@ -150,9 +150,9 @@ def _on_twin(connection: Connection, kind: BoardKind, known_good: KnownGood) -> 
     """Sends the known-good design, has it loaded, and removes it."""
     made = connection.execute(["mktemp", "-d"]).stdout.strip()
     try:
-        with tempfile.TemporaryDirectory() as directory, connection.sftp() as sftp:
+        with tempfile.TemporaryDirectory() as directory:
             bit = known_good(kind, Path(directory))
-            with connection.reaching("sending a design"):
+            with connection.sftp() as sftp, connection.reaching("sending a design"):
                 for path in (bit, bit.with_suffix(".hwh")):
                     sftp.put(str(path), f"{made}/{path.name}")
         return _facts(connection, kind, f"{made}/{bit.name}", root=False)

@@ -72,7 +72,8 @@ def metering(command: Sequence[str], out: Path) -> Iterator[Meter]:
     Raises:
         ToolMissingError: this host has no such command.
     """
-    if shutil.which(command[0]) is None:
+    program = shutil.which(command[0])
+    if program is None:
         raise ToolMissingError(
             f"{command[0]} cannot be started: no such command",
             where="power meter",
@@ -80,7 +81,7 @@ def metering(command: Sequence[str], out: Path) -> Iterator[Meter]:
             "or add the board again without --meter",
         )
     path = out / LOG
-    with guarded(command, cwd=out, log=path):
+    with guarded([Path(program).absolute(), *command[1:]], cwd=out, log=path):
         yield Meter(path)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from board import measure
+from board import measure, power
 
 if TYPE_CHECKING:
     from typing import Self
@@ -129,9 +129,9 @@ def test_power_is_that_of_the_board_or_of_all_rails(
     pynq = ModuleType("pynq")
     pynq.__dict__.update(get_rails=lambda: rails, DataRecorder=Recorder)
     monkeypatch.setitem(sys.modules, "pynq", pynq)
-    monkeypatch.setattr(measure, "POWER_S", 0.01)
-    monkeypatch.setattr(measure, "find_spec", lambda name: name)
-    found = measure.power(measure.Bench(Network(), 100.0), INPUTS, no_progress)
+    monkeypatch.setattr(power, "POWER_S", 0.01)
+    monkeypatch.setattr(power, "find_spec", lambda name: name)
+    found = power.measure(measure.Bench(Network(), 100.0), INPUTS, no_progress)
     assert found["power_w"] == pytest.approx(expected)
     assert set(found["power"]["load_w"]) == {f"{name}_power" for name in names}
 
@@ -139,5 +139,5 @@ def test_power_is_that_of_the_board_or_of_all_rails(
 def test_power_of_a_twin_is_not_measured() -> None:
     network = Network()
     network.device.twin_cycles = 0
-    found = measure.power(measure.Bench(network, 100.0), INPUTS, no_progress)
+    found = power.measure(measure.Bench(network, 100.0), INPUTS, no_progress)
     assert found == {"power_w": None, "power": None}
