@@ -1,11 +1,14 @@
 """Step benchmark: a deployed package is measured on its board."""
 
+import threading
+
 from prefect import task
 from prefect.runtime import task_run
 
 from tasks import board_block, measuring, retries, run_times
 from tasks.records import Deployment, Measurement, MeasureSettings
 from tasks.remote.lease_answers import Lease
+from tasks.reporting import plots
 
 
 @task(
@@ -19,5 +22,7 @@ from tasks.remote.lease_answers import Lease
 @run_times.timed
 def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -> Measurement:
     """Run the benchmark on the board; never cached, since a board is not a function."""
+    # While the board works this process waits: time to load what will draw the report.
+    threading.Thread(target=plots.load, daemon=True).start()
     address = board_block.address(deployment.board)
     return measuring.benchmark(address, deployment, settings, lease.id, str(task_run.id))

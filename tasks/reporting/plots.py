@@ -3,17 +3,25 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from tasks.gates import resource_shares
 from tasks.records import LatencyFit, Run, Utilisation
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 DPI = 80
+
+
+def load() -> None:
+    """Import matplotlib, which takes half a second that a caller may have while it waits."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401  the two that `_canvas` uses
 
 
 def data_url(png: bytes) -> str:
@@ -97,7 +105,7 @@ def steps(seconds: Mapping[str, float]) -> bytes:
     figure, axes = _figure(5.6, 0.35 * len(seconds) + 1.1)
     bars = axes.barh(list(seconds), list(seconds.values()))
     axes.bar_label(bars, labels=[f"{each:.1f} s" for each in seconds.values()], padding=4)
-    axes.set(xlim=(0, max(1.0, *seconds.values()) * 1.15), xlabel="time / s")
+    axes.set(xlim=(0, max(1.0, *seconds.values()) * 1.2), xlabel="time / s")
     axes.invert_yaxis()
     return _png(figure)
 
@@ -108,8 +116,7 @@ def series(runs: Sequence[Run]) -> bytes:
     Args:
         runs: the oldest first.
     """
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _canvas(6.4, 5.6)
     for axes, (label, points) in zip(
         figure.subplots(3, sharex=True), _curves(runs).items(), strict=True
     ):
@@ -142,13 +149,21 @@ def _curves(runs: Sequence[Run]) -> dict[str, list[tuple[int, str, float]]]:
     return curves
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+    figure = _canvas(width, height)
     return figure, figure.add_subplot()
 
 
-def _png(figure: Figure) -> bytes:
+def _canvas(width: float, height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, bbox_inches="tight")
     return buffer.getvalue()
