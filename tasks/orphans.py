@@ -28,5 +28,8 @@ def watch() -> None:
 def _wait(worker: int) -> None:
     while os.getppid() == worker:
         time.sleep(_POLL_S)
-    log.error("the worker that started this run is gone, and the run ends with it")
-    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        # Prefect's console raises SystemExit when nobody reads the worker's pipe any more.
+        log.error("the worker that started this run is gone, and the run ends with it")
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -12,17 +12,23 @@ import pytest
 
 PATIENCE_S = 60
 FLOW = """
-import os, sys
+import logging, os, sys
 from pathlib import Path
+from prefect.logging.handlers import PrefectConsoleHandler
 from tasks import orphans
 from tasks.toolchains.process import run_tool
+logging.getLogger("tasks").addHandler(PrefectConsoleHandler(sys.stdout))
 orphans.watch()
 here = Path(sys.argv[1])
 deaf = "trap '' TERM; echo $$ > tool; while true; do sleep 0.1; done"
 (here / "flow").write_text(str(os.getpid()))
 run_tool(["sh", "-c", deaf], cwd=here, log=here / "log", step="synthesize", deadline_s=600)
 """
-WORKER = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+# It reads what the flow prints, as Prefect's does.
+WORKER = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE)
+"""
 
 
 def until(condition: Callable[[], object]) -> None:
