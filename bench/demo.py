@@ -22,6 +22,7 @@ SERVER_S = 120
 def environment(home: Path) -> dict[str, str]:
     """A machine where overlayflow and Prefect have never run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # of a container; users' machines keep bytecode
     return kept | {
         "OVERLAYFLOW_HOME": str(home / "overlayflow"),
         "PREFECT_HOME": str(home / "prefect"),

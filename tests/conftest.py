@@ -20,6 +20,9 @@ settings.register_profile(
 )
 settings.load_profile("overlayflow")
 
+# The suite starts some thousand processes: each would compile our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
