@@ -12,7 +12,7 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env board-envs demo up down test test-extended lint bench twin-stop clean
+.PHONY: help env board-env board-envs demo up down test lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -57,10 +57,7 @@ down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
 test: lint board-envs  ## everything that CI checks
-	$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not extended"
-
-test-extended: board-envs env  ## team servers, sweeps over machines, browsers
-	$(BIN)/pytest -m extended
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check

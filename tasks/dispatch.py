@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -41,21 +41,29 @@ def run(session: Session, deployment: str, tag: str, store_url: str) -> None:
         InputError: there is no such deployment.
         ServerError: the server does not answer.
     """
-    require(deployment)
+    there = queues(deployment)
     batch_size = session.file.spec.workers or 1
     for batch in search.batches(session.file, batch_size, session.results):
         todo = session.plan(batch)
         log.info("%d of %d points to run by %s", len(todo), len(batch), deployment)
         inputs.share(store_url, todo)
-        _Batch(session, deployment, tag, store_url).run(todo)
+        _Batch(session, deployment, there, tag, store_url).run(todo)
 
 
 class _Batch:
     """Points on their way."""
 
-    def __init__(self, session: Session, deployment: str, tag: str, store_url: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        deployment: str,
+        there: Collection[str],
+        tag: str,
+        store_url: str,
+    ) -> None:
         self._session = session
         self._deployment = deployment
+        self._queues = there
         self._tag = tag
         self._store_url = store_url
         self._runs: dict[str, tuple[Point, FlowRun]] = {}
@@ -87,7 +95,7 @@ class _Batch:
                 timeout=0,
                 tags=[self._tag],
                 idempotency_key=f"{point.digest}-{number}",
-                work_queue_name=QUEUES[point.toolchain],
+                work_queue_name=queue(point, self._queues),
             )
             found = cast("FlowRun", run)
             self._tries[point.digest] = number + 1
@@ -138,20 +146,32 @@ def _read(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> list[FlowRun]:
     return found
 
 
-def require(deployment: str) -> None:
-    """Return if there is such a deployment.
+def queue(point: Point, there: Collection[str]) -> str:
+    """The queue whose workers can do a point: its board's own, if there is one, or its toolchain's.
+
+    Args:
+        point: of a sweep.
+        there: names of the queues of the pool.
+    """
+    of_board = f"board-{point.board}"
+    return of_board if of_board in there else QUEUES[point.toolchain]
+
+
+def queues(deployment: str) -> frozenset[str]:
+    """Names of the queues of a deployment's work pool.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such deployment.
         ServerError: the server does not answer.
     """
     server.require()
     with get_client(sync_client=True) as client:
         try:
-            client.read_deployment_by_name(deployment)
+            pool = client.read_deployment_by_name(deployment).work_pool_name
         except (ObjectNotFound, ValueError) as error:
             raise InputError(
                 "there is no such deployment",
                 where=deployment,
                 remedy="register it: overlayflow apply, or prefect deploy --all",
             ) from error
+        return frozenset(each.name for each in client.read_work_queues(work_pool_name=pool))

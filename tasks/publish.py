@@ -1,5 +1,6 @@
 """Step publish: what a run found becomes artifacts, a report, a line of the history, an event."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,17 +52,23 @@ def publish(verdict: Verdict) -> Run:
 
 
 def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Emit an event for a run that failed; a hook of the flows (arguments come by name)."""
+    """Emit an event for a run that failed, with the figures that it found before.
+
+    A hook of the flows (arguments come by name).
+    """
     error = state.result(raise_on_failure=False)
     # Our own errors say what, where and what to do; Prefect's message repeats the class name.
     message = str(error) if isinstance(error, OverlayflowError) else str(state.message)
+    run = None
+    with contextlib.suppress(OSError):  # it may be the store that made the run fail
+        run = history.of_flow_run(store_url(), str(flow_run.id))
     emit_event(
         "overlayflow.run.failed",
         resource={"prefect.resource.id": f"overlayflow.flow.{flow.name}"},
         payload={
             "what": f"{flow_run.name} failed",
             "message": message,
-            "figures": {},
+            "figures": dict(figures.rows(run.verdict)) if run else {},
             "page": page(str(flow_run.id)),
         },
     )

@@ -4,6 +4,7 @@ set -euo pipefail
 export OVERLAYFLOW_HOME="${_CONDOR_SCRATCH_DIR:-/tmp}/overlayflow"
 export XDG_CACHE_HOME="$OVERLAYFLOW_HOME/cache"
 export PREFECT_HOME="$OVERLAYFLOW_HOME/prefect"
+mkdir -p "$PREFECT_HOME"
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 export PREFECT_LOGGING_EXTRA_LOGGERS=tasks
 export DO_NOT_TRACK=1

@@ -108,6 +108,11 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
     return chosen[0], files.cat_file(path).decode()
 
 
+def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
+    """What a flow run found, if it came to a verdict."""
+    return next(_read(store_url, f"*~{flow_run_id}"), None)
+
+
 def _is_id(name: str) -> bool:
     return bool(name) and set(name) <= set("0123456789abcdef-")
 

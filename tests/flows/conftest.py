@@ -21,7 +21,7 @@ from tasks.records import Run
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
-START_S = 120
+START_S = 300
 MAKE_PLAIN = """
 import sys
 import keras
@@ -190,7 +190,7 @@ def finished(done: subprocess.CompletedProcess[str]) -> Run:
     return Run.model_validate_json(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def team(
     machine: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:

@@ -106,7 +106,9 @@ def test_each_point_has_a_page_named_by_what_differs(machine: Machine, first: Sw
 
 
 def test_the_sweep_leaves_a_table_a_report_and_files(machine: Machine, first: SweepReport) -> None:
-    body = {"artifacts": {"flow_run_id": {"any_": [first.flow_run_id]}}}
+    # Those without a key are Prefect's own, for the flow's result.
+    ours = {"flow_run_id": {"any_": [first.flow_run_id]}, "key": {"exists_": True}}
+    body = {"artifacts": ours}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
     assert set(found) == {"sweep-boards-points", "sweep-boards-report"}
     assert len(json.loads(found["sweep-boards-points"]["data"])) == 3

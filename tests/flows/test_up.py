@@ -1,19 +1,32 @@
-"""A team's server by one command: deployments that run, baselines, events, a restart."""
+"""A team's server by one command: a browser, deployments that run, events, a restart.
+
+Screenshots of the browser go to OVERLAYFLOW_SCREENSHOTS, or build/screenshots.
+"""
 
 import json
+import os
+import shutil
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.records import Run
-from tests.flows.conftest import Machine
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine
+from tests.flows.team import RUN_S, artifact, deployment, ended, events, over, silent_run, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended]
+pytestmark = pytest.mark.slow
 
 DEPLOYMENTS = {
+    "benchmark-boards",
     "benchmark-nightly",
     "benchmark-package",
     "boards-health",
@@ -30,37 +43,108 @@ AUTOMATIONS = {
     "notify-failed-or-regressed",
     "notify-late",
 }
-RUN_S = 300
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE_MS = 60_000
+RUN_FAILED = "overlayflow.run.failed"
+LEFTOVER = f"tmp/convert-{'0' * 64}-1"  # what a run that was killed was making
+SHOTS = Path(os.environ.get("OVERLAYFLOW_SCREENSHOTS", ROOT / "build" / "screenshots"))
+SWEEP = f"""
+name: by-workers
+base: {{model: {MODEL}, data: {DATA}}}
+measurement: {{passes: 1, batches: [1, 4]}}
+axes: {{board: [twin]}}
+"""
 
 
-def deployment(team: Machine, name: str) -> dict[str, Any]:
-    (found,) = team.query("deployments/filter", {"deployments": {"name": {"any_": [name]}}})
-    return dict(found)
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Where notifications go: its address, and what it has got."""
+    got: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", got
+        server.shutdown()
 
 
-def finished_run(team: Machine, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Start a deployment as the UI does and wait for the end of its run."""
-    path = f"{team.api}/deployments/{deployment(team, name)['id']}/create_flow_run"
-    started = httpx.post(path, json={"parameters": parameters, "state": {"type": "SCHEDULED"}})
-    started.raise_for_status()
-    deadline = time.monotonic() + RUN_S
-    while time.monotonic() < deadline:
-        run = httpx.get(f"{team.api}/flow_runs/{started.json()['id']}").json()
-        if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
-            return dict(run)
-        time.sleep(0.5)
-    pytest.fail(f"{name} did not end: {run}")
+@pytest.fixture(scope="module")
+def notifying(team: Machine, webhook: tuple[str, list[dict[str, Any]]]) -> Machine:
+    """A second `up`, which says where notifications go."""
+    records = sorted((team.home / "server").glob("*.json"))
+    before = [path.read_text() for path in records]
+    with temporary_settings({PREFECT_API_URL: team.api}):
+        block = CustomWebhookNotificationBlock(
+            name="team", url=webhook[0], json_data={"subject": "{{subject}}", "body": "{{body}}"}
+        )
+        block.save("team")
+    again = team.command("up", "--json", "--notify", "custom-webhook/team")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["address"] == team.api.removesuffix("/api")
+    assert [path.read_text() for path in records] == before  # it found what runs
+    return team
 
 
-def events(team: Machine, name: str) -> list[dict[str, Any]]:
-    """Events of a name; the server takes them in a little later than they happen."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = team.query("events/filter", {"filter": {"event": {"name": [name]}}})["events"]
-        if found:
-            return list(found)
-        time.sleep(0.5)
-    pytest.fail(f"no event {name}")
+@pytest.fixture(scope="module")
+def started(
+    notifying: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Ids of runs that workers have been given, by deployment, and of one that was lost."""
+    team = notifying
+    assert team.command("baseline", "accept", cold.flow_run_id).returncode == 0
+    # As if the design had been twice as fast once.
+    path = Path(team.env["OVERLAYFLOW_STORE"]) / "baselines" / "digits~twin.json"
+    baseline = json.loads(path.read_text())
+    baseline["verdict"]["measurement"]["latency_s"]["p50"] /= 2
+    path.write_text(json.dumps(baseline))
+    file = tmp_path_factory.mktemp("sweep") / "sweep.yaml"
+    file.write_text(SWEEP)
+    parameters: dict[str, dict[str, Any]] = {
+        "benchmark-nightly": {"projects": ["digits"]},
+        "boards-health": {"boards": ["twin", "gone"]},
+        "sweep": {"sweep": str(file), "point_deployment": "sweep-point/sweep-point"},
+    }
+    (Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER).mkdir(parents=True)
+    # A machine that reaches the board would ask for runs of this queue; here, a worker takes all.
+    queue = httpx.post(f"{team.api}/work_pools/builders/queues", json={"name": "board-twin"})
+    queue.raise_for_status()
+    lost = {"lost": silent_run(team)}
+    yield lost | {name: start(team, name, given) for name, given in parameters.items()}
+    assert team.command("baseline", "remove", "digits", "twin").returncode == 0
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def runs(team: Machine) -> set[str]:
+    """Of deploy-model, which has no schedule."""
+    body = {"deployments": {"name": {"any_": ["deploy-model"]}}}
+    return {each["id"] for each in team.query("flow_runs/filter", body)}
 
 
 def test_everything_is_registered(team: Machine) -> None:
@@ -86,15 +170,6 @@ def test_schedules_put_runs_on_the_list(team: Machine) -> None:
     assert "SCHEDULED" in {each["state_type"] for each in runs}
 
 
-def test_a_second_up_finds_what_runs(team: Machine) -> None:
-    records = sorted((team.home / "server").glob("*.json"))
-    before = [path.read_text() for path in records]
-    again = team.command("up", "--json")
-    assert json.loads(again.stdout)["address"] == team.api.removesuffix("/api")
-    assert [path.read_text() for path in records] == before
-    assert {each["name"] for each in team.query("automations/filter", {})} >= AUTOMATIONS
-
-
 def test_a_form_that_makes_no_sense_is_refused_before_anything_starts(team: Machine) -> None:
     path = f"{team.api}/deployments/{deployment(team, 'deploy-model')['id']}/create_flow_run"
     parameters = {"conversion": {"strategy": "Hope"}}
@@ -104,38 +179,104 @@ def test_a_form_that_makes_no_sense_is_refused_before_anything_starts(team: Mach
 
 
 def test_a_run_worse_than_its_baseline_fails_where_asked_and_tells_the_figures(
-    team: Machine, cold: Run
+    team: Machine, started: dict[str, str]
 ) -> None:
-    accepted = team.command("baseline", "accept", cold.flow_run_id)
-    assert accepted.returncode == 0, accepted.stderr
-    assert "digits" in team.command("baseline", "list").stdout
-    # As if the design had been twice as fast once.
-    path = Path(team.env["OVERLAYFLOW_STORE"]) / "baselines" / "digits~twin.json"
-    baseline = json.loads(path.read_text())
-    baseline["verdict"]["measurement"]["latency_s"]["p50"] /= 2
-    path.write_text(json.dumps(baseline))
-    try:
-        run = finished_run(team, "deploy-model", {"limits": {"baseline": "fail"}})
-        assert run["state_type"] == "FAILED"
-        assert "baseline latency" in run["state"]["message"]
-        (regressed,) = events(team, "overlayflow.run.regressed")
-        assert "it took" in regressed["payload"]["message"]
-        assert regressed["payload"]["figures"]["board"].startswith("twin")
-        (failed,) = events(team, "overlayflow.run.failed")
-        assert failed["payload"]["page"].endswith(run["id"])
-    finally:
-        assert team.command("baseline", "remove", "digits", "twin").returncode == 0
+    run = ended(team, started["benchmark-nightly"])
+    assert run["state_type"] == "FAILED"
+    assert "1 of 1 measurements failed: digits on twin" in run["state"]["message"]
+    (row,) = artifact(team, "nightly-results")
+    assert (row["project"], row["board"], row["verdict"]) == ("digits", "twin", "FAILED")
+    assert "baseline latency" in row["message"]
+    (regressed,) = events(team, "overlayflow.run.regressed")
+    assert "it took" in regressed["payload"]["message"]
+    assert regressed["payload"]["figures"]["board"].startswith("twin")
+    failed = {each["payload"]["what"]: each["payload"] for each in events(team, RUN_FAILED)}
+    assert failed["digits on twin failed"]["figures"] == regressed["payload"]["figures"]
 
 
-def test_the_night_measures_every_package_on_every_board(team: Machine) -> None:
-    run = finished_run(team, "benchmark-nightly", {"projects": ["digits"]})
+def test_who_is_to_be_told_gets_the_figures(
+    team: Machine, started: dict[str, str], webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    ended(team, started["benchmark-nightly"])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        told = {each["subject"]: each["body"] for each in webhook[1]}
+        body = next((told[subject] for subject in told if subject.endswith("regressed")), None)
+        if body is not None:
+            break
+        time.sleep(0.5)
+    else:
+        pytest.fail(f"nothing came: {webhook[1]}")
+    assert "batch 1 takes" in body
+    assert "LUT of xc7z020clg400-1: " in body
+
+
+def test_a_board_that_is_gone_is_named_by_the_schedule_and_hides_no_other(
+    team: Machine, started: dict[str, str]
+) -> None:
+    run = ended(team, started["boards-health"])
+    assert run["state_type"] == "FAILED"
+    assert "gone: reachable: no board of that name" in run["state"]["message"]
+    rows = {row["board"]: row for row in artifact(team, "boards-check")}
+    assert rows["gone"]["reachable"].startswith("FAILED")
+    assert not any(str(cell).startswith("FAILED") for cell in rows["twin"].values())
+
+
+def test_a_sweep_by_workers_runs_its_points_as_runs_of_their_own(
+    team: Machine, started: dict[str, str]
+) -> None:
+    run = ended(team, started["sweep"])
     assert run["state_type"] == "COMPLETED", run["state"]
-    body = {"artifacts": {"key": {"any_": ["nightly-results"]}}}
-    (table,) = team.query("artifacts/filter", body)
-    rows = json.loads(table["data"])
-    assert [(row["project"], row["board"], row["verdict"]) for row in rows] == [
-        ("digits", "twin", "passed")
-    ]
+    (row,) = artifact(team, "sweep-by-workers-points")
+    assert (row["state"], row["gates"]) == ("done", "passed")
+    point = httpx.get(f"{team.api}/flow_runs/{row['flow run']}").json()
+    assert (point["name"], point["work_queue_name"]) == ("board=twin", "board-twin")
+
+
+def submitted(team: Machine, page: Page) -> str:
+    """Press the button, once more where SQLite was too busy to answer; the id of the new run."""
+    before = runs(team)
+    for _ in range(3):
+        page.get_by_role("button", name="Submit").click()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if new := runs(team) - before:
+                (started,) = new
+                return started
+            time.sleep(0.5)
+    pytest.fail(f"it does not start: {page.locator('body').inner_text()[-500:]}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, page: Page) -> None:
+    ui = team.api.removesuffix("/api")
+    page.goto(f"{ui}/deployments/deployment/{deployment(team, 'deploy-model')['id']}")
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    page.get_by_text("Custom run").click()
+
+    label = page.locator("label", has_text="Passes")
+    label.locator("xpath=following::input[1]").fill("2")
+    # The form explains itself, and comes filled in.
+    expect(page.get_by_text("multiplications per multiplier; 1 is fully parallel.")).to_be_visible()
+    model = page.locator("label", has_text="model").first.locator("xpath=following::textarea[1]")
+    expect(model).to_have_value("examples/digits/digits.keras")
+    model.scroll_into_view_if_needed()
+    shoot(page, "form")
+    started = submitted(team, page)
+    page.goto(f"{ui}/runs/flow-run/{started}")
+    page.get_by_text("Artifacts", exact=True).click(timeout=RUN_S * 1000)
+    expect(page.get_by_text("Completed").first).to_be_visible(timeout=RUN_S * 1000)
+    shoot(page, "run")
+    page.get_by_text("digits-report").first.click()
+
+    expect(page.get_by_text("digits: passed").first).to_be_visible()
+    pictures = page.locator("img[src^='data:image/png']")
+    expect(pictures).to_have_count(4)
+    widths = pictures.evaluate_all("images => images.map(image => image.naturalWidth)")
+    assert min(widths) > 200
+    shoot(page, "report")
+    pictures.first.scroll_into_view_if_needed()
+    shoot(page, "plots")
 
 
 def test_a_report_is_one_file_that_needs_nothing_else(team: Machine, cold: Run) -> None:
@@ -147,12 +288,26 @@ def test_a_report_is_one_file_that_needs_nothing_else(team: Machine, cold: Run) 
     assert "<script" not in page
 
 
+def test_a_run_without_a_sign_of_life_is_ended_and_cleaned_up_after(
+    team: Machine, started: dict[str, str]
+) -> None:
+    run = ended(team, started["lost"])
+    assert run["state_type"] == "CRASHED"
+    assert run["state"]["message"].startswith("no heartbeat")
+    deadline = time.monotonic() + RUN_S
+    while (
+        Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER
+    ).exists():  # until clean-up, which the server starts, has come by
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 def test_runs_survive_a_restart_at_the_same_address(team: Machine) -> None:
-    before = {each["id"] for each in team.query("flow_runs/filter", {})}
+    before = over(team)
     assert team.command("down").returncode == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{team.api}/health")
     assert team.command("down").stdout == "nothing ran\n"
     up = team.command("up")
     assert up.returncode == 0, up.stderr
-    assert before <= {each["id"] for each in team.query("flow_runs/filter", {})}
+    assert before <= over(team)

@@ -4,17 +4,18 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.flows.conftest import ROOT, free_port, wait_until_healthy
+from tasks.records import Run
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, Server, finished, free_port
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 REDIS = shutil.which("redis-server")
@@ -25,7 +26,6 @@ WAIT_S = 60
 Command = list[str | Path]
 
 pytestmark = [
-    pytest.mark.extended,
     pytest.mark.slow,
     pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL: apt-get install postgresql"),
     pytest.mark.skipif(REDIS is None, reason="no Redis: apt-get install redis-server"),
@@ -120,34 +120,55 @@ def settings(home: Path, database: str, redis_port: str) -> dict[str, str]:
     )
 
 
-def test_a_team_s_server_takes_everything_and_keeps_it_over_a_restart(
-    tmp_path: Path, database: str, redis_port: str
+@pytest.fixture(scope="module")
+def team_server(
+    tmp_path_factory: pytest.TempPathFactory, database: str, redis_port: str
+) -> Iterator[Server]:
+    server = Server(settings(tmp_path_factory.mktemp("prefect"), database, redis_port))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def post(server: Server, path: str, body: dict[str, Any]) -> Any:
+    answer = httpx.post(f"{server.api}/{path}", json=body)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def slots(server: Server) -> int:
+    """That are taken of the board's limit."""
+    found = httpx.get(f"{server.api}/v2/concurrency_limits/board-twin").json()
+    return int(found["active_slots"])
+
+
+def test_a_team_s_server_takes_everything_a_run_and_a_lease_over_a_restart(
+    team_server: Server, machine: Machine, cold: Run
 ) -> None:
-    env = settings(tmp_path, database, redis_port)
-    port = str(free_port())
-    api = f"http://127.0.0.1:{port}/api"
-    prefect = [sys.executable, "-m", "prefect"]
-    server: Command = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", port]
-    with running(server, env=env):
-        wait_until_healthy(api)
-        applied = subprocess.run(
-            [sys.executable, "-m", "deployments.cli.main", "apply"],
-            cwd=ROOT,
-            env=env | {"PREFECT_API_URL": api},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert applied.returncode == 0, applied.stderr
-        assert "deploy-model" in applied.stdout
-        event = {
-            "event": "overlayflow.run.failed",
-            "id": "0d9e8a52-7a55-4a49-9b0c-3c7f1b0d2a11",
-            "occurred": "2026-01-02T03:04:05Z",
-            "resource": {"prefect.resource.id": "overlayflow.flow.test"},
-        }
-        httpx.post(f"{api}/events", json=[event]).raise_for_status()
-    with running(server, env=env):
-        wait_until_healthy(api)
-        found = httpx.post(f"{api}/deployments/filter", json={}).json()
-        assert "deploy-model" in {each["name"] for each in found}
+    team = Machine(
+        machine.home, team_server.api, {**machine.env, "PREFECT_API_URL": team_server.api}
+    )
+    applied = team.command("apply")
+    assert applied.returncode == 0, applied.stderr
+    assert "deploy-model" in applied.stdout
+    post(team_server, "v2/concurrency_limits/", {"name": "board-twin", "limit": 1})
+
+    run = finished(team.command("run", MODEL, "--data", DATA, "--json"))
+    assert run.verdict.bit_exact == cold.verdict.bit_exact
+    assert team.task_states(run)["benchmark"] == "Completed"
+    assert slots(team_server) == 0  # the run has given back its place in the queue
+
+    wanted = {"names": ["board-twin"], "slots": 1, "mode": "concurrency", "lease_duration": 300}
+    lease = post(team_server, "v2/concurrency_limits/increment-with-lease", wanted)["lease_id"]
+    team_server.stop()
+    team_server.start()
+    assert slots(team_server) == 1
+    post(team_server, "v2/concurrency_limits/decrement-with-lease", {"lease_id": lease})
+    assert slots(team_server) == 0
+    assert "deploy-model" in {each["name"] for each in post(team_server, "deployments/filter", {})}
+    body = {"flow_runs": {"id": {"any_": [run.flow_run_id]}}}
+    assert [each["state_type"] for each in post(team_server, "flow_runs/filter", body)] == [
+        "COMPLETED"
+    ]
