@@ -33,6 +33,8 @@ _RELEASE_S = 12.0
 # Between two questions whether a busy board is free, growing from the first to the second.
 _POLL_S = (0.1, 5.0)
 _POLL_GROWTH = 1.5
+# What paramiko raises where a connection ends.
+_LOST = (OSError, EOFError, paramiko.SSHException)
 
 
 def owner() -> str:
@@ -128,17 +130,16 @@ class _Session:
         """Says that this side lives; False if the board does not hold the lease any more."""
         try:
             self._channel.sendall(b"\n")
-        except OSError:
+        except _LOST:
             return False
         return not (self._channel.closed or self._channel.exit_status_ready())
 
     def close(self, *, give_back: bool) -> None:
         """Ends the session, and the lease with it if asked."""
-        with self._stack:
+        with contextlib.suppress(*_LOST), self._stack:
             if give_back:
-                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-                    self._channel.sendall(b"release\n")
-                    self._channel.status_event.wait(_GIVE_BACK_S)
+                self._channel.sendall(b"release\n")
+                self._channel.status_event.wait(_GIVE_BACK_S)
 
 
 class _Keeper:

@@ -221,6 +221,7 @@ def _stop(connection: Connection, channel: paramiko.Channel, pid_file: str, *, r
         channel.shutdown_write()
         if channel.status_event.wait(_stop_s()) and channel.exit_status != -1:
             return
+    connection.doubt()
     try:
         with connect(connection.address, timeout_s=_RECONNECT_S) as fresh:
             prefix, password = sudo(fresh) if root else ([], b"")

@@ -13,6 +13,7 @@ from tasks.errors import BoardError, BoardUnreachableError, HostKeyError
 from tasks.remote.address import BoardAddress, HostKey, SshHost
 from tasks.remote.failures import reason, unreachable
 from tasks.remote.login import accepts, attempts, refused
+from tasks.remote.sharing import Login, shared
 
 # AES-GCM first: it needs no separate MAC, and one 64 MB upload takes 0.35 s with it and 0.5 to
 # 0.6 s with AES-CTR and HMAC (bench/transfer.py). CBC and 3DES stay out.
@@ -27,6 +28,8 @@ _KEEPALIVE_S = 5
 # The kernel closes a connection on which the peer confirmed nothing for so long. paramiko sends
 # its keepalives without asking for an answer and would wait for a vanished board for ever.
 _SILENCE_S = 20
+# What may wait in the kernel for a slow link: the lease's heartbeat comes after it.
+_UNSENT_BYTES = 1 << 17
 _ANSWER_S = 30.0
 # From the end of a program's output to its exit status.
 _STATUS_S = 5.0
@@ -45,9 +48,10 @@ class Finished:
 class Connection:
     """An SSH connection to a board, logged in; made by `connect`."""
 
-    def __init__(self, address: BoardAddress, transport: paramiko.Transport) -> None:
+    def __init__(self, address: BoardAddress, login: Login) -> None:
         self.address = address
-        self._transport = transport
+        self._login = login
+        self._transport = login.transport
 
     @contextlib.contextmanager
     def reaching(self, doing: str) -> Iterator[None]:
@@ -63,6 +67,7 @@ class Connection:
         try:
             yield
         except TimeoutError as error:
+            self.doubt()
             raise unreachable(self.address.label, f"no answer while {doing}") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             # Channels learn of the end a moment before the transport says that it has ended.
@@ -74,6 +79,10 @@ class Connection:
             raise BoardError(
                 f"failed while {doing}: {reason(error)}", where=self.address.label
             ) from error
+
+    def doubt(self) -> None:
+        """Whoever connects from now on logs in anew: something went unanswered here."""
+        self._login.doubtful = True
 
     def start(self, argv: Sequence[str]) -> paramiko.Channel:
         """Starts a program; its arguments reach it as they are, whatever they contain."""
@@ -127,7 +136,9 @@ def exit_status(channel: paramiko.Channel) -> int:
 
 @contextlib.contextmanager
 def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Connection]:
-    """Connects and logs in; the connection is closed at the end of the block.
+    """Connects to a board, over the login that this process has there, if it has one.
+
+    The login ends with the last block that works with it.
 
     Args:
         address: of the board.
@@ -138,11 +149,8 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
         HostKeyError: the host key is not the pinned one, or none is pinned.
         LoginError: the board takes none of the keys and passwords of the address.
     """
-    with (
-        _jumped(address.jump, timeout_s) as via,
-        _logged_in(address, via, timeout_s) as transport,
-    ):
-        yield Connection(address, transport)
+    with shared(address, lambda: _log_in(address, timeout_s)) as login:
+        yield Connection(address, login)
 
 
 def fetch_host_key(
@@ -158,6 +166,15 @@ def fetch_host_key(
         _handshake(SshHost(host=host, port=port), via, timeout_s, f"{host}:{port}") as transport,
     ):
         return _host_key(transport)
+
+
+@contextlib.contextmanager
+def _log_in(address: BoardAddress, timeout_s: float) -> Iterator[paramiko.Transport]:
+    with (
+        _jumped(address.jump, timeout_s) as via,
+        _logged_in(address, via, timeout_s) as transport,
+    ):
+        yield transport
 
 
 @contextlib.contextmanager
@@ -235,6 +252,7 @@ def _open_socket(host: str, port: int, timeout_s: float, where: str) -> socket.s
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_S * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     return sock
 
 

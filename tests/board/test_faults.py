@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from board.twin.record import TwinDirectory
 from tasks.boards import address_of
 from tasks.errors import BenchmarkError, BoardError, BoardUnreachableError, LoginError
 from tasks.records import Deployment, Measurement, MeasureSettings
+from tasks.remote import lease as leases
 from tasks.remote import measurement, transfer
 from tasks.remote.lease import lease
 from tasks.remote.program import Program
@@ -27,6 +29,7 @@ from tasks.remote.program import run as run_program
 from tasks.remote.ssh import connect
 from tests.board.conftest import pack
 from tests.tasks import samples
+from tests.tasks.remote.conftest import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,6 +131,26 @@ def test_a_transfer_goes_on_where_the_link_broke(board: Board) -> None:
     assert raised.value.transient
     board.clear()
     assert 0 < board.deploy().sent_bytes < board.archive.stat().st_size
+    assert board.is_clean()
+
+
+def test_a_lease_outlives_a_slow_transfer_on_the_same_connection(
+    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(leases, "_BEAT_S", 0.3)
+    monkeypatch.setattr(leases, "SILENCE_S", 3)
+    board.fault("slow-link", "300_000")
+    with lease([board.address], "send", duration_s=300):
+        assert board.deploy().sent_bytes
+    assert "the lease was lost" not in caplog.text
+    board.clear()
+    assert board.is_clean()
+
+
+def test_a_deployment_is_one_login(board: Board) -> None:
+    with contextlib.closing(Link(board.address, None)) as link:
+        assert replace(board, address=link.address).measure().deterministic
+        assert link.connections == 1
     assert board.is_clean()
 
 

@@ -155,6 +155,11 @@ class Link:
         self._threads[0].start()
         self.address = board.model_copy(update={"port": self._listener.getsockname()[1]})
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return len(self._ends)
+
     def cut(self, board_notices: bool) -> None:
         for client, server in self._ends:
             for end in (client, server) if board_notices else (client,):

@@ -167,15 +167,12 @@ def test_a_lease_ends_when_its_time_is_over(twin: BoardAddress) -> None:
 
 
 def test_a_heartbeat_keeps_the_lease(twin: BoardAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "_BEAT_S", 0.3)
-    monkeypatch.setattr(leases, "SILENCE_S", 1)
+    monkeypatch.setattr(leases, "_BEAT_S", 0.1)
+    monkeypatch.setattr(leases, "SILENCE_S", 2)
     with lease([twin], "heard", duration_s=60):
-        time.sleep(2)
+        time.sleep(2.5)  # a lease of which the board had heard nothing since would be over
         assert not is_free(twin)
-        state = leases.show(twin)
-        assert state.heard_s is not None
-        assert state.heard_s < 1
-        assert not state.free
+        assert not leases.show(twin).free
 
 
 def test_a_reservation_outlives_its_session_and_is_released_by_its_owner_only(
