@@ -3,14 +3,12 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from uuid import UUID
 
-import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.client.orchestration import get_client
-from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
 
+from tasks.queues import slot
 from tasks.toolchains.toolchain import Hooks, Progress
 
 log = logging.getLogger(__name__)
@@ -21,8 +19,7 @@ LICENCES = "vivado-licences"
 # Who else hears of the progress of all steps in this process: a terminal.
 Watcher = Callable[[str, Progress], None]
 _watchers: list[Watcher] = []
-# The shortest that Prefect takes is 60 s; renewed as long as this process lives.
-_LEASE_S = 120.0
+_SLOT_S = 120.0
 
 
 def hooks(step: str) -> Hooks:
@@ -50,38 +47,9 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watchers.remove(watcher)
 
 
-@contextlib.contextmanager
-def _licence() -> Iterator[None]:
-    """Wait in Prefect's queue, if there is one; the licence server itself decides who gets one.
-
-    So a Prefect server that is away loses nobody a build, neither before nor after it.
-    """
-    queue = contextlib.ExitStack()
-    try:
-        if _exists():
-            log.info("waiting for the limit %s", LICENCES)
-            slot = concurrency(
-                LICENCES, lease_duration=_LEASE_S, raise_on_lease_renewal_failure=False
-            )
-            queue.enter_context(slot)
-    except httpx.HTTPError as error:
-        log.warning("going on without the limit %s: %s", LICENCES, error)
-    try:
-        yield
-    finally:
-        try:
-            queue.close()
-        except httpx.HTTPError as error:
-            log.warning("the limit %s is free in %.0f s only: %s", LICENCES, _LEASE_S, error)
-
-
-def _exists() -> bool:
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(LICENCES)
-        except ObjectNotFound:
-            return False
-    return True
+def _licence() -> AbstractContextManager[None]:
+    """Prefect's queue, if there is one; the licence server itself decides who gets one."""
+    return slot(LICENCES, lasts_s=_SLOT_S)
 
 
 class _Artifact:

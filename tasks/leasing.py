@@ -3,13 +3,12 @@
 import contextlib
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-from prefect.client.orchestration import get_client
-from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from tasks import board_block
+from tasks.queues import slot
 from tasks.records import MeasureSettings
 from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
@@ -19,7 +18,7 @@ log = logging.getLogger(__name__)
 
 # What a transfer may take on top of the measurement; the lease ends with the flow anyway.
 _TRANSFER_S = 900.0
-# Prefect's shortest; it renews the slot by itself, and frees it when the flow is gone.
+# Prefect's shortest.
 _SLOT_S = 60.0
 
 
@@ -49,40 +48,9 @@ def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Leas
         yield mine
 
 
-@contextlib.contextmanager
-def _queued(candidates: list[BoardAddress], wait_s: float) -> Iterator[None]:
-    """Waits in Prefect's queue of the board, where there is one and one board is meant.
-
-    The queue shows who waits; it is no lock: after a restart of the server its slot may stay taken
-    for ever. So whoever has waited long enough asks the board itself.
-    """
+def _queued(candidates: list[BoardAddress], wait_s: float) -> AbstractContextManager[None]:
+    """Prefect's queue of the board, where one board is meant; then the board itself is asked."""
+    if len(candidates) > 1:
+        return contextlib.nullcontext()
     name = board_block.QUEUE_PREFIX + candidates[0].name
-    if len(candidates) > 1 or not _exists(name):
-        yield
-        return
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(
-                concurrency(
-                    name,
-                    timeout_seconds=max(wait_s, 1.0),
-                    lease_duration=_SLOT_S,
-                    raise_on_lease_renewal_failure=False,
-                )
-            )
-        except TimeoutError:
-            log.warning(
-                "Prefect's limit %s is taken since %.0f s; asking the board itself. If the limit "
-                "is stuck: prefect gcl update %s --active-slots 0",
-                name, wait_s, name,
-            )  # fmt: skip
-        yield
-
-
-def _exists(name: str) -> bool:
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(name)
-        except ObjectNotFound:
-            return False
-    return True
+    return slot(name, lasts_s=_SLOT_S, wait_s=max(wait_s, 1.0))
