@@ -29,6 +29,15 @@ def package_file(machine: Machine, run: Run) -> Path:
     return Store(machine.home / "store").files(entry) / archive.NAME
 
 
+def digits_implementation(machine: Machine) -> Implementation:
+    """The cold run's."""
+    store = Store(machine.home / "store")
+    entries = (each.entry for each in store.list() if each.entry.step == "implement")
+    records = (store.record(entry, Implementation) for entry in entries)
+    (found,) = (each for each in records if each.synthesis.project.model_name == MODEL.name)
+    return found
+
+
 def test_the_board_computes_what_the_model_does(cold: Run) -> None:
     verdict = cold.verdict
     assert verdict.passed
@@ -72,9 +81,7 @@ def test_a_second_run_takes_every_step_but_the_board_from_the_cache(
 def test_the_same_inputs_package_to_the_same_bytes(
     machine: Machine, cold: Run, tmp_path: Path
 ) -> None:
-    store = Store(machine.home / "store")
-    (info,) = (each for each in store.list() if each.entry.step == "implement")
-    implementation = store.record(info.entry, Implementation)
+    implementation = digits_implementation(machine)
     other = Store(tmp_path)
     for entry in (implementation.entry, implementation.synthesis.project.entry):
         shutil.copytree(
@@ -172,9 +179,7 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures(machine: Machine,
     from tasks.gates import GateSettings, after_implement, require
 
     assert cold.verdict.passed
-    store = Store(machine.home / "store")
-    (info,) = (each for each in store.list() if each.entry.step == "implement")
-    implementation = store.record(info.entry, Implementation)
+    implementation = digits_implementation(machine)
     checked = after_implement(implementation, GateSettings(utilisation=0.01))
     with pytest.raises(DoesNotFitError, match=r"of xc7z020clg400-1 is .*% used"):
         require(checked)
