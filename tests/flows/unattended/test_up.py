@@ -21,7 +21,16 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.records import Run
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine
-from tests.flows.team import RUN_S, artifact, deployment, ended, events, over, silent_run, start
+from tests.flows.unattended.api import (
+    RUN_S,
+    artifact,
+    deployment,
+    ended,
+    events,
+    over,
+    silent_run,
+    start,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +64,7 @@ SHOTS = Path(os.environ.get("OVERLAYFLOW_SCREENSHOTS", ROOT / "build" / "screens
 SWEEP = f"""
 name: by-workers
 base: {{model: {MODEL}, data: {DATA}}}
-measurement: {{passes: 1, batches: [1, 4]}}
+measurement: {{passes: 1, batches: [1, 3]}}
 axes: {{board: [twin]}}
 """
 
@@ -263,9 +272,10 @@ def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, p
     model.scroll_into_view_if_needed()
     shoot(page, "form")
     started = submitted(team, page)
+    ended(team, started)
     page.goto(f"{ui}/runs/flow-run/{started}")
-    page.get_by_text("Artifacts", exact=True).click(timeout=RUN_S * 1000)
-    expect(page.get_by_text("Completed").first).to_be_visible(timeout=RUN_S * 1000)
+    page.get_by_text("Artifacts", exact=True).click()
+    expect(page.get_by_text("Completed").first).to_be_visible()
     shoot(page, "run")
     page.get_by_text("digits-report").first.click()
 
