@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-StepName = Literal["convert", "synthesize", "implement", "package"]
+StepName = Literal["convert", "synthesize", "implement", "package", "loopback"]
 ToolchainName = Literal["open", "vivado"]
 Target = Literal["twin", "hardware"]
 WordFormat = Literal["float32", "packed"]
@@ -44,7 +44,7 @@ class Entry(Record):
     """The store entry that holds a step's files.
 
     Attributes:
-        step: the step that made it.
+        step: the step that made it; loopback: the design that checks a twin.
         digest: SHA-256 over the step's inputs, settings, tool versions and own version, as hex.
     """
 
