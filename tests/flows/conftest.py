@@ -22,16 +22,21 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
 START_S = 300
-MAKE_PLAIN = """
+MAKE_MODELS = """
 import sys
 import keras
 import numpy as np
 keras.utils.set_random_seed(5)
+def save(name, model): model.save(f"{sys.argv[1]}/{name}.keras")
 layers = [keras.layers.Input((16,)), keras.layers.Dense(8, activation="relu", name="hidden")]
-model = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
-model.save(f"{sys.argv[1]}/plain.keras")
+plain = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
+save("plain", plain)
 x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
-np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=model.predict(x, verbose=0))
+np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=plain.predict(x, verbose=0))
+left, right = keras.layers.Input((64,), name="left"), keras.layers.Input((64,), name="right")
+save("two_inputs", keras.Model([left, right], keras.layers.Add()([left, right])))
+layers = [keras.layers.Input((64,)), keras.layers.Dense(48, activation="relu", name="broad")]
+save("wide", keras.Sequential([*layers, keras.layers.Dense(10, name="scores")]))
 """
 
 
@@ -176,10 +181,14 @@ def cold(machine: Machine) -> Run:
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with plain.keras and plain.npz, which backend VivadoAccelerator takes."""
-    directory = tmp_path_factory.mktemp("plain")
-    subprocess.run([sys.executable, "-c", MAKE_PLAIN, directory], check=True, capture_output=True)
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with models, made in a process that may import TensorFlow.
+
+    plain.keras, with plain.npz, goes the way of backend VivadoAccelerator; two_inputs.keras and
+    wide.keras, for the data of the digits, cannot become an overlay.
+    """
+    directory = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, "-c", MAKE_MODELS, directory], check=True, capture_output=True)
     return directory
 
 

@@ -5,7 +5,6 @@ What only the conversion can find is in tests/tasks/conversion/test_refusals.py.
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,17 +14,6 @@ import pytest
 from tests.flows.conftest import DATA, MODEL, Machine
 
 pytestmark = pytest.mark.slow
-
-MAKE_MODELS = """
-import sys
-import keras
-keras.utils.set_random_seed(1)
-def save(name, model): model.save(f"{sys.argv[1]}/{name}.keras")
-left, right = keras.layers.Input((64,), name="left"), keras.layers.Input((64,), name="right")
-save("two_inputs", keras.Model([left, right], keras.layers.Add()([left, right])))
-layers = [keras.layers.Input((64,)), keras.layers.Dense(48, activation="relu", name="broad")]
-save("wide", keras.Sequential([*layers, keras.layers.Dense(10, name="scores")]))
-"""
 
 Change = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -99,14 +87,6 @@ def test_a_twin_that_is_off(machine: Machine) -> None:
     told = refused(machine, MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models that cannot become an overlay; made in a process that may import TensorFlow."""
-    directory = tmp_path_factory.mktemp("models")
-    subprocess.run([sys.executable, "-c", MAKE_MODELS, directory], check=True, capture_output=True)
-    return directory
 
 
 def test_a_model_with_two_inputs(machine: Machine, models: Path) -> None:

@@ -204,12 +204,12 @@ def test_golden_outputs_are_those_of_the_c_simulation(machine: Machine, cold: Ru
 
 
 def test_a_plain_keras_model_in_packed_words_costs_a_quarter_of_the_cycles(
-    machine: Machine, plain: Path
+    machine: Machine, models: Path
 ) -> None:
     """Through hls4ml's VivadoAccelerator backend, with precisions given by the user."""
     run = finished(
         machine.command(
-            *("run", plain / "plain.keras", "--data", plain / "plain.npz", "--json"),
+            *("run", models / "plain.keras", "--data", models / "plain.npz", "--json"),
             *("--precision", "fixed<8,3,RND,SAT>", "--words", "packed", "--clock-period", "20"),
         )
     )

@@ -25,9 +25,9 @@ def tools(machine: Machine) -> dict[str, str]:
 
 
 def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
-    machine: Machine, tools: dict[str, str], plain: Path
+    machine: Machine, tools: dict[str, str], models: Path
 ) -> None:
-    arguments = ("run", plain / "plain.keras", "--data", plain / "plain.npz", "--json")
+    arguments = ("run", models / "plain.keras", "--data", models / "plain.npz", "--json")
     run = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
     verdict = run.verdict
     assert verdict.passed
@@ -41,12 +41,12 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
 
 
 def test_a_failed_build_ends_the_run_with_its_reason(
-    machine: Machine, tools: dict[str, str], plain: Path, tmp_path: Path
+    machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path
 ) -> None:
     scenario = tmp_path / "scenario.toml"
     scenario.write_text('faults = [{name = "too-big"}]')
     done = machine.command(
-        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("run", models / "plain.keras", "--data", models / "plain.npz"),
         *("--toolchain", "vivado", "--clock-period", "20"),
         **tools,
         OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
@@ -58,12 +58,12 @@ def test_a_failed_build_ends_the_run_with_its_reason(
 
 
 def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
-    machine: Machine, tools: dict[str, str], plain: Path, tmp_path: Path
+    machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path
 ) -> None:
     scenario = tmp_path / "scenario.toml"
     scenario.write_text('lut = 60000\nfaults = [{name = "vivado-hang"}]')
     done = machine.command(
-        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("run", models / "plain.keras", "--data", models / "plain.npz"),
         *("--toolchain", "vivado", "--clock-period", "20", "--csim"),  # a build of its own
         **tools,
         OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
@@ -73,7 +73,7 @@ def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
 
 
 def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
-    machine: Machine, tools: dict[str, str], plain: Path
+    machine: Machine, tools: dict[str, str], models: Path
 ) -> None:
     apply = "from deployments import apply; apply.queues(())"
     environment = machine.env | {"PYTHONPATH": str(ROOT)}
@@ -89,7 +89,7 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
     assert limits()[LICENCES] == 1
 
     done = machine.command(
-        *("run", plain / "plain.keras", "--data", plain / "plain.npz"),
+        *("run", models / "plain.keras", "--data", models / "plain.npz"),
         *("--toolchain", "vivado", "--clock-period", "20"),
         **tools,
     )
@@ -98,10 +98,10 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
 
 
 def test_a_machine_without_vivado_is_told_so_before_anything_starts(
-    machine: Machine, plain: Path
+    machine: Machine, models: Path
 ) -> None:
     done = machine.command(
-        *("run", plain / "plain.keras", "--data", plain / "plain.npz", "--toolchain", "vivado"),
+        *("run", models / "plain.keras", "--data", models / "plain.npz", "--toolchain", "vivado"),
         PATH="/usr/bin:/bin",
     )
     assert done.returncode == 2

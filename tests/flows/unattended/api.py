@@ -1,6 +1,7 @@
-"""A team's server as its API shows it: deployments, runs, events, artifacts."""
+"""A server as its API shows it: deployments, runs, events, artifacts; a sweep as it reports."""
 
 import json
+import subprocess
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import Machine
 
 RUN_S = 300
@@ -88,3 +90,9 @@ def over(team: Machine) -> set[str]:
     runs = team.query("flow_runs/filter", {"flow_runs": {"state": states}})
     assert runs
     return {each["id"] for each in runs}
+
+
+def reported(done: subprocess.CompletedProcess[str], code: int = 0) -> SweepReport:
+    assert done.returncode == code, done.stderr
+    (line,) = done.stdout.splitlines()
+    return SweepReport.model_validate_json(line)

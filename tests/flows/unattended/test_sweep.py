@@ -14,6 +14,7 @@ import pytest
 from tasks.records import Run
 from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import DATA, MODEL, Machine, Server
+from tests.flows.unattended.api import reported
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +34,6 @@ def written(directory: Path, text: str) -> Path:
     path = directory / "sweep.yaml"
     path.write_text(text)
     return path
-
-
-def reported(done: subprocess.CompletedProcess[str], code: int = 0) -> SweepReport:
-    assert done.returncode == code, done.stderr
-    (line,) = done.stdout.splitlines()
-    return SweepReport.model_validate_json(line)
 
 
 def states(report: SweepReport) -> list[str]:

@@ -19,7 +19,7 @@ import fsspec
 import pytest
 
 from tests.flows.conftest import ROOT, Machine, free_port
-from tests.flows.unattended.test_sweep import reported
+from tests.flows.unattended.api import reported
 
 pytestmark = pytest.mark.slow
 
