@@ -57,7 +57,7 @@ down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
 test: lint board-envs  ## everything that CI checks
-	$(BIN)/pytest -n 4 --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --no-loadscope-reorder
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check

@@ -29,10 +29,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
-    """A directory's tests, which share what its conftest.py makes, go to one worker."""
+    """A directory's tests, which share what its conftest.py makes, go to one worker.
+
+    The whole way would keep one worker busy for longer than the others have to do: a file each.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return str(Path(nodeid.partition("::")[0]).parent)
+        file = Path(nodeid.partition("::")[0])
+        return str(file if file.is_relative_to("tests/flows") else file.parent)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
