@@ -28,7 +28,9 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["slurm/worker.sbatch", "htcondor/worker.sh"])
 def test_bash_takes_the_scripts(name: str) -> None:
-    subprocess.run(["bash", "-n", DEPLOYMENTS / name], check=True)
+    script = DEPLOYMENTS / name
+    read = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stderr) == (0, "")
 
 
 def test_the_containers_are_set_up_as_the_service_is() -> None:

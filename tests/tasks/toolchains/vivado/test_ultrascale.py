@@ -7,7 +7,7 @@ import pytest
 
 from board.kinds import board_kinds
 from board.twin import lifecycle
-from tasks import gates, measuring, pipeline, settings, verdict
+from tasks import boards, gates, measuring, pipeline, settings, verdict
 from tasks.gates import GateSettings
 from tasks.packaging.archive import NAME
 from tasks.records import MeasureSettings
@@ -40,16 +40,7 @@ def board(tmp_path: Path) -> Iterator[BoardAddress]:
     if not python.exists():
         pytest.skip(f"no environment at {python}: run `make board-envs`")
     record = lifecycle.start(tmp_path / "twins", "zcu", python=python, kind=KIND)
-    yield BoardAddress(
-        name=record.name,
-        kind=record.kind,
-        host=record.host,
-        port=record.port,
-        user=record.user,
-        host_key=record.host_key,
-        key_file=Path(record.client_key),
-        target="twin",
-    )
+    yield boards.address_of(record).model_copy(update={"target": "twin"})
     lifecycle.stop(tmp_path / "twins", "zcu")
 
 
