@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.conversion import modelfile
-from tasks.conversion.child import ConvertRequest
-from tasks.conversion.convert import check_settings, run_conversion, tool_versions
+from tasks.conversion.child import ConvertRequest, tool_versions
+from tasks.conversion.convert import check_settings, run_conversion
 from tasks.packaging import archive, manifest
 from tasks.records import (
     ConvertSettings,

@@ -5,6 +5,7 @@ python -m tasks.conversion.child REQUEST RESULT
 
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ def convert(request: ConvertRequest) -> HlsProject:
     golden = (out / "X_test.npy", out / "y_framework.npy")
     graph, backend = hls.convert(model, request.settings, kind, out / "project", golden)
     hls.check_input(graph, x)
+    stream_in, stream_out = hls.streams(graph, request.settings)
     graph.compile()
     y_csim = np.asarray(graph.predict(x), dtype=np.float32).reshape(y_framework.shape)
     np.save(out / "y_csim.npy", y_csim)
     hls.save(graph, out / "model.fml")
     _remove_leftovers(out / "project")
 
-    stream_in, stream_out = hls.streams(graph, request.settings)
     return HlsProject(
         entry=request.entry,
         settings=request.settings,
@@ -68,7 +69,7 @@ def convert(request: ConvertRequest) -> HlsProject:
         accuracy_framework=dataset.accuracy(y_framework, y) if classes else None,
         accuracy_csim=dataset.accuracy(y_csim, y) if classes else None,
         max_error_csim=float(np.abs(y_csim - y_framework).max()),
-        versions=_versions(),
+        versions=tool_versions(),
     )
 
 
@@ -88,10 +89,9 @@ def _remove_leftovers(project: Path) -> None:
     shutil.rmtree(project / "firmware" / "__pycache__", ignore_errors=True)
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "numpy")}
+def tool_versions() -> dict[str, str]:
+    """Versions that a conversion depends on; reads metadata, imports nothing."""
+    return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "hgq2", "numpy")}
 
 
 if __name__ == "__main__":

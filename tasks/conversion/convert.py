@@ -2,7 +2,6 @@
 
 import logging
 import re
-from importlib.metadata import version
 from pathlib import Path
 
 from board.kinds import board_kinds
@@ -15,6 +14,11 @@ from tasks.toolchains.child import run_child
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 3600.0
+# As hls4ml prints them, and as Python does: <file>:<line>: UserWarning: <text>.
+WARNING = re.compile(
+    r"\s*(?:.*\.py:\d+: )?"
+    r"(?P<told>(?i:warn|warning|error|userwarning)[:!](?!.*absl::InitializeLog).*)"
+)
 # Names that the generated C++ and Verilog would collide with, beside any keyword of theirs.
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
@@ -54,11 +58,6 @@ def project_name(model: Path) -> str:
     return name if name[:1].isalpha() else f"model_{name}"
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions that a conversion depends on; reads metadata, imports nothing."""
-    return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "hgq2", "numpy")}
-
-
 def run_conversion(request: ConvertRequest) -> HlsProject:
     """Convert in a child process, which alone imports TensorFlow.
 
@@ -82,5 +81,5 @@ def run_conversion(request: ConvertRequest) -> HlsProject:
 
 def _show_warnings(line: str) -> None:
     """hls4ml says much; its warnings are what a person should read, not TensorFlow's logger's."""
-    if re.match(r"\s*(WARNING|ERROR|UserWarning)\b(?!.*absl::InitializeLog)", line):
-        log.warning("hls4ml: %s", line.strip())
+    if found := WARNING.match(line):
+        log.warning("hls4ml: %s", found["told"].strip())

@@ -13,6 +13,7 @@ from tasks.errors import InputError, UnsupportedModelError
 from tasks.records import ConvertSettings, FixedPoint, Stream
 
 HALF = 0.5
+WIDEST = 64  # bits of a FixedPoint
 
 
 def convert(
@@ -116,14 +117,25 @@ def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
 
 
 def _check_precision(text: str, where: str, backend: Any) -> None:
+    from hls4ml.model.types import UnspecifiedPrecisionType
+
+    remedy = "write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto"
     try:
-        backend.convert_precision_string(text)
+        precision = backend.convert_precision_string(text)
     except Exception as error:
+        raise InputError(f"{text!r} is no precision", where=where, remedy=remedy) from error
+    if not (isinstance(precision, UnspecifiedPrecisionType) or _is_fixed_point(precision)):
         raise InputError(
-            f"{text!r} is no precision",
-            where=where,
-            remedy="write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto",
-        ) from error
+            f"{text!r} is no precision of fixed-point numbers", where=where, remedy=remedy
+        )
+
+
+def _is_fixed_point(precision: Any) -> bool:
+    """Whether a precision of hls4ml is that of fixed-point numbers or integers, with any bit."""
+    from hls4ml.model import types
+
+    kinds = (types.FixedPrecisionType, types.IntegerPrecisionType, types.XnorPrecisionType)
+    return isinstance(precision, kinds) and precision.width >= 1
 
 
 def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
@@ -153,7 +165,11 @@ def _unswap_stream_widths(project_tcl: Path) -> None:
 
 
 def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
-    """The input and output tensor as they cross the accelerator's stream."""
+    """The input and output tensor as they cross the accelerator's stream.
+
+    Raises:
+        InputError: one is of numbers that no stream carries.
+    """
     return (
         _stream(graph.get_input_variables()[0], settings),
         _stream(graph.get_output_variables()[0], settings),
@@ -161,9 +177,17 @@ def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
 
 
 def _stream(variable: Any, settings: ConvertSettings) -> Stream:
+    precision = _element_precision(variable)
+    if not _is_fixed_point(precision) or precision.width > WIDEST:
+        raise InputError(
+            f"its precision is {precision}, and a stream carries fixed-point numbers of at most "
+            f"{WIDEST} bits",
+            where=f"tensor {variable.name}",
+            remedy="give its layer a precision like fixed<16,6>",
+        )
     return Stream(
         shape=tuple(int(extent) for extent in variable.shape),
-        element=fixed_point(_element_precision(variable)),
+        element=fixed_point(precision),
         words=settings.words,
     )
 

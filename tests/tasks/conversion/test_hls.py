@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,7 +47,10 @@ def test_one_layer_or_one_of_its_variables_may_differ() -> None:
     assert layers["relu"]["Precision"] == {"result": "ufixed<6,0>", "table": "ufixed<6,0>"}
 
 
-@pytest.mark.parametrize("text", ["", "16,6", "fixed<16", "float<8>", "fixed<a,b>"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "16,6", "fixed<16", "float<8>", "fixed<a,b>", "float", "half", "fixed<0,0>", "int<-3>"],
+)
 def test_what_hls4ml_does_not_read_is_no_precision(text: str) -> None:
     with pytest.raises(InputError, match="is no precision"):
         configured(precision=text)
@@ -67,3 +71,12 @@ def test_hls4mls_formats_become_records() -> None:
     # C++ cuts off towards zero what is assigned to an integer.
     integer = FixedPoint(width=5, integer=5, rounding="TRN_ZERO")
     assert hls.fixed_point(IntegerPrecisionType(5)) == integer
+
+
+def test_a_stream_of_numbers_that_no_word_carries_is_refused() -> None:
+    from hls4ml.model.types import FixedPrecisionType, StandardFloatPrecisionType
+
+    for precision in (FixedPrecisionType(65, 30), StandardFloatPrecisionType()):
+        variable = SimpleNamespace(name="x", shape=(3,), type=SimpleNamespace(precision=precision))
+        with pytest.raises(InputError, match=r"tensor x: .* at most 64 bits"):
+            hls._stream(variable, ConvertSettings())

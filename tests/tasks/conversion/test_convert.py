@@ -1,0 +1,38 @@
+import logging
+
+import pytest
+
+from tasks.conversion.convert import _show_warnings
+
+NOISE = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795345314.116111    1051 port.cc:153] oneDNN custom operations are on.
+Interpreting Sequential
+  warn(
+  warnings.warn(
+"""
+TOLD = {
+    "WARNING: Invalid ReuseFactor=7": "WARNING: Invalid ReuseFactor=7",
+    "Warning:  output type not propagated": "Warning:  output type not propagated",
+    "/env/hls4ml/utils/qinterval.py:54: UserWarning: max is not a multiple of delta.": (
+        "UserWarning: max is not a multiple of delta."
+    ),
+}
+
+
+@pytest.mark.parametrize("line", NOISE.splitlines())
+def test_noise_of_the_conversion_stays_in_its_own_log(
+    line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _show_warnings(line)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_warnings_of_hls4ml_reach_the_log_of_the_run(
+    line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _show_warnings(line)
+    assert caplog.record_tuples == [
+        ("tasks.conversion.convert", logging.WARNING, f"hls4ml: {TOLD[line]}")
+    ]
