@@ -1,6 +1,8 @@
 import ast
 import hashlib
 import json
+import re
+import subprocess
 import tarfile
 import time
 from pathlib import Path
@@ -74,3 +76,16 @@ def test_provenance_outside_of_a_repository_says_so(tmp_path: Path) -> None:
     told = manifest.provenance(tmp_path, None, ())
     assert told.git_commit is None
     assert told.git_dirty is None
+
+
+def test_provenance_names_the_commit_and_says_whether_it_is_all(tmp_path: Path) -> None:
+    model = tmp_path / "model.keras"
+    model.write_text("trained")
+    author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for command in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "a model"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    clean = manifest.provenance(tmp_path, "a flow run", ())
+    assert re.fullmatch("[0-9a-f]{40}", clean.git_commit or "")
+    assert (clean.git_dirty, clean.flow_run_id) == (False, "a flow run")
+    model.write_text("trained again")
+    assert manifest.provenance(tmp_path, None, ()).git_dirty

@@ -1,11 +1,13 @@
 """Large graphs are announced before they are traced."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.toolchains.open import _pass_on
 from tasks.toolchains.tracing.graph import load_graph
 from tasks.toolchains.tracing.size import count_products, warn_if_large
 
@@ -43,3 +45,8 @@ def test_a_large_layer_is_named_with_what_can_be_done(
     warn_if_large(dense(make_zoo, tmp_path / "large", ["1"] * 2000))
     assert "6000 products" in caplog.text
     assert "dense_1 (6000); prune weights" in caplog.text
+    # The process that traces prints it; here it becomes a warning of the run.
+    _pass_on(caplog.messages[-1])
+    name, level, message = caplog.record_tuples[-1]
+    assert (name, level) == ("tasks.toolchains.open", logging.WARNING)
+    assert message.startswith("a core of 6000 products")
