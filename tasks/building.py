@@ -9,7 +9,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.queues import slot
-from tasks.toolchains.toolchain import Hooks, Progress
+from tasks.toolchains.toolchain import Hooks, Progress, times
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ class _Artifact:
 
     def show(self, progress: Progress) -> None:
         percent = 100 * progress.fraction
-        text = f"{self._step}: {progress.phase}"
+        taken = times(progress.elapsed_s, progress.left_s)
+        text = f"{self._step}: {progress.phase}, {taken}"
         if self._artifact is None:
             made = create_progress_artifact(percent, description=text)
             self._artifact = made if isinstance(made, UUID) else None

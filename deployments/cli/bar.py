@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _ERASE = "\r\x1b[2K"
 _WIDTH = 24
 _TICK_S = 1.0
-_HOUR_S, _MINUTE_S = 3600, 60
 
 
 class Bar:
@@ -113,17 +112,10 @@ def _line(step: str, news: "Progress", since_s: float) -> str:
         news: the latest.
         since_s: seconds since then.
     """
+    from tasks.toolchains.toolchain import times
+
     full = round(_WIDTH * news.fraction)
     drawn = "=" * full + " " * (_WIDTH - full)
-    times = _time(news.elapsed_s + since_s)
-    if news.left_s is not None and news.left_s > since_s:
-        times += f", {_time(news.left_s - since_s)} left"
-    return f"{step} [{drawn}] {news.fraction:4.0%} {times}  {news.phase}"
-
-
-def _time(seconds: float) -> str:
-    """As people say it: 3 h 05 min, 12 min, 40 s."""
-    seconds = round(seconds)
-    if seconds >= _HOUR_S:
-        return f"{seconds // _HOUR_S} h {seconds % _HOUR_S // _MINUTE_S:02} min"
-    return f"{seconds // _MINUTE_S} min" if seconds >= _MINUTE_S else f"{seconds} s"
+    left_s = None if news.left_s is None else news.left_s - since_s
+    taken = times(news.elapsed_s + since_s, left_s)
+    return f"{step} [{drawn}] {news.fraction:4.0%} {taken}  {news.phase}"

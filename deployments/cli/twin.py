@@ -46,11 +46,13 @@ def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("name", help="of the twin")
     parser.add_argument("fault", metavar="FAULT[=VALUE]", help="which one: see below")
+    add_json(parser)
     parser = verbs.add_parser(
         "clear", help="take faults from a twin", description="Take faults from a twin."
     )
     parser.add_argument("name", help="of the twin")
     parser.add_argument("fault", nargs="?", metavar="FAULT", help="which one (all of them)")
+    add_json(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -63,6 +65,13 @@ def run(arguments: Namespace) -> int:
 def _change_faults(arguments: Namespace) -> int:
     from board.twin.faults import faults_of
     from tasks import boards
+    from tasks.records import Record
+
+    class Faults(Record):
+        """What --json prints."""
+
+        name: str
+        faults: dict[str, str]
 
     if arguments.verb == "fault":
         kind, _, value = arguments.fault.partition("=")
@@ -70,8 +79,11 @@ def _change_faults(arguments: Namespace) -> int:
     else:
         boards.clear_faults(arguments.name, arguments.fault)
     found = faults_of(boards.twins(), arguments.name)
-    text = ", ".join(f"{kind}={value}" if value else kind for kind, value in found.items())
-    print(f"twin {arguments.name} has these faults: {text or 'none'}")
+    if arguments.json:
+        print_json(Faults(name=arguments.name, faults=found))
+    else:
+        told = (f"{kind}={value}" if value else kind for kind, value in found.items())
+        print(f"twin {arguments.name} has these faults: {', '.join(told) or 'none'}")
     return 0
 
 

@@ -20,6 +20,8 @@ from tasks.records import (
     Utilisation,
 )
 
+_HOUR_S, _MINUTE_S = 3600, 60
+
 
 class Progress(Record):
     """Where a build is.
@@ -35,6 +37,19 @@ class Progress(Record):
     fraction: float
     elapsed_s: float
     left_s: float | None = None
+
+
+def times(elapsed_s: float, left_s: float | None) -> str:
+    """How long a build has taken and will take, as people say it: 1 h 05 min, 17 min left."""
+    over = _spoken(elapsed_s)
+    return over if left_s is None or left_s <= 0 else f"{over}, {_spoken(left_s)} left"
+
+
+def _spoken(seconds: float) -> str:
+    seconds = round(seconds)
+    if seconds >= _HOUR_S:
+        return f"{seconds // _HOUR_S} h {seconds % _HOUR_S // _MINUTE_S:02} min"
+    return f"{seconds // _MINUTE_S} min" if seconds >= _MINUTE_S else f"{seconds} s"
 
 
 Gate = Callable[[], contextlib.AbstractContextManager[object]]

@@ -44,7 +44,8 @@ def test_faults_are_given_shown_and_taken(say: Say) -> None:
     )
     assert "faults: full-disk, dma-error=decode\n" in say("fault", "shaky", "full-disk")
     assert say("clear", "shaky", "dma-error") == "twin shaky has these faults: full-disk\n"
-    assert say("clear", "shaky") == "twin shaky has these faults: none\n"
+    told = json.loads(say("clear", "shaky", "--json"))
+    assert (told["name"], told["faults"]) == ("shaky", {})
     assert "no fault 'gremlins'" in say("fault", "shaky", "gremlins", code=2)
     assert "internal, slave or decode" in say("fault", "shaky", "dma-error=odd", code=2)
     assert "no fault 'gremlins'" in say("clear", "shaky", "gremlins", code=2)

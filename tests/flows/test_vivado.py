@@ -34,6 +34,10 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
     assert (verdict.bit_exact, verdict.samples) == (40, 40)
     versions = verdict.measurement.deployment.package.manifest.versions
     assert (versions["vivado_hls"], versions["vivado"]) == ("2019.2", "2019.2")
+    wanted = {"flow_run_id": {"any_": [run.flow_run_id]}, "type": {"any_": ["progress"]}}
+    bars = machine.query("artifacts/filter", {"artifacts": wanted})
+    shown = {each["description"].partition(":")[0]: float(each["data"]) for each in bars}
+    assert shown == {"synthesize": 100.0, "implement": 100.0}
     states = machine.task_states(run)
     again = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
     assert states["synthesize"] == states["implement"] == "Completed"

@@ -12,7 +12,7 @@ from tasks import settings
 from tasks.errors import InputError
 from tasks.finding import Finding, require
 from tasks.records import BuildSettings, Entry, HlsProject, Implementation, Synthesis, ToolchainName
-from tasks.toolchains.toolchain import Hooks, Listener, Progress
+from tasks.toolchains.toolchain import Hooks, Listener, Progress, times
 from tasks.toolchains.vivado import durations, implementation, preflight
 from tasks.toolchains.vivado import synthesis as synthesis_step
 from tasks.toolchains.vivado.attempts import Patience
@@ -78,9 +78,8 @@ def _said(listener: Listener) -> Listener:
     """A listener whose news are logged as well."""
 
     def both(progress: Progress) -> None:
-        minutes = (progress.left_s or 0.0) / 60
-        left = f", some {minutes:.0f} min left" if minutes >= 1 else ""
-        _log.info("%3.0f %% %s%s", 100 * progress.fraction, progress.phase, left)
+        taken = times(progress.elapsed_s, progress.left_s)
+        _log.info("%3.0f %% %s, %s", 100 * progress.fraction, progress.phase, taken)
         listener(progress)
 
     return both
@@ -139,7 +138,7 @@ class VivadoToolchain:
             with job.metered(self.hooks.listener, size) as meter:
                 build = HlsBuild(job.place, job.step, project, self.build, meter)
                 job.step.attempt(1, self.patience, self.hooks.licence, build.attempt)
-            return build.collect()
+            return job.step.collected(build.collect)
 
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
@@ -156,7 +155,7 @@ class VivadoToolchain:
             with job.metered(self.hooks.listener, size) as meter:
                 build = VivadoBuild(job.place, job.step, synthesis, meter, self.hooks.fits)
                 job.step.attempt(job.jobs, self.patience, self.hooks.licence, build.attempt)
-            return build.collect()
+            return job.step.collected(build.collect)
 
     @contextlib.contextmanager
     def _job(
