@@ -8,6 +8,8 @@ from pydantic import Field
 
 from tasks import run_logs
 from tasks.caching import open_store
+from tasks.settings import failures
+from tasks.toolchains.vivado import bundle
 
 GIGA = 10**9
 
@@ -17,16 +19,18 @@ def prune_store(
     older_than_days: Annotated[int, Field(ge=1)] = 60,
     keep_gb: Annotated[float, Field(gt=0)] = 50.0,
 ) -> int:
-    """Remove the store's least recently used entries; later runs build them again.
+    """Remove the store's least recently used entries, which later runs build again.
+
+    What failed builds of toolchain vivado left goes at the same age.
 
     Args:
         older_than_days: entries that no run used for so many days go.
         keep_gb: of the others, the oldest go until no more than this is left.
     """
     run_logs.set_up()
-    removed = open_store().prune(
-        older_than=timedelta(days=older_than_days), keep_bytes=int(keep_gb * GIGA)
-    )
+    age = timedelta(days=older_than_days)
+    removed = open_store().prune(older_than=age, keep_bytes=int(keep_gb * GIGA))
+    bundle.prune(failures(), age)
     return len(removed)
 
 

@@ -25,7 +25,8 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     pruning = verbs.add_parser(
         "prune",
         help="remove entries, the least recently used first",
-        description="Removes entries that no run uses now; a later run builds them again.",
+        description="Removes entries that no run uses now; a later run builds them again. With "
+        "--older-than, what failed builds of toolchain vivado left so long ago goes, too.",
     )
     pruning.add_argument("--older-than", type=age, metavar="AGE", help="e.g. 12h, 30d, 8w")
     pruning.add_argument("--keep", type=size, metavar="SIZE", help="until no more is left: 10GB")
@@ -53,8 +54,9 @@ def run(arguments: Namespace) -> int:
     """List or prune."""
     from tasks.errors import InputError
     from tasks.records import Record
-    from tasks.settings import store_url
+    from tasks.settings import failures, store_url
     from tasks.store import EntryInfo, Store
+    from tasks.toolchains.vivado import bundle
 
     class Entries(Record):
         """What --json prints."""
@@ -72,6 +74,8 @@ def run(arguments: Namespace) -> int:
                 remedy="say --older-than 30d, --keep 10GB, or both",
             )
         found = list(store.prune(older_than=arguments.older_than, keep_bytes=arguments.keep))
+        if arguments.older_than is not None:
+            bundle.prune(failures(), arguments.older_than)
         title = "removed"
     if arguments.json:
         print_json(Entries(entries=tuple(found)))

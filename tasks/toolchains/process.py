@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import DiskFullError, ToolError, ToolMissingError, ToolTimeoutError
+from tasks.toolchains.redaction import redact
 from tasks.toolchains.tool_log import DISK_FULL, NO_MEMORY, LogLines, first_errors
 
 _log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ def _stopped(name: str, what: str, step: str, log: Path) -> ToolTimeoutError:
 def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) -> ToolError:
     """Return the error for a run that failed: what happened, why, and what to do about it."""
     number = _signal_number(run.returncode)
-    text = "\n".join(cause)
+    text = redact("\n".join(cause))
     remedy = ""
     how = f"failed with exit status {run.returncode}"
     if run.returncode == 0:
@@ -250,7 +251,7 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
         remedy = "the tool itself crashed: run it again, and tell its makers if it stays so"
     kind = DiskFullError if full else ToolError
     return kind(
-        "\n    ".join([f"{name} {how}", *cause]),
+        "\n    ".join([f"{name} {how}", *filter(None, text.split("\n"))]),
         where=step,
         remedy=remedy,
         returncode=run.returncode,

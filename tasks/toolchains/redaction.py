@@ -10,6 +10,7 @@ cannot be understood. The signatures inside a licence file go.
 """
 
 import re
+from pathlib import Path
 
 MASK = "***"
 
@@ -65,6 +66,14 @@ def redact(text: str) -> str:
     for rule in _RULES:
         text = rule.sub(_mask, text)
     return text
+
+
+def redact_file(path: Path) -> None:
+    """Take secrets out of a log, once nobody writes it any more; one without any stays as it is."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    redacted = redact(text)
+    if redacted != text:
+        path.write_text(redacted, encoding="utf-8")
 
 
 def _mask(found: re.Match[str]) -> str:

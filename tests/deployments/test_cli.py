@@ -1,7 +1,11 @@
+import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +42,21 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         main.main([command, "--help"])
     assert ended.value.code == 0
     assert f"overlayflow {command}" in capsys.readouterr().out
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of all commands, and of their verbs."""
+    inner = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    for each in inner:
+        for below in each.choices.values():
+            yield from leaves(below)
+    if not inner:
+        yield parser
+
+
+def test_every_command_can_answer_programs() -> None:
+    silent = [each.prog for each in leaves(main.parser()) if "--json" not in each.format_help()]
+    assert not silent
 
 
 def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +112,17 @@ def test_pruning_needs_something_to_go_by(
     assert empty_home.exists()
     assert main.main(["store", "prune"]) == 2
     assert "say --older-than 30d, --keep 10GB, or both" in capsys.readouterr().err
+
+
+def test_pruning_takes_what_failed_builds_left_long_ago(empty_home: Path) -> None:
+    failures = empty_home / "failures"
+    failures.mkdir()
+    for name, days in (("old.tar.gz", 40), ("new.tar.gz", 20)):
+        (failures / name).touch()
+        then = time.time() - 86400 * days
+        os.utime(failures / name, (then, then))
+    assert main.main(["store", "prune", "--older-than", "30d"]) == 0
+    assert [path.name for path in failures.iterdir()] == ["new.tar.gz"]
 
 
 def test_a_defect_of_ours_is_a_message_with_a_file_not_a_traceback(

@@ -3,7 +3,10 @@
 A scenario is a TOML file, named by OVERLAYFLOW_REPLAY_SCENARIO; without one all goes well:
 
     version = "2019.2"
-    faults = [{name = "licence-busy", times = 2}, {name = "board-part"}]
+    faults = [{name = "licence-busy", times = 2}, {name = "hls-hang", at = "export_design"}]
+
+A fault may be changed, as the second one, or be any other: one whose name is that of a signature
+(tasks/toolchains/signatures.toml) prints its first example and fails, at the phase that `at` names.
 
 A fault strikes `times` times, or always, over all runs that use the scenario: beside the file,
 `<file>.jsonl` gets a line for all that happens, which tests read.
@@ -23,6 +26,7 @@ from typing import Any, Literal, NoReturn
 from tests.replay.tcl import CommandError
 
 ENVIRONMENT = "OVERLAYFLOW_REPLAY_SCENARIO"
+SIGNATURES = Path(__file__).parents[2] / "tasks" / "toolchains" / "signatures.toml"
 PYNQ_Z2 = "tul.com.tw:pynq-z2:part0:1.0"
 
 # error: the command fails. silent: it does nothing, and says so to nobody. signal: the tool ends
@@ -80,14 +84,8 @@ class Scenario:
         if not name:
             return cls()
         content = tomllib.loads(Path(name).read_text(encoding="utf-8"))
-        known = catalogue()
         asked: list[dict[str, Any]] = content.pop("faults", [])
-        faults = {
-            each["name"]: Fault(
-                **known[each["name"]] | {"name": each["name"], "times": each.get("times", -1)}
-            )
-            for each in asked
-        }
+        faults = {each["name"]: _fault(each) for each in asked}
         return cls(path=Path(name), faults=faults, **content)
 
     def record(self, event: str, **fields: object) -> None:
@@ -129,6 +127,22 @@ class Scenario:
         if self.path is None or not self._journal.exists():
             return []
         return [json.loads(line) for line in self._journal.read_text().splitlines()]
+
+
+def _fault(asked: dict[str, Any]) -> Fault:
+    """What a scenario asks for: a fault of faults.toml, or one that a signature tells of."""
+    fields = catalogue().get(asked["name"]) or {"effect": "error", "lines": _example(asked["name"])}
+    changed = fields | asked
+    return Fault(**changed | {"lines": tuple(changed["lines"])})
+
+
+def _example(signature: str) -> tuple[str, ...]:
+    """What a tool prints when it fails in a way that is known; none for other names."""
+    content = tomllib.loads(SIGNATURES.read_text(encoding="utf-8"))
+    return next(
+        (tuple(each["examples"][:1]) for each in content["signature"] if each["id"] == signature),
+        (),
+    )
 
 
 def catalogue() -> dict[str, dict[str, Any]]:

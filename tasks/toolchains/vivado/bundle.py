@@ -6,11 +6,12 @@ import os
 import platform
 import re
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.errors import ToolError
+from tasks.errors import OverlayflowError, ToolError
 from tasks.records import Entry
 from tasks.toolchains.diagnosis import redact
 
@@ -26,7 +27,7 @@ def write(
     *,
     entry: Entry,
     project: Path,
-    error: ToolError,
+    error: OverlayflowError,
     facts: Mapping[str, object],
 ) -> Path:
     """Write <directory>/<step>-<digest>-<time>.tar.gz.
@@ -49,7 +50,7 @@ def write(
             "facts.json": json.dumps({"time": now.isoformat(), **facts}, indent=1, default=str),
             "environment.txt": redact("".join(f"{n}={v}\n" for n, v in _environment())),
         }
-        if error.log is not None and error.log.exists():
+        if isinstance(error, ToolError) and error.log is not None and error.log.exists():
             texts["tool.log"] = _text(error.log)
         for inside, text in texts.items():
             _add(archive, f"{name}/{inside}", text)
@@ -57,6 +58,13 @@ def write(
             _add(archive, f"{name}/project/{file.relative_to(project)}", _text(file))
     aside.replace(path)
     return path
+
+
+def prune(directory: Path, older_than: timedelta) -> None:
+    """Remove the bundles of builds that failed so long ago."""
+    for path in directory.glob("*.tar.gz"):
+        if time.time() - path.stat().st_mtime > older_than.total_seconds():
+            path.unlink(missing_ok=True)
 
 
 def _files(project: Path) -> Iterator[Path]:

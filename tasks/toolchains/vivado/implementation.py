@@ -81,7 +81,9 @@ class VivadoBuild:
             return progress.poll()
 
         counted.poll()  # an earlier run may have got that far
-        run = self.step.run(["-mode", "batch", *script], number, on_line=_show, on_poll=poll)
+        run = self.step.run(
+            ["-mode", "batch", *script], number, on_line=self.step.tell, on_poll=poll
+        )
         counted.poll()
         broken = run.returncode == 0 and products.bit.exists() and products.bit_problem()
         error = judge(
@@ -162,11 +164,6 @@ class _Counted:
         if not self._told and self._report.exists():
             self._told = True
             self._fits(reports.read_utilisation(self._report).utilisation)
-
-
-def _show(line: str) -> None:
-    if line.startswith(("overlayflow:", "ERROR", "CRITICAL WARNING: [Timing")):
-        _log.info("vivado: %s", line)
 
 
 def _by_module(directory: Path) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import Literal
 from tasks.errors import ToolError
 from tasks.settings import vivado_settings
 from tasks.toolchains.process import supervise
+from tasks.toolchains.redaction import redact
 
 ToolName = Literal["vivado_hls", "vivado"]
 HLS: ToolName = "vivado_hls"
@@ -117,7 +118,7 @@ def _started(installation: Installation, tool: ToolName, arguments: Sequence[str
             )
         except ToolError as error:
             return Answer(version="", text=error.what)
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
+        text = redact(log.read_text(encoding="utf-8", errors="replace").strip())
     found = _VERSION.search(text)
     return Answer(version=found[1] if found and run.returncode == 0 else "", text=text)
 

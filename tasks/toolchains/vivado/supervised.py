@@ -1,21 +1,26 @@
 """One step of a build: its tries, its progress, and what it leaves when it fails."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks import settings
-from tasks.errors import BuildError, ToolError
-from tasks.records import Entry
+from tasks.errors import BuildError, OverlayflowError, ToolError
+from tasks.records import Entry, Record
 from tasks.toolchains.process import ToolRun, supervise
+from tasks.toolchains.redaction import redact, redact_file
 from tasks.toolchains.toolchain import Gate
 from tasks.toolchains.vivado import bundle
 from tasks.toolchains.vivado.attempts import Attempt, Attempts, Patience
 from tasks.toolchains.vivado.installation import ToolName
 
 _log = logging.getLogger(__name__)
+_R = TypeVar("_R", bound=Record)
+# Beginnings of the lines that people should see: of the scripts, what phases took, errors.
+_TOLD = ("overlayflow:", "***** ", "ERROR", "CRITICAL WARNING: [Timing")
 
 
 @dataclass(frozen=True)
@@ -85,20 +90,30 @@ class Step:
         for old in self.crash_reports():
             old.unlink()
         suffix = "" if number == 1 else f".{number}"
-        run = supervise(
-            self.tool,
-            [self.program, *arguments],
-            cwd=self.project,
-            log=self.out / f"{self.tool}{suffix}.log",
-            step=self.entry.step,
-            deadline_s=self.deadline_s,
-            stall_s=self.stall_s,
-            env=self.environment,
-            on_line=on_line,
-            on_poll=on_poll,
-        )
+        log = self.out / f"{self.tool}{suffix}.log"
+        try:
+            run = supervise(
+                self.tool,
+                [self.program, *arguments],
+                cwd=self.project,
+                log=log,
+                step=self.entry.step,
+                deadline_s=self.deadline_s,
+                stall_s=self.stall_s,
+                env=self.environment,
+                on_line=on_line,
+                on_poll=on_poll,
+            )
+        finally:  # what they print may be their whole environment
+            with contextlib.suppress(FileNotFoundError):
+                redact_file(log)
         self.runs.append(run)
         return run
+
+    def tell(self, line: str) -> None:
+        """Log a line of the tool's output, if it is one for people; without secrets."""
+        if line.startswith(_TOLD):
+            _log.info("%s: %s", self.tool, redact(line))
 
     def crash_reports(self) -> list[Path]:
         """What the tool, or a run that it started, wrote when it crashed."""
@@ -120,7 +135,19 @@ class Step:
                 error.bundle = kept
             raise
 
-    def _bundle(self, error: ToolError) -> Path | None:
+    def collected(self, collect: Callable[[], _R]) -> _R:
+        """What `collect` makes of the files of a build; a report that says too little fails it.
+
+        Raises:
+            OverlayflowError: what `collect` raised; it leaves a bundle.
+        """
+        try:
+            return collect()
+        except OverlayflowError as error:
+            self._bundle(error)
+            raise
+
+    def _bundle(self, error: OverlayflowError) -> Path | None:
         try:
             kept = bundle.write(
                 settings.failures(),

@@ -1,7 +1,9 @@
 """Step synthesize: hls4ml's build_prj.tcl under Vivado HLS, phase by phase."""
 
+import contextlib
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from tasks.records import BuildSettings, HlsProject, Synthesis
 from tasks.toolchains import reports
 from tasks.toolchains.reports import CsynthReport
 from tasks.toolchains.vivado import phases
+from tasks.toolchains.vivado.phases import Phase
 from tasks.toolchains.vivado.progress import HlsProgress, Meter
 from tasks.toolchains.vivado.supervised import Step
 from tasks.toolchains.vivado.verdict import judge
@@ -64,19 +67,42 @@ class HlsBuild:
         if not pending:
             return None
         phases.clear(pending, directory, self._name)
-        run = self.step.run(
-            ["-f", "build_prj.tcl", phases.arguments(pending, self.settings)],
-            number,
-            on_line=HlsProgress(self.meter, wanted, done).line,
-        )
-        log = run.log.read_text(encoding="utf-8", errors="replace")
+        progress = HlsProgress(self.meter, wanted, done)
+        markers: list[str] = []
+
+        def take(line: str) -> None:
+            progress.line(line)
+            self.step.tell(line)
+            if any(phase.marker in line for phase in pending):
+                markers.append(line)
+                with contextlib.suppress(OSError):  # the end of the run is another occasion
+                    self._note(pending, "\n".join(markers))
+
+        arguments = phases.arguments(pending, self.settings)
+        run = self.step.run(["-f", "build_prj.tcl", arguments], number, on_line=take)
+        missing = self._note(pending, run.log.read_text(encoding="utf-8", errors="replace"))
+        unfinished = [f"phase {phase.name} has no good end" for phase in missing]
+        error = judge(run, self.step, unfinished=unfinished)
+        if error is not None and not missing:
+            # Which of the phases failed is not known.
+            self.place.forget(phase.name for phase in pending)
+        return error
+
+    def _note(self, pending: Sequence[Phase], log: str) -> list[Phase]:
+        """Note what the tool has finished, which stays done however its run ends.
+
+        Args:
+            pending: phases that were asked for.
+            log: what it has printed, or the markers in it.
+
+        Returns:
+            The phases that it has not finished.
+        """
+        directory = self.place.project
         finished = phases.finished(pending, directory, self._name, log)
         for phase in finished:
             self.place.done(phase.name, phases.outputs(phase, directory, self._name))
-        missing = [phase.name for phase in pending if phase not in finished]
-        return judge(
-            run, self.step, unfinished=[f"phase {name} has no good end" for name in missing]
-        )
+        return [phase for phase in pending if phase not in finished]
 
     def collect(self) -> Synthesis:
         """Copy what the entry holds, and read the reports.

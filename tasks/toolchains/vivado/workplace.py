@@ -57,6 +57,11 @@ class Workplace:
         names = [str(file.relative_to(self.project)) for file in files]
         self._write(self._read() | {phase: self._identities(names)})
 
+    def forget(self, phases: Iterable[str]) -> None:
+        """Note that phases are to be done again."""
+        again = set(phases)
+        self._write({name: files for name, files in self._read().items() if name not in again})
+
     def complete(self) -> None:
         """Note that nothing is left to do here."""
         self._write(self._read() | {_COMPLETE: {}})

@@ -140,6 +140,12 @@ def test_the_first_error_lines_are_quoted_not_the_last(tmp_path: Path) -> None:
     assert len(caught.value.what.splitlines()) == 6
 
 
+def test_no_secret_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"ERROR: .*--password \*\*\*") as caught:
+        run("echo 'ERROR: cannot log in with --password geheim-77'; exit 2", tmp_path)
+    assert "geheim-77" not in str(caught.value)
+
+
 def test_the_last_lines_are_quoted_where_none_looks_like_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="what happened"):
         run("echo start; echo what happened; exit 2", tmp_path)

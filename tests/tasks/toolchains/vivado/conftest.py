@@ -172,6 +172,11 @@ class Bench:
         struck = ", ".join(f'{{name = "{name}", times = {times}}}' for name in faults)
         self.path.write_text("\n".join([*lines, f"faults = [{struck}]"]), encoding="utf-8")
 
+    def strike(self, **fault: object) -> None:
+        """Set the one fault of the tools from now on, field by field."""
+        fields = ", ".join(f"{name} = {json.dumps(value)}" for name, value in fault.items())
+        self.path.write_text(f"faults = [{{{fields}}}]", encoding="utf-8")
+
     @property
     def toolchain(self) -> VivadoToolchain:
         return VivadoToolchain(

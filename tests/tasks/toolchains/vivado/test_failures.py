@@ -1,5 +1,6 @@
 """Each kind of failure, at its phase: class, remedy, tries, what is left, and the next good run."""
 
+import logging
 import re
 import tarfile
 from dataclasses import dataclass
@@ -137,3 +138,47 @@ def test_a_failed_implementation_says_why_and_is_resumed(
     bench.forget()
     assert bench.implement(synthesized).failed_nets == 0
     assert tuple(event["run"] for event in bench.events("run")) == case.again
+
+
+@pytest.mark.slow
+def test_whatever_the_catalogue_knows_is_told_at_whatever_phase_it_strikes(
+    bench: Bench, synthesized: Synthesis
+) -> None:
+    bench.strike(name="disk-full", at="opt_design")
+    with pytest.raises(BuildError) as raised:
+        bench.implement(synthesized)
+    assert raised.value.signature == "disk-full"
+    bench.build = CSIM
+    bench.strike(name="hls-partition", at="export_design")
+    with pytest.raises(BuildError) as raised:
+        bench.synthesize()
+    assert raised.value.signature == "hls-partition"
+
+
+@pytest.mark.slow
+def test_a_run_that_looks_complete_and_reports_an_error_is_done_again(bench: Bench) -> None:
+    bench.strike(name="hls-compile", at="start", tool="vivado_hls", effect="mark")
+    for tries in (1, 2):
+        with pytest.raises(BuildError, match="HLS does not accept the C"):
+            bench.synthesize()
+        assert bench.runs("vivado_hls") == tries
+    bench.fail()
+    bench.forget()
+    bench.synthesize()
+    assert tuple(event["name"] for event in bench.events("command")) == ALL_HLS
+
+
+@pytest.mark.slow
+def test_secrets_that_a_tool_prints_are_kept_nowhere(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lines = ["API_TOKEN=geheim-77", "ERROR: [HLS 999-1] cannot log in with --password geheim-77"]
+    bench.strike(name="a dump", at="csynth_design", effect="error", lines=lines)
+    with pytest.raises(BuildError, match="cannot log in") as raised:
+        bench.synthesize()
+    assert raised.value.log is not None
+    log = raised.value.log.read_text()
+    assert "API_TOKEN=***" in log
+    assert "vivado_hls: ERROR: [HLS 999-1] cannot log in with --password ***" in caplog.text
+    assert "geheim-77" not in str(raised.value) + log + caplog.text

@@ -1,5 +1,6 @@
 """A build in which all goes well, what it asks of the tools, and what its result says."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +109,18 @@ def test_jobs_follow_the_machine_and_not_the_script(bench: Bench, synthesized: S
 
 
 @pytest.mark.parametrize("period_ns", [8.0, 10.0])
-def test_the_fabric_is_clocked_as_asked(bench: Bench, period_ns: float) -> None:
+def test_the_fabric_is_clocked_as_asked(
+    bench: Bench, period_ns: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     settings = bench.project.settings.model_copy(update={"clock_period_ns": period_ns})
     bench.project = bench.project.model_copy(update={"settings": settings})
     implementation = bench.implement(bench.synthesize())
     assert implementation.clock_mhz == 1000 / period_ns
+    # What matters of the tools' output is in the log of the run, and the rest is not.
+    assert "vivado_hls: ***** C/RTL SYNTHESIS COMPLETED IN" in caplog.text
+    assert f"vivado: overlayflow: the fabric's clock is {1000 / period_ns:.6f} MHz" in caplog.text
+    assert "INFO: [" not in caplog.text
 
 
 def test_timing_that_is_missed_is_for_the_gates(bench: Bench, synthesized: Synthesis) -> None:

@@ -17,6 +17,7 @@ from tasks.toolchains.vivado.attempts import Attempts, Patience, pause
 from tasks.toolchains.vivado.durations import Duration
 from tasks.toolchains.vivado.products import Products, built_clock_mhz, target
 from tasks.toolchains.vivado.progress import Meter, RunsProgress, ended_run
+from tasks.toolchains.vivado.supervised import Step
 from tasks.toolchains.vivado.workplace import Workplace, opened
 from tests.tasks.samples import entry
 
@@ -206,6 +207,30 @@ def test_a_bundle_has_logs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.Mo
     assert secret not in "".join(texts.values())
     assert "ERROR: no" in texts["runme.log"]
     assert "2100@licences" in texts["environment.txt"]
+
+
+def test_a_build_whose_reports_cannot_be_read_leaves_a_bundle_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path))
+    step = Step(
+        entry=ENTRY,
+        tool="vivado",
+        program=Path("vivado"),
+        version="2019.2",
+        environment={},
+        project=tmp_path,
+        out=tmp_path,
+        deadline_s=1,
+        stall_s=1,
+    )
+
+    def unreadable() -> Duration:
+        raise InputError("it names no clock")
+
+    with pytest.raises(InputError):
+        step.collected(unreadable)
+    assert len(list((tmp_path / "failures").glob("implement-*.tar.gz"))) == 1
 
 
 def bit(path: Path, data: bytes, part: str = PART) -> Path:
