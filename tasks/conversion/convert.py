@@ -10,6 +10,7 @@ from tasks.conversion.child import ConvertRequest
 from tasks.errors import InputError
 from tasks.records import ConvertSettings, HlsProject
 from tasks.toolchains.child import run_child
+from tasks.toolchains.hdl.handoff import check_clock
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ def check_settings(settings: ConvertSettings) -> None:
     """Refuse settings that no conversion can use.
 
     Raises:
-        InputError: unknown board kind, a project name that is no identifier, or an interface that
-            no design connects.
+        InputError: unknown board kind, a project name that is no identifier, an interface that no
+            design connects, or a clock that the board cannot make.
     """
     if settings.board_kind not in board_kinds():
         raise InputError(
@@ -49,6 +50,7 @@ def check_settings(settings: ConvertSettings) -> None:
             where="interface",
             remedy="leave it at axi_stream",
         )
+    check_clock(board_kinds()[settings.board_kind].processing_system, settings.clock_period_ns)
 
 
 def project_name(model: Path) -> str:

@@ -16,6 +16,13 @@ from tasks.toolchains.hdl.part import parse_part
 _HERE = Path(__file__).resolve().parent
 _RANGE = 0x1_0000
 _HIGHEST_DIVISOR = 63
+# All settings of the two dividers, those of fast clocks first.
+_DIVISORS = sorted(
+    ((d0, d1) for d0 in range(1, _HIGHEST_DIVISOR + 1) for d1 in range(1, d0 + 1)),
+    key=lambda pair: (pair[0] * pair[1], pair[0]),
+)
+# A clock that differs by less is the one that was asked for, as the gates have it by default.
+_SAME_CLOCK = 0.01
 
 
 @dataclass(frozen=True)
@@ -143,14 +150,36 @@ def fabric_clock(system: str, asked_mhz: float) -> Clock:
             where="clock of the fabric",
             remedy="choose another clock period",
         )
-    pairs = [(d0, d1) for d0 in range(1, _HIGHEST_DIVISOR + 1) for d1 in range(1, d0 + 1)]
     # What oscillators may be off: less is the same clock (zcu102: 99.99 MHz asked, 99.999 made).
     allowed_mhz = asked_mhz * (1 + 100e-6)
-    d0, d1 = min(
-        (pair for pair in pairs if properties.source_mhz / (pair[0] * pair[1]) <= allowed_mhz),
-        key=lambda pair: (pair[0] * pair[1], pair[0]),
+    d0, d1 = next(
+        (d0, d1) for d0, d1 in _DIVISORS if properties.source_mhz / (d0 * d1) <= allowed_mhz
     )
     return Clock(asked_mhz, round(properties.source_mhz / (d0 * d1), 6), d0, d1)
+
+
+def check_clock(system: str, period_ns: float) -> None:
+    """Refuse a clock that the dividers cannot make, or not nearly; other systems take any.
+
+    Raises:
+        InputError: with the nearest periods that they can make.
+    """
+    if system not in _SYSTEMS:
+        return
+    asked_mhz = 1000 / period_ns
+    below = fabric_clock(system, asked_mhz)
+    if below.mhz >= asked_mhz * (1 - _SAME_CLOCK):
+        return
+    properties = _SYSTEMS[system]
+    made = (properties.source_mhz / (d0 * d1) for d0, d1 in _DIVISORS)
+    faster = [mhz for mhz in made if asked_mhz < mhz <= properties.highest_mhz]
+    near = (*faster[-1:], below.mhz)
+    raise InputError(
+        f"the processing system divides {properties.source_mhz:g} MHz by whole numbers, which "
+        f"does not give {asked_mhz:g} MHz",
+        where="clock_period_ns",
+        remedy="choose " + " or ".join(f"{1000 / mhz:g} ns ({mhz:g} MHz)" for mhz in near),
+    )
 
 
 def write_handoff(out: Path, *, project_name: str, part: str, system: str, clock: Clock) -> Path:

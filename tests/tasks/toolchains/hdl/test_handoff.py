@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import InputError, UnsupportedModelError
-from tasks.toolchains.hdl.handoff import COUNTERS, fabric_clock, write_handoff
+from tasks.toolchains.hdl.handoff import COUNTERS, check_clock, fabric_clock, write_handoff
 
 BOARDS = {
     "zynq7000": ("xc7z020clg400-1", 0x4040_0000, 0x43C0_0000, "processing_system7_0"),
@@ -132,6 +132,29 @@ def test_every_clock_is_made_by_dividers_that_exist(asked_mhz: float) -> None:
 def test_a_clock_out_of_reach_is_refused(asked_mhz: float) -> None:
     with pytest.raises(InputError, match=r"is not between 0\.25 and 250"):
         fabric_clock("zynq7000", asked_mhz)
+
+
+@pytest.mark.parametrize(
+    ("system", "period_ns", "remedy"),
+    [
+        ("zynq7000", 12.5, "choose 12 ns (83.3333 MHz) or 13 ns (76.9231 MHz)"),
+        ("zynq7000", 4.5, "choose 4 ns (250 MHz) or 5 ns (200 MHz)"),
+        ("zynqmp", 3.1, "choose 3.33337 ns (299.997 MHz)"),
+    ],
+)
+def test_a_clock_between_those_that_can_be_made_is_refused_with_the_nearest(
+    system: str, period_ns: float, remedy: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        check_clock(system, period_ns)
+    assert refused.value.remedy == remedy
+    for word in remedy.split()[1::5]:
+        check_clock(system, float(word))
+
+
+@given(st.integers(min_value=4, max_value=63), st.integers(min_value=1, max_value=63))
+def test_every_clock_that_the_dividers_make_is_taken(divisor0: int, divisor1: int) -> None:
+    check_clock("zynq7000", float(divisor0 * divisor1))
 
 
 def test_a_board_without_such_a_system_is_refused() -> None:
