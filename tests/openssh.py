@@ -32,13 +32,20 @@ def program() -> str | None:
 
 
 @contextlib.contextmanager
-def serve(sshd: str, directory: Path) -> Iterator[BoardAddress]:
-    """Run the server in an empty directory; what lies in its `bin` comes first on the PATH."""
+def serve(sshd: str, directory: Path, *settings: str) -> Iterator[BoardAddress]:
+    """Run the server in an empty directory; what lies in its `bin` comes first on the PATH.
+
+    Args:
+        sshd: path of the server.
+        directory: of its keys, and of the lease of the board that it stands for.
+        settings: further lines of its configuration.
+    """
     for key in ("host_key", "user_key"):
         make_key(directory / key)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    (directory / "config").write_text(_CONFIG.format(port=port, directory=directory))
+    config = [_CONFIG.format(port=port, directory=directory), *settings]
+    (directory / "config").write_text("\n".join(config))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root
     with (directory / "log").open("wb") as log:

@@ -2,6 +2,7 @@
 
 A lease, a transfer and a measurement are then channels of one SSH connection. What is dead is never
 shared, nor is what left a question unanswered: after a failure, whoever tries again logs in anew.
+A login that is refused a further channel is not shared any more, either.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ class Login:
 
     Attributes:
         account: where, and as whom.
-        doubtful: whether something went unanswered on it.
+        doubtful: whether something went unanswered on it, or was refused.
     """
 
     account: tuple[SshHost, SshHost | None]
@@ -37,6 +38,12 @@ class Login:
         """Whether one more can work with it."""
         return self.transport.is_active() and not self.doubtful and self.users < _MOST_USERS
 
+    def session(self, answer_s: float) -> paramiko.Channel:
+        """A new channel; it waits for answers so long. Raises as paramiko does."""
+        channel = self.transport.open_session(timeout=answer_s)
+        channel.settimeout(answer_s)
+        return channel
+
 
 _lock = threading.Lock()
 _logins: list[Login] = []
@@ -44,18 +51,22 @@ _logins: list[Login] = []
 
 @contextlib.contextmanager
 def shared(
-    address: BoardAddress, log_in: Callable[[], AbstractContextManager[paramiko.Transport]]
+    address: BoardAddress,
+    log_in: Callable[[], AbstractContextManager[paramiko.Transport]],
+    *,
+    alone: bool = False,
 ) -> Iterator[Login]:
     """A login at a board, the one that is open or a new one; its last user closes it.
 
     Args:
         address: of the board.
         log_in: makes a new one.
+        alone: take a new one in any case.
     """
     # Everything that decides who is let in, and nothing else: neither name nor directory.
     names = SshHost.model_fields
     account = SshHost(**{name: getattr(address, name) for name in names}), address.jump
-    login = _join(account) or _open(account, log_in)
+    login = (None if alone else _join(account)) or _open(account, log_in)
     try:
         yield login
     finally:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import shlex
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import paramiko
@@ -48,10 +48,10 @@ class Finished:
 class Connection:
     """An SSH connection to a board, logged in; made by `connect`."""
 
-    def __init__(self, address: BoardAddress, login: Login) -> None:
+    def __init__(self, address: BoardAddress, log_in: Callable[[bool], Login]) -> None:
         self.address = address
-        self._login = login
-        self._transport = login.transport
+        self._log_in = log_in
+        self._login = log_in(False)
 
     @contextlib.contextmanager
     def reaching(self, doing: str) -> Iterator[None]:
@@ -71,8 +71,8 @@ class Connection:
             raise unreachable(self.address.label, f"no answer while {doing}") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             # Channels learn of the end a moment before the transport says that it has ended.
-            self._transport.join(0.5)
-            if not self._transport.is_active():
+            self._login.transport.join(0.5)
+            if not self._login.transport.is_active():
                 raise unreachable(
                     self.address.label, f"the connection was lost while {doing}"
                 ) from error
@@ -81,16 +81,23 @@ class Connection:
             ) from error
 
     def doubt(self) -> None:
-        """Whoever connects from now on logs in anew: something went unanswered here."""
+        """Whoever connects from now on logs in anew: something went wrong on this login."""
         self._login.doubtful = True
 
     def start(self, argv: Sequence[str]) -> paramiko.Channel:
         """Starts a program; its arguments reach it as they are, whatever they contain."""
         with self.reaching(f"starting {argv[0]}"):
-            channel = self._transport.open_session(timeout=_ANSWER_S)
-            channel.settimeout(_ANSWER_S)
+            channel = self._session()
             channel.exec_command(shlex.join(argv))
         return channel
+
+    def _session(self) -> paramiko.Channel:
+        """A session, on one more login where this one has all that the board allows it."""
+        with contextlib.suppress(paramiko.ChannelException):
+            return self._login.session(_ANSWER_S)
+        self.doubt()
+        self._login = self._log_in(True)
+        return self._login.session(_ANSWER_S)
 
     def execute(
         self, argv: Sequence[str], *, stdin: bytes = b"", silence_s: float = _ANSWER_S
@@ -117,8 +124,7 @@ class Connection:
     def sftp(self) -> Iterator[paramiko.SFTPClient]:
         """Opens a file transfer session; relative paths start in the user's home."""
         with self.reaching("opening SFTP"):
-            channel = self._transport.open_session(timeout=_ANSWER_S)
-            channel.settimeout(_ANSWER_S)
+            channel = self._session()
             channel.invoke_subsystem("sftp")
             client = paramiko.SFTPClient(channel)
         with contextlib.closing(client):
@@ -149,8 +155,13 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
         HostKeyError: the host key is not the pinned one, or none is pinned.
         LoginError: the board takes none of the keys and passwords of the address.
     """
-    with shared(address, lambda: _log_in(address, timeout_s)) as login:
-        yield Connection(address, login)
+    with contextlib.ExitStack() as logins:
+
+        def log_in(alone: bool) -> Login:
+            new = shared(address, lambda: _log_in(address, timeout_s), alone=alone)
+            return logins.enter_context(new)
+
+        yield Connection(address, log_in)
 
 
 def fetch_host_key(

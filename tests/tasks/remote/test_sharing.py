@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tasks.errors import BoardUnreachableError, LoginError
+from tasks.errors import BoardError, BoardUnreachableError, LoginError
 from tasks.remote import transfer
 from tasks.remote.address import BoardAddress
 from tasks.remote.lease import lease
 from tasks.remote.program import Program, run
 from tasks.remote.ssh import connect
+from tests import openssh
 from tests.tasks.remote.conftest import Link
 
 
@@ -76,3 +77,32 @@ def test_an_error_of_one_user_leaves_the_others_their_connection(link: Link) -> 
             raise KeyboardInterrupt
         assert connection.execute(["true"]).status == 0
     assert link.connections == 1
+
+
+def test_a_server_that_allows_a_login_one_session_only_is_logged_into_again(
+    tmp_path: Path, make_package: Callable[[], tuple[Path, str]]
+) -> None:
+    server = openssh.program()
+    if server is None:
+        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+    (keys := tmp_path / "sshd").mkdir()
+    with openssh.serve(server, keys, "MaxSessions 1") as address:
+        board = address.model_copy(update={"directory": str(tmp_path / "on board")})
+        with lease([board], "few sessions", duration_s=60), connect(board) as connection:
+            there = transfer.deploy(connection, *make_package()).directory
+            program = Program(argv=("true",), directory=there)
+            assert run(connection, program, deadline_s=30, on_line=print).status == 0
+            assert connection.execute(["cat"], stdin=b"still there").stdout == "still there"
+
+
+def test_a_server_that_allows_no_session_is_an_error(tmp_path: Path) -> None:
+    server = openssh.program()
+    if server is None:
+        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+    (keys := tmp_path / "sshd").mkdir()
+    with (
+        openssh.serve(server, keys, "MaxSessions 0") as address,
+        connect(address) as connection,
+        pytest.raises(BoardError, match="failed while starting true"),
+    ):
+        connection.execute(["true"])
