@@ -18,8 +18,8 @@ from tasks.reporting.figures import percent
 log = logging.getLogger(__name__)
 
 COLUMNS = (
-    "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "inferences/s",
-    "LUT", "clock",
+    "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "latency",
+    "inferences/s", "LUT", "clock",
 )  # fmt: skip
 # Files that are read at a time: an object store answers many at once.
 BATCH = 50
@@ -145,6 +145,7 @@ def row(run: Run) -> tuple[str, ...]:
         "passed" if verdict.passed else "FAILED",
         percent(verdict.accuracy_board),
         f"{verdict.bit_exact}/{verdict.samples}",
+        f"{1e6 * measurement.latency_s['p50']:.3g} µs",
         f"{measurement.inferences_per_s:,.0f}" + (" (simulated)" if measurement.simulated else ""),
         f"{used.lut}" if used else "not known",
         f"{measurement.clock_mhz:g} MHz",

@@ -27,7 +27,7 @@ def pictures(run: Run, found: Outputs) -> dict[str, bytes]:
     results = json.loads((Path(measurement.directory) / "results.json").read_text())
     points = [(each["samples"], t) for each in results["series"] for t in each["seconds"]]
     note = f"at {measurement.clock_mhz:g} MHz" + (", simulated" if measurement.simulated else "")
-    drawn["latency"] = plots.latency(points, measurement.fit, note)
+    drawn["latency"] = plots.latency(results["latency_runs_s"], points, measurement.fit, note)
     if manifest.utilisation is not None:
         drawn["utilisation"] = plots.utilisation(manifest.utilisation, manifest.part)
     if run.steps_s:

@@ -57,17 +57,38 @@ def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int6
     return _png(figure)
 
 
-def latency(points: Sequence[tuple[int, float]], fit: LatencyFit | None, note: str) -> bytes:
-    """Time of a batch over its size, with the line fitted to it.
+def latency(
+    singles: Sequence[float],
+    batches: Sequence[tuple[int, float]],
+    fit: LatencyFit | None,
+    note: str,
+) -> bytes:
+    """Time of a batch over its size, with the line fitted to it; how that of one sample spreads.
 
     Args:
-        points: (samples, seconds) of independent runs.
+        singles: seconds of each run of one sample.
+        batches: (samples, seconds) of independent runs.
         fit: T(N) = a + b N.
         note: under the title, e.g. that the figures are simulated.
     """
-    sizes = np.array([size for size, _ in points], dtype=float)
-    times_us = np.array([seconds for _, seconds in points]) * 1e6
-    figure, axes = _figure(5.6, 4.2)
+    figure = _canvas(5.6, 7.0)
+    above, below = figure.subplots(2, height_ratios=(3, 2), gridspec_kw={"hspace": 0.4})
+    _batches(above, batches, fit, note)
+    below.ecdf(1e6 * np.array(singles))
+    below.set(
+        xlabel="time of one sample / µs",
+        ylabel="share that took at most so long",
+        title=f"one sample, {len(singles)} runs",
+    )
+    below.grid(visible=True, alpha=0.3)
+    return _png(figure)
+
+
+def _batches(
+    axes: "Axes", batches: Sequence[tuple[int, float]], fit: LatencyFit | None, note: str
+) -> None:
+    sizes = np.array([size for size, _ in batches], dtype=float)
+    times_us = np.array([seconds for _, seconds in batches]) * 1e6
     axes.loglog(sizes, times_us, "o", label="measured")
     title = "time of a batch"
     if fit is not None:
@@ -77,7 +98,6 @@ def latency(points: Sequence[tuple[int, float]], fit: LatencyFit | None, note: s
         axes.legend()
     axes.set(xlabel="samples in the batch", ylabel="time / µs", title=f"{title}\n{note}")
     axes.grid(visible=True, which="both", alpha=0.3)
-    return _png(figure)
 
 
 def utilisation(used: Utilisation, part: str) -> bytes:

@@ -86,3 +86,9 @@ def test_a_name_that_means_no_run_or_several_is_refused(store: str) -> None:
 
 def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
     assert history.runs(str(tmp_path)) == ()
+
+
+def test_a_row_tells_accuracy_latency_and_size() -> None:
+    told = dict(zip(history.COLUMNS, history.row(run(0)), strict=True))
+    assert (told["accuracy"], told["latency"], told["bit-exact"]) == ("100.00%", "1 µs", "4/4")
+    assert told["LUT"] == "100"
