@@ -1,6 +1,14 @@
 #!/bin/bash
 # Started by worker.sub: CLONE QUEUE NAME.
 set -euo pipefail
+# Secrets, which everybody could read in the batch system's queue: PREFECT_API_AUTH_STRING,
+# AWS_SECRET_ACCESS_KEY ...
+secrets=~/.config/overlayflow/worker.env
+if [ -r "$secrets" ]; then
+  set -a
+  . "$secrets"
+  set +a
+fi
 export OVERLAYFLOW_HOME="${_CONDOR_SCRATCH_DIR:-/tmp}/overlayflow"
 export XDG_CACHE_HOME="$OVERLAYFLOW_HOME/cache"
 export PREFECT_HOME="$OVERLAYFLOW_HOME/prefect"
