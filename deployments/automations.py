@@ -24,6 +24,7 @@ from tasks.errors import InputError
 SILENCE = timedelta(seconds=100)
 LONGEST_RUN = timedelta(hours=24)
 ANY_RUN = {"prefect.resource.id": ["prefect.flow-run.*"]}
+NO_SWEEP = {"prefect.resource.role": "flow", "prefect.resource.name": "!sweep-models"}
 ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled")}
 
 SUBJECT = "overlayflow: {{ event.payload['what'] | default(event.event) }}"
@@ -62,11 +63,13 @@ def housekeeping() -> list[Automation]:
         ),
         Automation(
             name="cancel-endless-runs",
-            description="A hung run still sends heartbeats: it is cancelled after a day.",
+            description="A hung run still sends heartbeats: it is cancelled after a day. A sweep "
+            "may take longer; its points may not.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.Running"},
                 expect=ENDS,
                 match=ANY_RUN,
+                match_related=NO_SWEEP,
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
