@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from board.kinds import board_kinds
+
 StepName = Literal["convert", "synthesize", "implement", "package", "loopback"]
 ToolchainName = Literal["open", "vivado"]
 Target = Literal["twin", "hardware"]
@@ -132,7 +134,8 @@ class ConvertSettings(Settings):
         words: what a stream word holds; `float32` is what hls4ml's own driver sends.
     """
 
-    board_kind: str = "pynq-z2"
+    # The choices of the form; whoever builds for a kind checks whether there is one of that name.
+    board_kind: str = Field(default="pynq-z2", json_schema_extra={"enum": [*board_kinds()]})
     project_name: str = "myproject"
     precision: str = "auto"
     layer_precision: dict[str, str] = Field(default_factory=dict)
