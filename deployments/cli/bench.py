@@ -32,6 +32,9 @@ def run(arguments: Namespace) -> int:
     from tasks.packaging import archive
 
     archive.read_manifest(arguments.package)
+    from tasks import server
+
+    server.require()
     names = arguments.board or ["twin"]
     for name in names:
         if boards.twin_address(name) is None:

@@ -86,6 +86,7 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Do what the verb says."""
+    _require_server(arguments)
     if arguments.verb == "add":
         from deployments.cli.boards_add import add_board
 
@@ -97,6 +98,15 @@ def run(arguments: Namespace) -> int:
         return _list(arguments)
     _print(arguments, *_VERBS[arguments.verb](arguments))
     return 0
+
+
+def _require_server(arguments: Namespace) -> None:
+    """Boards are on the server; a twin is on this machine, and needs none."""
+    from tasks import boards, server
+
+    names = getattr(arguments, "name", None) or []
+    if not names or {*([names] if isinstance(names, str) else names)} - {*boards.twin_names()}:
+        server.require()
 
 
 def _print(arguments: Namespace, record: "Record", text: str) -> None:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from http.client import UNAUTHORIZED
 
 from deployments.cli import (
     baseline,
@@ -21,7 +22,7 @@ from deployments.cli import (
     sweep,
     twin,
 )
-from tasks.errors import OverlayflowError, causes
+from tasks.errors import OverlayflowError, ServerError, causes
 
 INTERRUPTED = 2
 
@@ -70,9 +71,40 @@ def _ended_by(error: BaseException) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-    told = error if isinstance(error, OverlayflowError) else _unexpected(error)
+    if isinstance(error, OverlayflowError):
+        told = error
+    else:
+        told = _from_server(error) or _unexpected(error)
     print(f"overlayflow: {told}", file=sys.stderr)
     return told.exit_code
+
+
+def _from_server(error: BaseException) -> OverlayflowError | None:
+    """What to say of an error of Prefect's client whose cause is its server: gone, or locked."""
+    import httpx
+
+    for each in causes(error):
+        if isinstance(each, httpx.HTTPStatusError) and each.response.status_code == UNAUTHORIZED:
+            return ServerError(
+                "the Prefect server lets in only who knows its password",
+                where=f"{each.request.url.scheme}://{each.request.url.netloc.decode()}",
+                remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as the server has it",
+                transient=False,
+            )
+        if isinstance(each, httpx.TransportError):
+            return _gone()
+    return None
+
+
+def _gone() -> OverlayflowError | None:
+    """That the Prefect server does not answer; None if it does."""
+    from tasks import server
+
+    try:
+        server.require()
+    except ServerError as error:
+        return error
+    return None
 
 
 def _unexpected(error: BaseException) -> OverlayflowError:

@@ -165,6 +165,9 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
     pipeline.convert_recipe(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
+    from tasks import server
+
+    server.require()
     if boards.twin_address(arguments.board) is None:
         from tasks import board_block
 

@@ -49,18 +49,12 @@ def run(arguments: Namespace) -> int:
 
     file = SweepFile(arguments.file)
     found = _refuse_bad_input(file, ask=not arguments.yes)
-    import httpx
-
     from flows.sweep import sweep_models
     from tasks import server
 
     server.require()
     _check_boards(file, found)
-    try:
-        report = sweep_models(arguments.file.absolute(), arguments.deployment)
-    except httpx.TransportError:  # Prefect could not even write down how the flow ended
-        server.require()
-        raise
+    report = sweep_models(arguments.file.absolute(), arguments.deployment)
     if arguments.json:
         print_json(report)
     else:

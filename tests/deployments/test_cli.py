@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import main, run, store
 from tasks.conversion.convert import project_name
@@ -138,6 +140,56 @@ def test_a_defect_of_ours_is_a_message_with_a_file_not_a_traceback(
     log = Path(told.rsplit(" ", 1)[1].strip())
     assert "ZeroDivisionError: oh" in log.read_text()
     log.unlink()
+
+
+@pytest.fixture
+def no_server(empty_home: Path) -> Iterator[str]:
+    """An address at which nobody answers."""
+    assert empty_home.exists()
+    url = "http://127.0.0.1:9/api"
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield url
+
+
+@pytest.mark.parametrize("verb", ["list", "check"])
+def test_a_server_that_is_down_is_said_at_once(
+    no_server: str, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    assert main.main(["boards", verb]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"overlayflow: {no_server}: the Prefect server does not answer")
+    assert "overlayflow up" in told
+
+
+def test_a_server_that_goes_away_is_told_from_a_defect_of_ours(
+    no_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(_: object) -> int:
+        try:
+            httpx.get(no_server)
+        except httpx.ConnectError as error:
+            raise RuntimeError("cannot write down how the run ended") from error
+        return 0
+
+    monkeypatch.setattr("deployments.cli.history.run", lost)
+    assert main.main(["history"]) == 2
+    assert capsys.readouterr().err.startswith(f"overlayflow: {no_server}: the Prefect server")
+
+
+def test_a_server_with_a_password_is_told_from_a_defect_of_ours(
+    empty_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shut_out(_: object) -> int:
+        asked = httpx.Request("GET", "https://prefect.example.org/api/block_types")
+        httpx.Response(401, request=asked).raise_for_status()
+        return 0
+
+    assert empty_home.exists()
+    monkeypatch.setattr("deployments.cli.history.run", shut_out)
+    assert main.main(["history"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("overlayflow: https://prefect.example.org: the Prefect server lets in")
+    assert "PREFECT_API_AUTH_STRING" in told
 
 
 def test_an_interrupt_that_a_library_turns_into_its_own_error_is_one(
