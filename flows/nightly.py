@@ -5,7 +5,7 @@ from prefect.artifacts import create_table_artifact
 
 from flows.benchmark import measure_package
 from flows.parameters import GateSettings, MeasureSettings
-from tasks import board_block, registry, run_logs
+from tasks import board_block, orphans, registry, run_logs
 from tasks.caching import open_store
 from tasks.errors import OverlayflowError
 
@@ -26,8 +26,10 @@ def benchmark_nightly(
         measurement: how the boards measure.
     """
     run_logs.set_up()
-    outcomes = []
-    for package, board in registry.pairs(open_store(), board_block.named(boards), projects):
+    orphans.watch()
+    found, gone = board_block.named(boards)
+    outcomes = [registry.gone(name, error) for name, error in gone.items()]
+    for package, board in registry.pairs(open_store(), found, projects):
         try:
             run = measure_package(package, board, limits, measurement)
         except OverlayflowError as error:

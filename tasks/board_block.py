@@ -164,9 +164,18 @@ def addresses() -> list[BoardAddress]:
     return [*found, *_blocks().values()]
 
 
-def named(names: Sequence[str]) -> list[BoardAddress]:
-    """The boards of these names; all that can be used if there is none."""
-    return [address(name) for name in names] or addresses()
+def named(names: Sequence[str]) -> tuple[list[BoardAddress], dict[str, BoardError]]:
+    """The boards of these names, all that can be used if none is given; and why others are gone."""
+    if not names:
+        return addresses(), {}
+    found: list[BoardAddress] = []
+    gone: dict[str, BoardError] = {}
+    for name in names:
+        try:
+            found.append(address(name))
+        except BoardError as error:
+            gone[name] = error
+    return found, gone
 
 
 def matching(board: str) -> list[BoardAddress]:

@@ -80,6 +80,13 @@ def failed(package: Package, board: str, error: OverlayflowError) -> Outcome:
     )
 
 
+def gone(board: str, error: OverlayflowError) -> Outcome:
+    """Of a board that was asked for, and is not there."""
+    return Outcome(
+        project="everything", package="", board=board, verdict="FAILED", message=str(error)
+    )
+
+
 def require_all(outcomes: Sequence[Outcome]) -> None:
     """Raise GateError unless every package passed on every board."""
     bad = [f"{each.project} on {each.board}" for each in outcomes if each.verdict != "passed"]

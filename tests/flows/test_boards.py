@@ -1,5 +1,6 @@
 """Boards of a team, by the real command line: added, checked, leased, measured side by side."""
 
+import contextlib
 import json
 import shlex
 import signal
@@ -22,11 +23,12 @@ from tasks.boards import address_of
 from tasks.packaging import archive
 from tasks.records import Manifest
 from tasks.remote import lease, meter
-from tasks.remote.address import HostKey
+from tasks.remote.address import BoardAddress, HostKey
 from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tests.flows.conftest import ROOT, Machine
 from tests.tasks import samples
+from tests.tasks.remote.conftest import Link
 
 pytestmark = pytest.mark.slow
 
@@ -155,14 +157,52 @@ def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> No
     assert [each["board"] for each in checks] == [lab, "nowhere"]
 
 
-def test_the_flow_checks_all_boards_and_publishes_one_table(machine: Machine, lab: str) -> None:
-    script = "from flows.boards import check_boards; check_boards()"
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=machine.env, check=True)
-    body = {"artifacts": {"key": {"any_": ["boards-check"]}}}
-    (table,) = machine.query("artifacts/filter", body)
-    rows = {row["board"]: row for row in json.loads(table["data"])}
+SCHEDULED = """
+import contextlib, pathlib, sys
+from flows.boards import check_boards
+from flows.nightly import benchmark_nightly
+from tasks import pipeline
+from tasks.caching import open_store
+from tasks.errors import GateError
+pipeline.import_package(open_store(), pathlib.Path(sys.argv[1]))
+check_boards()
+with contextlib.suppress(GateError):
+    benchmark_nightly(boards=("gone", "twin"), projects=("echo",))
+"""
+
+
+@pytest.fixture(scope="module")
+def scheduled(machine: Machine, lab: str, package: Path) -> Machine:
+    """What schedules start has run, over all boards, and over one that is not there any more."""
+    assert lab in names(machine)
+    command = [sys.executable, "-c", SCHEDULED, str(package)]
+    subprocess.run(command, cwd=ROOT, env=machine.env, check=True)
+    return machine
+
+
+def table(machine: Machine, key: str) -> list[dict[str, str]]:
+    (newest, *_) = machine.query("artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+    rows: list[dict[str, str]] = json.loads(newest["data"])
+    return rows
+
+
+def test_the_flow_checks_all_boards_and_publishes_one_table(scheduled: Machine, lab: str) -> None:
+    rows = {row["board"]: row for row in table(scheduled, "boards-check")}
     assert rows.keys() >= {lab, "twin"}
     assert rows[lab]["kind"] == "pynq-z2"
+
+
+def test_a_board_that_is_gone_does_not_keep_the_nightly_run_from_the_others(
+    scheduled: Machine,
+) -> None:
+    gone, measured = table(scheduled, "nightly-results")
+    assert (gone["board"], gone["verdict"]) == ("gone", "FAILED")
+    assert "no board of that name" in gone["message"]
+    assert (measured["project"], measured["board"], measured["verdict"]) == (
+        "echo",
+        "twin",
+        "passed",
+    )
 
 
 def test_a_package_is_measured_on_the_first_free_board_that_fits(
@@ -254,6 +294,44 @@ def test_a_queue_that_is_stuck_in_prefect_does_not_keep_anybody_from_a_free_boar
         httpx.patch(limit, json={"active_slots": 0}).raise_for_status()
     assert done.returncode == 0, done.stderr
     assert f"prefect gcl update board-{lab} --active-slots 0" in done.stdout + done.stderr
+
+
+QUEUED = """
+import sys
+from tasks.queues import slot
+with slot("board-queued", lasts_s=60, wait_s=10):
+    print("held", flush=True)
+    sys.stdin.readline()
+with slot("board-queued", lasts_s=60, wait_s=10):
+    print("went on", flush=True)
+"""
+
+
+def test_a_server_that_goes_away_keeps_nobody_from_a_board(machine: Machine) -> None:
+    limit = {"name": "board-queued", "limit": 1}
+    httpx.post(f"{machine.api}/v2/concurrency_limits/", json=limit).raise_for_status()
+    port = int(machine.api.removesuffix("/api").rpartition(":")[2])
+    server = BoardAddress(name="server", kind="pynq-z2", host="127.0.0.1", port=port)
+    with contextlib.closing(Link(server, None)) as link:
+        api = machine.api.replace(f":{port}/", f":{link.address.port}/")
+        running = subprocess.Popen(
+            [sys.executable, "-c", QUEUED],
+            cwd=ROOT,
+            env={**machine.env, "PREFECT_API_URL": api, "PREFECT_CLIENT_MAX_RETRIES": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert running.stdout is not None
+        head = next(line for line in running.stdout if line == "held\n")
+        taken = httpx.get(f"{machine.api}/v2/concurrency_limits/board-queued").json()
+        assert taken["active_slots"] == 1
+    output, _ = running.communicate("\n", timeout=60)
+    assert running.returncode == 0, head + output
+    assert "the limit board-queued is free in 60 s only" in output
+    assert "going on without the limit board-queued" in output
+    assert "went on\n" in output
 
 
 def test_a_board_that_shows_another_host_key_is_not_used(

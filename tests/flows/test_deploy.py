@@ -20,6 +20,7 @@ from tasks.records import Implementation, Run
 from tasks.remote.ssh import connect
 from tasks.store import Store
 from tests.flows.conftest import DATA, MODEL, Machine, finished
+from tests.flows.unattended.api import events
 
 pytestmark = pytest.mark.slow
 
@@ -153,6 +154,13 @@ def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
     ]
     assert report.count("](data:image/png;base64,") == 4
     assert len(report) < 200_000
+
+
+def test_a_finished_run_tells_its_figures_by_an_event(machine: Machine, cold: Run) -> None:
+    payloads = [each["payload"] for each in events(machine, "overlayflow.run.passed")]
+    (told,) = (each for each in payloads if each["page"].endswith(cold.flow_run_id))
+    assert told["what"] == f"{cold.flow_run_name} passed"
+    assert told["figures"]["bit-exact with the C simulation"] == "450 of 450 test samples"
 
 
 def test_the_history_compares_runs(machine: Machine, cold: Run) -> None:
