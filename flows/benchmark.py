@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.parameters import GateSettings, MeasureSettings
-from tasks import gates, pipeline, run_logs
+from tasks import gates, orphans, pipeline, run_logs
 from tasks.benchmark import benchmark
 from tasks.caching import open_store
 from tasks.leasing import leased
@@ -36,6 +36,7 @@ def benchmark_package(
         measurement: how the board measures.
     """
     run_logs.set_up()
+    orphans.watch()
     return _measure(pipeline.import_package(open_store(), package), board, limits, measurement)
 
 

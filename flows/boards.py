@@ -7,7 +7,7 @@ from prefect import flow
 
 from flows.benchmark import measure_package
 from flows.parameters import GateSettings, MeasureSettings
-from tasks import board_block, board_checks, comparison, pipeline, run_logs
+from tasks import board_block, board_checks, comparison, orphans, pipeline, run_logs
 from tasks.caching import open_store
 from tasks.comparison import Comparison
 from tasks.remote.check import BoardCheck
@@ -22,6 +22,7 @@ def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
         boards: names of boards; none means all that are added, and the twins that run.
     """
     run_logs.set_up()
+    orphans.watch()
     checks = board_checks.check_all(boards, overlay=False, as_tasks=True)
     board_checks.publish_table(checks)
     return board_checks.require_all(checks)
@@ -43,6 +44,7 @@ def benchmark_boards(
         measurement: how the boards measure.
     """
     run_logs.set_up()
+    orphans.watch()
     imported = pipeline.import_package(open_store(), package)
     calls = {
         name: partial(measure_package, imported, name, limits, measurement)
