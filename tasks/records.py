@@ -140,7 +140,7 @@ class ConvertSettings(Settings):
     precision: str = "auto"
     layer_precision: dict[str, str] = Field(default_factory=dict)
     reuse_factor: int = Field(default=1, ge=1)
-    layer_reuse_factor: dict[str, int] = Field(default_factory=dict)
+    layer_reuse_factor: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     strategy: Literal["Latency", "Resource"] = "Latency"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     clock_period_ns: float = Field(default=10.0, gt=0, le=1000)

@@ -14,6 +14,7 @@ from tasks.records import ConvertSettings, FixedPoint, Stream
 
 HALF = 0.5
 WIDEST = 64  # bits of a FixedPoint
+PRECISION = re.compile(r"auto|(?:ap_|ac_)?u?(?:fixed|int)<[\w ,-]+>")
 
 
 def convert(
@@ -119,14 +120,16 @@ def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
 def _check_precision(text: str, where: str, backend: Any) -> None:
     from hls4ml.model.types import UnspecifiedPrecisionType
 
-    remedy = "write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto"
     try:
-        precision = backend.convert_precision_string(text)
-    except Exception as error:
-        raise InputError(f"{text!r} is no precision", where=where, remedy=remedy) from error
+        # hls4ml reads what it knows out of any text.
+        precision = backend.convert_precision_string(text) if PRECISION.fullmatch(text) else None
+    except Exception:  # noqa: BLE001  each kind of mistake raises another
+        precision = None
     if not (isinstance(precision, UnspecifiedPrecisionType) or _is_fixed_point(precision)):
         raise InputError(
-            f"{text!r} is no precision of fixed-point numbers", where=where, remedy=remedy
+            f"{text!r} is no precision of fixed-point numbers",
+            where=where,
+            remedy="write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto",
         )
 
 

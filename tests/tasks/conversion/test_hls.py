@@ -49,7 +49,10 @@ def test_one_layer_or_one_of_its_variables_may_differ() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "16,6", "fixed<16", "float<8>", "fixed<a,b>", "float", "half", "fixed<0,0>", "int<-3>"],
+    [
+        *("", "16,6", "fixed<16", "float<8>", "fixed<a,b>", "float", "half"),
+        *("fixed<0,0>", "int<-3>", "fixed<16,6>; rm -rf", "fixed<16,6,SOON>"),
+    ],
 )
 def test_what_hls4ml_does_not_read_is_no_precision(text: str) -> None:
     with pytest.raises(InputError, match="is no precision"):
