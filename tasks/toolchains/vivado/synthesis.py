@@ -1,6 +1,7 @@
 """Step synthesize: hls4ml's build_prj.tcl under Vivado HLS, phase by phase."""
 
 import contextlib
+import itertools
 import logging
 import shutil
 from collections.abc import Sequence
@@ -100,7 +101,8 @@ class HlsBuild:
         """
         directory = self.place.project
         finished = phases.finished(pending, directory, self._name, log)
-        for phase in finished:
+        # What came after a phase that is missing was made of something older.
+        for phase in itertools.takewhile(finished.__contains__, pending):
             self.place.done(phase.name, phases.outputs(phase, directory, self._name))
         return [phase for phase in pending if phase not in finished]
 

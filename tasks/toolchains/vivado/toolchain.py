@@ -10,7 +10,7 @@ from pathlib import Path
 from board.kinds import BoardKind, board_kinds
 from tasks import settings
 from tasks.errors import InputError
-from tasks.finding import Finding, require
+from tasks.finding import Finding, program, require
 from tasks.records import BuildSettings, Entry, HlsProject, Implementation, Synthesis, ToolchainName
 from tasks.toolchains.toolchain import Hooks, Listener, Progress, times
 from tasks.toolchains.vivado import durations, implementation, preflight
@@ -113,7 +113,8 @@ class VivadoToolchain:
             InputError: it builds nothing for that kind.
         """
         kind, work = None if board_kind is None else _kind(board_kind), settings.vivado_work()
-        return [*preflight.check(find(), kind, Machine.this(work)).findings, place(work)]
+        found = preflight.check(find(), kind, Machine.this(work)).findings
+        return [*found, place(work), program("g++")]  # for the C simulation of the conversion
 
     def versions(self) -> dict[str, str]:
         """Versions of its tools.

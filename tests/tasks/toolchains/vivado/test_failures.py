@@ -162,6 +162,16 @@ def test_a_run_that_looks_complete_and_reports_an_error_is_done_again(bench: Ben
         with pytest.raises(BuildError, match="HLS does not accept the C"):
             bench.synthesize()
         assert bench.runs("vivado_hls") == tries
+
+
+@pytest.mark.slow
+def test_what_an_earlier_run_has_written_does_not_pass_for_work(bench: Bench) -> None:
+    bench.strike(name="hls-compile", at="start", tool="vivado_hls", effect="mark")
+    with pytest.raises(BuildError):
+        bench.synthesize()
+    bench.fail("hls-nothing")  # beside all files of a complete run
+    with pytest.raises(BuildError, match="phase synth has no good end"):
+        bench.synthesize()
     bench.fail()
     bench.forget()
     bench.synthesize()

@@ -223,3 +223,11 @@ def test_this_machine_is_measured(tmp_path: Path) -> None:
     assert 1 <= machine.cores <= (os.cpu_count() or 1)
     assert machine.memory_gib > 0.1
     assert machine.disk_gib > 0
+
+
+def test_the_compiler_of_the_c_simulation_is_asked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(REPLAY))
+    (lacking,) = [each for each in bench.toolchain.check("pynq-z2") if not each.ok]
+    assert (lacking.name, lacking.remedy) == ("g++", "apt install g++")
