@@ -13,7 +13,7 @@ from tasks.publish import tell_failure
 from tasks.publish_sweep import publish_sweep
 from tasks.records import Run
 from tasks.settings import home, store_url
-from tasks.sweeps import inputs, results
+from tasks.sweeps import inputs, results, search
 from tasks.sweeps.points import Point
 from tasks.sweeps.report import write
 from tasks.sweeps.results import SweepReport
@@ -51,17 +51,20 @@ def sweep_point(point: Point) -> Run:
     retries=0,
     on_failure=[tell_failure],
 )
-def sweep_models(sweep: Path, point_deployment: str = "") -> SweepReport:
+def sweep_models(sweep: Path, point_deployment: str = "", many: bool = False) -> SweepReport:
     """Run every point of a sweep file that has no result yet, and compare all of them.
 
     Args:
         sweep: the sweep file (YAML) on the machine that runs this.
         point_deployment: run the points as runs of this deployment, on its workers, for instance
             sweep-point/sweep-point; empty runs them here.
+        many: start even if it has more than 200 points.
     """
     run_logs.set_up()
     orphans.watch()
     file = SweepFile(sweep)
+    if not many:
+        search.refuse_too_many(file)
     session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
     tag = f"sweep:{file.spec.name}"
     if point_deployment:

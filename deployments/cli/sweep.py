@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from tasks.sweeps.spec import SweepFile
 
 COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT estimated", "DSP")
-# More points than anybody means to start by a slip of the pen.
-ASK_ABOVE = 200
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -30,7 +28,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("file", type=Path, help="the sweep, YAML (docs/sweeps.md)")
     parser.add_argument(
-        "--yes", action="store_true", help=f"start even if it has more than {ASK_ABOVE} points"
+        "--yes", action="store_true", help="start even if it has more than 200 points"
     )
     parser.add_argument(
         "--deployment",
@@ -48,13 +46,13 @@ def run(arguments: Namespace) -> int:
     from tasks.sweeps.spec import SweepFile
 
     file = SweepFile(arguments.file)
-    found = _refuse_bad_input(file, ask=not arguments.yes)
+    found = _refuse_bad_input(file, many=arguments.yes)
     from flows.sweep import sweep_models
     from tasks import server
 
     server.require()
     _check_boards(file, found)
-    report = sweep_models(arguments.file.absolute(), arguments.deployment)
+    report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
     if arguments.json:
         print_json(report)
     else:
@@ -62,19 +60,13 @@ def run(arguments: Namespace) -> int:
     return 1 if report.count("failed") else 0
 
 
-def _refuse_bad_input(file: "SweepFile", *, ask: bool) -> "list[Point]":
+def _refuse_bad_input(file: "SweepFile", *, many: bool) -> "list[Point]":
     """Find what is wrong with any point before Prefect starts; return the points."""
     from tasks.conversion import dataset
-    from tasks.errors import InputError
-    from tasks.sweeps import points, search
+    from tasks.sweeps import search
 
-    number = points.count(file)
-    if ask and number > ASK_ABOVE:
-        raise InputError(
-            f"the sweep has {number} points",
-            where=str(file.path),
-            remedy="if that is meant, say --yes; else shorten an axis, or add random: {n: 50}",
-        )
+    if not many:
+        search.refuse_too_many(file)
     found = search.check(file)
     for data in {each.data for each in found}:
         dataset.read(data)

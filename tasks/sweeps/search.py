@@ -8,6 +8,21 @@ from tasks.sweeps.points import Point, count, expand, point
 from tasks.sweeps.results import PointResult
 from tasks.sweeps.spec import OptunaSearch, SweepFile
 
+# More points than anybody means to start by a slip of the pen.
+ASK_ABOVE = 200
+
+
+def refuse_too_many(file: SweepFile) -> None:
+    """Raise InputError for more points than somebody may have meant."""
+    number = count(file)
+    if number > ASK_ABOVE:
+        raise InputError(
+            f"the sweep has {number} points",
+            where=str(file.path),
+            remedy="if that is meant, say --yes, or `many` in the UI; else shorten an axis, or add "
+            "random: {n: 50}",
+        )
+
 
 def batches(
     file: SweepFile, size: int, results: Mapping[str, PointResult]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import ToolMissingError
+from tasks.errors import InputError, ToolMissingError
 from tasks.records import Run
 from tasks.sweeps import results, search
 from tasks.sweeps.points import Point
@@ -61,3 +61,11 @@ def test_without_optuna_the_remedy_is_named(write: Write, monkeypatch: pytest.Mo
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(ToolMissingError, match="overlayflow\\[optuna\\]"):
         search.check(write(OPTUNA % 4))
+
+
+def test_more_points_than_anybody_means_are_refused_before_they_are_made(write: Write) -> None:
+    numbers = list(range(1, 101))
+    grid = f"axes: {{reuse_factor: {numbers}, clock_period_ns: {numbers}}}\n"
+    with pytest.raises(InputError, match="the sweep has 10000 points"):
+        search.refuse_too_many(write(grid))
+    search.refuse_too_many(write(f"{grid}random: {{n: 200}}"))
