@@ -5,6 +5,7 @@ python -m tasks.conversion.child REQUEST RESULT
 
 import os
 import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def convert(request: ConvertRequest) -> HlsProject:
         accuracy_framework=dataset.accuracy(y_framework, y) if classes else None,
         accuracy_csim=dataset.accuracy(y_csim, y) if classes else None,
         max_error_csim=float(np.abs(y_csim - y_framework).max()),
-        versions=tool_versions(),
+        versions=tool_versions() | {"g++": _compiler_version()},
     )
 
 
@@ -92,6 +93,12 @@ def _remove_leftovers(project: Path) -> None:
 def tool_versions() -> dict[str, str]:
     """Versions that a conversion depends on; reads metadata, imports nothing."""
     return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "hgq2", "numpy")}
+
+
+def _compiler_version() -> str:
+    """Of the g++ that has just compiled the C simulation."""
+    command = ["g++", "-dumpfullversion"]  # by name, as hls4ml calls it
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def test_the_board_computes_what_the_model_does(cold: Run) -> None:
     assert verdict.accuracy_board >= 0.95
     assert verdict.measurement.simulated
     assert verdict.measurement.clock_mhz == 100.0
+    versions = verdict.measurement.deployment.package.manifest.versions
+    assert set(versions) >= {"hls4ml", "keras", "hgq2", "g++", "alkaid", "yosys", "verilator"}
 
 
 def test_a_sample_of_64_words_costs_64_cycles(cold: Run) -> None:
