@@ -12,7 +12,7 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env board-envs demo up down test lint bench twin-stop clean
+.PHONY: help env board-env board-envs demo up down test suite lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -56,7 +56,10 @@ up: env board-env  ## Prefect server, workers and twin, with all deployments; pr
 down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
-test: lint board-envs  ## everything that CI checks
+test: env board-envs  ## everything that CI checks
+	@$(MAKE) --no-print-directory --jobs 2 lint suite
+
+suite:
 	$(BIN)/pytest -n 3 --no-loadscope-reorder
 
 lint: env  ## ruff, mypy --strict, layers

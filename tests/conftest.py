@@ -43,6 +43,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     return Sharing(config, log)
 
 
+# In this order: test_deploy builds what others take over, and those that mostly wait leave the
+# processors to the rest of the suite.
+WHOLE_WAY = (
+    "tests/flows/test_deploy.py",
+    "tests/flows/unattended/test_machines.py",
+    "tests/flows/test_boards.py",
+    "tests/flows/unattended/test_up.py",
+    "tests/flows/unattended/test_sweep.py",
+    "tests/flows/unattended/test_team_server.py",
+    "tests/flows/test_vivado.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the whole way, which takes the longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/flows/"))
+    order = {file: place for place, file in enumerate(WHOLE_WAY)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))

@@ -22,21 +22,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
 START_S = 300
-MAKE_MODELS = """
+MAKE_MODEL = """
 import sys
 import keras
 import numpy as np
 keras.utils.set_random_seed(5)
-def save(name, model): model.save(f"{sys.argv[1]}/{name}.keras")
-layers = [keras.layers.Input((16,)), keras.layers.Dense(8, activation="relu", name="hidden")]
+layers = [keras.layers.Input((16,)), keras.layers.Dense(3, activation="relu", name="hidden")]
 plain = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
-save("plain", plain)
+plain.save(f"{sys.argv[1]}/plain.keras")
 x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
 np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=plain.predict(x, verbose=0))
-left, right = keras.layers.Input((64,), name="left"), keras.layers.Input((64,), name="right")
-save("two_inputs", keras.Model([left, right], keras.layers.Add()([left, right])))
-layers = [keras.layers.Input((64,)), keras.layers.Dense(48, activation="relu", name="broad")]
-save("wide", keras.Sequential([*layers, keras.layers.Dense(10, name="scores")]))
 """
 
 
@@ -182,13 +177,9 @@ def cold(machine: Machine) -> Run:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with models, made in a process that may import TensorFlow.
-
-    plain.keras, with plain.npz, goes the way of backend VivadoAccelerator; two_inputs.keras and
-    wide.keras, for the data of the digits, cannot become an overlay.
-    """
+    """A directory with plain.keras, which goes by backend VivadoAccelerator, and plain.npz."""
     directory = tmp_path_factory.mktemp("models")
-    subprocess.run([sys.executable, "-c", MAKE_MODELS, directory], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", MAKE_MODEL, directory], check=True, capture_output=True)
     return directory
 
 

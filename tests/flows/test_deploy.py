@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -19,7 +21,7 @@ from tasks.packaging import archive
 from tasks.records import Implementation, Run
 from tasks.remote.ssh import connect
 from tasks.store import Store
-from tests.flows.conftest import DATA, MODEL, Machine, finished
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, finished
 from tests.flows.unattended.api import events
 
 pytestmark = pytest.mark.slow
@@ -185,14 +187,31 @@ def test_a_corrupt_entry_is_set_aside_and_built_again(machine: Machine, cold: Ru
     assert list((machine.home / "store" / "corrupt").iterdir())
 
 
-def test_a_design_beyond_the_limit_is_refused_with_its_figures(machine: Machine, cold: Run) -> None:
-    from tasks.gates import GateSettings, after_implement, require
-
+def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
+    machine: Machine, cold: Run
+) -> None:
+    """Before the long tools start: what the synthesis estimates is in the store."""
     assert cold.verdict.passed
-    implementation = digits_implementation(machine)
-    checked = after_implement(implementation, GateSettings(utilisation=0.01))
-    with pytest.raises(DoesNotFitError, match=r"of xc7z020clg400-1 is .*% used"):
-        require(checked)
+    script = (
+        "import sys\n"
+        "from flows.deploy import deploy_model\n"
+        "from tasks.gates import GateSettings\n"
+        "from tasks.records import ConvertSettings\n"
+        "settings = ConvertSettings(project_name='digits')\n"
+        "limits = GateSettings(estimate=0.01)\n"
+        "deploy_model(*sys.argv[1:], conversion=settings, limits=limits)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, MODEL, DATA],
+        cwd=ROOT, env=machine.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = done.stderr.splitlines()
+    assert DoesNotFitError.exit_code == 2
+    (refused,) = (line for line in told if line.startswith("tasks.errors.DoesNotFitError: "))
+    assert re.search(r"of xc7z020clg400-1 is .*% used", refused)
+    assert "of 53200" in refused
+    assert "biggest: hidden" in refused
+    assert "lower the precisions" in refused
 
 
 def test_ctrl_c_ends_with_one_message_and_leaves_nothing_half_written(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,8 @@ from tests.flows.conftest import ROOT, Machine, finished
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
 pytestmark = pytest.mark.slow
+
+Play = Callable[[str, str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -44,17 +47,25 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
     assert machine.task_states(again)["implement"] == "Cached"
 
 
-def test_a_failed_build_ends_the_run_with_its_reason(
-    machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path
-) -> None:
-    scenario = tmp_path / "scenario.toml"
-    scenario.write_text('faults = [{name = "too-big"}]')
-    done = machine.command(
-        *("run", models / "plain.keras", "--data", models / "plain.npz"),
-        *("--toolchain", "vivado", "--clock-period", "20"),
-        **tools,
-        OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
-    )
+@pytest.fixture
+def play(machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path) -> Play:
+    """Run with a scenario; an option of Vivado HLS makes it a build of its own."""
+
+    def run(scenario: str, option: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "scenario.toml"
+        path.write_text(scenario)
+        return machine.command(
+            *("run", models / "plain.keras", "--data", models / "plain.npz"),
+            *("--toolchain", "vivado", option),
+            **tools,
+            OVERLAYFLOW_REPLAY_SCENARIO=str(path),
+        )
+
+    return run
+
+
+def test_a_failed_build_ends_the_run_with_its_reason(machine: Machine, play: Play) -> None:
+    done = play('faults = [{name = "too-big"}]', "--cosim")
     assert done.returncode == 1
     assert "more Slice LUTs cells than are available" in done.stderr
     assert "permanent failure of vivado 2019.2" in done.stderr
@@ -62,22 +73,15 @@ def test_a_failed_build_ends_the_run_with_its_reason(
 
 
 def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
-    machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path
+    play: Play,
 ) -> None:
-    scenario = tmp_path / "scenario.toml"
-    scenario.write_text('lut = 60000\nfaults = [{name = "vivado-hang"}]')
-    done = machine.command(
-        *("run", models / "plain.keras", "--data", models / "plain.npz"),
-        *("--toolchain", "vivado", "--clock-period", "20", "--csim"),  # a build of its own
-        **tools,
-        OVERLAYFLOW_REPLAY_SCENARIO=str(scenario),
-    )
+    done = play('lut = 60000\nfaults = [{name = "vivado-hang"}]', "--csim")
     assert done.returncode == 2
     assert "LUT of xc7z020clg400-1 is 112.8% used, synthesised".lower() in done.stderr.lower()
 
 
 def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
-    machine: Machine, tools: dict[str, str], models: Path
+    machine: Machine, play: Play
 ) -> None:
     apply = "from deployments import apply; apply.queues(())"
     environment = machine.env | {"PYTHONPATH": str(ROOT)}
@@ -92,11 +96,7 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
     subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
     assert limits()[LICENCES] == 1
 
-    done = machine.command(
-        *("run", models / "plain.keras", "--data", models / "plain.npz"),
-        *("--toolchain", "vivado", "--clock-period", "20"),
-        **tools,
-    )
+    done = play("", "--cosim")  # goes on after what the failed build has finished
     assert done.returncode == 0, done.stderr
     assert f"waiting for the limit {LICENCES}" in done.stderr
 

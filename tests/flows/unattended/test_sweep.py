@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from board.twin.record import TwinDirectory
+from tasks.board_block import Board
+from tasks.boards import address_of
 from tasks.records import Run
 from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import DATA, MODEL, Machine, Server
@@ -25,7 +29,7 @@ name: boards
 points:
   - board: twin
   - board: second
-  - layer_precision.nowhere: auto
+  - board: swapped
 """
 WAIT_S = 120
 
@@ -49,14 +53,26 @@ def second(machine: Machine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def swapped(machine: Machine, second: str) -> str:
+    """A board that shows another host key than the one that was pinned."""
+    twins = [TwinDirectory(machine.home / "twins" / name).running() for name in ("twin", second)]
+    pinned, shown = (address_of(each) for each in twins if each is not None)
+    board = Board.of(shown.model_copy(update={"host_key": pinned.host_key}))
+    with temporary_settings({PREFECT_API_URL: machine.api}):
+        board.save("swapped")
+    return "swapped"
+
+
+@pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("sweep"), BOARDS)
 
 
 @pytest.fixture(scope="module")
-def first(machine: Machine, cold: Run, second: str, file: Path) -> SweepReport:
-    """The builds are there, no point is; one of the points cannot be built."""
-    assert (cold.verdict.passed, second) == (True, "second")
+def first(machine: Machine, cold: Run, second: str, swapped: str, file: Path) -> SweepReport:
+    """The builds are there, no point is; one of the points cannot be measured."""
+    assert cold.verdict.passed
+    assert (second, swapped) == ("second", "swapped")
     return reported(machine.command("sweep", file, "--json"), code=1)
 
 
@@ -67,7 +83,7 @@ def runs_of_points(machine: Machine) -> list[dict[str, object]]:
 
 def test_a_failed_point_does_not_stop_the_others(first: SweepReport, cold: Run) -> None:
     assert states(first) == ["done", "done", "failed"]
-    assert "the model has no layer 'nowhere'" in first.results[2].message
+    assert "the host key has changed" in first.results[2].message
     utilisation = cold.verdict.measurement.deployment.package.manifest.utilisation
     assert utilisation is not None
     for each in first.results[:2]:
@@ -92,12 +108,12 @@ def test_points_take_from_the_store_what_was_built_before(
 def test_each_point_has_a_page_named_by_what_differs(machine: Machine, first: SweepReport) -> None:
     ids = {each.flow_run_id for each in first.results[:2]}
     runs = {run["name"]: run for run in runs_of_points(machine)}
-    assert set(runs) == {"board=twin", "board=second", "nowhere=auto"}
+    assert set(runs) == {"board=twin", "board=second", "board=swapped"}
     for name in ("board=twin", "board=second"):
         assert runs[name]["id"] in ids
         assert runs[name]["parent_task_run_id"] is not None
         assert runs[name]["state_type"] == "COMPLETED"
-    assert runs["nowhere=auto"]["state_type"] == "FAILED"
+    assert runs["board=swapped"]["state_type"] == "FAILED"
 
 
 def test_the_sweep_leaves_a_table_a_report_and_files(machine: Machine, first: SweepReport) -> None:
