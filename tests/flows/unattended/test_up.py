@@ -19,7 +19,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from board.runner import PID_FILE
+from board.twin import faults
+from board.twin.processes import processes_of
+from board.twin.record import TwinDirectory
+from tasks.boards import address_of
+from tasks.packaging.archive import NAME
 from tasks.records import Run
+from tasks.remote import lease
+from tasks.store import Store
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine
 from tests.flows.unattended.api import (
     RUN_S,
@@ -310,6 +318,37 @@ def test_a_run_without_a_sign_of_life_is_ended_and_cleaned_up_after(
     ).exists():  # until clean-up, which the server starts, has come by
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def test_a_run_that_is_cancelled_gives_the_board_back(
+    team: Machine, machine: Machine, cold: Run
+) -> None:
+    entry = cold.verdict.measurement.deployment.package.entry
+    package = Store(machine.home / "store").files(entry) / NAME
+    twins = team.home / "twins"
+    home, record = TwinDirectory(twins / "twin").home, TwinDirectory(twins / "twin").running()
+    assert record is not None
+    board = address_of(record)
+    faults.set_fault(twins, "twin", "dma-stall")
+    try:
+        run = start(team, "benchmark-package", {"package": str(package), "board": "twin"})
+        deadline = time.monotonic() + 120
+        while not list(home.rglob(PID_FILE)):
+            assert time.monotonic() < deadline, "it never ran"
+            time.sleep(0.1)
+        assert not lease.show(board).free
+        cancelling = {"state": {"type": "CANCELLING"}}
+        httpx.post(f"{team.api}/flow_runs/{run}/set_state", json=cancelling).raise_for_status()
+        assert ended(team, run)["state_type"] == "CANCELLED"
+    finally:
+        faults.clear_faults(twins, "twin")
+    deadline = time.monotonic() + 20
+    while processes_of(home):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not list(home.glob("overlayflow/run-*"))
+    with lease.lease([board], "see whether it is free", duration_s=10):
+        pass
 
 
 def test_runs_survive_a_restart_at_the_same_address(team: Machine) -> None:
