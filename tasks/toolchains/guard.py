@@ -91,9 +91,10 @@ class Tree:
             deadline = time.monotonic() + patience_s
             signalled: set[int] = set()
             while alive := self.sample():
-                for pid in set(alive) - signalled:  # also what was started after the first signal
+                # Parents first; also what was started after the first signal.
+                for pid in (pid for pid in alive if pid not in signalled):
                     _signal(pid, number)
-                    signalled.add(pid)
+                signalled.update(alive)
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(0.01)
@@ -177,8 +178,11 @@ def main() -> None:
         answer = f"missing {error.errno}"
     else:
         _watch(tree, lifeline, wake, parent)
-        tree.stop(0 if tree.returncode is None else _LINGER_S, grace_s)
+        early = tree.returncode is None
+        tree.stop(0 if early else _LINGER_S, grace_s)
         returncode = -signal.SIGKILL if tree.returncode is None else tree.returncode
+        if early and returncode == 0:
+            returncode = -signal.SIGTERM  # a polite tool exits so when it is asked to end
         answer = f"{returncode} {tree.peak_rss}"
     with contextlib.suppress(OSError):  # nobody is left to hear it
         os.write(lifeline, answer.encode())

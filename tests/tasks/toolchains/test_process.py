@@ -24,9 +24,11 @@ TREE = """
 sleep 300 & echo $! >> pids
 setsid sh -c 'echo $$ >> pids; sleep 300' &
 (setsid sh -c 'echo $$ >> pids; exec sleep 300' &)
-echo $$ >> pids
+echo $$ > tool
+cat tool >> pids
 wait
 """
+POLITE = "trap 'exit 0' TERM; echo $$ > tool; cat tool >> pids; sleep 300 & wait"
 IGNORES_TERM = "trap '' TERM; echo $$ >> pids; echo ready; while :; do sleep 0.05; done"
 
 
@@ -390,14 +392,15 @@ def test_kill_9_of_the_guard_ends_the_tool_and_is_an_error(tmp_path: Path) -> No
     assert_all_gone(tmp_path)
 
 
-def test_sigterm_to_the_guard_ends_the_tree(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("script", "size"), [(TREE, 4), (POLITE, 1)])
+def test_sigterm_to_the_guard_ends_the_tree(tmp_path: Path, script: str, size: int) -> None:
     def end_guard() -> None:
-        until(lambda: len(pids(tmp_path)) == 4)
-        os.kill(guard_of(pids(tmp_path)[-1]), signal.SIGTERM)
+        until(lambda: len(pids(tmp_path)) == size)
+        os.kill(guard_of(int((tmp_path / "tool").read_text())), signal.SIGTERM)
 
     thread = threading.Thread(target=end_guard)
     thread.start()
     with pytest.raises(ToolError, match="was ended by SIGTERM"):
-        run(TREE, tmp_path)
+        run(script, tmp_path)
     thread.join()
     assert_all_gone(tmp_path)
