@@ -43,20 +43,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     return Sharing(config, log)
 
 
-# In this order: test_deploy builds what others take over, and those that mostly wait leave the
-# processors to the rest of the suite.
-WHOLE_WAY = (
+# What takes the longest begins: first test_deploy, which builds what others take over; what mostly
+# waits for links, boards and time-outs beside what computes.
+FIRST = (
     "tests/flows/test_deploy.py",
     "tests/flows/unattended/test_machines.py",
     "tests/flows/test_boards.py",
+    "tests/tasks/remote/",
     "tests/flows/unattended/test_up.py",
     "tests/flows/unattended/test_sweep.py",
-    "tests/flows/unattended/test_team_server.py",
-    "tests/flows/test_vivado.py",
+    "tests/board/",
+    "tests/flows/",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole way, which takes the longest."""
-    order = {file: place for place, file in enumerate(WHOLE_WAY)}
-    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+    """Put tests in order: what is not in the list is quick, and comes last."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
+
+    items.sort(key=place)
