@@ -60,7 +60,7 @@ test: env board-envs  ## everything that CI checks
 	@$(MAKE) --no-print-directory --jobs 2 lint suite
 
 suite:
-	$(BIN)/pytest -n 4 --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --no-loadscope-reorder
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check

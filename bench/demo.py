@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,22 +35,27 @@ def environment(home: Path) -> dict[str, str]:
 def command(arguments: list[str], env: Mapping[str, str]) -> tuple[float, float, str]:
     """Run a command: seconds, peak resident memory of its own process in MB, its output."""
     started = time.monotonic()
-    with subprocess.Popen(
-        [*OVERLAYFLOW, *arguments],
-        cwd=ROOT,
-        env=dict(env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    # A file: nobody reads a pipe meanwhile, and the record of a long sweep fills it.
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(
+            [*OVERLAYFLOW, *arguments],
+            cwd=ROOT,
+            env=dict(env),
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
         peak_kb = 0
         while process.poll() is None:
             peak_kb = max(peak_kb, _peak_kb(process.pid))
             time.sleep(0.05)
-        output = process.stdout.read() if process.stdout else ""
+        seconds = time.monotonic() - started
+        output.seek(0)
+        printed = output.read()
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(arguments)} failed with {process.returncode}")
-    return time.monotonic() - started, peak_kb / 1e3, output
+    return seconds, peak_kb / 1e3, printed
 
 
 def _peak_kb(pid: int) -> int:

@@ -22,17 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
 START_S = 300
-MAKE_MODEL = """
-import sys
-import keras
-import numpy as np
-keras.utils.set_random_seed(5)
-layers = [keras.layers.Input((16,)), keras.layers.Dense(3, activation="relu", name="hidden")]
-plain = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
-plain.save(f"{sys.argv[1]}/plain.keras")
-x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
-np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=plain.predict(x, verbose=0))
-"""
 
 
 @dataclass(frozen=True)
@@ -173,14 +162,6 @@ def wait_until_healthy(api: str) -> None:
 def cold(machine: Machine) -> Run:
     """The digits example, from the model file to a verdict, with nothing in the store."""
     return finished(machine.command("run", MODEL, "--data", DATA, "--json"))
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with plain.keras, which goes by backend VivadoAccelerator, and plain.npz."""
-    directory = tmp_path_factory.mktemp("models")
-    subprocess.run([sys.executable, "-c", MAKE_MODEL, directory], check=True, capture_output=True)
-    return directory
 
 
 def finished(done: subprocess.CompletedProcess[str]) -> Run:

@@ -92,7 +92,7 @@ def test_a_twin_that_is_off(machine: Machine) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own takes root to mount")
 def test_a_full_disk(machine: Machine, tmp_path: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tmp_path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=5", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody mount a tmpfs")
     try:

@@ -232,24 +232,6 @@ def test_golden_outputs_are_those_of_the_c_simulation(machine: Machine, cold: Ru
     assert np.array_equal(y_hw, archive.read_array(package_file(machine, cold), "y_csim.npy"))
 
 
-def test_a_plain_keras_model_in_packed_words_costs_a_quarter_of_the_cycles(
-    machine: Machine, models: Path
-) -> None:
-    """Through hls4ml's VivadoAccelerator backend, with precisions given by the user."""
-    run = finished(
-        machine.command(
-            *("run", models / "plain.keras", "--data", models / "plain.npz", "--json"),
-            *("--precision", "fixed<8,3,RND,SAT>", "--words", "packed", "--clock-period", "20"),
-        )
-    )
-    measurement = run.verdict.measurement
-    assert run.verdict.bit_exact == run.verdict.samples == 40
-    assert run.verdict.accuracy_board is None  # targets, no classes
-    assert measurement.clock_mhz == 50.0
-    assert measurement.cycles_per_sample is not None
-    assert 4 <= measurement.cycles_per_sample < 4.5
-
-
 def test_a_run_needs_no_prefect_server_of_ones_own(machine: Machine, cold: Run) -> None:
     env = {name: value for name, value in machine.env.items() if name != "PREFECT_API_URL"}
     alone = Machine(machine.home, machine.api, env)

@@ -13,9 +13,31 @@ from tests.flows.conftest import ROOT, Machine, finished
 
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
+MODEL = """
+import sys
+import keras
+import numpy as np
+keras.utils.set_random_seed(5)
+layers = [keras.layers.Input((16,)), keras.layers.Dense(3, activation="relu", name="hidden")]
+plain = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
+plain.save(f"{sys.argv[1]}/plain.keras")
+x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
+np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=plain.predict(x, verbose=0))
+"""
+
 pytestmark = pytest.mark.slow
 
+Arguments = tuple[str | Path, ...]
 Play = Callable[[str, str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Arguments:
+    """Arguments of a run: a model for backend VivadoAccelerator, and test data with targets."""
+    directory = tmp_path_factory.mktemp("model")
+    subprocess.run([sys.executable, "-c", MODEL, directory], check=True, capture_output=True)
+    data = ("--data", directory / "plain.npz")
+    return "run", directory / "plain.keras", *data, "--toolchain", "vivado"
 
 
 @pytest.fixture
@@ -28,12 +50,12 @@ def tools(machine: Machine) -> dict[str, str]:
 
 
 def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
-    machine: Machine, tools: dict[str, str], models: Path
+    machine: Machine, tools: dict[str, str], plain: Arguments
 ) -> None:
-    arguments = ("run", models / "plain.keras", "--data", models / "plain.npz", "--json")
-    run = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
+    run = finished(machine.command(*plain, "--json", **tools))
     verdict = run.verdict
     assert verdict.passed
+    assert verdict.accuracy_board is None  # targets, no classes
     assert (verdict.bit_exact, verdict.samples) == (40, 40)
     versions = verdict.measurement.deployment.package.manifest.versions
     assert (versions["vivado_hls"], versions["vivado"]) == ("2019.2", "2019.2")
@@ -42,24 +64,19 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
     shown = {each["description"].partition(":")[0]: float(each["data"]) for each in bars}
     assert shown == {"synthesize": 100.0, "implement": 100.0}
     states = machine.task_states(run)
-    again = finished(machine.command(*arguments, "--toolchain", "vivado", **tools))
+    again = finished(machine.command(*plain, "--json", **tools))
     assert states["synthesize"] == states["implement"] == "Completed"
     assert machine.task_states(again)["implement"] == "Cached"
 
 
 @pytest.fixture
-def play(machine: Machine, tools: dict[str, str], models: Path, tmp_path: Path) -> Play:
+def play(machine: Machine, tools: dict[str, str], plain: Arguments, tmp_path: Path) -> Play:
     """Run with a scenario; an option of Vivado HLS makes it a build of its own."""
 
     def run(scenario: str, option: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "scenario.toml"
         path.write_text(scenario)
-        return machine.command(
-            *("run", models / "plain.keras", "--data", models / "plain.npz"),
-            *("--toolchain", "vivado", option),
-            **tools,
-            OVERLAYFLOW_REPLAY_SCENARIO=str(path),
-        )
+        return machine.command(*plain, option, **tools, OVERLAYFLOW_REPLAY_SCENARIO=str(path))
 
     return run
 
@@ -72,9 +89,7 @@ def test_a_failed_build_ends_the_run_with_its_reason(machine: Machine, play: Pla
     assert list((machine.home / "failures").glob("implement-*.tar.gz"))
 
 
-def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(
-    play: Play,
-) -> None:
+def test_a_design_that_is_too_big_ends_the_run_before_it_is_placed(play: Play) -> None:
     done = play('lut = 60000\nfaults = [{name = "vivado-hang"}]', "--csim")
     assert done.returncode == 2
     assert "LUT of xc7z020clg400-1 is 112.8% used, synthesised".lower() in done.stderr.lower()
@@ -102,12 +117,9 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
 
 
 def test_a_machine_without_vivado_is_told_so_before_anything_starts(
-    machine: Machine, models: Path
+    machine: Machine, plain: Arguments
 ) -> None:
-    done = machine.command(
-        *("run", models / "plain.keras", "--data", models / "plain.npz", "--toolchain", "vivado"),
-        PATH="/usr/bin:/bin",
-    )
+    done = machine.command(*plain, PATH="/usr/bin:/bin")
     assert done.returncode == 2
     assert "vivado_hls: not on PATH" in done.stderr
     assert "Starting temporary server" not in done.stderr

@@ -36,7 +36,7 @@ np.savez(sys.argv[2], X_test=x, y_test=model.predict(x, verbose=0).argmax(axis=1
 """
 SWEEP = """
 name: machines
-base: {model: tiny.keras, data: tiny.npz, precision: 'fixed<8,3>'}
+base: {model: tiny.keras, data: tiny.npz, precision: 'fixed<8,3,RND,SAT>', clock_period_ns: 20}
 limits: {mode: warn}
 measurement: {passes: 1, batches: [1, 4]}
 points:
@@ -49,7 +49,7 @@ POINTS, DESIGNS = 3, 2
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of a model of ten weights: two designs, one of them on two boards."""
+    """A sweep of a plain Keras model of ten weights: two designs, one of them on two boards."""
     directory = tmp_path_factory.mktemp("tiny")
     paths = [str(directory / "tiny.keras"), str(directory / "tiny.npz")]
     subprocess.run([sys.executable, "-c", TINY, *paths], check=True, capture_output=True)
@@ -227,6 +227,13 @@ def test_two_machines_finish_a_sweep_although_one_goes_down(
 
     report = reported(done)
     assert [each.state for each in report.results] == ["done"] * POINTS
+    words, packed, _ = (each.figures for each in report.results)
+    assert words is not None
+    assert packed is not None
+    assert words.bit_exact == packed.bit_exact == 1
+    assert words.clock_mhz == packed.clock_mhz == 50
+    # Four words a sample, or one.
+    assert 3 < packed.inferences_per_s / words.inferences_per_s < 4.1
     completed = runs(machine, "COMPLETED")
     assert len(completed) == POINTS
     assert [each["id"] for each in runs(machine, "CRASHED")] == [lost["id"]]
