@@ -52,8 +52,9 @@ FIRST = (
     "tests/tasks/remote/",
     "tests/flows/unattended/test_up.py",
     "tests/flows/unattended/test_sweep.py",
-    "tests/board/",
     "tests/flows/",
+    "tests/board/",
+    "tests/tasks/toolchains/",
 )
 
 

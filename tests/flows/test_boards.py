@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -26,7 +25,7 @@ from tasks.remote import lease, meter
 from tasks.remote.address import BoardAddress, HostKey
 from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
-from tests.flows.conftest import ROOT, Machine
+from tests.flows.conftest import ROOT, Machine, http
 from tests.tasks import samples
 from tests.tasks.remote.conftest import Link
 
@@ -287,11 +286,11 @@ def test_a_queue_that_is_stuck_in_prefect_does_not_keep_anybody_from_a_free_boar
     machine: Machine, lab: str, package: Path
 ) -> None:
     limit = f"{machine.api}/v2/concurrency_limits/board-{lab}"
-    httpx.patch(limit, json={"active_slots": 1}).raise_for_status()
+    http.patch(limit, json={"active_slots": 1}).raise_for_status()
     try:
         done = machine.command("bench", package, "--board", lab, "--wait", "1s")
     finally:
-        httpx.patch(limit, json={"active_slots": 0}).raise_for_status()
+        http.patch(limit, json={"active_slots": 0}).raise_for_status()
     assert done.returncode == 0, done.stderr
     assert f"prefect gcl update board-{lab} --active-slots 0" in done.stdout + done.stderr
 
@@ -309,7 +308,7 @@ with slot("board-queued", lasts_s=60, wait_s=10):
 
 def test_a_server_that_goes_away_keeps_nobody_from_a_board(machine: Machine) -> None:
     limit = {"name": "board-queued", "limit": 1}
-    httpx.post(f"{machine.api}/v2/concurrency_limits/", json=limit).raise_for_status()
+    http.post(f"{machine.api}/v2/concurrency_limits/", json=limit).raise_for_status()
     port = int(machine.api.removesuffix("/api").rpartition(":")[2])
     server = BoardAddress(name="server", kind="pynq-z2", host="127.0.0.1", port=port)
     with contextlib.closing(Link(server, None)) as link:
@@ -325,7 +324,7 @@ def test_a_server_that_goes_away_keeps_nobody_from_a_board(machine: Machine) -> 
         )
         assert running.stdout is not None
         head = next(line for line in running.stdout if line == "held\n")
-        taken = httpx.get(f"{machine.api}/v2/concurrency_limits/board-queued").json()
+        taken = http.get(f"{machine.api}/v2/concurrency_limits/board-queued").json()
         assert taken["active_slots"] == 1
     output, _ = running.communicate("\n", timeout=60)
     assert running.returncode == 0, head + output

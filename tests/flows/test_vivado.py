@@ -5,11 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tasks.building import LICENCES
-from tests.flows.conftest import ROOT, Machine, finished
+from tests.flows.conftest import ROOT, Machine, finished, http
 
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
@@ -107,7 +106,7 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
 
     subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
     assert limits()[LICENCES] == 2
-    httpx.patch(f"{machine.api}/v2/concurrency_limits/{LICENCES}", json={"limit": 1})
+    http.patch(f"{machine.api}/v2/concurrency_limits/{LICENCES}", json={"limit": 1})
     subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
     assert limits()[LICENCES] == 1
 

@@ -28,7 +28,7 @@ from tasks.packaging.archive import NAME
 from tasks.records import Run
 from tasks.remote import lease
 from tasks.store import Store
-from tests.flows.conftest import DATA, MODEL, ROOT, Machine
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, http
 from tests.flows.unattended.api import (
     RUN_S,
     artifact,
@@ -135,7 +135,7 @@ def started(
     }
     (Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER).mkdir(parents=True)
     # A machine that reaches the board would ask for runs of this queue; here, a worker takes all.
-    queue = httpx.post(f"{team.api}/work_pools/builders/queues", json={"name": "board-twin"})
+    queue = http.post(f"{team.api}/work_pools/builders/queues", json={"name": "board-twin"})
     queue.raise_for_status()
     lost = {"lost": silent_run(team)}
     yield lost | {name: start(team, name, given) for name, given in parameters.items()}
@@ -190,7 +190,7 @@ def test_schedules_put_runs_on_the_list(team: Machine) -> None:
 def test_a_form_that_makes_no_sense_is_refused_before_anything_starts(team: Machine) -> None:
     path = f"{team.api}/deployments/{deployment(team, 'deploy-model')['id']}/create_flow_run"
     parameters = {"conversion": {"strategy": "Hope"}}
-    answer = httpx.post(path, json={"parameters": parameters})
+    answer = http.post(path, json={"parameters": parameters})
     assert answer.status_code == 409
     assert "Hope" in answer.text
 
@@ -246,7 +246,7 @@ def test_a_sweep_by_workers_runs_its_points_as_runs_of_their_own(
     assert run["state_type"] == "COMPLETED", run["state"]
     (row,) = artifact(team, "sweep-by-workers-points")
     assert (row["state"], row["gates"]) == ("done", "passed")
-    point = httpx.get(f"{team.api}/flow_runs/{row['flow run']}").json()
+    point = http.get(f"{team.api}/flow_runs/{row['flow run']}").json()
     assert (point["name"], point["work_queue_name"]) == ("board=twin", "board-twin")
 
 
@@ -338,7 +338,7 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
             time.sleep(0.1)
         assert not lease.show(board).free
         cancelling = {"state": {"type": "CANCELLING"}}
-        httpx.post(f"{team.api}/flow_runs/{run}/set_state", json=cancelling).raise_for_status()
+        http.post(f"{team.api}/flow_runs/{run}/set_state", json=cancelling).raise_for_status()
         assert ended(team, run)["state_type"] == "CANCELLED"
     finally:
         faults.clear_faults(twins, "twin")
