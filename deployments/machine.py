@@ -7,12 +7,15 @@ Everything listens on 127.0.0.1. What runs, and on which port, is written down i
 import contextlib
 import fcntl
 import os
+import shutil
 import socket
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from deployments import daemons
@@ -110,40 +113,57 @@ def start_server(port: int | None) -> Settled:
     Raises:
         ToolError: it ended, or does not answer.
     """
-    found = running()
-    if found is not None:
-        _wait(daemons.find(state_directory(), SERVER), found.port)
-        return found
-    before = _settled()
-    settled = Settled(port=port or _free_port(before.port if before else PORT))
-    command = [
-        *(sys.executable, "-m", "prefect", "server", "start"),
-        *("--host", HOST, "--port", str(settled.port)),
-    ]
-    daemon = daemons.start(
-        state_directory(), SERVER, command, environment(settled.port), state_directory()
+    daemon, settled = daemons.find(state_directory(), SERVER), _settled()
+    if daemon is None or settled is None:
+        settled = Settled(port=port or _free_port(settled.port if settled else PORT))
+        command = [
+            *(sys.executable, "-m", "prefect", "server", "start"),
+            *("--host", HOST, "--port", str(settled.port)),
+        ]
+        daemon = daemons.start(
+            state_directory(), SERVER, command, environment(settled.port), state_directory()
+        )
+        write(settled)
+    _wait(
+        daemon,
+        partial(_answers, settled.port),
+        remedy="overlayflow down, then overlayflow up --port with a port of your own",
     )
-    write(settled)
-    _wait(daemon, settled.port)
     return settled
 
 
-def start_workers(settled: Settled) -> list[Daemon]:
-    """Start a worker of each pool, or find those that run."""
-    return [
-        daemons.start(
+def start_workers(settled: Settled) -> None:
+    """Start a worker of each pool that has none, and wait until the server has heard of it.
+
+    Raises:
+        ToolError: a worker ended, or is not heard of.
+    """
+    # Prefect's workers keep files below TMPDIR under a fixed name: in /tmp, that of the first user.
+    scratch = _scratch()
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    env = environment(settled.port) | {"TMPDIR": str(scratch)}
+    began = datetime.now(UTC)
+    started = {
+        pool: daemons.start(
             state_directory(),
-            f"worker-{pool}",
+            _worker(pool),
             [
                 *(sys.executable, "-m", "prefect", "worker", "start", "--type", "process"),
                 *("--pool", pool, "--name", f"{socket.gethostname()}-{pool}"),
                 *("--limit", str(limit)),
             ],
-            environment(settled.port),
+            env,
             ROOT,
         )
         for pool, limit in pools().items()
-    ]
+        if daemons.find(state_directory(), _worker(pool)) is None
+    }
+    for pool, daemon in started.items():
+        _wait(
+            daemon,
+            partial(_heard_of, pool, began),
+            remedy="mend what its log says, then overlayflow up again",
+        )
 
 
 def start_twin(settled: Settled) -> Settled:
@@ -157,9 +177,11 @@ def start_twin(settled: Settled) -> Settled:
 
 
 def stop_workers() -> list[str]:
-    """Names of the workers that ran."""
-    names = [f"worker-{pool}" for pool in pools()]
-    return [name for name in names if daemons.stop(state_directory(), name)]
+    """Names of the workers that ran; nothing of their temporary files is left."""
+    names = [_worker(pool) for pool in pools()]
+    stopped = [name for name in names if daemons.stop(state_directory(), name)]
+    shutil.rmtree(_scratch(), ignore_errors=True)
+    return stopped
 
 
 def stop_server() -> list[str]:
@@ -201,19 +223,47 @@ def _free_port(wanted: int) -> int:
     raise ToolError("no free port", where=HOST, remedy="end a program that listens on one")
 
 
-def _wait(daemon: Daemon | None, port: int) -> None:
-    """Until the server answers."""
+def _worker(pool: str) -> str:
+    return f"worker-{pool}"
+
+
+def _scratch() -> Path:
+    """Temporary files of workers and their runs."""
+    return state_directory() / "tmp"
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/api/health", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _heard_of(pool: str, since: datetime) -> bool:
+    """Whether a worker of the pool has told the server that it lives."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        workers = client.read_workers_for_work_pool(pool)
+    beats = [worker.last_heartbeat_time for worker in workers]
+    return any(beat is not None and beat >= since for beat in beats)
+
+
+def _wait(daemon: Daemon, ready: Callable[[], bool], remedy: str) -> None:
+    """Until what was started is ready.
+
+    Raises:
+        ToolError: it ended, or is not ready in time.
+    """
     deadline = time.monotonic() + START_S
-    while daemon is not None and daemon.runs and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/api/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(POLL_S)
-    log = state_directory() / f"{SERVER}.log"
+    while daemon.runs and time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(POLL_S)
     raise ToolError(
-        f"does not answer on port {port}:\n{daemons.tail(log)}",
-        where="Prefect server",
-        remedy="overlayflow down, then overlayflow up --port with a port of your own",
-        log=log,
+        f"{'is not ready' if daemon.runs else 'ended'}:\n{daemons.tail(daemon.log)}",
+        where=daemon.name,
+        remedy=remedy,
+        log=daemon.log,
     )

@@ -12,7 +12,9 @@ fi
 export OVERLAYFLOW_HOME="${_CONDOR_SCRATCH_DIR:-/tmp}/overlayflow"
 export XDG_CACHE_HOME="$OVERLAYFLOW_HOME/cache"
 export PREFECT_HOME="$OVERLAYFLOW_HOME/prefect"
-mkdir -p "$PREFECT_HOME"
+# Prefect keeps files below TMPDIR under a fixed name: in /tmp, that of the first user.
+export TMPDIR="$OVERLAYFLOW_HOME/tmp"
+mkdir -p "$PREFECT_HOME" "$TMPDIR"
 export PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30
 export PREFECT_LOGGING_EXTRA_LOGGERS=tasks
 export DO_NOT_TRACK=1

@@ -357,6 +357,14 @@ def test_runs_survive_a_restart_at_the_same_address(team: Machine) -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{team.api}/health")
     assert team.command("down").stdout == "nothing ran\n"
+    in_the_way = team.home / "server" / "tmp" / "runner_storage"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()  # Prefect's workers want a directory there
+    up = team.command("up")
+    assert up.returncode == 1
+    assert "worker-builders: ended" in up.stderr
+    assert "runner_storage" in up.stderr
+    in_the_way.unlink()
     up = team.command("up")
     assert up.returncode == 0, up.stderr
     assert before <= over(team)

@@ -65,6 +65,7 @@ def full_disk(tmp_path: Path) -> Iterator[BoardAddress]:
     async def serve() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "127.0.0.1",
+            0,
             server_factory=Open,
             server_host_keys=[key],
             process_factory=Sessions("/bin/sh", os.environ, str(tmp_path)).handle,

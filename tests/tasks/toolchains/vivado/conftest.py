@@ -33,6 +33,7 @@ from tasks.toolchains.vivado.toolchain import VivadoToolchain
 from tests.replay import fabric, scenario
 from tests.tasks.samples import hls_project
 
+pytest.importorskip("tkinter", reason="Tcl runs the replays: apt-get install python3-tk")
 REPLAY = Path(scenario.__file__).parent / "bin"
 NAME = "tiny"
 BIAS = 0.25
