@@ -10,7 +10,7 @@ import pytest
 from tasks.building import LICENCES
 from tests.flows.conftest import ROOT, Machine, finished, http
 
-pytest.importorskip("tkinter", reason="Tcl runs the replays: apt-get install python3-tk")
+pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
 MODEL = """

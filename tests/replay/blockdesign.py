@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.toolchains.hdl.handoff import fabric_clock
-from tests.replay.tcl import CommandError
+from tests.replay.errors import CommandError
 
 DMA, ACCELERATOR = "axi_dma", "hls"
 SYSTEMS = {"processing_system7": "zynq7000", "zynq_ultra_ps_e": "zynqmp"}

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.replay import texts
+from tests.replay.errors import CommandError
 from tests.replay.scenario import Fault, Scenario, suffer
-from tests.replay.tcl import Command, CommandError
+from tests.replay.tcl import Command
 
 CORE = texts.Estimate(latency=5, interval=1, lut=1400, ff=900, dsp=4, bram_18k=2)
 TOP = texts.Estimate(latency=38, interval=39, lut=2600, ff=1900, dsp=4, bram_18k=2)

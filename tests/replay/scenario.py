@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from tests.replay.tcl import CommandError
+from tests.replay.errors import CommandError
 
 ENVIRONMENT = "OVERLAYFLOW_REPLAY_SCENARIO"
 SIGNATURES = Path(__file__).parents[2] / "tasks" / "toolchains" / "signatures.toml"

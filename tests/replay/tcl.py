@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from tests.replay.errors import CommandError
+
 Command = Callable[..., str | None]
 
 # The commands answer a code and a value: an exception in a callback would lose its message.
@@ -26,10 +28,6 @@ proc puts {args} {
     _puts {*}$args
 }
 """
-
-
-class CommandError(Exception):
-    """A command's error, which the script may catch; its message goes to the log."""
 
 
 class Interpreter:

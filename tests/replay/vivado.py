@@ -8,9 +8,10 @@ from pathlib import Path
 from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tests.replay import texts
 from tests.replay.blockdesign import INTERFACES, PINS, BlockDesign
+from tests.replay.errors import CommandError
 from tests.replay.runs import Design, Runs
 from tests.replay.scenario import Scenario
-from tests.replay.tcl import Command, CommandError
+from tests.replay.tcl import Command
 
 PROJECT = "current_project"
 WRAPPER_ADDED = "wrapper"

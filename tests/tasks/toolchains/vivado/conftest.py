@@ -33,7 +33,6 @@ from tasks.toolchains.vivado.toolchain import VivadoToolchain
 from tests.replay import fabric, scenario
 from tests.tasks.samples import hls_project
 
-pytest.importorskip("tkinter", reason="Tcl runs the replays: apt-get install python3-tk")
 REPLAY = Path(scenario.__file__).parent / "bin"
 NAME = "tiny"
 BIAS = 0.25
@@ -45,6 +44,12 @@ class Converted:
 
     files: Path
     project: HlsProject
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tcl() -> None:
+    """What runs the replay tools' scripts comes with Python, but not with Debian's."""
+    pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
 
 
 @pytest.fixture(scope="session")
