@@ -1,6 +1,7 @@
 # Two environments: .venv runs the flow; .venv-board is the twin's, with the genuine pynq, whose
 # numpy (< 2) does not go together with TensorFlow's. Twins with other versions of pynq have their
-# own, .venv-board-VERSION. Exact versions are in constraints/.
+# own, .venv-board-VERSION. Exact versions are in constraints/. pynq comes as source: older versions
+# of pip would build it another way than newer ones, and complain.
 PYTHON ?= python3
 VENV := .venv
 BOARD_VENV := .venv-board
@@ -31,7 +32,7 @@ define set-up-board
 	  "say which: make BOARD_PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(@D) (once)"
 	$(BOARD_PYTHON) -m venv $(@D)
-	$(@D)/bin/python $(PIP_INSTALL) --requirement $<
+	$(@D)/bin/python $(PIP_INSTALL) --use-pep517 --requirement $<
 	@touch $@
 endef
 
