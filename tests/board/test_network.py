@@ -64,8 +64,8 @@ class Network(Protocol):
         """Stop the boards and remove the links."""
 
 
-def ip(*arguments: str, check: bool = True) -> None:
-    subprocess.run(["ip", *arguments], check=check, capture_output=True)
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
 
 
 class Namespaces:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 MODEL, DATA = DIGITS / "digits.keras", DIGITS / "digits.npz"
 START_S = 300
-BUSY_S = 60
+BUSY_S = 180
 
 
 class Patient(httpx.HTTPTransport):
@@ -40,7 +40,7 @@ class Patient(httpx.HTTPTransport):
 
 
 # No connection is kept: some of these servers are stopped and started again.
-http = httpx.Client(transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)), timeout=60)
+http = httpx.Client(transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)), timeout=BUSY_S)
 
 
 @dataclass(frozen=True)
