@@ -43,18 +43,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     return Sharing(config, log)
 
 
-# What takes the longest begins: first test_deploy, which builds what others take over; what mostly
-# waits for links, boards and time-outs beside what computes.
+# What takes the longest begins: first test_deploy, which builds what others take over. What mostly
+# waits, for links, boards, servers and time-outs, goes beside what computes.
 FIRST = (
     "tests/flows/test_deploy.py",
     "tests/flows/unattended/test_machines.py",
-    "tests/flows/test_boards.py",
     "tests/tasks/remote/",
     "tests/flows/unattended/test_up.py",
+    "tests/flows/test_boards.py",
+    "tests/flows/test_vivado.py",
     "tests/flows/unattended/test_sweep.py",
     "tests/flows/",
     "tests/board/",
     "tests/tasks/toolchains/",
+    "tests/tasks/test_orphans.py",
 )
 
 

@@ -40,7 +40,9 @@ class Patient(httpx.HTTPTransport):
 
 
 # No connection is kept: some of these servers are stopped and started again.
-http = httpx.Client(transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)), timeout=BUSY_S)
+http = httpx.Client(
+    transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)), timeout=BUSY_S
+)
 
 
 @dataclass(frozen=True)
