@@ -154,7 +154,10 @@ def test_a_clock_between_those_that_can_be_made_is_refused_with_the_nearest(
 
 @given(st.integers(min_value=4, max_value=63), st.integers(min_value=1, max_value=63))
 def test_every_clock_that_the_dividers_make_is_taken(divisor0: int, divisor1: int) -> None:
-    check_clock("zynq7000", float(divisor0 * divisor1))
+    period_ns = float(divisor0 * divisor1)
+    check_clock("zynq7000", period_ns)
+    made = fabric_clock("zynq7000", 1000 / period_ns)
+    assert made.divisor0 * made.divisor1 == period_ns  # of a PLL at 1000 MHz
 
 
 def test_a_board_without_such_a_system_is_refused() -> None:
