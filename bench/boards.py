@@ -20,12 +20,12 @@ from pathlib import Path
 
 from bench.figures import Figure
 from board.twin import faults, lifecycle
-from tasks import settings
-from tasks.boards import address_of
-from tasks.remote import program, transfer
-from tasks.remote.address import BoardAddress
-from tasks.remote.lease import lease
-from tasks.remote.ssh import connect
+from tasks.boards import program, transfer
+from tasks.boards.address import BoardAddress
+from tasks.boards.lease import lease
+from tasks.boards.ssh import connect
+from tasks.boards.twins import address_of
+from tasks.core import settings
 
 BOARDS = 4
 RATE = 1_000_000

@@ -14,14 +14,14 @@ from prefect import flow, tags, task
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from tasks import dispatch, run_logs, server
+from tasks.core.records.measurement import Run
+from tasks.core.settings import home, store_url
+from tasks.orchestration import run_logs, server, sweep_dispatch
 from tasks.publish_sweep import publish_sweep
-from tasks.records import Run
-from tasks.settings import home, store_url
 from tasks.sweeps import results
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point
 from tasks.sweeps.session import Session
-from tasks.sweeps.spec import SweepFile
 
 STEPS = 8
 
@@ -50,7 +50,7 @@ def empty_sweep(sweep: Path, deployment: str) -> None:
     run_logs.set_up()
     session = Session(SweepFile(sweep), store_url(), home() / "sweeps" / "empty", server.require)
     if deployment:
-        dispatch.run(session, deployment, "sweep:empty", store_url())
+        sweep_dispatch.run(session, deployment, "sweep:empty", store_url())
     else:
         with tags("sweep:empty"):
             session.run(empty_point)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.core.records.measurement import Run
+from tasks.hardware.bitfile import IMAGE_MAGIC
 from tasks.packaging.archive import NAME, read_array
-from tasks.records import Run
-from tasks.store import Store
-from tasks.toolchains.hdl.bitfile import IMAGE_MAGIC
+from tasks.store.store import Store
 
 HEADER = len(IMAGE_MAGIC) + 8
 REPEATS = 20

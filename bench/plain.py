@@ -5,34 +5,37 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks import boards, measuring, pipeline, verdict
-from tasks.gates import GateSettings
+from tasks.boards import twins
+from tasks.boards.lease import lease
+from tasks.core.records.measurement import Run
+from tasks.core.records.settings import ConvertSettings, MeasureSettings
+from tasks.core.settings import store_url
 from tasks.packaging.archive import NAME
-from tasks.records import ConvertSettings, MeasureSettings, Run
-from tasks.remote.lease import lease
+from tasks.quality import outputs
+from tasks.quality.gates import GateSettings
 from tasks.reporting import report
 from tasks.reporting.pictures import pictures
-from tasks.settings import store_url
-from tasks.store import Store
-from tasks.toolchains.open import OpenToolchain
+from tasks.steps import building, measuring
+from tasks.store.store import Store
+from tasks.toolchains.open.toolchain import OpenToolchain
 
 
 def main(model: Path, data: Path) -> None:
     """Convert, synthesize, implement, package, deploy, benchmark, judge, report."""
     store, toolchain = Store(store_url()), OpenToolchain()
-    project = pipeline.convert(store, model, data, ConvertSettings(project_name="digits"))
-    synthesis = pipeline.synthesize(store, toolchain, project)
-    implementation = pipeline.implement(store, toolchain, synthesis)
-    package = pipeline.package(store, implementation, (), model, None)
-    address, settings = boards.twin_address("twin"), MeasureSettings()
+    project = building.convert(store, model, data, ConvertSettings(project_name="digits"))
+    synthesis = building.synthesize(store, toolchain, project)
+    implementation = building.implement(store, toolchain, synthesis)
+    package = building.package(store, implementation, (), model, None)
+    address, settings = twins.twin_address("twin"), MeasureSettings()
     if address is None:
         raise SystemExit("start it: overlayflow twin start")
     with lease([address], "compare", duration_s=settings.deadline_s) as mine:
         deployment = measuring.deploy(store, package, address)
         run_id = uuid.uuid4().hex
         measurement = measuring.benchmark(address, deployment, settings, mine.id, run_id)
-    found = verdict.outputs(measurement, store.files(package.entry) / NAME)
-    judged = verdict.judge(measurement, found, GateSettings())
+    found = outputs.outputs(measurement, store.files(package.entry) / NAME)
+    judged = outputs.judge(measurement, found, GateSettings())
     run = Run(
         flow_run_id=run_id,
         flow_run_name="plain",

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from board.twin import lifecycle
-from tasks import settings
-from tasks.boards import address_of
-from tasks.remote.address import BoardAddress
-from tasks.remote.ssh import connect
-from tasks.remote.transfer import send
+from tasks.boards.address import BoardAddress
+from tasks.boards.ssh import connect
+from tasks.boards.transfer import send
+from tasks.boards.twins import address_of
+from tasks.core import settings
 from tests import openssh
 
 SIZE = 64_000_000

@@ -15,10 +15,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deployments import automations
-from tasks.board_block import QUEUE_PREFIX, Board
-from tasks.building import LICENCES
-from tasks.errors import ToolError
-from tasks.records import Record
+from tasks.core.errors import ToolError
+from tasks.core.records.base import Record
+from tasks.orchestration.board_block import QUEUE_PREFIX, Board
+from tasks.orchestration.progress import LICENCES
 
 ROOT = Path(__file__).resolve().parents[1]
 POOLS = {

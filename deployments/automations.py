@@ -18,7 +18,7 @@ from prefect.events.schemas.automations import Automation as StoredAutomation
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 
 # Three heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, which workers and our commands set.
 SILENCE = timedelta(seconds=100)

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from board.twin.processes import group_runs, start_time
-from tasks.errors import ToolError
-from tasks.records import Record
+from tasks.core.errors import ToolError
+from tasks.core.records.base import Record
 
 POLL_S = 0.1
 STOP_S = 20.0

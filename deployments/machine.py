@@ -20,10 +20,10 @@ from pathlib import Path
 
 from deployments import daemons
 from deployments.daemons import Daemon
-from tasks import boards
-from tasks.errors import ToolError
-from tasks.records import Record
-from tasks.settings import home
+from tasks.boards import twins
+from tasks.core.errors import ToolError
+from tasks.core.records.base import Record
+from tasks.core.settings import home
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
@@ -42,7 +42,7 @@ BATCHES = {
 }
 
 
-class Settled(Record):
+class ServerState(Record):
     """What `up` decided, kept for the next `up` and for `down`.
 
     Attributes:
@@ -70,7 +70,7 @@ def state_directory() -> Path:
     return home() / "server"
 
 
-def running() -> Settled | None:
+def running() -> ServerState | None:
     """What was settled for the server, if that runs."""
     return _settled() if daemons.find(state_directory(), SERVER) else None
 
@@ -104,7 +104,7 @@ def locked() -> Iterator[None]:
         yield
 
 
-def start_server(port: int | None) -> Settled:
+def start_server(port: int | None) -> ServerState:
     """Start the Prefect server and wait until it answers, or find the one that runs.
 
     Args:
@@ -115,7 +115,7 @@ def start_server(port: int | None) -> Settled:
     """
     daemon, settled = daemons.find(state_directory(), SERVER), _settled()
     if daemon is None or settled is None:
-        settled = Settled(port=port or _free_port(settled.port if settled else PORT))
+        settled = ServerState(port=port or _free_port(settled.port if settled else PORT))
         command = [
             *(sys.executable, "-m", "prefect", "server", "start"),
             *("--host", HOST, "--port", str(settled.port)),
@@ -132,7 +132,7 @@ def start_server(port: int | None) -> Settled:
     return settled
 
 
-def start_workers(settled: Settled) -> None:
+def start_workers(settled: ServerState) -> None:
     """Start a worker of each pool that has none, and wait until the server has heard of it.
 
     Raises:
@@ -166,11 +166,11 @@ def start_workers(settled: Settled) -> None:
         )
 
 
-def start_twin(settled: Settled) -> Settled:
+def start_twin(settled: ServerState) -> ServerState:
     """Start the twin, unless it runs."""
-    if boards.twin_status(TWIN) is not None:
+    if twins.twin_status(TWIN) is not None:
         return settled
-    boards.start_twin(TWIN, "pynq-z2", 0)
+    twins.start_twin(TWIN, "pynq-z2", 0)
     mine = settled.model_copy(update={"started_twin": True})
     write(mine)
     return mine
@@ -189,13 +189,13 @@ def stop_server() -> list[str]:
     stopped = [SERVER] if daemons.stop(state_directory(), SERVER) else []
     settled = _settled()
     if settled is not None and settled.started_twin:
-        if boards.stop_twin(TWIN):
+        if twins.stop_twin(TWIN):
             stopped.append(TWIN)
         write(settled.model_copy(update={"started_twin": False}))
     return stopped
 
 
-def write(settled: Settled) -> None:
+def write(settled: ServerState) -> None:
     """Keep what was settled."""
     path = state_directory() / "settled.json"
     aside = path.with_suffix(".part")
@@ -203,9 +203,9 @@ def write(settled: Settled) -> None:
     aside.replace(path)
 
 
-def _settled() -> Settled | None:
+def _settled() -> ServerState | None:
     try:
-        return Settled.model_validate_json((state_directory() / "settled.json").read_text())
+        return ServerState.model_validate_json((state_directory() / "settled.json").read_text())
     except FileNotFoundError:
         return None
 

@@ -4,13 +4,17 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.parameters import GateSettings, MeasureSettings
-from tasks import gates, orphans, pipeline, run_logs
 from tasks.benchmark import benchmark
-from tasks.caching import open_store
-from tasks.leasing import leased
+from tasks.core.records.measurement import Run
+from tasks.core.records.package import Package
+from tasks.core.records.settings import MeasureSettings
+from tasks.orchestration import run_logs, worker_watch
+from tasks.orchestration.caching import open_store
+from tasks.orchestration.leasing import leased
 from tasks.publish import publish, tell_failure
-from tasks.records import Package, Run
+from tasks.quality import gates
+from tasks.quality.gates import GateSettings
+from tasks.steps import building
 from tasks.transfer import transfer
 from tasks.validate import validate
 
@@ -36,8 +40,8 @@ def benchmark_package(
         measurement: how the board measures.
     """
     run_logs.set_up()
-    orphans.watch()
-    return _measure(pipeline.import_package(open_store(), package), board, limits, measurement)
+    worker_watch.watch()
+    return _measure(building.import_package(open_store(), package), board, limits, measurement)
 
 
 @flow(

@@ -6,12 +6,17 @@ from pathlib import Path
 from prefect import flow
 
 from flows.benchmark import measure_package
-from flows.parameters import GateSettings, MeasureSettings
-from tasks import board_block, board_checks, comparison, orphans, pipeline, run_logs
-from tasks.caching import open_store
-from tasks.comparison import Comparison
-from tasks.remote.check import BoardCheck
-from tasks.side_by_side import side_by_side
+from tasks.boards.check import BoardCheck
+from tasks.check_boards import check_all, publish_table, require_all
+from tasks.core.records.settings import MeasureSettings
+from tasks.orchestration import board_block, run_logs, worker_watch
+from tasks.orchestration.caching import open_store
+from tasks.processes.threads import side_by_side
+from tasks.publish_comparison import publish_comparison
+from tasks.quality.gates import GateSettings
+from tasks.reporting import comparison
+from tasks.reporting.comparison import Comparison
+from tasks.steps import building
 
 
 @flow(name="check-boards", retries=0)
@@ -22,10 +27,10 @@ def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
         boards: names of boards; none means all that are added, and the twins that run.
     """
     run_logs.set_up()
-    orphans.watch()
-    checks = board_checks.check_all(boards, overlay=False, as_tasks=True)
-    board_checks.publish_table(checks)
-    return board_checks.require_all(checks)
+    worker_watch.watch()
+    checks = check_all(boards, overlay=False, as_tasks=True)
+    publish_table(checks)
+    return require_all(checks)
 
 
 @flow(name="benchmark-boards", flow_run_name="{package.name} on boards", retries=0)
@@ -44,12 +49,12 @@ def benchmark_boards(
         measurement: how the boards measure.
     """
     run_logs.set_up()
-    orphans.watch()
-    imported = pipeline.import_package(open_store(), package)
+    worker_watch.watch()
+    imported = building.import_package(open_store(), package)
     calls = {
         name: partial(measure_package, imported, name, limits, measurement)
         for name in board_block.taking(imported.manifest, boards)
     }
     compared = comparison.compare(side_by_side(calls))
-    comparison.publish_table(compared, imported)
+    publish_comparison(compared, imported)
     return comparison.require_all(compared)

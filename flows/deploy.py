@@ -4,25 +4,22 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.parameters import (
-    BuildSettings,
-    ConvertSettings,
-    GateSettings,
-    MeasureSettings,
-    Toolchain,
-)
-from tasks import gates, orphans, pipeline, run_logs
 from tasks.benchmark import benchmark
-from tasks.caching import cached
 from tasks.convert import convert
-from tasks.finding import require
+from tasks.core.records.measurement import Run
+from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
+from tasks.core.requirements import require
 from tasks.implement import implement
-from tasks.leasing import leased
+from tasks.orchestration import run_logs, worker_watch
+from tasks.orchestration.caching import cached
+from tasks.orchestration.leasing import leased
 from tasks.package import package
 from tasks.publish import publish, tell_failure
-from tasks.records import Run
+from tasks.quality import gates
+from tasks.quality.gates import GateSettings
+from tasks.steps import building
 from tasks.synthesize import synthesize
-from tasks.toolchains.toolchain import choose
+from tasks.toolchains.choice import ToolchainChoice, choose
 from tasks.transfer import transfer
 from tasks.validate import validate
 
@@ -38,7 +35,7 @@ def deploy_model(
     data: Path,
     board: str = "twin",
     conversion: ConvertSettings = ConvertSettings(),
-    toolchain: Toolchain = "auto",
+    toolchain: ToolchainChoice = "auto",
     build: BuildSettings = BuildSettings(),
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
@@ -56,21 +53,21 @@ def deploy_model(
         measurement: how the board measures.
     """
     run_logs.set_up()
-    orphans.watch()
-    recipe = pipeline.convert_recipe(model, data, conversion)
+    worker_watch.watch()
+    recipe = building.convert_recipe(model, data, conversion)
     chosen = choose(toolchain, model, conversion.board_kind, build=build)
     require(chosen.check(conversion.board_kind), f"toolchain {chosen.name}")
     project = cached(convert, recipe)(model, data, conversion)
     passed = gates.require(gates.after_convert(project, limits))
-    synthesis = cached(synthesize, pipeline.synthesize_recipe(project, chosen))(
+    synthesis = cached(synthesize, building.synthesize_recipe(project, chosen))(
         project, chosen.name, build
     )
     passed += gates.require(gates.after_synthesize(synthesis, limits))
-    implementation = cached(implement, pipeline.implement_recipe(synthesis, chosen))(
+    implementation = cached(implement, building.implement_recipe(synthesis, chosen))(
         synthesis, limits
     )
     passed += gates.require(gates.after_implement(implementation, limits))
-    packaged = cached(package, pipeline.package_recipe(implementation, passed))(
+    packaged = cached(package, building.package_recipe(implementation, passed))(
         implementation, passed, model
     )
     with leased(board, f"measure {model.name}", measurement) as lease:

@@ -6,9 +6,9 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from tasks import run_logs
-from tasks.caching import open_store
-from tasks.settings import failures
+from tasks.core.settings import failures
+from tasks.orchestration import run_logs
+from tasks.orchestration.caching import open_store
 from tasks.toolchains.vivado import bundle
 
 GIGA = 10**9

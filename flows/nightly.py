@@ -4,10 +4,12 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.benchmark import measure_package
-from flows.parameters import GateSettings, MeasureSettings
-from tasks import board_block, orphans, registry, run_logs
-from tasks.caching import open_store
-from tasks.errors import OverlayflowError
+from tasks.core.errors import OverlayflowError
+from tasks.core.records.settings import MeasureSettings
+from tasks.orchestration import board_block, run_logs, worker_watch
+from tasks.orchestration.caching import open_store
+from tasks.quality.gates import GateSettings
+from tasks.steps import registry
 
 
 @flow(name="benchmark-nightly", retries=0)
@@ -26,7 +28,7 @@ def benchmark_nightly(
         measurement: how the boards measure.
     """
     run_logs.set_up()
-    orphans.watch()
+    worker_watch.watch()
     found, gone = board_block.named(boards)
     outcomes = [registry.gone(name, error) for name, error in gone.items()]
     for package, board in registry.pairs(open_store(), found, projects):

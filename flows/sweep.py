@@ -8,17 +8,17 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
-from tasks import dispatch, orphans, run_logs, server
+from tasks.core.records.measurement import Run
+from tasks.core.settings import home, store_url
+from tasks.orchestration import run_logs, server, sweep_dispatch, worker_watch
 from tasks.publish import tell_failure
 from tasks.publish_sweep import publish_sweep
-from tasks.records import Run
-from tasks.settings import home, store_url
 from tasks.sweeps import inputs, results, search
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point
 from tasks.sweeps.report import write
 from tasks.sweeps.results import SweepReport
 from tasks.sweeps.session import Session
-from tasks.sweeps.spec import SweepFile
 
 
 @flow(name="sweep-point", flow_run_name="{point.name}", retries=0, on_failure=[tell_failure])
@@ -61,14 +61,14 @@ def sweep_models(sweep: Path, point_deployment: str = "", many: bool = False) ->
         many: start even if it has more than 200 points.
     """
     run_logs.set_up()
-    orphans.watch()
+    worker_watch.watch()
     file = SweepFile(sweep)
     if not many:
         search.refuse_too_many(file)
     session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
     tag = f"sweep:{file.spec.name}"
     if point_deployment:
-        dispatch.run(session, point_deployment, tag, store_url())
+        sweep_dispatch.run(session, point_deployment, tag, store_url())
     else:
         with tags(tag):
             session.run(sweep_point)

@@ -1,6 +1,5 @@
-"""The eight steps as Prefect tasks, and the plain code below them.
+"""The Prefect tasks, one a module; what Prefect needs besides is in orchestration/.
 
-The modules convert, synthesize, implement, package, transfer, benchmark, validate and publish
-hold the tasks. Everything else here imports no prefect (2.7 s), so that a child process, a test
-or a notebook uses it directly.
+Every other folder is plain: it imports no prefect (2.7 s), so that a child process, a test or a
+notebook uses it directly, and is named by what it knows.
 """

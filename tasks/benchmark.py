@@ -5,10 +5,12 @@ import threading
 from prefect import task
 from prefect.runtime import task_run
 
-from tasks import board_block, measuring, retries, run_times
-from tasks.records import Deployment, Measurement, MeasureSettings
-from tasks.remote.lease_answers import Lease
+from tasks.boards.lease_answers import Lease
+from tasks.core.records.measurement import Deployment, Measurement
+from tasks.core.records.settings import MeasureSettings
+from tasks.orchestration import board_block, retries, run_times
 from tasks.reporting import plots
+from tasks.steps import measuring
 
 
 @task(

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from prefect import task
 
-from tasks import building, gates, pipeline, run_times
-from tasks.caching import open_store
-from tasks.gates import GateSettings
-from tasks.records import Implementation, Synthesis, Utilisation
-from tasks.toolchains.toolchain import choose
+from tasks.core.records.design import Implementation, Synthesis, Utilisation
+from tasks.orchestration import progress, run_times
+from tasks.orchestration.caching import open_store
+from tasks.quality import gates
+from tasks.quality.gates import GateSettings
+from tasks.steps import building
+from tasks.toolchains.choice import choose
 
 
 @task(
@@ -27,6 +29,6 @@ def implement(synthesis: Synthesis, limits: GateSettings) -> Implementation:
     def fits(utilisation: Utilisation) -> None:
         gates.require(gates.before_placement(utilisation, synthesis.project.part, limits))
 
-    hooks = replace(building.hooks("implement"), fits=fits)
+    hooks = replace(progress.hooks("implement"), fits=fits)
     chosen = choose(synthesis.toolchain, hooks=hooks)
-    return pipeline.implement(open_store(), chosen, synthesis)
+    return building.implement(open_store(), chosen, synthesis)

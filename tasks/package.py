@@ -5,9 +5,11 @@ from pathlib import Path
 from prefect import task
 from prefect.runtime import flow_run
 
-from tasks import pipeline, run_times
-from tasks.caching import open_store
-from tasks.records import Gate, Implementation, Package
+from tasks.core.records.design import Gate, Implementation
+from tasks.core.records.package import Package
+from tasks.orchestration import run_times
+from tasks.orchestration.caching import open_store
+from tasks.steps import building
 
 
 @task(
@@ -18,4 +20,4 @@ from tasks.records import Gate, Implementation, Package
 @run_times.timed
 def package(implementation: Implementation, passed: tuple[Gate, ...], model: Path) -> Package:
     """Package a design; its manifest says what was made of what, by whom."""
-    return pipeline.package(open_store(), implementation, passed, model, flow_run.id)
+    return building.package(open_store(), implementation, passed, model, flow_run.id)

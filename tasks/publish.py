@@ -11,15 +11,16 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 
-from tasks import baselines, run_times
-from tasks import verdict as verdicts
-from tasks.caching import open_store
-from tasks.errors import OverlayflowError
+from tasks.core.errors import OverlayflowError
+from tasks.core.records.measurement import Run, Verdict
+from tasks.core.settings import store_url
+from tasks.orchestration import run_times
+from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import NAME
-from tasks.records import Run, Verdict
+from tasks.quality import baselines
+from tasks.quality import outputs as verdicts
 from tasks.reporting import figures, history, report, series
 from tasks.reporting.pictures import pictures
-from tasks.settings import store_url
 
 HISTORY = 30  # runs that a model's and a board's history artifact shows
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.sweeps import report as reports
@@ -10,6 +11,7 @@ from tasks.sweeps.results import SweepReport, rows
 log = logging.getLogger(__name__)
 
 
+@task(name="publish sweep")
 def publish_sweep(report: SweepReport) -> SweepReport:
     """Write the files first: they need no server, the artifacts do."""
     text = reports.write(report)

@@ -2,10 +2,13 @@
 
 from prefect import task
 
-from tasks import building, pipeline, run_times
-from tasks.caching import open_store
-from tasks.records import BuildSettings, HlsProject, Synthesis, ToolchainName
-from tasks.toolchains.toolchain import choose
+from tasks.core.records.base import ToolchainName
+from tasks.core.records.design import HlsProject, Synthesis
+from tasks.core.records.settings import BuildSettings
+from tasks.orchestration import progress, run_times
+from tasks.orchestration.caching import open_store
+from tasks.steps import building
+from tasks.toolchains.choice import choose
 
 
 @task(
@@ -18,5 +21,5 @@ def synthesize(
     project: HlsProject, toolchain: ToolchainName, build: BuildSettings | None = None
 ) -> Synthesis:
     """Synthesize an hls4ml project with a toolchain."""
-    chosen = choose(toolchain, build=build, hooks=building.hooks("synthesize"))
-    return pipeline.synthesize(open_store(), chosen, project)
+    chosen = choose(toolchain, build=build, hooks=progress.hooks("synthesize"))
+    return building.synthesize(open_store(), chosen, project)

@@ -2,10 +2,12 @@
 
 from prefect import task
 
-from tasks import board_block, measuring, retries, run_times
-from tasks.caching import open_store
-from tasks.records import Deployment, Package
-from tasks.remote.lease_answers import Lease
+from tasks.boards.lease_answers import Lease
+from tasks.core.records.measurement import Deployment
+from tasks.core.records.package import Package
+from tasks.orchestration import board_block, retries, run_times
+from tasks.orchestration.caching import open_store
+from tasks.steps import measuring
 
 
 @task(

@@ -2,12 +2,13 @@
 
 from prefect import task
 
-from tasks import baselines, run_times, verdict
-from tasks.caching import open_store
-from tasks.gates import GateSettings
+from tasks.core.records.measurement import Measurement, Verdict
+from tasks.core.settings import store_url
+from tasks.orchestration import run_times
+from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import NAME
-from tasks.records import Measurement, Verdict
-from tasks.settings import store_url
+from tasks.quality import baselines, outputs
+from tasks.quality.gates import GateSettings
 
 
 @task(
@@ -19,7 +20,7 @@ def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
     """Compare outputs sample by sample, clock, accuracy, baseline; the gates say what passed."""
     deployment = measurement.deployment
     archive = open_store().files(deployment.package.entry) / NAME
-    judged = verdict.judge(measurement, verdict.outputs(measurement, archive), limits)
+    judged = outputs.judge(measurement, outputs.outputs(measurement, archive), limits)
     project = deployment.package.manifest.project_name
     baseline = baselines.find(store_url(), project, deployment.board)
     if baseline is None:

@@ -48,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 FIRST = (
     "tests/flows/test_deploy.py",
     "tests/flows/unattended/test_machines.py",
-    "tests/tasks/remote/",
+    "tests/tasks/boards/",
     "tests/flows/unattended/test_up.py",
     "tests/flows/test_boards.py",
     "tests/flows/test_vivado.py",
@@ -56,7 +56,7 @@ FIRST = (
     "tests/flows/",
     "tests/board/",
     "tests/tasks/toolchains/",
-    "tests/tasks/test_orphans.py",
+    "tests/tasks/orchestration/test_worker_watch.py",
 )
 
 

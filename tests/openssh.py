@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.remote.address import BoardAddress
+from tasks.boards.address import BoardAddress
 
 _CONFIG = """\
 Port {port}

@@ -21,7 +21,7 @@ struct Stream {
     void answer(std::uint32_t value, bool last) { fifo.push_back({value, last, cycle + kLatency}); }
 };
 
-// fabric_run of tasks/toolchains/hdl/fabric.h for a Stream with accept(word, last); it takes no word
+// fabric_run of tasks/toolchains/open/fabric.h for a Stream with accept(word, last); it takes no word
 // while more than `most` wait to leave.
 template <class Design>
 std::uint64_t run(Design &design, std::size_t most, const std::uint32_t *in, std::uint64_t n_in,

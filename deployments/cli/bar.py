@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
-    from tasks.toolchains.toolchain import Progress
+    from tasks.toolchains.base import Progress
 
 _ERASE = "\r\x1b[2K"
 _WIDTH = 24
@@ -112,7 +112,7 @@ def _line(step: str, news: "Progress", since_s: float) -> str:
         news: the latest.
         since_s: seconds since then.
     """
-    from tasks.toolchains.toolchain import times
+    from tasks.toolchains.base import times
 
     full = round(_WIDTH * news.fraction)
     drawn = "=" * full + " " * (_WIDTH - full)

@@ -27,10 +27,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Accept or remove, then show what there is."""
-    from tasks import baselines
-    from tasks.records import Record, Run
+    from tasks.core.records.base import Record
+    from tasks.core.records.measurement import Run
+    from tasks.core.settings import store_url
+    from tasks.quality import baselines
     from tasks.reporting import history
-    from tasks.settings import store_url
 
     class Baselines(Record):
         """What --json prints."""

@@ -28,17 +28,17 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Check the input in a second, then run the flow."""
-    from tasks import boards
+    from tasks.boards import twins
     from tasks.packaging import archive
 
     archive.read_manifest(arguments.package)
-    from tasks import server
+    from tasks.orchestration import server
 
     server.require()
     names = arguments.board or ["twin"]
     for name in names:
-        if boards.twin_address(name) is None:
-            from tasks import board_block
+        if twins.twin_address(name) is None:
+            from tasks.orchestration import board_block
 
             board_block.matching(name)
     return _on_several(arguments, names) if len(names) > 1 else _on_one(arguments, names[0])
@@ -46,8 +46,8 @@ def run(arguments: Namespace) -> int:
 
 def _on_one(arguments: Namespace, board: str) -> int:
     from flows.benchmark import benchmark_package
-    from tasks.gates import GateSettings
-    from tasks.records import MeasureSettings
+    from tasks.core.records.settings import MeasureSettings
+    from tasks.quality.gates import GateSettings
 
     outcome = benchmark_package(
         package=arguments.package.absolute(),
@@ -61,10 +61,10 @@ def _on_one(arguments: Namespace, board: str) -> int:
 
 def _on_several(arguments: Namespace, names: list[str]) -> int:
     from flows.boards import benchmark_boards
-    from tasks import comparison
-    from tasks.errors import BoardsFailedError
-    from tasks.gates import GateSettings
-    from tasks.records import MeasureSettings
+    from tasks.core.errors import BoardsFailedError
+    from tasks.core.records.settings import MeasureSettings
+    from tasks.quality.gates import GateSettings
+    from tasks.reporting import comparison
 
     failure = None
     try:
@@ -81,7 +81,11 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
     if arguments.json:
         print_json(compared)
     else:
-        print_table(str(arguments.package), comparison.columns(compared), comparison.rows(compared))
+        print_table(
+            str(arguments.package),
+            comparison.columns(compared),
+            comparison.rows(compared),
+        )
     if failure is not None:
         raise failure
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
-    from tasks.records import Record
+    from tasks.core.records.base import Record
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -102,10 +102,11 @@ def run(arguments: Namespace) -> int:
 
 def _require_server(arguments: Namespace) -> None:
     """Boards are on the server; a twin is on this machine, and needs none."""
-    from tasks import boards, server
+    from tasks.boards import twins
+    from tasks.orchestration import server
 
     names = getattr(arguments, "name", None) or []
-    if not names or {*([names] if isinstance(names, str) else names)} - {*boards.twin_names()}:
+    if not names or {*([names] if isinstance(names, str) else names)} - {*twins.twin_names()}:
         server.require()
 
 
@@ -118,8 +119,8 @@ def _print(arguments: Namespace, record: "Record", text: str) -> None:
 
 def _list(arguments: Namespace) -> int:
     from deployments.cli.boards_add import ShownBoard, shown
-    from tasks import board_block
-    from tasks.records import Record
+    from tasks.core.records.base import Record
+    from tasks.orchestration import board_block
 
     class Boards(Record):
         """What --json prints."""
@@ -141,10 +142,10 @@ def _list(arguments: Namespace) -> int:
 
 def _show(arguments: Namespace) -> "tuple[Record, str]":
     from deployments.cli.boards_add import ShownBoard, shown
-    from tasks import board_block
-    from tasks.records import Record
-    from tasks.remote import lease
-    from tasks.remote.lease_answers import LeaseState
+    from tasks.boards import lease
+    from tasks.boards.lease_answers import LeaseState
+    from tasks.core.records.base import Record
+    from tasks.orchestration import board_block
 
     class Shown(Record):
         """What --json prints."""
@@ -161,16 +162,16 @@ def _show(arguments: Namespace) -> "tuple[Record, str]":
 
 
 def _check(arguments: Namespace) -> int:
-    from tasks import board_checks
-    from tasks.records import Record
-    from tasks.remote.check import BoardCheck
+    from tasks import check_boards
+    from tasks.boards.check import BoardCheck
+    from tasks.core.records.base import Record
 
     class Checks(Record):
         """What --json prints."""
 
         boards: tuple[BoardCheck, ...]
 
-    checks = board_checks.check_all(arguments.name, overlay=arguments.overlay, as_tasks=False)
+    checks = check_boards.check_all(arguments.name, overlay=arguments.overlay, as_tasks=False)
     if arguments.json:
         print_json(Checks(boards=checks))
     else:
@@ -186,7 +187,7 @@ def _check(arguments: Namespace) -> int:
 
 def _remove(arguments: Namespace) -> "tuple[Record, str]":
     from deployments.cli.boards_add import shown
-    from tasks import board_block
+    from tasks.orchestration import board_block
 
     board = shown(board_block.address(arguments.name))
     board_block.remove(arguments.name)
@@ -194,8 +195,8 @@ def _remove(arguments: Namespace) -> "tuple[Record, str]":
 
 
 def _lease(arguments: Namespace) -> "tuple[Record, str]":
-    from tasks import board_block
-    from tasks.remote import lease
+    from tasks.boards import lease
+    from tasks.orchestration import board_block
 
     address = board_block.address(arguments.name)
     mine = lease.reserve(address, arguments.why, arguments.duration_s)
@@ -206,9 +207,9 @@ def _lease(arguments: Namespace) -> "tuple[Record, str]":
 
 
 def _release(arguments: Namespace) -> "tuple[Record, str]":
-    from tasks import board_block
-    from tasks.remote import lease
-    from tasks.remote.lease_answers import LeaseState
+    from tasks.boards import lease
+    from tasks.boards.lease_answers import LeaseState
+    from tasks.orchestration import board_block
 
     address = board_block.address(arguments.name)
     released = lease.release(address)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from tasks import board_block
-from tasks.errors import HostKeyError, InputError
-from tasks.records import Record
-from tasks.remote.address import BoardAddress, HostKey, SshHost
-from tasks.remote.ssh import connect, fetch_host_key
+from tasks.boards.address import BoardAddress, HostKey, SshHost
+from tasks.boards.ssh import connect, fetch_host_key
+from tasks.core.errors import HostKeyError, InputError
+from tasks.core.records.base import Record
+from tasks.orchestration import board_block
 
 
 class ShownBoard(Record):

@@ -1,12 +1,26 @@
 """overlayflow doctor: what this machine has, what it lacks, and the command that gets it."""
 
+import shutil
+import subprocess
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
 from deployments.cli.output import add_json, print_json, print_table
+from tasks.core.records.base import Record, ToolchainName
+from tasks.core.requirements import Finding, package, program
+from tasks.core.settings import board_python, home
+
+PACKAGES = ("prefect", "hls4ml", "keras", "tensorflow", "paramiko")
+FREE_GB = 2.0
+
+
+class Report(Record):
+    """What --json prints."""
+
+    findings: tuple[Finding, ...]
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments."""
+    """Add the command's arguments."""
     parser = commands.add_parser(
         "doctor",
         help="say what is missing, and how to get it",
@@ -19,17 +33,8 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print the findings; 0 if nothing is missing, else 2."""
-    from tasks import doctor
-    from tasks.finding import Finding
-    from tasks.records import Record
-
-    class Report(Record):
-        """What --json prints."""
-
-        findings: tuple[Finding, ...]
-
-    findings = doctor.check(arguments.toolchain, arguments.board_kind)
+    """Print the findings; return 0 if nothing is missing, else 2."""
+    findings = check(arguments.toolchain, arguments.board_kind)
     if arguments.json:
         print_json(Report(findings=tuple(findings)))
     else:
@@ -44,3 +49,39 @@ def run(arguments: Namespace) -> int:
         ]
         print_table("overlayflow doctor", ("", "what", "found", "to get it"), rows)
     return 0 if all(each.ok for each in findings) else 2
+
+
+def check(toolchain: ToolchainName | None = None, board_kind: str | None = None) -> list[Finding]:
+    """Return all findings, or those of one toolchain, for a kind of board if one is given."""
+    from tasks.toolchains.choice import named
+
+    if toolchain is not None:
+        return named(toolchain).check(board_kind)
+    return [*_host(), *named("open").check(), _twin()]
+
+
+def _host() -> list[Finding]:
+    return [*(package(name) for name in PACKAGES), program("g++"), _disk()]
+
+
+def _disk() -> Finding:
+    place = next(path for path in (home(), *home().parents) if path.exists())
+    free_gb = shutil.disk_usage(place).free / 1e9
+    return Finding(
+        name="disk",
+        ok=free_gb >= FREE_GB,
+        detail=f"{free_gb:.1f} GB free at {home()}",
+        remedy="overlayflow store prune, or set OVERLAYFLOW_HOME to a larger disk",
+    )
+
+
+def _twin() -> Finding:
+    python = board_python()
+    command = [str(python), "-c", "from importlib.metadata import version; print(version('pynq'))"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return Finding(
+            name="twin", ok=False, detail=f"no pynq at {python}", remedy="make board-env"
+        )
+    return Finding(name="twin", ok=True, detail=f"pynq {asked.stdout.strip()}")

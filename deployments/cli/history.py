@@ -21,9 +21,10 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the runs."""
-    from tasks.records import Record, Run
+    from tasks.core.records.base import Record
+    from tasks.core.records.measurement import Run
+    from tasks.core.settings import store_url
     from tasks.reporting import history
-    from tasks.settings import store_url
 
     class History(Record):
         """What --json prints."""

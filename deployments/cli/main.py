@@ -22,7 +22,7 @@ from deployments.cli import (
     sweep,
     twin,
 )
-from tasks.errors import OverlayflowError, ServerError, causes
+from tasks.core.errors import OverlayflowError, ServerError, causes
 
 INTERRUPTED = 2
 
@@ -98,7 +98,7 @@ def _from_server(error: BaseException) -> OverlayflowError | None:
 
 def _gone() -> OverlayflowError | None:
     """That the Prefect server does not answer; None if it does."""
-    from tasks import server
+    from tasks.orchestration import server
 
     try:
         server.require()

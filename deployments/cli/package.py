@@ -27,9 +27,10 @@ def run(arguments: Namespace) -> int:
     """Read the directory, write the package, say what it is."""
     import tempfile
 
+    from tasks.core.records.base import Record
+    from tasks.core.records.package import Manifest
+    from tasks.hardware.hwh_read import AddressRange
     from tasks.packaging import build_directory, testdata
-    from tasks.packaging.handoff import AddressRange
-    from tasks.records import Manifest, Record
 
     class Packaged(Record):
         """What --json prints."""

@@ -22,9 +22,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the file, print where it is."""
-    from tasks.records import Record
+    from tasks.core.records.base import Record
+    from tasks.core.settings import store_url
     from tasks.reporting import history, html
-    from tasks.settings import store_url
 
     class Written(Record):
         """What --json prints."""

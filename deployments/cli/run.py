@@ -10,7 +10,8 @@ from deployments.cli import bar
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
-    from tasks.records import BuildSettings, ConvertSettings, Run
+    from tasks.core.records.measurement import Run
+    from tasks.core.records.settings import BuildSettings, ConvertSettings
 
 LOCAL_UI = "http://127.0.0.1:4200"
 
@@ -87,9 +88,9 @@ def run(arguments: Namespace) -> int:
     settings = _settings(arguments)
     with bar.shown() as shown:
         _refuse_bad_input(arguments, settings)
-        from tasks import building
+        from tasks.orchestration import progress
 
-        with building.watched(shown.show) if shown else contextlib.nullcontext():
+        with progress.watched(shown.show) if shown else contextlib.nullcontext():
             outcome = _run_flow(arguments, settings)
     show(outcome, as_json=arguments.json)
     return 0
@@ -97,8 +98,8 @@ def run(arguments: Namespace) -> int:
 
 def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
     from flows.deploy import deploy_model
-    from tasks.gates import GateSettings
-    from tasks.records import MeasureSettings
+    from tasks.core.records.settings import MeasureSettings
+    from tasks.quality.gates import GateSettings
 
     return deploy_model(
         model=arguments.model.absolute(),
@@ -116,8 +117,8 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
     from pydantic import ValidationError
 
     from tasks.conversion.convert import project_name
-    from tasks.errors import InputError
-    from tasks.records import ConvertSettings
+    from tasks.core.errors import InputError
+    from tasks.core.records.settings import ConvertSettings
 
     try:
         return ConvertSettings(
@@ -143,7 +144,7 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
 
 
 def _build(arguments: Namespace) -> "BuildSettings":
-    from tasks.records import BuildSettings
+    from tasks.core.records.settings import BuildSettings
 
     return BuildSettings(csim=arguments.csim, cosim=arguments.cosim, fifo_opt=arguments.fifo_opt)
 
@@ -158,18 +159,19 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
     """Find what is wrong with the input before Prefect starts, which takes up to 20 s."""
-    from tasks import boards, pipeline
+    from tasks.boards import twins
     from tasks.conversion import dataset
-    from tasks.toolchains.toolchain import choose
+    from tasks.steps import building
+    from tasks.toolchains.choice import choose
 
-    pipeline.convert_recipe(arguments.model, arguments.data, settings)
+    building.convert_recipe(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
-    from tasks import server
+    from tasks.orchestration import server
 
     server.require()
-    if boards.twin_address(arguments.board) is None:
-        from tasks import board_block
+    if twins.twin_address(arguments.board) is None:
+        from tasks.orchestration import board_block
 
         board_block.matching(arguments.board)
 
@@ -181,7 +183,7 @@ def show(outcome: "Run", *, as_json: bool) -> None:
         return
     from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
-    from tasks.caching import open_store
+    from tasks.orchestration.caching import open_store
     from tasks.packaging.archive import NAME
     from tasks.reporting import figures
 

@@ -44,7 +44,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def run_up(arguments: Namespace) -> int:
     """Start what does not run, register everything, print the address."""
     from deployments import machine
-    from tasks.records import Record
+    from tasks.core.records.base import Record
 
     class Up(Record):
         """What --json prints."""
@@ -87,7 +87,7 @@ def run_apply(arguments: Namespace) -> int:
 def run_down(arguments: Namespace) -> int:
     """Stop workers, end their runs, stop the server."""
     from deployments import machine
-    from tasks.records import Record
+    from tasks.core.records.base import Record
 
     class Down(Record):
         """What --json prints."""

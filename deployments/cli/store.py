@@ -52,10 +52,10 @@ def size(text: str) -> int:
 
 def run(arguments: Namespace) -> int:
     """List or prune."""
-    from tasks.errors import InputError
-    from tasks.records import Record
-    from tasks.settings import failures, store_url
-    from tasks.store import EntryInfo, Store
+    from tasks.core.errors import InputError
+    from tasks.core.records.base import Record
+    from tasks.core.settings import failures, store_url
+    from tasks.store.store import EntryInfo, Store
     from tasks.toolchains.vivado import bundle
 
     class Entries(Record):

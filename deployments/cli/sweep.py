@@ -9,9 +9,9 @@ from deployments.cli.output import add_json, print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.sweeps.file import SweepFile
     from tasks.sweeps.points import Point
     from tasks.sweeps.results import SweepReport
-    from tasks.sweeps.spec import SweepFile
 
 COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT estimated", "DSP")
 
@@ -43,12 +43,12 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Check the whole sweep in seconds, then run the flow; 1 if a point failed."""
-    from tasks.sweeps.spec import SweepFile
+    from tasks.sweeps.file import SweepFile
 
     file = SweepFile(arguments.file)
     found = _refuse_bad_input(file, many=arguments.yes)
     from flows.sweep import sweep_models
-    from tasks import server
+    from tasks.orchestration import server
 
     server.require()
     _check_boards(file, found)
@@ -75,8 +75,8 @@ def _refuse_bad_input(file: "SweepFile", *, many: bool) -> "list[Point]":
 
 def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
     from board.kinds import board_kinds
-    from tasks import board_block
-    from tasks.errors import InputError
+    from tasks.core.errors import InputError
+    from tasks.orchestration import board_block
 
     parts = {name: kind.part for name, kind in board_kinds().items()}
     for name in dict.fromkeys(each.board for each in found):

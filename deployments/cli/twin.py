@@ -64,8 +64,8 @@ def run(arguments: Namespace) -> int:
 
 def _change_faults(arguments: Namespace) -> int:
     from board.twin.faults import faults_of
-    from tasks import boards
-    from tasks.records import Record
+    from tasks.boards import twins
+    from tasks.core.records.base import Record
 
     class Faults(Record):
         """What --json prints."""
@@ -75,10 +75,10 @@ def _change_faults(arguments: Namespace) -> int:
 
     if arguments.verb == "fault":
         kind, _, value = arguments.fault.partition("=")
-        boards.set_fault(arguments.name, kind, value)
+        twins.set_fault(arguments.name, kind, value)
     else:
-        boards.clear_faults(arguments.name, arguments.fault)
-    found = faults_of(boards.twins(), arguments.name)
+        twins.clear_faults(arguments.name, arguments.fault)
+    found = faults_of(twins.twins(), arguments.name)
     if arguments.json:
         print_json(Faults(name=arguments.name, faults=found))
     else:
@@ -89,8 +89,8 @@ def _change_faults(arguments: Namespace) -> int:
 
 def _change_power(arguments: Namespace) -> int:
     from board.twin.record import TwinRecord
-    from tasks import boards
-    from tasks.records import Record
+    from tasks.boards import twins
+    from tasks.core.records.base import Record
 
     class TwinState(Record):
         """What --json prints."""
@@ -101,14 +101,14 @@ def _change_power(arguments: Namespace) -> int:
     name: str = arguments.name
     twin: TwinRecord | None = None
     if arguments.verb == "stop":
-        text = f"twin {name} {'is stopped' if boards.stop_twin(name) else 'did not run'}"
+        text = f"twin {name} {'is stopped' if twins.stop_twin(name) else 'did not run'}"
     else:
         if arguments.verb == "start":
-            twin = boards.start_twin(
+            twin = twins.start_twin(
                 name, arguments.kind, arguments.port, host=arguments.host, pynq=arguments.pynq
             )
         else:
-            twin = boards.twin_status(name)
+            twin = twins.twin_status(name)
         text = f"twin {name} does not run; start it with: overlayflow twin start {name}"
     if twin is not None:
         login = f"ssh -p {twin.port} -i {twin.client_key} {twin.user}@{twin.host}"

@@ -14,9 +14,11 @@ import numpy as np
 
 from board.kinds import board_kinds
 from tasks.conversion import dataset, hls, modelfile
-from tasks.errors import UnsupportedModelError
-from tasks.records import ConvertSettings, Entry, HlsProject, Record
-from tasks.toolchains.child import child_main
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.base import Entry, Record
+from tasks.core.records.design import HlsProject
+from tasks.core.records.settings import ConvertSettings
+from tasks.processes.child import child_main
 
 
 class ConvertRequest(Record):

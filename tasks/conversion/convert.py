@@ -7,10 +7,11 @@ from pathlib import Path
 from board.kinds import board_kinds
 from tasks.conversion import dataset
 from tasks.conversion.child import ConvertRequest
-from tasks.errors import InputError
-from tasks.records import ConvertSettings, HlsProject
-from tasks.toolchains.child import run_child
-from tasks.toolchains.hdl.handoff import check_clock
+from tasks.core.errors import InputError
+from tasks.core.records.design import HlsProject
+from tasks.core.records.settings import ConvertSettings
+from tasks.hardware.clocks import check_clock
+from tasks.processes.child import run_child
 
 log = logging.getLogger(__name__)
 

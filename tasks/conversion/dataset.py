@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from board.kinds import BoardKind
 from tasks.conversion import modelfile
-from tasks.errors import InputError, UnsupportedModelError
-from tasks.records import ConvertSettings, FixedPoint, Stream
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.design import FixedPoint, Stream
+from tasks.core.records.settings import ConvertSettings
 
 HALF = 0.5
 WIDEST = 64  # bits of a FixedPoint

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import InputError, UnsupportedModelError
+from tasks.core.errors import InputError, UnsupportedModelError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 

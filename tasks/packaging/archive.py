@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 import board
-from tasks.errors import InputError
-from tasks.records import FileDigest, Implementation, Manifest
+from tasks.core.errors import InputError
+from tasks.core.records.design import Implementation
+from tasks.core.records.package import FileDigest, Manifest
 
-NAME = "package.tar.gz"
+PACKAGE_FILE = "package.tar.gz"
 # Members carry one fixed time, owner and mode, so that the same inputs give the same bytes.
 MEMBER_TIME = 315532800  # 1980-01-01, the earliest that every archive format can hold
 BOARD_MODULES = (

@@ -8,15 +8,17 @@ from typing import Any, cast
 import yaml
 
 from board.kinds import board_kinds
-from tasks.errors import InputError, UnsupportedModelError
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.base import Record
+from tasks.core.records.design import FixedPoint, Stream, Utilisation
+from tasks.core.records.package import Manifest
+from tasks.hardware.bitfile import read_bit, target
+from tasks.hardware.hwh_read import Handoff, read_hwh
+from tasks.hardware.part import parse_part
 from tasks.packaging import archive
-from tasks.packaging.handoff import Handoff, read_handoff
-from tasks.packaging.testdata import TestData
-from tasks.records import FixedPoint, Manifest, Record, Stream, Utilisation
-from tasks.toolchains import reports
-from tasks.toolchains.hdl.bitfile import read_bit
-from tasks.toolchains.hdl.part import parse_part
-from tasks.toolchains.vivado.products import Products, target
+from tasks.packaging.testdata import GoldenData
+from tasks.toolchains.vivado import reports
+from tasks.toolchains.vivado.products import Products
 
 CONFIG = "hls4ml_config.yml"
 DRIVER = "axi_stream_driver.py"
@@ -64,7 +66,7 @@ def read(directory: Path) -> BuildDirectory:
     bit = _first(directory, "bitstream", (products.bit, ready / "hls4ml_nn.bit"))
     handoff_file = _first(directory, ".hwh", (products.handoff, ready / "hls4ml_nn.hwh"))
     driver = _first(directory, DRIVER, (directory / DRIVER, ready / DRIVER))
-    handoff = read_handoff(handoff_file)
+    handoff = read_hwh(handoff_file)
     _same_part(part, read_bit(bit).part, handoff, bit)
     elements = _elements(directory, config)
     return BuildDirectory(
@@ -82,7 +84,7 @@ def read(directory: Path) -> BuildDirectory:
     )
 
 
-def package(build: BuildDirectory, data: TestData, out: Path, scratch: Path) -> Manifest:
+def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -> Manifest:
     """Writes package.tar.gz.
 
     Args:

@@ -9,7 +9,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.records import Gate, Implementation, Manifest, Provenance
+from tasks.core.records.design import Gate, Implementation
+from tasks.core.records.package import Manifest, Provenance
 
 
 def describe(implementation: Implementation) -> Manifest:

@@ -7,8 +7,8 @@ import numpy as np
 
 from tasks.conversion import dataset
 from tasks.conversion.dataset import FloatArray
-from tasks.errors import InputError
-from tasks.records import FixedPoint
+from tasks.core.errors import InputError
+from tasks.core.records.design import FixedPoint
 
 GOLDEN = "y_csim"
 INPUTS, EXPECTED, SIMULATED = (
@@ -20,7 +20,7 @@ MAX_PRINTED_BITS = 18
 
 
 @dataclass(frozen=True)
-class TestData:
+class GoldenData:
     """What a board is measured with, all float32.
 
     Attributes:
@@ -43,7 +43,7 @@ class TestData:
         return {name: directory / name for name in arrays}
 
 
-def from_npz(path: Path) -> TestData:
+def from_npz(path: Path) -> GoldenData:
     """Reads X_test, y_test and y_csim from an .npz file.
 
     Raises:
@@ -63,7 +63,7 @@ def from_npz(path: Path) -> TestData:
     return _fitting(np.asarray(data.x, dtype=np.float32), data.y, golden, path)
 
 
-def from_test_bench(directory: Path, output: FixedPoint) -> TestData:
+def from_test_bench(directory: Path, output: FixedPoint) -> GoldenData:
     """Reads what hls4ml's test bench took and gave, in tb_data/.
 
     Args:
@@ -99,7 +99,7 @@ def _table(path: Path) -> FloatArray:
         raise InputError(f"is no table of numbers: {error}", where=str(path)) from None
 
 
-def _fitting(x: FloatArray, y: np.ndarray, golden: FloatArray, where: Path) -> TestData:
+def _fitting(x: FloatArray, y: np.ndarray, golden: FloatArray, where: Path) -> GoldenData:
     if not len(x) == len(y) == len(golden):
         raise InputError(
             f"{len(x)} inputs, {len(y)} expected and {len(golden)} golden outputs do not belong "
@@ -108,4 +108,4 @@ def _fitting(x: FloatArray, y: np.ndarray, golden: FloatArray, where: Path) -> T
         )
     expected, classes = dataset.match_output(y, golden.shape[1:])
     accuracy = dataset.accuracy(golden, expected) if classes else None
-    return TestData(np.ascontiguousarray(x), expected, golden, accuracy)
+    return GoldenData(np.ascontiguousarray(x), expected, golden, accuracy)

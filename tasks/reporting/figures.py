@@ -1,6 +1,7 @@
 """The figures of a verdict, worded once for the terminal, the report and the artifacts."""
 
-from tasks.records import Measurement, Resources, Verdict
+from tasks.core.records.design import Resources
+from tasks.core.records.measurement import Measurement, Verdict
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
 _POWER_BY = {"board": "by the board's sensors", "meter": "by an external meter"}

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import fsspec
 from pydantic import ValidationError
 
-from tasks.errors import InputError, StoreError
-from tasks.records import Run
+from tasks.core.errors import InputError, StoreError
+from tasks.core.records.measurement import Run
 from tasks.reporting.figures import percent
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from tasks.conversion.dataset import class_numbers
-from tasks.records import Run
+from tasks.core.records.measurement import Run
+from tasks.quality.outputs import Outputs
 from tasks.reporting import plots
-from tasks.verdict import Outputs
 
 
 def pictures(run: Run, found: Outputs) -> dict[str, bytes]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tasks.gates import resource_shares
-from tasks.records import LatencyFit, Run, Utilisation
+from tasks.core.records.design import Utilisation
+from tasks.core.records.measurement import LatencyFit, Run
+from tasks.quality.gates import resource_shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

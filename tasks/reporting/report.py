@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.records import Gate, Manifest, Run, Verdict
+from tasks.core.records.design import Gate
+from tasks.core.records.measurement import Run, Verdict
+from tasks.core.records.package import Manifest
 from tasks.reporting import figures, plots
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.records import Run
+from tasks.core.records.measurement import Run
 from tasks.reporting import history, plots, report
 
 

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from tasks.records import ConvertSettings, Record
+from tasks.core.records.base import Record
+from tasks.core.records.settings import ConvertSettings
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import fsspec
 
-from tasks.errors import InputError, StoreError
+from tasks.core.errors import InputError, StoreError
 from tasks.packaging.archive import file_digest
 from tasks.sweeps.points import Point
 

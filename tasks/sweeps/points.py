@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from tasks.conversion.convert import check_settings, project_name
-from tasks.errors import InputError
-from tasks.gates import GateSettings
+from tasks.core.errors import InputError
+from tasks.core.records.base import Entry, Record
+from tasks.core.records.settings import ConvertSettings, MeasureSettings
 from tasks.packaging import archive
-from tasks.pipeline import IMPLEMENT, PACKAGE, SYNTHESIZE, Recipe, convert_recipe
-from tasks.records import ConvertSettings, Entry, MeasureSettings, Record
-from tasks.sweeps.spec import BY_LAYER, CONVERSION, SweepFile, Value
-from tasks.toolchains.toolchain import choose
+from tasks.quality.gates import GateSettings
+from tasks.steps.building import IMPLEMENT, PACKAGE, SYNTHESIZE, Recipe, convert_recipe
+from tasks.sweeps.file import BY_LAYER, CONVERSION, SweepFile, Value
+from tasks.toolchains.choice import choose
 
 # Raise it when a point's result means something else for the same settings.
 POINT = 1

@@ -9,8 +9,9 @@ from typing import Literal
 import fsspec
 from pydantic import ValidationError
 
-from tasks.errors import StoreError
-from tasks.records import Record, Run
+from tasks.core.errors import StoreError
+from tasks.core.records.base import Record
+from tasks.core.records.measurement import Run
 from tasks.sweeps.estimate import Estimate
 from tasks.sweeps.points import Point
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from tasks.interruption import interrupt
+from tasks.processes.threads import interrupt
+from tasks.sweeps.build_conflicts import first_apart
 from tasks.sweeps.points import Point
-from tasks.sweeps.shares import first_apart
 
 _log = logging.getLogger(__name__)
 # The largest child of a small design: TensorFlow during the conversion, Yosys after it.

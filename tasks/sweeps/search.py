@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.errors import InputError, ToolMissingError
+from tasks.core.errors import InputError, ToolMissingError
+from tasks.sweeps.file import OptunaSearch, SweepFile
 from tasks.sweeps.points import Point, count, expand, point
 from tasks.sweeps.results import PointResult
-from tasks.sweeps.spec import OptunaSearch, SweepFile
 
 # More points than anybody means to start by a slip of the pen.
 ASK_ABOVE = 200

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks.errors import OverlayflowError, ServerError, StoreError, ToolError, causes
-from tasks.records import Run
-from tasks.store import Store
+from tasks.core.errors import OverlayflowError, ServerError, StoreError, ToolError, causes
+from tasks.core.records.measurement import Run
+from tasks.processes.log import DISK_FULL
+from tasks.store.store import Store
 from tasks.sweeps import results, schedule, search
 from tasks.sweeps.estimate import Estimate, estimate
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point
 from tasks.sweeps.results import PointResult, PointState, SweepReport
-from tasks.sweeps.spec import SweepFile
-from tasks.toolchains.tool_log import DISK_FULL
 
 log = logging.getLogger(__name__)
 

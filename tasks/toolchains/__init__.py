@@ -1,1 +1,1 @@
-"""From an hls4ml project to a design that can be loaded: one module a toolchain."""
+"""From an hls4ml project to a design that can be loaded."""

@@ -19,10 +19,11 @@ import board
 from board.codec import codec_of
 from board.kinds import board_kinds
 from board.twin.environment import board_environment
-from tasks import settings
+from tasks.core import settings
+from tasks.hardware.bitfile import fabric_image, write_bit
+from tasks.hardware.clocks import fabric_clock
+from tasks.hardware.hwh_write import write_hwh
 from tasks.packaging.archive import BOARD_MODULES
-from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
-from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -166,7 +167,7 @@ def make_package(
         for module in BOARD_MODULES:
             shutil.copy(Path(board.__file__).parent / module, package / "board")
         write_bit(package / "hls4ml_nn.bit", echo_image, design="design_1", part=kind.part)
-        write_handoff(
+        write_hwh(
             package / "hls4ml_nn.hwh",
             project_name=PROJECT,
             part=kind.part,

@@ -18,24 +18,25 @@ from board.twin import faults, lifecycle
 from board.twin.errors import TwinError
 from board.twin.processes import processes_of
 from board.twin.record import TwinDirectory
-from tasks.boards import address_of
-from tasks.errors import BenchmarkError, BoardError, BoardUnreachableError, LoginError
-from tasks.records import Deployment, Measurement, MeasureSettings
-from tasks.remote import lease as leases
-from tasks.remote import measurement, transfer
-from tasks.remote.lease import lease
-from tasks.remote.program import Program
-from tasks.remote.program import run as run_program
-from tasks.remote.ssh import connect
+from tasks.boards import lease as leases
+from tasks.boards import measurement, transfer
+from tasks.boards.lease import lease
+from tasks.boards.program import Program
+from tasks.boards.program import run as run_program
+from tasks.boards.ssh import connect
+from tasks.boards.twins import address_of
+from tasks.core.errors import BenchmarkError, BoardError, BoardUnreachableError, LoginError
+from tasks.core.records.settings import MeasureSettings
 from tests.board.conftest import pack
 from tests.tasks import samples
-from tests.tasks.remote.conftest import Link
+from tests.tasks.boards.conftest import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tasks.remote.address import BoardAddress
+    from tasks.boards.address import BoardAddress
+    from tasks.core.records.measurement import Deployment, Measurement
     from tests.board.conftest import OnBoard
 
 pytestmark = pytest.mark.slow

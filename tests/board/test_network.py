@@ -23,18 +23,18 @@ import pytest
 
 from board.twin import lifecycle
 from board.twin.record import TwinDirectory
-from tasks.boards import address_of
-from tasks.errors import BoardUnreachableError
-from tasks.remote import lease as leases
-from tasks.remote import ssh, transfer
-from tasks.remote.lease import lease
-from tasks.remote.ssh import connect
+from tasks.boards import lease as leases
+from tasks.boards import ssh, transfer
+from tasks.boards.lease import lease
+from tasks.boards.ssh import connect
+from tasks.boards.twins import address_of
+from tasks.core.errors import BoardUnreachableError
 from tests.board.conftest import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tasks.remote.address import BoardAddress
+    from tasks.boards.address import BoardAddress
 
 pytestmark = pytest.mark.slow
 

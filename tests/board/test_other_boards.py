@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from board.kinds import board_kinds
-from tasks import settings
+from tasks.core import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.records import FixedPoint, Stream
-from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
-from tasks.toolchains.hdl.image import build_fabric_image
-from tasks.toolchains.hdl.shell import write_design
+from tasks.core.records.design import FixedPoint, Stream
+from tasks.hardware.bitfile import fabric_image, write_bit
+from tasks.toolchains.open.image import build_fabric_image
+from tasks.toolchains.shell.shell import write_design
 
 if TYPE_CHECKING:
     from collections.abc import Callable

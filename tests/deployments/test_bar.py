@@ -10,7 +10,7 @@ import pytest
 
 from deployments.cli import bar
 from deployments.cli.bar import Bar
-from tasks.toolchains.toolchain import Progress
+from tasks.toolchains.base import Progress
 
 ERASE = "\r\x1b[2K"
 

@@ -6,8 +6,8 @@ from argparse import Namespace
 import pytest
 
 from deployments.cli.boards_add import _confirm
-from tasks.errors import HostKeyError
-from tasks.remote.address import HostKey
+from tasks.boards.address import HostKey
+from tasks.core.errors import HostKeyError
 
 KEY = HostKey(algorithm="ssh-ed25519", blob="AAAAC3NzaC1lZDI1NTE5AAAAIA==")
 ASKED = Namespace(fingerprint=[], yes=False, password_stdin=False)

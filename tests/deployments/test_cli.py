@@ -15,8 +15,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import main, run, store
 from tasks.conversion.convert import project_name
-from tasks.errors import InputError
-from tasks.records import ConvertSettings
+from tasks.core.errors import InputError
+from tasks.core.records.settings import ConvertSettings
 
 COMMANDS = ("run", "bench", "twin", "store", "history", "doctor")
 

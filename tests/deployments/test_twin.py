@@ -9,7 +9,8 @@ import pytest
 
 from board.twin import lifecycle
 from deployments.cli import main
-from tasks import boards, settings
+from tasks.boards import twins
+from tasks.core import settings
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +30,8 @@ def say(
         return captured.err if code else captured.out
 
     yield command
-    for name in boards.twin_names():
-        boards.stop_twin(name)
+    for name in twins.twin_names():
+        twins.stop_twin(name)
 
 
 def twin(told: str) -> Any:
@@ -68,4 +69,4 @@ def test_a_twin_has_the_pynq_that_is_asked_for(say: Say) -> None:
 
 def test_a_pynq_that_is_not_set_up_is_told_with_the_remedy(say: Say) -> None:
     assert "make board-envs" in say("start", "new", "--pynq", "9.9", code=2)
-    assert lifecycle.names(boards.twins()) == []
+    assert lifecycle.names(twins.twins()) == []

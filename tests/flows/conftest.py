@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from deployments.machine import BATCHES
-from tasks import settings
-from tasks.records import Run
+from tasks.core import settings
+from tasks.core.records.measurement import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"

@@ -17,17 +17,18 @@ import pytest
 from board.runner import PID_FILE
 from board.twin import faults, lifecycle
 from board.twin.record import TwinDirectory, TwinRecord
-from tasks import settings
-from tasks.boards import address_of
+from tasks.boards import lease, meter
+from tasks.boards.address import BoardAddress, HostKey
+from tasks.boards.twins import address_of
+from tasks.core import settings
+from tasks.core.records.package import Manifest
+from tasks.hardware.bitfile import fabric_image, write_bit
+from tasks.hardware.clocks import fabric_clock
+from tasks.hardware.hwh_write import write_hwh
 from tasks.packaging import archive
-from tasks.records import Manifest
-from tasks.remote import lease, meter
-from tasks.remote.address import BoardAddress, HostKey
-from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
-from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
 from tests.flows.conftest import ROOT, Machine, http
 from tests.tasks import samples
-from tests.tasks.remote.conftest import Link
+from tests.tasks.boards.conftest import Link
 
 pytestmark = pytest.mark.slow
 
@@ -53,15 +54,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bit, handoff, driver = (directory / name for name in ("d.bit", "d.hwh", "driver.py"))
     write_bit(bit, fabric_image(library.read_bytes()), design="design_1", part=part)
     clock = fabric_clock("zynq7000", 100.0)
-    write_handoff(handoff, project_name="echo", part=part, system="zynq7000", clock=clock)
+    write_hwh(handoff, project_name="echo", part=part, system="zynq7000", clock=clock)
     driver.touch()
     x = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
     files = archive.design_members(bit, handoff, driver)
     for name, array in (("X_test", x), ("y_test", x[:, :2]), ("y_csim", x[:, :2])):
         np.save(directory / f"{name}.npy", array)
         files[f"{name}.npy"] = directory / f"{name}.npy"
-    archive.write(directory / archive.NAME, files, echo_manifest(len(x)))
-    return directory / archive.NAME
+    archive.write(directory / archive.PACKAGE_FILE, files, echo_manifest(len(x)))
+    return directory / archive.PACKAGE_FILE
 
 
 def echo_manifest(count: int) -> Manifest:
@@ -161,8 +162,8 @@ import contextlib, pathlib, sys
 from flows.boards import check_boards
 from flows.nightly import benchmark_nightly
 from tasks import pipeline
-from tasks.caching import open_store
-from tasks.errors import GateError
+from tasks.orchestration.caching import open_store
+from tasks.core.errors import GateError
 pipeline.import_package(open_store(), pathlib.Path(sys.argv[1]))
 check_boards()
 with contextlib.suppress(GateError):
@@ -297,7 +298,7 @@ def test_a_queue_that_is_stuck_in_prefect_does_not_keep_anybody_from_a_free_boar
 
 QUEUED = """
 import sys
-from tasks.queues import slot
+from tasks.orchestration.queues import slot
 with slot("board-queued", lasts_s=60, wait_s=10):
     print("held", flush=True)
     sys.stdin.readline()

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from board.twin.record import TwinDirectory
-from tasks import pipeline
-from tasks.boards import address_of
-from tasks.errors import DoesNotFitError
+from tasks.boards.ssh import connect
+from tasks.boards.twins import address_of
+from tasks.core.errors import DoesNotFitError
+from tasks.core.records.design import Implementation
+from tasks.core.records.measurement import Run
 from tasks.packaging import archive
-from tasks.records import Implementation, Run
-from tasks.remote.ssh import connect
-from tasks.store import Store
+from tasks.steps import building
+from tasks.store.store import Store
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine, finished
 from tests.flows.unattended.api import events
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 def package_file(machine: Machine, run: Run) -> Path:
     entry = run.verdict.measurement.deployment.package.entry
-    return Store(machine.home / "store").files(entry) / archive.NAME
+    return Store(machine.home / "store").files(entry) / archive.PACKAGE_FILE
 
 
 def digits_implementation(machine: Machine) -> Implementation:
@@ -92,7 +93,7 @@ def test_the_same_inputs_package_to_the_same_bytes(
         shutil.copytree(
             machine.home / "store" / entry.step / entry.digest, tmp_path / entry.step / entry.digest
         )
-    packaged = pipeline.package(other, implementation, (), MODEL, None)
+    packaged = building.package(other, implementation, (), MODEL, None)
     assert packaged.digest == cold.verdict.measurement.deployment.package.digest
 
 
@@ -124,7 +125,7 @@ def test_the_documented_three_lines_run_with_the_stock_driver(machine: Machine, 
         driver = tar.extractfile("axi_stream_driver.py")
         assert driver is not None
         packed = driver.read()
-    from tasks.toolchains.open import stock_driver
+    from tasks.toolchains.open.toolchain import stock_driver
 
     assert packed == stock_driver().read_bytes()
 
@@ -195,7 +196,7 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
     script = (
         "import sys\n"
         "from flows.deploy import deploy_model\n"
-        "from tasks.gates import GateSettings\n"
+        "from tasks.quality.gates import GateSettings\n"
         "from tasks.records import ConvertSettings\n"
         "settings = ConvertSettings(project_name='digits')\n"
         "limits = GateSettings(estimate=0.01)\n"
@@ -207,7 +208,7 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
     )  # fmt: skip
     told = done.stderr.splitlines()
     assert DoesNotFitError.exit_code == 2
-    (refused,) = (line for line in told if line.startswith("tasks.errors.DoesNotFitError: "))
+    (refused,) = (line for line in told if line.startswith("tasks.core.errors.DoesNotFitError: "))
     assert re.search(r"of xc7z020clg400-1 is .*% used", refused)
     assert "of 53200" in refused
     assert "biggest: hidden" in refused

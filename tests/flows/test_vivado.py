@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.building import LICENCES
+from tasks.orchestration.progress import LICENCES
 from tests.flows.conftest import ROOT, Machine, finished, http
 
 pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.toolchains.hdl.handoff import fabric_clock
+from tasks.hardware.clocks import fabric_clock
 from tests.replay.errors import CommandError
 
 DMA, ACCELERATOR = "axi_dma", "hls"

@@ -1,4 +1,4 @@
-// hls4ml's C model behind the interface of tasks/toolchains/hdl/fabric.h: one word a clock in, one
+// hls4ml's C model behind the interface of tasks/toolchains/open/fabric.h: one word a clock in, one
 // out, a fixed latency in between, and no registers. A replay: real hardware differs in its times.
 
 #include "../stream.h"

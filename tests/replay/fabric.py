@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tasks.toolchains.hdl import bitfile
+from tasks.hardware import bitfile
 
 HERE = Path(__file__).resolve().parent
 CACHE = "OVERLAYFLOW_REPLAY_CACHE"

@@ -6,7 +6,8 @@ A scenario is a TOML file, named by OVERLAYFLOW_REPLAY_SCENARIO; without one all
     faults = [{name = "licence-busy", times = 2}, {name = "hls-hang", at = "export_design"}]
 
 A fault may be changed, as the second one, or be any other: one whose name is that of a signature
-(tasks/toolchains/signatures.toml) prints its first example and fails, at the phase that `at` names.
+(tasks/toolchains/vivado/signatures.toml) prints its first example and fails, at the phase that
+`at` names.
 
 A fault strikes `times` times, or always, over all runs that use the scenario: beside the file,
 `<file>.jsonl` gets a line for all that happens, which tests read.
@@ -26,7 +27,7 @@ from typing import Any, Literal, NoReturn
 from tests.replay.errors import CommandError
 
 ENVIRONMENT = "OVERLAYFLOW_REPLAY_SCENARIO"
-SIGNATURES = Path(__file__).parents[2] / "tasks" / "toolchains" / "signatures.toml"
+SIGNATURES = Path(__file__).parents[2] / "tasks" / "toolchains" / "vivado" / "signatures.toml"
 PYNQ_Z2 = "tul.com.tw:pynq-z2:part0:1.0"
 
 # error: the command fails. silent: it does nothing, and says so to nobody. signal: the tool ends

@@ -5,7 +5,8 @@ import tkinter as tk
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
+from tasks.hardware.clocks import fabric_clock
+from tasks.hardware.hwh_write import write_hwh
 from tests.replay import texts
 from tests.replay.blockdesign import INTERFACES, PINS, BlockDesign
 from tests.replay.errors import CommandError
@@ -277,7 +278,7 @@ class Vivado:
         name = "project_1.srcs" if self._scenario.version < "2020.2" else "project_1.gen"
         handoff = self._directory / name / "sources_1" / "bd" / "design_1" / "hw_handoff"
         handoff.mkdir(parents=True, exist_ok=True)
-        hwh = write_handoff(
+        hwh = write_hwh(
             handoff / "design_1.hwh",
             project_name=self._name,
             part=self._part,

@@ -4,22 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.records import (
-    ConvertSettings,
-    Deployment,
-    Entry,
+from tasks.core.records.base import Entry
+from tasks.core.records.design import (
     FixedPoint,
     HlsProject,
     Implementation,
-    LatencyFit,
-    Manifest,
-    Measurement,
-    Package,
     Resources,
     Stream,
     Synthesis,
     Utilisation,
 )
+from tasks.core.records.measurement import Deployment, LatencyFit, Measurement
+from tasks.core.records.package import Manifest, Package
+from tasks.core.records.settings import ConvertSettings
 
 XC7Z020 = Resources(lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300)
 

@@ -1,1 +1,1 @@
-"""Toolchain `vivado`: hls4ml's own scripts under Vivado HLS and Vivado, watched and diagnosed."""
+"""Any Vivado: supervised runs, preflight, progress, reports, diagnosis."""

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from tasks.errors import ToolError
-from tasks.settings import vivado_settings
-from tasks.toolchains.process import supervise
-from tasks.toolchains.redaction import redact
+from tasks.core.errors import ToolError
+from tasks.core.settings import vivado_settings
+from tasks.processes.redaction import redact
+from tasks.processes.run import supervise
 
 ToolName = Literal["vivado_hls", "vivado"]
 HLS: ToolName = "vivado_hls"

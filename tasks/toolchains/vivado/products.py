@@ -2,25 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
-from tasks.errors import InputError
-from tasks.records import Target
-from tasks.toolchains.hdl.bitfile import IMAGE_MAGIC, read_bit
-from tasks.toolchains.hdl.part import parse_part
+from tasks.core.errors import InputError
+from tasks.hardware.bitfile import read_bit, target
+from tasks.hardware.part import parse_part
 from tasks.toolchains.vivado.progress import ended_run
 
-AGAIN = "implement it again"
 REPORTS = (
     *("utilization_placed.rpt", "timing_summary_routed.rpt", "power_routed.rpt"),
     *("route_status.rpt", "drc_routed.rpt", "methodology_routed.rpt"),
 )
-_SYNC_WORD = bytes.fromhex("aa995566")
-_HEAD = 4096  # bytes of configuration data that the sync word stands in
-_CLOCKS = {
-    "processing_system7": "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
-    "zynq_ultra_ps_e": "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
-}
 
 
 class Products:
@@ -107,36 +98,3 @@ class Products:
         cells = ("/hier_0/axi_dma_0", f"/hier_0/{self._name}_axi_0")
         missing = [cell for cell in cells if f'FULLNAME="{cell}"' not in text]
         return f"{self.handoff.name} has no {' and no '.join(missing)}" if missing else ""
-
-
-def target(bit: Path) -> Target:
-    """What a .bit can be loaded on: the twin, if it holds an image for it, else hardware.
-
-    Raises:
-        InputError: neither: it is cut off, or no bitstream.
-    """
-    data = read_bit(bit).data
-    if data.startswith(IMAGE_MAGIC):
-        return "twin"
-    if _SYNC_WORD in data[:_HEAD]:
-        return "hardware"
-    raise InputError("it holds no configuration data", where=str(bit), remedy=AGAIN)
-
-
-def built_clock_mhz(handoff: Path) -> float:
-    """The fabric's clock, as pynq will set it.
-
-    Raises:
-        InputError: the .hwh does not tell.
-    """
-    try:
-        # Written by the Vivado that we ran.
-        root = ET.fromstring(handoff.read_text(encoding="utf-8"))  # noqa: S314
-    except ET.ParseError as error:
-        raise InputError(f"no XML: {error}", where=str(handoff), remedy=AGAIN) from None
-    for module in root.iter("MODULE"):
-        wanted = _CLOCKS.get(module.get("MODTYPE", ""))
-        for parameter in module.iter("PARAMETER"):
-            if wanted is not None and parameter.get("NAME") == wanted:
-                return float(parameter.get("VALUE", "nan"))
-    raise InputError("it names no clock of the fabric", where=str(handoff), remedy=AGAIN)

@@ -1,22 +1,15 @@
-"""How far a build is: fractions from what the tools print and from the files that mark a run."""
+"""How far a build is, by the files that mark its runs, and how long it takes, by earlier builds."""
 
+import contextlib
+import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.toolchains.toolchain import Listener, Progress
-from tasks.toolchains.vivado.phases import Phase
+from pydantic import ValidationError
 
-# What Vivado HLS prints inside of C synthesis, and the share of its time that is over then.
-_CHECKPOINTS = (
-    ("Finished Linking", 0.06),
-    ("Finished Checking Pragmas", 0.065),
-    ("Finished Standard Transforms", 0.07),
-    ("Finished Checking Synthesizability", 0.075),
-    ("Finished Pre-synthesis", 0.44),
-    ("Finished Architecture Synthesis", 0.53),
-    ("Finished generating all RTL models", 0.99),
-)
+from tasks.core.records.base import Record, StepName
+from tasks.toolchains.base import Listener, Progress
+
 # Steps of an implementation run, with their typical shares (10 builds for Zynq).
 _STEPS = (
     ("init_design", 0.16),
@@ -32,7 +25,7 @@ _IMPLEMENTATION = 1 - _BLOCK_DESIGN - _OUT_OF_CONTEXT - _TOP - _REPORTS
 _LEAST_STEP = 0.01
 
 
-class Meter:
+class ProgressMeter:
     """Tells a listener about progress: never backwards, and no more often than it is worth.
 
     Args:
@@ -62,38 +55,6 @@ class Meter:
         self._listener(self._last)
 
 
-class HlsProgress:
-    """Follows Vivado HLS by its lines.
-
-    Args:
-        meter: to move.
-        phases: all of the build.
-        done: those that were done before.
-    """
-
-    def __init__(self, meter: Meter, phases: Sequence[Phase], done: Sequence[Phase]) -> None:
-        self._meter = meter
-        self._phases = phases
-        self._finished = {phase.name for phase in done}
-
-    def line(self, text: str) -> None:
-        """Take one line of the tool's output."""
-        for phase in self._phases:
-            if phase.marker in text:
-                self._finished.add(phase.name)
-                self._meter.tell(f"{phase.name} done", self._fraction())
-                return
-        for checkpoint, share in _CHECKPOINTS:
-            if checkpoint in text:
-                inside = next((p.share for p in self._phases if p.name == "synth"), 0.0) * share
-                self._meter.tell(f"synth: {checkpoint.lower()}", self._fraction(inside))
-                return
-
-    def _fraction(self, inside: float = 0.0) -> float:
-        over = sum(phase.share for phase in self._phases if phase.name in self._finished)
-        return (over + inside) / sum(phase.share for phase in self._phases)
-
-
 class RunsProgress:
     """Follows Vivado by the files with which it marks the steps of its runs.
 
@@ -102,7 +63,7 @@ class RunsProgress:
         runs: the directory of all runs.
     """
 
-    def __init__(self, meter: Meter, runs: Path) -> None:
+    def __init__(self, meter: ProgressMeter, runs: Path) -> None:
         self._meter = meter
         self._runs = runs
         self._printed = 0
@@ -156,3 +117,47 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # the run was reset just now
         return 0
+
+
+_FILE = "durations.jsonl"
+_MOST = 500
+
+
+class Duration(Record):
+    """One build.
+
+    Attributes:
+        step: that was built.
+        part: for which.
+        size: of the design, in what the step counts by; comparable within a step only.
+        seconds: that the tool took.
+    """
+
+    step: StepName
+    part: str
+    size: float
+    seconds: float
+
+
+def note(directory: Path, duration: Duration) -> None:
+    """Keep a build's time; a line that cannot be kept is no reason to lose the build."""
+    with contextlib.suppress(OSError), (directory / _FILE).open("a", encoding="utf-8") as file:
+        file.write(f"{duration.model_dump_json()}\n")
+
+
+def expected_s(directory: Path, step: StepName, part: str, size: float) -> float | None:
+    """The time of the build of that step whose design was the most similar in size."""
+    similar = [each for each in _read(directory) if (each.step, each.part) == (step, part)]
+    if not similar:
+        return None
+    # Of equal ones, the latest.
+    return min(reversed(similar), key=lambda each: abs(each.size - size)).seconds
+
+
+def _read(directory: Path) -> list[Duration]:
+    known = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in (directory / _FILE).read_text(encoding="utf-8").splitlines()[-_MOST:]:
+            with contextlib.suppress(ValidationError, json.JSONDecodeError):  # cut off, or older
+                known.append(Duration.model_validate_json(line))
+    return known

@@ -1,23 +1,134 @@
 """One step of a build: its tries, its progress, and what it leaves when it fails."""
 
 import contextlib
+import itertools
 import logging
-from collections.abc import Callable, Mapping
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks import settings
-from tasks.errors import BuildError, OverlayflowError, ToolError
-from tasks.records import Entry, Record
-from tasks.toolchains.process import ToolRun, supervise
-from tasks.toolchains.redaction import redact, redact_file
-from tasks.toolchains.toolchain import Gate
-from tasks.toolchains.vivado import bundle
-from tasks.toolchains.vivado.attempts import Attempt, Attempts, Patience
+from tasks.core import settings
+from tasks.core.errors import BuildError, FailureClass, OverlayflowError, ToolError
+from tasks.core.records.base import Entry, Record
+from tasks.processes.log import first_errors
+from tasks.processes.redaction import redact, redact_file
+from tasks.processes.run import ToolRun, failure, supervise
+from tasks.toolchains.base import LicenceContext
+from tasks.toolchains.vivado import bundle, diagnosis
+from tasks.toolchains.vivado.diagnosis import Diagnosis, Log
 from tasks.toolchains.vivado.installation import ToolName
 
 _log = logging.getLogger(__name__)
+# Prefect delivers a cancellation between two sleeps.
+_SLICE_S = 0.5
+
+Attempt = Callable[[int, int], BuildError | None]
+
+
+def pause(seconds: float) -> None:
+    """Sleep, in slices."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(_SLICE_S, left))
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often, and after what pauses, a failed tool is run again.
+
+    Attributes:
+        licence_first_s: first pause when all licences are taken; each further one is twice as
+            long, within a factor that is drawn by lot, so that waiters do not come all at once.
+        licence_longest_s: the longest pause.
+        licence_s: all pauses for a licence together.
+        crash_s: pause after a crash of the tool.
+        sleep: how to pause.
+    """
+
+    licence_first_s: float = 30.0
+    licence_longest_s: float = 600.0
+    licence_s: float = 12 * 3600.0
+    crash_s: float = 10.0
+    sleep: Callable[[float], None] = pause
+
+
+@dataclass
+class Attempts:
+    """Counts the tries of one step, and decides about the next.
+
+    Args:
+        jobs: that the tool may run at the same time.
+        patience: with failures that another try may cure.
+        licence: held while the tool runs, and only then.
+    """
+
+    jobs: int
+    patience: Patience
+    licence: LicenceContext
+    _tries: int = field(default=0, init=False)
+    _crashes: int = field(default=0, init=False)
+    _waited_s: float = field(default=0.0, init=False)
+
+    def run(self, attempt: Attempt) -> None:
+        """Make attempts until one succeeds.
+
+        Args:
+            attempt: gets the number of the try, from 1, and the number of jobs.
+
+        Raises:
+            BuildError: of the last try.
+        """
+        while True:
+            self._tries += 1
+            with self.licence():
+                error = attempt(self._tries, self.jobs)
+            if error is None:
+                return
+            error.tries = self._tries
+            seconds = self._next(error)
+            if seconds is None:
+                raise error
+            _log.warning("try %d failed: %s; once more in %.0f s", self._tries, error.what, seconds)
+            self.patience.sleep(seconds)
+
+    def _next(self, error: BuildError) -> float | None:
+        """Seconds to the next try; None for none."""
+        if is_licence(error):
+            return self._licence_pause()
+        if error.failure_class == "transient" and not self._crashes:
+            self._crashes += 1
+            return self.patience.crash_s
+        if error.failure_class == "resource" and self.jobs > 1 and not is_disk(error):
+            self.jobs = max(1, self.jobs // 2)
+            _log.warning("going on with %d parallel runs", self.jobs)
+            return 0.0
+        return None
+
+    def _licence_pause(self) -> float | None:
+        if self._waited_s >= self.patience.licence_s:
+            return None
+        pauses = self._tries - 1
+        longest = min(
+            self.patience.licence_first_s * 2.0 ** min(pauses, 20), self.patience.licence_longest_s
+        )
+        seconds = longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        self._waited_s += seconds
+        return seconds
+
+
+def is_licence(error: BuildError) -> bool:
+    """Whether it was for want of a licence that may be free later."""
+    return error.failure_class == "transient" and error.signature.startswith("licence-")
+
+
+def is_disk(error: BuildError) -> bool:
+    """Whether a disk was full, which fewer jobs do not change."""
+    return error.signature.startswith("disk-")
+
+
 _R = TypeVar("_R", bound=Record)
 # Beginnings of the lines that people should see: of the scripts, what phases took, errors.
 _TOLD = ("overlayflow:", "***** ", "ERROR", "CRITICAL WARNING: [Timing")
@@ -120,7 +231,9 @@ class Step:
         runs = self.project.glob("*_vivado_accelerator/*.runs/*/hs_err_pid*.log")
         return [*self.project.glob("hs_err_pid*.log"), *runs]
 
-    def attempt(self, jobs: int, patience: Patience, licence: Gate, attempt: Attempt) -> None:
+    def attempt(
+        self, jobs: int, patience: Patience, licence: LicenceContext, attempt: Attempt
+    ) -> None:
         """Make attempts until one succeeds; a failure leaves a bundle.
 
         Raises:
@@ -161,3 +274,66 @@ class Step:
             return None
         _log.info("logs, reports and settings of the failure are in %s", kept)
         return kept
+
+
+_SHELL = 128  # a shell adds it to the number of the signal that ended a command
+
+
+def judge(
+    run: ToolRun,
+    step: Step,
+    *,
+    unfinished: Sequence[str],
+    logs: Sequence[Path] = (),
+    otherwise: FailureClass = "permanent",
+) -> BuildError | None:
+    """The error of a run; None if it did its work.
+
+    Args:
+        run: that has ended.
+        step: whose it was.
+        unfinished: what it should have done and did not, by files and markers.
+        logs: of runs that it started and that failed, in the order in which they did; they tell
+            more than its own log.
+        otherwise: the class of a failure that nobody knows.
+    """
+    proven = diagnosis.fatal(run.log, step=step.entry.step, tool=step.tool)
+    if run.returncode == 0 and not unfinished and not proven:
+        return None
+    found = _diagnose(run, step, logs)
+    cause = [found.cause, found.line] if found else first_errors(run.log)
+    told = failure(
+        step.tool, run, cwd=step.project, step=step.entry.step, cause=[*unfinished, *cause]
+    )
+    return BuildError(
+        told.what,
+        tool=step.tool,
+        version=step.version,
+        failure_class=found.failure_class if found else otherwise,
+        where=step.entry.step,
+        remedy=(found.remedy if found else told.remedy) or "see the log, and what was kept",
+        signature=found.signature if found else "",
+        returncode=run.returncode,
+        log=run.log,
+    )
+
+
+def _diagnose(run: ToolRun, step: Step, logs: Sequence[Path]) -> Diagnosis | None:
+    """The cause by the logs; where the tool itself was ended by a signal, by its own log first.
+
+    What it wrote when it crashed stands before its own log, which says only that it crashed.
+    """
+    own: tuple[Log, int | None] = (run.log, run.returncode)
+    if reports := step.crash_reports():
+        own = (itertools.chain.from_iterable(map(_lines, (*reports, run.log))), run.returncode)
+    others: list[tuple[Log, int | None]] = [(log, None) for log in logs]
+    ended = run.returncode < 0 or run.returncode > _SHELL
+    for log, returncode in (own, *others) if ended else (*others, own):
+        found = diagnosis.diagnose(log, step=step.entry.step, tool=step.tool, returncode=returncode)
+        if found is not None:
+            return found
+    return None
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()

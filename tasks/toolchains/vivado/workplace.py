@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from tasks.records import Entry
+from tasks.core.records.base import Entry
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.5

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks import settings
+from tasks.core import settings
 
 HERE = Path(__file__).parent
 PACKAGES = "python3,python3-numpy,python3-pytest,python3-hypothesis,g++"

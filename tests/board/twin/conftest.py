@@ -15,7 +15,7 @@ from board.kinds import board_kinds
 from board.twin import lifecycle
 from board.twin.environment import board_environment
 from board.twin.record import TwinRecord
-from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
+from tasks.hardware.bitfile import fabric_image, write_bit
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from board.kinds import board_kinds
 from board.twin.environment import board_environment
-from tasks.toolchains.hdl.bitfile import write_bit
+from tasks.hardware.bitfile import write_bit
 
 pytestmark = pytest.mark.slow
 

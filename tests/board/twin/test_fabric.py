@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from board.twin.emulation.overlayflow_twin.fabric import Fabric, FabricError, image_of
-from tasks.toolchains.hdl.bitfile import IMAGE_MAGIC, fabric_image
+from tasks.hardware.bitfile import IMAGE_MAGIC, fabric_image
 
 
 def test_an_image_is_taken_out_of_its_container(standin: bytes) -> None:

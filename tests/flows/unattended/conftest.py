@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.records import Run
+from tasks.core.records.measurement import Run
 from tests.flows.conftest import DATA, MODEL, Machine, finished
 
 

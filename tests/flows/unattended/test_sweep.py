@@ -13,9 +13,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from board.twin.record import TwinDirectory
-from tasks.board_block import Board
-from tasks.boards import address_of
-from tasks.records import Run
+from tasks.boards.twins import address_of
+from tasks.core.records.measurement import Run
+from tasks.orchestration.board_block import Board
 from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import DATA, MODEL, Machine, Server
 from tests.flows.unattended.api import reported

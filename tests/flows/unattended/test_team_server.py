@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.records import Run
+from tasks.core.records.measurement import Run
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine, Server, finished, free_port
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

@@ -23,11 +23,11 @@ from board.runner import PID_FILE
 from board.twin import faults
 from board.twin.processes import processes_of
 from board.twin.record import TwinDirectory
-from tasks.boards import address_of
+from tasks.boards import lease
+from tasks.boards.twins import address_of
+from tasks.core.records.measurement import Run
 from tasks.packaging.archive import NAME
-from tasks.records import Run
-from tasks.remote import lease
-from tasks.store import Store
+from tasks.store.store import Store
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine, http
 from tests.flows.unattended.api import (
     RUN_S,

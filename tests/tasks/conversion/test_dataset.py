@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.conversion import dataset
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 
 
 def saved(path: Path, **arrays: Any) -> Path:

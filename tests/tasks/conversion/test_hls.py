@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import pytest
 
 from tasks.conversion import hls
-from tasks.errors import InputError
-from tasks.records import ConvertSettings, FixedPoint
+from tasks.core.errors import InputError
+from tasks.core.records.design import FixedPoint
+from tasks.core.records.settings import ConvertSettings
 
 
 def test_stream_widths_stand_under_their_own_names(tmp_path: Path) -> None:

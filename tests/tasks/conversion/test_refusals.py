@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tasks.conversion.child import ConvertRequest, convert
-from tasks.errors import InputError, OverlayflowError, UnsupportedModelError
-from tasks.records import ConvertSettings
+from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
+from tasks.core.records.settings import ConvertSettings
 from tests.tasks import samples
 
 pytestmark = pytest.mark.slow

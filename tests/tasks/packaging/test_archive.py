@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import board
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.packaging import archive, manifest
 from tests.tasks import samples
 
@@ -19,7 +19,7 @@ from tests.tasks import samples
 def packaged(directory: Path) -> Path:
     design, project = samples.write_design_files(directory)
     made = samples.implementation()
-    tarball = directory / archive.NAME
+    tarball = directory / archive.PACKAGE_FILE
     archive.write(tarball, archive.members(made, design, project), manifest.describe(made))
     return tarball
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import measuring, pipeline
-from tasks.errors import InputError, OverlayflowError, UnsupportedModelError
+from tasks.boards.address import BoardAddress
+from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
+from tasks.core.records.design import FixedPoint
+from tasks.core.records.package import Manifest
+from tasks.hardware.bitfile import write_bit
+from tasks.hardware.clocks import fabric_clock
+from tasks.hardware.hwh_write import write_hwh
 from tasks.packaging import archive, build_directory, testdata
-from tasks.records import FixedPoint, Manifest
-from tasks.remote.address import BoardAddress
-from tasks.store import Store
-from tasks.toolchains.hdl.bitfile import write_bit
-from tasks.toolchains.hdl.handoff import fabric_clock, write_handoff
-from tests.tasks.toolchains.realdata import REALDATA
+from tasks.steps import building, measuring
+from tasks.store.store import Store
+from tests.tasks.toolchains.vivado.realdata import REALDATA
 
 PART = "xc7z020clg400-1"
 # How a bitstream begins: a bus width pattern, then the sync word.
@@ -56,7 +58,7 @@ def built(tmp_path: Path) -> Path:
     (directory / "firmware" / "defines.h").write_text(DEFINES)
     write_bit(impl / "design_1_wrapper.bit", BITSTREAM, design="design_1_wrapper", part=PART)
     clock = fabric_clock("zynq7000", 100.0)
-    write_handoff(handoff, project_name="tiny", part=PART, system="zynq7000", clock=clock)
+    write_hwh(handoff, project_name="tiny", part=PART, system="zynq7000", clock=clock)
     rng = np.random.default_rng(5)
     np.savetxt(directory / "tb_data" / "tb_input_features.dat", rng.random((6, 3)))
     outputs = rng.random((6, 2))
@@ -95,7 +97,7 @@ def test_a_twin_does_not_take_it_and_says_why(built: Path, tmp_path: Path) -> No
     store = Store(tmp_path / "store")
     twin = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
     with pytest.raises(InputError, match="no fabric image, so a twin cannot run it"):
-        measuring.deploy(store, pipeline.import_package(store, out), twin)
+        measuring.deploy(store, building.import_package(store, out), twin)
 
 
 def test_a_real_build_is_read(tmp_path: Path) -> None:

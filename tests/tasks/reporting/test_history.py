@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.records import Run, Verdict
+from tasks.core.errors import InputError
+from tasks.core.records.measurement import Run, Verdict
 from tasks.reporting import history
 from tests.tasks import samples
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.records import Resources, Run, Utilisation, Verdict
+from tasks.core.records.design import Resources, Utilisation
+from tasks.core.records.measurement import Run, Verdict
+from tasks.quality.outputs import Outputs
 from tasks.reporting import pictures
-from tasks.verdict import Outputs
 from tests.tasks import samples
 
 CLASSES = np.eye(4, dtype=np.float32)

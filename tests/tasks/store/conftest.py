@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.records import Entry, FixedPoint
-from tasks.store import Store, digest
+from tasks.core.records.base import Entry
+from tasks.core.records.design import FixedPoint
+from tasks.store.store import Store, digest
 
 ROOT = Path(__file__).resolve().parents[3]
 INPUTS = {"model": "abc", "period": 10.0}

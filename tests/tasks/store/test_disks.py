@@ -9,19 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import StoreError
-from tasks.records import FixedPoint
-from tasks.store import Store
-from tests.tasks.store.conftest import (
-    ENTRY,
-    RECORD,
-    build,
-    everything,
-    filled,
-    get,
-    never,
-    other,
-)
+from tasks.core.errors import StoreError
+from tasks.core.records.design import FixedPoint
+from tasks.store.store import Store
+from tests.tasks.store.conftest import ENTRY, RECORD, build, everything, filled, get, never, other
 
 
 @pytest.fixture

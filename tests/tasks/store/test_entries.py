@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import StoreError, ToolError
-from tasks.records import Entry, FixedPoint, LatencyFit, Stream
-from tasks.store import Store
-from tasks.toolchains.process import run_tool
+from tasks.core.errors import StoreError, ToolError
+from tasks.core.records.base import Entry
+from tasks.core.records.design import FixedPoint, Stream
+from tasks.core.records.measurement import LatencyFit
+from tasks.processes.run import run_tool
+from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, INPUTS, RECORD, build, everything, filled, get, other
 
 

@@ -7,16 +7,16 @@ import threading
 import time
 from pathlib import Path
 
-from tasks.records import FixedPoint
-from tasks.store import Store
+from tasks.core.records.design import FixedPoint
+from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, ROOT, build, get
 
 SLOW_BUILD = """
 import os, sys, time
 from pathlib import Path
 from tasks.records import Entry, FixedPoint
-from tasks.storage.remote import Remote
-from tasks.store import Store
+from tasks.store.shared import Remote
+from tasks.store.store import Store
 root, digest, inputs = Path(sys.argv[1]), sys.argv[2], {"model": "abc", "period": 10.0}
 def build(files):
     with (root.parent / "builds").open("a") as builds:

@@ -11,11 +11,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tasks.errors import StoreError
-from tasks.records import FixedPoint
-from tasks.storage import claims
-from tasks.storage.remote import Remote
-from tasks.store import Store
+from tasks.core.errors import StoreError
+from tasks.core.records.design import FixedPoint
+from tasks.store import claims
+from tasks.store.shared import Remote
+from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, build, get, other
 
 

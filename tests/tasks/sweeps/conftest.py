@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.records import Resources, Run, Utilisation, Verdict
+from tasks.core.records.design import Resources, Utilisation
+from tasks.core.records.measurement import Run, Verdict
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point
-from tasks.sweeps.spec import SweepFile
 from tests.tasks import samples
 
 DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.records import ConvertSettings
+from tasks.core.records.settings import ConvertSettings
 from tasks.sweeps.estimate import estimate, signed_digits
 from tests.tasks.sweeps.conftest import DIGITS
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InputError, ToolMissingError
-from tasks.records import Run
+from tasks.core.errors import InputError, ToolMissingError
+from tasks.core.records.measurement import Run
 from tasks.sweeps import results, search
 from tasks.sweeps.points import Point
 from tasks.sweeps.session import Session

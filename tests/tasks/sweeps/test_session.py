@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from tasks.errors import BoardUnreachableError, GateError, ServerError, StoreError
-from tasks.records import Run
+from tasks.core.errors import BoardUnreachableError, GateError, ServerError, StoreError
+from tasks.core.records.measurement import Run
 from tasks.sweeps import report as reports
 from tasks.sweeps import results, schedule
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point, expand
 from tasks.sweeps.session import Session
-from tasks.sweeps.spec import SweepFile
 from tests.tasks.sweeps.conftest import Write, measured
 
 GRID = "workers: 2\naxes:\n  words: [float32, packed]\n  clock_period_ns: [8, 10, 20]\n"

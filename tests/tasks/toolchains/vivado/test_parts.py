@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BuildError, InputError
-from tasks.records import BuildSettings
-from tasks.toolchains.hdl.bitfile import fabric_image, write_bit
-from tasks.toolchains.toolchain import Progress
-from tasks.toolchains.vivado import bundle, durations, phases
-from tasks.toolchains.vivado.attempts import Attempts, Patience, pause
-from tasks.toolchains.vivado.durations import Duration
-from tasks.toolchains.vivado.products import Products, built_clock_mhz, target
-from tasks.toolchains.vivado.progress import Meter, RunsProgress, ended_run
-from tasks.toolchains.vivado.supervised import Step
+from tasks.core.errors import BuildError, InputError
+from tasks.core.records.settings import BuildSettings
+from tasks.hardware.bitfile import fabric_image, target, write_bit
+from tasks.hardware.hwh_read import built_clock_mhz
+from tasks.toolchains.base import Progress
+from tasks.toolchains.vivado import bundle, progress
+from tasks.toolchains.vivado.products import Products
+from tasks.toolchains.vivado.progress import Duration, ProgressMeter, RunsProgress, ended_run
+from tasks.toolchains.vivado.supervised import Attempts, Patience, Step, pause
 from tasks.toolchains.vivado.workplace import Workplace, opened
+from tasks.toolchains.vivado_hls import phases
 from tests.tasks.samples import entry
 
 ENTRY = entry("implement")
@@ -145,7 +145,7 @@ def test_a_run_is_ended_by_its_markers_only(tmp_path: Path) -> None:
 
 def test_progress_follows_the_marker_files(tmp_path: Path) -> None:
     news = list[Progress]()
-    follower = RunsProgress(Meter(news.append, 100.0), tmp_path)
+    follower = RunsProgress(ProgressMeter(news.append, 100.0), tmp_path)
     follower.poll()
     marked(tmp_path, "a_synth_1", "vivado.begin", "vivado.end")
     marked(tmp_path, "b_synth_1", "vivado.begin")
@@ -168,7 +168,7 @@ def test_progress_follows_the_marker_files(tmp_path: Path) -> None:
 
 
 def test_a_run_that_prints_is_alive_though_vivado_is_silent(tmp_path: Path) -> None:
-    follower = RunsProgress(Meter(list[Progress]().append, None), tmp_path)
+    follower = RunsProgress(ProgressMeter(list[Progress]().append, None), tmp_path)
     assert not follower.poll()
     log = marked(tmp_path, "a_synth_1", "vivado.begin") / "runme.log"
     log.write_text("Start Technology Mapping\n")
@@ -176,14 +176,14 @@ def test_a_run_that_prints_is_alive_though_vivado_is_silent(tmp_path: Path) -> N
 
 
 def test_the_most_similar_build_tells_how_long_the_next_one_takes(tmp_path: Path) -> None:
-    assert durations.expected_s(tmp_path, "implement", PART, 100) is None
+    assert progress.expected_s(tmp_path, "implement", PART, 100) is None
     for size, seconds in ((100, 60.0), (1000, 600.0), (100, 70.0)):
-        durations.note(tmp_path, Duration(step="implement", part=PART, size=size, seconds=seconds))
-    assert durations.expected_s(tmp_path, "implement", PART, 120) == 70.0
-    assert durations.expected_s(tmp_path, "implement", PART, 900) == 600.0
-    assert durations.expected_s(tmp_path, "synthesize", PART, 900) is None
+        progress.note(tmp_path, Duration(step="implement", part=PART, size=size, seconds=seconds))
+    assert progress.expected_s(tmp_path, "implement", PART, 120) == 70.0
+    assert progress.expected_s(tmp_path, "implement", PART, 900) == 600.0
+    assert progress.expected_s(tmp_path, "synthesize", PART, 900) is None
     (tmp_path / "durations.jsonl").write_text("cut off {")
-    assert durations.expected_s(tmp_path, "implement", PART, 120) is None
+    assert progress.expected_s(tmp_path, "implement", PART, 120) is None
 
 
 def test_a_bundle_has_logs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from board.kinds import board_kinds
-from tasks.errors import InputError, ToolMissingError
-from tasks.finding import Finding, require
-from tasks.toolchains.toolchain import choose
-from tasks.toolchains.vivado import needs, preflight
+from tasks.core.errors import InputError, ToolMissingError
+from tasks.core.requirements import Finding, require
+from tasks.toolchains.choice import choose
+from tasks.toolchains.vivado import preflight
 from tasks.toolchains.vivado.installation import find
-from tasks.toolchains.vivado.machine import Machine
-from tests.tasks.toolchains.vivado.conftest import REPLAY, Bench
+from tasks.toolchains.vivado.preflight import Machine
+from tests.tasks.toolchains.vivado_hls.conftest import REPLAY, Bench
 
 MACHINE = Machine(cores=4, memory_gib=16, disk_gib=100, container=False, udev=None)
 
@@ -212,10 +212,10 @@ def test_a_board_that_nothing_is_built_for_is_refused(bench: Bench, kind: str) -
 
 def test_the_jobs_fit_the_cores_and_the_memory() -> None:
     kinds = board_kinds()
-    assert needs.jobs(kinds["pynq-z2"], MACHINE) == 4
-    assert needs.jobs(kinds["zcu102"], MACHINE) == 3
-    assert needs.jobs(kinds["pynq-z2"], replace(MACHINE, memory_gib=1.0)) == 1
-    assert needs.jobs(kinds["pynq-z2"], replace(MACHINE, cores=64, memory_gib=512)) == 8
+    assert preflight.jobs(kinds["pynq-z2"], MACHINE) == 4
+    assert preflight.jobs(kinds["zcu102"], MACHINE) == 3
+    assert preflight.jobs(kinds["pynq-z2"], replace(MACHINE, memory_gib=1.0)) == 1
+    assert preflight.jobs(kinds["pynq-z2"], replace(MACHINE, cores=64, memory_gib=512)) == 8
 
 
 def test_this_machine_is_measured(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Boards: addresses, SSH, leases, file transfer, programs, measurement; twins."""

@@ -1,0 +1,121 @@
+"""Where a board is, who logs in, and which host key proves that it is that board."""
+
+import base64
+import binascii
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from tasks.core.records.base import Record, Target
+
+
+class HostKey(Record):
+    """A public host key.
+
+    Attributes:
+        algorithm: as SSH names it, e.g. `ssh-ed25519`.
+        blob: the key in base64, as in a .pub file.
+    """
+
+    algorithm: str
+    blob: str
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Reads a line of a .pub file; a comment after the key is dropped.
+
+        Raises:
+            ValueError: the line is no public key.
+        """
+        algorithm, blob, *_ = [*line.split(), "", ""]
+        try:
+            raw = base64.b64decode(blob, validate=True)
+        except binascii.Error:
+            raw = b""
+        # The blob begins with its own length-prefixed algorithm name.
+        if not blob or not raw.startswith(len(algorithm).to_bytes(4) + algorithm.encode()):
+            raise ValueError("not a public key; it looks like 'ssh-ed25519 AAAA...'")
+        return cls(algorithm=algorithm, blob=blob)
+
+    @property
+    def line(self) -> str:
+        """The key as in a .pub file, without a comment."""
+        return f"{self.algorithm} {self.blob}"
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:...`, as ssh-keygen -l prints it."""
+        digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
+        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+def _canonical_line(line: str) -> str:
+    return HostKey.parse(line).line
+
+
+class SshHost(Record):
+    """A machine, as SSH reaches it.
+
+    Attributes:
+        host_key: the pinned public key, `ssh-ed25519 AAAA...`; None until it is pinned.
+        key_file: a private key without a passphrase; one with a passphrase belongs in the agent.
+        use_agent: whether the keys of the user's SSH agent are tried.
+        password: for the login, where no key is accepted, and for sudo.
+    """
+
+    host: str
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str = "xilinx"
+    host_key: Annotated[str, AfterValidator(_canonical_line)] | None = None
+    key_file: Path | None = None
+    use_agent: bool = False
+    password: SecretStr | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+    @property
+    def pinning(self) -> str:
+        """The command that pins its host key."""
+        return "overlayflow boards add ... --jump"
+
+
+class BoardAddress(SshHost):
+    """One board.
+
+    Attributes:
+        name: what people call it.
+        kind: an entry of board/kinds.toml.
+        directory: of overlayflow on the board, absolute or relative to the user's home.
+        tags: words that people choose boards by.
+        meter: a command on the machine that runs flows: while it runs it prints the board's power
+            in W, a line each; see tasks/boards/meter.py.
+        jump: the host that leads to the board, where there is no direct way.
+        target: what packages the board runs; None if not known before one is tried.
+    """
+
+    name: str
+    kind: str
+    directory: str = "overlayflow"
+    tags: tuple[str, ...] = ()
+    meter: tuple[str, ...] = ()
+    jump: SshHost | None = None
+    target: Target | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name the board."""
+        return f"board {self.name} ({super().label})"
+
+    @property
+    def pinning(self) -> str:
+        """The command that pins its host key."""
+        return (
+            f"overlayflow boards add {shlex.quote(self.name)} --kind {shlex.quote(self.kind)} "
+            f"--host {shlex.quote(self.host)} --port {self.port}"
+        )

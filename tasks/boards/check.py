@@ -1,0 +1,256 @@
+"""Whether a board is what it is said to be, and has what a measurement needs."""
+
+import contextlib
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from board.kinds import BoardKind, board_kinds
+from tasks.boards import program
+from tasks.boards.address import BoardAddress
+from tasks.boards.lease import lease
+from tasks.boards.ssh import Connection, connect
+from tasks.core.errors import (
+    BoardError,
+    BoardUnreachableError,
+    HostKeyError,
+    LoginError,
+    OverlayflowError,
+)
+from tasks.core.records.base import Record
+from tasks.core.requirements import Finding
+
+MIN_DISK_MB = 200
+MIN_CMA_MB = 16
+MAX_CLOCK_S = 60
+MAX_TEMPERATURE_C = 85
+_PROGRAM_S = 120.0
+# The design for twins may have to be compiled first.
+_LEASE_S = 600.0
+BASE = "base.bit"
+_ON_BOARD = (
+    f"{BASE} comes with PYNQ's images for its own boards; where it is there, power-cycle the board"
+)
+_ON_TWIN = "see whether it has faults: overlayflow twin clear; else stop and start it"
+
+# Writes a design that gives back what it is sent for a twin of that kind into a directory: a .bit
+# file with its .hwh beside it.
+KnownGood = Callable[[BoardKind, Path], Path]
+
+
+class BoardCheck(Record):
+    """What was found of one board; what could not be asked after a failure is left out."""
+
+    board: str
+    kind: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the board can be used."""
+        return all(finding.ok for finding in self.findings)
+
+
+def check(address: BoardAddress, *, known_good: KnownGood | None = None) -> BoardCheck:
+    """Looks at a board from outside to inside, as far as it gets.
+
+    Args:
+        address: of the board.
+        known_good: also load a design, under a lease, which replaces what is loaded: on real
+            boards PYNQ's base overlay, on twins the one that this writes.
+    """
+    findings = tuple(_findings(address, known_good))
+    return BoardCheck(board=address.name, kind=address.kind, findings=findings)
+
+
+def _findings(address: BoardAddress, known_good: KnownGood | None) -> Iterator[Finding]:
+    kind = board_kinds()[address.kind]
+    with contextlib.ExitStack() as stack:
+        passed = ("reachable", "host key", "login")
+        try:
+            connection = stack.enter_context(connect(address))
+        except BoardError as error:
+            yield from _refused(passed, error)
+            return
+        yield from (Finding(name=name, ok=True, detail="ok") for name in passed)
+        sudo = _sudo(connection)
+        yield sudo
+        root = sudo.ok and not _is_twin(address)
+        try:
+            facts = _facts(connection, kind, root=root)
+        except BoardError as error:
+            yield _failed("python", error)
+            return
+        yield from judge(facts, kind, now=time.time())
+        if known_good is None:
+            detail = "not checked: it replaces the design that is loaded; --overlay asks for it"
+            yield Finding(name="overlay", ok=True, detail=detail)
+            return
+        try:
+            stack.enter_context(lease([address], "check", duration_s=_LEASE_S))
+            if facts["twin"] is None:
+                yield answered(_facts(connection, kind, BASE, root=root), _ON_BOARD)
+            else:
+                yield answered(_on_twin(connection, kind, known_good), _ON_TWIN)
+        except OverlayflowError as error:
+            yield _failed("overlay", error)
+
+
+def judge(facts: dict[str, Any], kind: BoardKind, *, now: float) -> Iterator[Finding]:
+    """Holds what a board tells of itself against its kind.
+
+    Args:
+        facts: of board/check.py.
+        kind: that the board is said to be.
+        now: by this host's clock.
+    """
+    yield Finding(name="python", ok=True, detail=facts["python"])
+    yield Finding(
+        name="pynq",
+        ok=facts["pynq_error"] is None,
+        detail=facts["pynq_error"] or facts["pynq"],
+        remedy="over SSH pynq needs root, XILINX_XRT and the image's Python environment"
+        f" ({kind.environment_file})",
+    )
+    yield Finding(
+        name="environment",
+        ok=facts["profile"] or facts["twin"] is not None,
+        detail=f"{kind.environment_file} {'is there' if facts['profile'] else 'is not there'}",
+        remedy="install a PYNQ image, 2.7 or later",
+    )
+    told = facts["twin"] or facts["board"]
+    yield Finding(
+        name="kind",
+        ok=told is None or _same(told, kind.name),
+        detail=told or facts["model"] or "the board does not tell",
+        remedy=f"it was added as a {kind.name}: remove it, and add it as what it is",
+    )
+    yield from _figures(facts, now)
+
+
+def answered(facts: dict[str, Any], remedy: str) -> Finding:
+    """Judges what a board tells of a known-good design that it loaded."""
+    error = facts.get("error")
+    detail = error or f"loaded, {facts['parts']} parts"
+    if not error and facts["echoes"] is not None:
+        detail += ", gives back what it is sent" if facts["echoes"] else ", gives back other words"
+    return Finding(
+        name="overlay",
+        ok=not error and facts["loaded"] and facts["echoes"] is not False,
+        detail=detail,
+        remedy=remedy,
+    )
+
+
+def _on_twin(connection: Connection, kind: BoardKind, known_good: KnownGood) -> dict[str, Any]:
+    """Sends the known-good design, has it loaded, and removes it."""
+    made = connection.execute(["mktemp", "-d"]).stdout.strip()
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            bit = known_good(kind, Path(directory))
+            with connection.sftp() as sftp, connection.reaching("sending a design"):
+                for path in (bit, bit.with_suffix(".hwh")):
+                    sftp.put(str(path), f"{made}/{path.name}")
+        return _facts(connection, kind, f"{made}/{bit.name}", root=False)
+    finally:
+        connection.execute(["rm", "-rf", "--", made])
+
+
+def _figures(facts: dict[str, Any], now: float) -> Iterator[Finding]:
+    yield _at_least("disk", facts["disk_free_bytes"], 1e6, MIN_DISK_MB, "free space on the board")
+    cma_kb = facts["cma_free_kb"]
+    remedy = "restart what holds buffers on the board, a notebook for example"
+    yield _at_least("CMA memory", cma_kb, 1e3, MIN_CMA_MB, remedy)
+    apart_s = facts["now"] - now
+    yield Finding(
+        name="time",
+        ok=abs(apart_s) <= MAX_CLOCK_S,
+        detail=f"{apart_s:+.0f} s against this host",
+        remedy="set the board's clock: leases expire by it",
+    )
+    degrees = facts["temperature_c"]
+    yield Finding(
+        name="temperature",
+        ok=degrees is None or degrees <= MAX_TEMPERATURE_C,
+        detail="not readable" if degrees is None else f"{degrees:.1f} °C",
+        remedy="cool the board",
+    )
+    clock = facts["fclk0_mhz"]
+    yield Finding(
+        name="fabric clock",
+        ok=facts["pynq_error"] is not None or clock is not None,
+        detail="not readable" if clock is None else f"{clock:g} MHz",
+    )
+
+
+def _at_least(name: str, value: float | None, unit: float, least: float, remedy: str) -> Finding:
+    """A figure in MB that must not be too small; one that cannot be read is no failure."""
+    if value is None:
+        return Finding(name=name, ok=True, detail="not readable")
+    mega = value / unit
+    return Finding(name=name, ok=mega >= least, detail=f"{mega:.0f} MB free", remedy=remedy)
+
+
+def _refused(names: tuple[str, ...], error: BoardError) -> Iterator[Finding]:
+    """Which of the three steps of connecting went well, and the one that failed."""
+    stage: dict[type[BoardError], str] = {
+        BoardUnreachableError: "reachable",
+        HostKeyError: "host key",
+        LoginError: "login",
+    }
+    failed = stage.get(type(error), "reachable")
+    for name in names[: names.index(failed)]:
+        yield Finding(name=name, ok=True, detail="ok")
+    yield _failed(failed, error)
+
+
+def _failed(name: str, error: OverlayflowError) -> Finding:
+    return Finding(name=name, ok=False, detail=error.what, remedy=error.remedy)
+
+
+def _sudo(connection: Connection) -> Finding:
+    if _is_twin(connection.address):
+        return Finding(name="sudo", ok=True, detail="not needed: a twin is its user's own")
+    try:
+        program.sudo(connection)
+    except LoginError as error:
+        return _failed("sudo", error)
+    return Finding(name="sudo", ok=True, detail="ok")
+
+
+def _is_twin(address: BoardAddress) -> bool:
+    return address.target == "twin"
+
+
+def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> dict[str, Any]:
+    """What board/check.py says of the board, or of a .bit file."""
+    source = resources.files("board").joinpath("check.py").read_text(encoding="utf-8")
+    home = connection.execute(["pwd"]).stdout.strip()
+    found: dict[str, Any] = {}
+    other: list[str] = []
+    asked = program.Program(
+        argv=("python3", "-c", source, kind.environment_file, *bit),
+        directory=home,
+        environment={"XILINX_XRT": kind.xrt},
+        profile=kind.environment_file or None,
+        root=root,
+    )
+    heard: Callable[[str], None] = program.json_lines(found.update, other.append)
+    done = program.run(connection, asked, deadline_s=_PROGRAM_S, on_line=heard)
+    if not found:
+        raise BoardError(
+            f"the board does not tell about itself: {done.stderr.strip()[-500:]}",
+            where=connection.address.label,
+            remedy="it needs python3, 3.8 or later",
+        )
+    return found
+
+
+def _same(told: str, kind: str) -> bool:
+    """Whether a board calls itself what we call its kind: 'Pynq-Z2' and pynq-z2, 'Ultra96'."""
+    plain_told, plain_kind = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (told, kind))
+    return plain_kind.startswith(plain_told) or plain_told.startswith(plain_kind)

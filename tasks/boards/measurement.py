@@ -1,0 +1,206 @@
+"""Runs board/runner.py on a board and reads what it measured."""
+
+import contextlib
+import hashlib
+import logging
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from board.kinds import board_kinds
+from tasks.boards import program, transfer
+from tasks.boards.address import BoardAddress
+from tasks.boards.meter import Meter, metering
+from tasks.boards.ssh import Connection, connect
+from tasks.core.errors import BenchmarkError, BoardBusyError, BoardError, BoardUnreachableError
+from tasks.core.records.measurement import Deployment, LatencyFit, Measurement
+from tasks.core.records.settings import MeasureSettings
+
+log = logging.getLogger(__name__)
+
+RESULTS = ("y_hw.npy", "results.json")
+RUN = "run-"
+# What board/runner.py exits with.
+BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED, STALE = 3, 4, 5, 6, 7, 9
+
+
+class Rerun(BaseModel):
+    """Samples that differed were run again."""
+
+    suspect: Literal["design", "board"]
+
+
+class Csim(BaseModel):
+    """How the outputs compare with the C simulation's, as the runner tells."""
+
+    rerun: Rerun | None
+
+
+class Figures(BaseModel):
+    """The fields of results.json that a measurement is made of; board/runner.py tells of all."""
+
+    model_config = ConfigDict(frozen=True)
+    schema_version: Literal[1]
+    simulated: bool
+    clock_mhz: float
+    samples: int
+    latency_s: dict[str, float]
+    fit: LatencyFit | None
+    cycles_per_sample: float | None
+    latency_cycles: int | None
+    inferences_per_s: float
+    deterministic: bool
+    csim: Csim
+    power_w: float | None
+    phases_s: dict[str, float]
+    y_hw_sha256: str
+    versions: dict[str, str]
+
+
+def measure(
+    address: BoardAddress,
+    deployment: Deployment,
+    settings: MeasureSettings,
+    lease_id: str,
+    out: Path,
+) -> Measurement:
+    """Run the benchmark of a deployed package.
+
+    Args:
+        address: of the board that has the package.
+        deployment: of the package.
+        settings: how to measure.
+        lease_id: of the board's lease.
+        out: gets y_hw.npy and results.json.
+
+    Raises:
+        BoardBusyError: the lease is over: somebody else has the board.
+        BoardUnreachableError: the connection was lost.
+        BoardError: the board does not take the package.
+        BenchmarkError: the run failed on the board or did not end in time.
+    """
+    run_id = uuid.uuid4().hex
+    remote_out = str(PurePosixPath(deployment.directory).parents[1] / f"{RUN}{run_id}")
+    out.mkdir(parents=True, exist_ok=True)
+    runner = program.Program(
+        argv=_command(remote_out, run_id, lease_id, settings, metered=bool(address.meter)),
+        directory=deployment.directory,
+        environment={"XILINX_XRT": board_kinds()[address.kind].xrt},
+        profile=board_kinds()[address.kind].environment_file or None,
+        # pynq programs a real fabric as root only; the twin's belongs to its user.
+        root=deployment.package.manifest.target == "hardware",
+    )
+    metered = metering(address.meter, out) if address.meter else contextlib.nullcontext()
+    with connect(address) as connection:
+        try:
+            with metered as meter:
+                _run(connection, runner, settings, meter)
+            transfer.fetch(connection, remote_out, RESULTS, out)
+        finally:
+            _clean_up(connection, remote_out, root=runner.root)
+    return _measurement(deployment, out, meter)
+
+
+def _command(
+    remote_out: str, run_id: str, lease_id: str, settings: MeasureSettings, *, metered: bool
+) -> tuple[str, ...]:
+    return (
+        *("python3", "-m", "board.runner", "--out", remote_out, "--run-id", run_id),
+        *("--lease", lease_id),
+        *("--passes", str(settings.passes)),
+        *("--batches", ",".join(map(str, settings.batches))),
+        *("--deadline", str(settings.deadline_s)),
+        *(["--metered"] if metered else []),
+    )
+
+
+def _run(
+    connection: Connection,
+    runner: program.Program,
+    settings: MeasureSettings,
+    meter: Meter | None = None,
+) -> None:
+    error: dict[str, Any] = {}
+    phase = ""
+
+    def on_event(event: dict[str, Any]) -> None:
+        nonlocal phase
+        if event.get("event") == "error":
+            error.update(event)
+        elif event.get("phase", phase) != phase:
+            phase = event["phase"]
+            if meter is not None:
+                meter.mark(phase)
+            log.info("board %s: %s", connection.address.name, phase)
+
+    finished = program.run(
+        connection,
+        runner,
+        deadline_s=settings.deadline_s,
+        on_line=program.json_lines(on_event, log.info),
+    )
+    if finished.status != 0:
+        raise _failure(connection.address.label, finished.status, error, finished.stderr)
+
+
+def _failure(where: str, status: int, event: dict[str, Any], stderr: str) -> BoardError:
+    kinds: dict[int, type[BoardError]] = {
+        BUSY: BoardBusyError,
+        STALE: BoardBusyError,
+        WRONG_TARGET: BoardError,
+        DAMAGED: BoardError,
+        NO_BOARD: BoardError,
+        ABANDONED: BoardUnreachableError,
+    }
+    what = event.get("what", f"the runner ended with status {status}")
+    return kinds.get(status, BenchmarkError)(
+        f"{what}\n{stderr}".strip(), where=where, remedy=event.get("remedy", "")
+    )
+
+
+def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
+    """Remove the results, and those of runs whose board was gone: it has one run at a time."""
+    above = str(PurePosixPath(remote_out).parent)  # the user's own: a pid file is written there
+    found = ("find", above, "-maxdepth", "1", "-name", f"{RUN}*")
+    remove = program.Program(
+        argv=(*found, "-exec", "rm", "-rf", "--", "{}", "+"), directory=above, root=root
+    )
+    try:
+        program.run(connection, remove, deadline_s=30, on_line=log.info)
+    except BoardError as error:
+        log.warning("%s: %s stays there: %s", error.where, remote_out, error.what)
+
+
+def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Measurement:
+    path = out / "results.json"
+    try:
+        figures = Figures.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BenchmarkError(
+            f"the board's results are not of this version: {error}",
+            where=str(path),
+            remedy="package and deploy the design again",
+        ) from error
+    digest = hashlib.sha256((out / "y_hw.npy").read_bytes()).hexdigest()
+    if digest != figures.y_hw_sha256:
+        raise BenchmarkError(
+            "the outputs changed on their way from the board",
+            where=str(out / "y_hw.npy"),
+            remedy="run the benchmark again",
+            transient=True,
+        )
+    rerun = figures.csim.rerun
+    measured = figures.model_dump(exclude={"schema_version", "y_hw_sha256", "csim"})
+    if figures.power_w is not None:
+        measured["power_by"] = "board"
+    if meter is not None and (watts := meter.watts()) is not None:
+        measured |= {"power_w": watts, "power_by": "meter"}
+    return Measurement(
+        deployment=deployment,
+        y_hw_digest=digest,
+        directory=str(out),
+        suspect=rerun.suspect if rerun else None,
+        **measured,
+    )

@@ -1,0 +1,262 @@
+"""Packages to the board, results back: verified, continued after an interruption, atomic."""
+
+import errno
+import hashlib
+import json
+import logging
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from tasks.boards.ssh import Connection
+from tasks.core.errors import (
+    BoardBusyError,
+    BoardError,
+    BoardUnreachableError,
+    InputError,
+    OverlayflowError,
+)
+
+logger = logging.getLogger(__name__)
+
+KEPT_DEPLOYMENTS = 5
+# An SSH channel takes 32704 payload bytes a packet: four full packets hold one SFTP write with
+# its header. Larger writes than 256 KiB are refused by OpenSSH.
+_CHUNK = 4 * 32704 - 64
+_SPARE_BYTES = 1 << 20
+# Hashing and unpacking on a board's SD card, in silence.
+_DEPOT_S = 300.0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A package lies on the board, whole and verified.
+
+    Attributes:
+        directory: absolute path on the board.
+        sent_bytes: over the network; 0 when the board had it.
+    """
+
+    directory: str
+    sent_bytes: int
+
+
+def deploy(
+    connection: Connection,
+    archive: Path,
+    digest: str,
+    *,
+    keep: int = KEPT_DEPLOYMENTS,
+    on_progress: Progress | None = None,
+) -> Deployed:
+    """Brings a package to the board, unless it is there.
+
+    Args:
+        connection: to the board.
+        archive: package.tar.gz.
+        digest: its SHA-256 as hex.
+        keep: deployments that stay on the board, the newest; one in use is never removed.
+        on_progress: called with the bytes sent so far, what the board had included, and the size
+            of the archive.
+
+    Raises:
+        BoardUnreachableError: the connection was lost; the next call continues.
+        BoardError: no space (with figures), no right to write, or the bytes arrived damaged.
+        InputError: the archive is no package, or not the one of the digest.
+    """
+    found = _depot(connection, "prepare", digest, keep=keep)
+    if found["damage"]:
+        logger.warning(
+            "%s: the package there was damaged (%s); it is sent again",
+            connection.address.label,
+            found["damage"],
+        )
+    if found["directory"]:
+        return Deployed(found["directory"], 0)
+    size = archive.stat().st_size
+    start = _start(archive, found)
+    _check_space(connection, archive, size - start, found["free_bytes"])
+    try:
+        send(connection, archive, found["part"], start=start, on_progress=on_progress)
+    except BoardUnreachableError:
+        raise
+    except BoardError as error:
+        raise _not_taken(connection, digest, keep, error) from error
+    installed = _depot(connection, "install", digest)
+    if installed["directory"] is None:
+        raise _not_installed(connection, archive, digest, installed)
+    return Deployed(installed["directory"], size - start)
+
+
+def send(
+    connection: Connection,
+    source: Path,
+    target: str,
+    *,
+    start: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Sends a file, or what follows `start`; nothing but its size is checked.
+
+    Args:
+        connection: to the board.
+        source: the file here.
+        target: its path on the board; replaced, or continued.
+        start: bytes of it that are there already.
+        on_progress: as of `deploy`.
+    """
+    done, size = start, source.stat().st_size
+    with source.open("rb") as file, connection.sftp() as sftp:
+        file.seek(start)
+        with connection.reaching(f"sending {source.name} to {target}"):
+            remote = sftp.open(target, "r+" if start else "w")
+            remote.MAX_REQUEST_SIZE = _CHUNK
+            remote.set_pipelined(True)
+            remote.seek(start)
+            while chunk := file.read(_CHUNK):
+                remote.write(chunk)
+                done += len(chunk)
+                if on_progress is not None:
+                    on_progress(done, size)
+            # Writes under way may fail yet, and paramiko drops their last answers.
+            arrived = remote.stat().st_size
+            # After a failure it closes with the session: asking for it would be another wait.
+            remote.close()
+            if arrived != size:
+                raise OSError(errno.ENOSPC, f"{arrived} of {size} bytes arrived")
+
+
+def fetch(connection: Connection, remote_dir: str, names: Sequence[str], local_dir: Path) -> None:
+    """Brings result files back; none of them is ever seen half-written.
+
+    Raises:
+        BoardError: a file is missing or cannot be read.
+        BoardUnreachableError: the connection was lost.
+    """
+    with connection.sftp() as sftp:
+        for name in names:
+            _fetch_file(connection, sftp, f"{remote_dir}/{name}", local_dir / name)
+
+
+def _fetch_file(
+    connection: Connection, sftp: paramiko.SFTPClient, source: str, target: Path
+) -> None:
+    aside = target.with_name(f"{target.name}.part")
+    try:
+        with aside.open("wb") as file, connection.reaching(f"fetching {source}"):
+            expected = sftp.stat(source).st_size
+            # paramiko reads ahead in a thread that dies loudly when the connection breaks; results
+            # are small enough to be read in turn.
+            with sftp.open(source) as remote:
+                remote.MAX_REQUEST_SIZE = _CHUNK
+                shutil.copyfileobj(remote, file, _CHUNK)
+            if file.tell() != expected:
+                raise OSError(errno.EIO, f"{file.tell()} of {expected} bytes came")
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _depot(connection: Connection, action: str, digest: str, **request: int) -> dict[str, Any]:
+    """Asks board/depot.py, which is sent along."""
+    program = resources.files("board").joinpath("depot.py").read_text(encoding="utf-8")
+    request_json = json.dumps(
+        {
+            "action": action,
+            "directory": connection.address.directory,
+            "digest": digest,
+            **request,
+        }
+    )
+    done = connection.execute(["python3", "-c", program, request_json], silence_s=_DEPOT_S)
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise BoardError(
+            f"python3 on the board failed with status {done.status}: {done.stderr.strip()[-500:]}",
+            where=connection.address.label,
+            remedy="the board needs python3, 3.8 or later",
+        ) from None
+    if "in_use" in answer:
+        raise BoardBusyError(
+            f"a program runs in a damaged package: {answer['in_use']}",
+            where=connection.address.label,
+            remedy="wait for it to end",
+        )
+    if "error" in answer:
+        raise _refused(connection, answer)
+    return answer
+
+
+def _refused(connection: Connection, answer: dict[str, Any]) -> BoardError:
+    full = answer["errno"] in (errno.ENOSPC, errno.EDQUOT)
+    return BoardError(
+        f"cannot write {answer['path'] or 'the package'}: {answer['error']}",
+        where=connection.address.label,
+        remedy="free space on the board"
+        if full
+        else "the directory must be writable for this user; is the card mounted read-only?",
+    )
+
+
+def _start(archive: Path, found: dict[str, Any]) -> int:
+    """Where to continue: after what is on the board, if that is a beginning of the archive."""
+    part_bytes: int = found["part_bytes"]
+    digest = hashlib.sha256()
+    left = part_bytes
+    with archive.open("rb") as file:
+        while left and (chunk := file.read(min(left, 1 << 20))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return part_bytes if not left and digest.hexdigest() == found["part_sha256"] else 0
+
+
+def _check_space(connection: Connection, archive: Path, to_send: int, free: int) -> None:
+    with tarfile.open(archive) as members:
+        unpacked = sum(member.size for member in members)
+    needed = to_send + unpacked + _SPARE_BYTES
+    if needed > free:
+        raise BoardError(
+            f"not enough space: the package needs {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
+            "are free",
+            where=f"{connection.address.label}, {connection.address.directory}",
+            remedy="free space on the board",
+        )
+
+
+def _not_taken(connection: Connection, digest: str, keep: int, error: BoardError) -> BoardError:
+    # SFTP says no more than "Failure" when a disk is full.
+    free = _depot(connection, "prepare", digest, keep=keep).get("free_bytes", 0)
+    return BoardError(
+        f"{error.what}; {free / 1e6:.1f} MB are free there",
+        where=connection.address.label,
+        remedy="free space on the board and run again: the transfer continues where it stopped",
+    )
+
+
+def _not_installed(
+    connection: Connection, archive: Path, digest: str, answer: dict[str, Any]
+) -> OverlayflowError:
+    if "defect" in answer:
+        return InputError(f"not a package: {answer['defect']}", where=str(archive))
+    with archive.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            return InputError(
+                "this is not the package that its record describes",
+                where=str(archive),
+                remedy="remove it from the store and run again",
+            )
+    return BoardError(
+        f"the package did not arrive whole: {answer['damage']}",
+        where=connection.address.label,
+        remedy="run again; if it stays so, check the board's memory card",
+        transient=True,
+    )

@@ -1,0 +1,60 @@
+"""What every record is made of: frozen, versioned pydantic models, and the words they share."""
+
+import inspect
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+StepName = Literal["convert", "synthesize", "implement", "package", "loopback"]
+
+
+ToolchainName = Literal["open", "vivado"]
+
+
+Target = Literal["twin", "hardware"]
+
+
+WordFormat = Literal["float32", "packed"]
+
+
+Rounding = Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"]
+
+
+Saturation = Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"]
+
+
+Cycles = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """A frozen, versioned model: what crosses a process or a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    schema_version: Literal[1] = 1
+
+
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give a form its texts: the class's first line, and its Attributes, one a field."""
+    summary, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    schema["description"] = summary.strip()
+    for name, text in re.findall(r"^    (\w+): ((?:.|\n(?=     ))+)", attributes, re.MULTILINE):
+        schema["properties"][name].setdefault("description", " ".join(text.split()))
+
+
+class Settings(BaseModel):
+    """What people choose: frozen, and a form of the Prefect UI with its docstring's texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_describe)
+
+
+class Entry(Record):
+    """The store entry that holds a step's files.
+
+    Attributes:
+        step: the step that made it; loopback: the design that checks a twin.
+        digest: SHA-256 over the step's inputs, settings, tool versions and own version, as hex.
+    """
+
+    step: StepName
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -1,0 +1,1 @@
+"""Facts about parts, clocks, bitstream files and hardware handoffs (.hwh)."""

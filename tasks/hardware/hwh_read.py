@@ -1,0 +1,109 @@
+"""What a design's .hwh file tells: its part, the tool, the fabric's clock, where registers are."""
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tasks.core.errors import InputError
+from tasks.core.records.base import Record
+
+_CLOCKS = {
+    "processing_system7": "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
+    "zynq_ultra_ps_e": "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
+}
+
+
+class AddressRange(Record):
+    """Registers of one part of the design.
+
+    Attributes:
+        instance: of the block design.
+        base: its first address.
+        high: its last address.
+    """
+
+    instance: str
+    base: int
+    high: int
+
+    @property
+    def words(self) -> str:
+        """As people write it."""
+        return f"{self.instance} at {self.base:#010x} to {self.high:#010x}"
+
+
+class Handoff(Record):
+    """A hardware handoff.
+
+    Attributes:
+        device: e.g. `7z020`, without package and speed grade.
+        package: e.g. `clg400`.
+        board: as Vivado names it; empty if the design is for a bare part.
+        vivado: version that wrote it.
+        clock_mhz: of the fabric.
+        addresses: of all registers, the lowest first.
+        has_dma: whether there is the AXI DMA that the driver needs.
+    """
+
+    device: str
+    package: str
+    board: str
+    vivado: str
+    clock_mhz: float
+    addresses: tuple[AddressRange, ...]
+    has_dma: bool
+
+
+def read_hwh(path: Path) -> Handoff:
+    """Reads a .hwh file.
+
+    Raises:
+        InputError: it cannot be read, or tells no part or clock.
+    """
+    try:
+        root = ET.fromstring(path.read_text(encoding="utf-8-sig"))  # noqa: S314  expat bounds entities
+    except (OSError, ET.ParseError, UnicodeDecodeError) as error:
+        raise InputError(f"is no hardware handoff: {error}", where=str(path)) from None
+    system = root.find("SYSTEMINFO")
+    if system is None:
+        raise InputError("is no hardware handoff: it names no part", where=str(path))
+    found = {
+        AddressRange(
+            instance=each.get("INSTANCE", ""),
+            base=int(each.get("BASEVALUE", "0"), 16),
+            high=int(each.get("HIGHVALUE", "0"), 16),
+        )
+        for each in root.iter("MEMRANGE")
+        if each.get("MEMTYPE") == "REGISTER"
+    }
+    return Handoff(
+        device=system.get("DEVICE", ""),
+        package=system.get("PACKAGE", ""),
+        board=system.get("BOARD", ""),
+        vivado=root.get("VIVADOVERSION", ""),
+        clock_mhz=built_clock_mhz(path),
+        addresses=tuple(sorted(found, key=lambda each: each.base)),
+        has_dma=any(each.get("MODTYPE") == "axi_dma" for each in root.iter("MODULE")),
+    )
+
+
+def built_clock_mhz(handoff: Path) -> float:
+    """The fabric's clock, as pynq will set it.
+
+    Raises:
+        InputError: the .hwh does not tell.
+    """
+    try:
+        # Written by the Vivado that we ran.
+        root = ET.fromstring(handoff.read_text(encoding="utf-8"))  # noqa: S314
+    except ET.ParseError as error:
+        raise InputError(
+            f"no XML: {error}", where=str(handoff), remedy="implement the design again"
+        ) from None
+    for module in root.iter("MODULE"):
+        wanted = _CLOCKS.get(module.get("MODTYPE", ""))
+        for parameter in module.iter("PARAMETER"):
+            if wanted is not None and parameter.get("NAME") == wanted:
+                return float(parameter.get("VALUE", "nan"))
+    raise InputError(
+        "it names no clock of the fabric", where=str(handoff), remedy="implement the design again"
+    )

@@ -1,0 +1,51 @@
+"""Part names, as Xilinx tools write them in their files."""
+
+import re
+from dataclasses import dataclass
+
+from board.kinds import board_kinds
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.design import Resources
+
+_SERIES_7 = re.compile(r"xc(?P<device>7[a-z]+\d+[a-z]?)(?P<package>[a-z]{3}\d+)(?P<speed>-\w+)")
+_ULTRASCALE = re.compile(r"(?P<device>xc\w+)-(?P<package>\w+)(?P<speed>-\w+)(-\w)?")
+
+
+@dataclass(frozen=True)
+class PartName:
+    """A part's name, taken apart.
+
+    Attributes:
+        device: e.g. `7z020`, `xczu9eg`.
+        package: e.g. `clg400`, `ffvb1156`.
+        speed_grade: e.g. `-1`.
+        in_bit: as the header of a .bit file names it.
+    """
+
+    device: str
+    package: str
+    speed_grade: str
+    in_bit: str
+
+
+def parse_part(part: str) -> PartName:
+    """Take a full part name apart, e.g. `xc7z020clg400-1` or `xczu9eg-ffvb1156-2-e`.
+
+    Raises:
+        UnsupportedModelError: it is none.
+    """
+    if match := _SERIES_7.fullmatch(part):
+        device, package, speed = match["device"], match["package"], match["speed"]
+        return PartName(device, package, speed, in_bit=device + package)
+    if match := _ULTRASCALE.fullmatch(part):
+        return PartName(match["device"], match["package"], match["speed"], in_bit=part)
+    raise UnsupportedModelError(
+        f"{part!r} is no part of series 7 or UltraScale+",
+        where="part",
+        remedy="give a full name such as xc7z020clg400-1",
+    )
+
+
+def part_resources(board_kind: str) -> Resources:
+    """What the part of a board kind has."""
+    return Resources.model_validate(board_kinds()[board_kind].resources, from_attributes=True)

@@ -1,0 +1,1 @@
+"""Child processes: supervised tools, children of our own, their logs, threads."""

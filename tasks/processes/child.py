@@ -1,0 +1,121 @@
+"""Modules of our own as tools: a child process that takes a record and returns a record.
+
+A step that needs TensorFlow or a large graph runs in a child, so that the memory goes away with
+it and a crash stays there. The module ends with
+
+    if __name__ == "__main__":
+        child_main(Request, function)
+
+and `run_child("package.module", request, Answer, ...)` calls `function(request)` in a supervised
+child process. An OverlayflowError there is raised here as the same class with the same words.
+Anything else is a ToolError with the traceback's last line; its whole is in the log.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.core import errors
+from tasks.core.errors import OverlayflowError, ToolError
+from tasks.core.records.base import Record
+from tasks.processes.log import last_exception
+from tasks.processes.run import failure, supervise
+
+_Request = TypeVar("_Request", bound=Record)
+_Answer = TypeVar("_Answer", bound=Record)
+
+_ROOT = Path(__file__).resolve().parents[2]
+_FIELDS = ("what", "where", "remedy", "transient", "returncode", "log")
+
+
+def run_child(
+    module: str,
+    request: Record,
+    answer_type: type[_Answer],
+    *,
+    cwd: Path,
+    log: Path,
+    step: str,
+    deadline_s: float,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> _Answer:
+    """Call the function behind a module's `child_main` in a supervised child process.
+
+    Args:
+        module: its full name, e.g. `tasks.conversion.child`.
+        request: what the function gets.
+        answer_type: what it returns.
+        cwd: where it runs.
+        log: gets its stdout and stderr; overwritten.
+        step: named in errors.
+        deadline_s: seconds after which it is stopped.
+        env: as in `run_tool`.
+        on_line: as in `run_tool`.
+
+    Raises:
+        OverlayflowError: what the function raised.
+        ToolTimeoutError: the child was stopped at its deadline.
+        ToolError: the child crashed.
+    """
+    with tempfile.TemporaryDirectory(prefix="overlayflow-") as directory:
+        question, answer = Path(directory, "request.json"), Path(directory, "answer.json")
+        question.write_text(request.model_dump_json())
+        run = supervise(
+            module,
+            # -P: a file beside the child's work must not shadow a module.
+            [
+                *(sys.executable, "-P", "-u", "-X", "faulthandler", "-m"),
+                *(module, question, answer),
+            ],
+            cwd=cwd,
+            log=log,
+            step=step,
+            deadline_s=deadline_s,
+            env={"PYTHONPATH": _python_path()} | dict(env or {}),
+            on_line=on_line,
+        )
+        if run.returncode != 0 or not answer.exists():
+            raise failure(module, run, cwd=cwd, step=step, cause=last_exception(log))
+        outcome = json.loads(answer.read_text())
+    if "error" in outcome:
+        raise _decoded(outcome["error"])
+    return answer_type.model_validate(outcome["record"])
+
+
+def child_main(request_type: type[_Request], function: Callable[[_Request], Record]) -> None:
+    """Answer one `run_child`: the whole main program of a child module."""
+    question, answer = map(Path, sys.argv[1:])
+    request = request_type.model_validate_json(question.read_text())
+    outcome: dict[str, object]
+    try:
+        outcome = {"record": function(request).model_dump(mode="json")}
+    except OverlayflowError as error:
+        outcome = {"error": _encoded(error)}
+    answer.write_text(json.dumps(outcome))
+
+
+def _python_path() -> str:
+    """Return a PYTHONPATH under which the child imports the same `tasks` as this process."""
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_ROOT), *([inherited] if inherited else [])])
+
+
+def _encoded(error: OverlayflowError) -> dict[str, object]:
+    known = next(cls for cls in type(error).__mro__ if cls.__module__ == errors.__name__)
+    fields = {name: getattr(error, name) for name in _FIELDS if hasattr(error, name)}
+    if isinstance(error, ToolError) and error.log is not None:
+        fields["log"] = str(error.log)
+    return {"type": known.__name__, **fields}
+
+
+def _decoded(error: dict[str, Any]) -> OverlayflowError:
+    fields = dict(error)
+    cls: type[OverlayflowError] = getattr(errors, str(fields.pop("type")))
+    if fields.get("log") is not None:
+        fields["log"] = Path(str(fields["log"]))
+    return cls(**fields)

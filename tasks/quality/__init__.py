@@ -1,0 +1,1 @@
+"""Figures held against thresholds: gates, output comparison, baselines."""

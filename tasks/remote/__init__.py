@@ -1,1 +1,0 @@
-"""Reaching a board: SSH connections, file transfer, remote programs."""

@@ -1,0 +1,1 @@
+"""The eight steps as plain functions, for tasks, scripts and notebooks."""

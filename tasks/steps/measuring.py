@@ -1,0 +1,97 @@
+"""The measuring steps as plain functions: a package goes to a board and is measured there."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from board.kinds import board_kinds
+from tasks.boards import measurement, transfer
+from tasks.boards.address import BoardAddress
+from tasks.boards.ssh import connect
+from tasks.core.errors import InputError
+from tasks.core.records.measurement import Deployment, Measurement
+from tasks.core.records.package import Package
+from tasks.core.records.settings import MeasureSettings
+from tasks.core.settings import home
+from tasks.packaging.archive import NAME
+from tasks.store.store import Store
+
+log = logging.getLogger(__name__)
+
+MEGA = 1e6
+
+
+def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
+    """Bring a package to a board, unless the board has it.
+
+    Raises:
+        InputError: the package is for another part than the board's, or for real boards.
+        BoardError: the board cannot be reached, or does not take it.
+    """
+    part = board_kinds()[address.kind].part
+    if package.manifest.part != part:
+        raise InputError(
+            f"the package is for {package.manifest.part}, the board has {part}",
+            where=address.label,
+            remedy="build for that board's kind, or take another board",
+        )
+    if address.target == "twin" and package.manifest.target != "twin":
+        raise InputError(
+            "the package holds a bitstream for real boards and no fabric image, so a twin cannot "
+            "run it",
+            where=address.label,
+            remedy="take a real board, or build the design with toolchain `open`",
+        )
+    started = time.monotonic()
+    archive = store.files(package.entry) / NAME
+    with connect(address) as connection:
+        deployed = transfer.deploy(connection, archive, package.digest, on_progress=_progress())
+    return Deployment(
+        package=package,
+        board=address.name,
+        board_kind=address.kind,
+        directory=deployed.directory,
+        sent_bytes=deployed.sent_bytes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Log every tenth of a transfer."""
+    shown = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if total and 10 * done // total > shown:
+            shown = 10 * done // total
+            log.info("sent %.1f of %.1f MB", done / MEGA, total / MEGA)
+
+    return show
+
+
+def benchmark(
+    address: BoardAddress,
+    deployment: Deployment,
+    settings: MeasureSettings,
+    lease_id: str,
+    run_id: str,
+) -> Measurement:
+    """Measure a deployed package on its board.
+
+    Args:
+        address: of the board that has it.
+        deployment: of the package.
+        settings: how to measure.
+        lease_id: of the board's lease; without a valid one the board refuses.
+        run_id: names the directory of the results.
+
+    Raises:
+        BoardError: the board cannot be used, or the run failed there.
+    """
+    return measurement.measure(address, deployment, settings, lease_id, results_directory(run_id))
+
+
+def results_directory(run_id: str) -> Path:
+    """Where the results of a run are kept."""
+    return home() / "runs" / run_id

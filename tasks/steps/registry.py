@@ -1,0 +1,100 @@
+"""The packages of the store as a registry: which there are, and on which boards they belong."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from tasks.boards.address import BoardAddress
+from tasks.boards.requirement import takes
+from tasks.core.errors import GateError, OverlayflowError, StoreError
+from tasks.core.records.base import Record
+from tasks.core.records.measurement import Run
+from tasks.core.records.package import Package
+from tasks.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(Record):
+    """How one package did on one board."""
+
+    project: str
+    package: str
+    board: str
+    verdict: str
+    message: str
+
+
+def packages(store: Store) -> Iterator[Package]:
+    """Every package once, the oldest first; damaged ones are left out with a warning."""
+    seen = set()
+    for info in sorted(store.list(), key=lambda info: info.created):
+        if info.entry.step != "package":
+            continue
+        try:
+            package = store.record(info.entry, Package)
+        except (StoreError, ValueError) as error:
+            log.warning("package %s is left out: %s", info.entry.digest[:12], error)
+            continue
+        if package.digest not in seen:  # an imported package is an entry of its own
+            seen.add(package.digest)
+            yield package
+
+
+def pairs(
+    store: Store, addresses: Sequence[BoardAddress], projects: Sequence[str]
+) -> Iterator[tuple[Package, str]]:
+    """Packages, and names of boards that take them.
+
+    Args:
+        store: of the packages.
+        addresses: of the boards.
+        projects: only packages of these projects; none means all.
+    """
+    for package in packages(store):
+        if projects and package.manifest.project_name not in projects:
+            continue
+        for address in addresses:
+            if takes(address, package.manifest):
+                yield package, address.name
+
+
+def passed(run: Run) -> Outcome:
+    """Of a run that came to its end; gates may have warned."""
+    deployment = run.verdict.measurement.deployment
+    warned = [gate.message for gate in run.verdict.gates if not gate.passed]
+    return Outcome(
+        project=deployment.package.manifest.project_name,
+        package=deployment.package.digest[:12],
+        board=deployment.board,
+        verdict="passed",
+        message="; ".join(warned),
+    )
+
+
+def failed(package: Package, board: str, error: OverlayflowError) -> Outcome:
+    """Of a run that a gate, a tool or the board has ended."""
+    return Outcome(
+        project=package.manifest.project_name,
+        package=package.digest[:12],
+        board=board,
+        verdict="FAILED",
+        message=str(error),
+    )
+
+
+def gone(board: str, error: OverlayflowError) -> Outcome:
+    """Of a board that was asked for, and is not there."""
+    return Outcome(
+        project="everything", package="", board=board, verdict="FAILED", message=str(error)
+    )
+
+
+def require_all(outcomes: Sequence[Outcome]) -> None:
+    """Raise GateError unless every package passed on every board."""
+    bad = [f"{each.project} on {each.board}" for each in outcomes if each.verdict != "passed"]
+    if bad:
+        raise GateError(
+            f"{len(bad)} of {len(outcomes)} measurements failed: {', '.join(bad)}",
+            where="benchmark-nightly",
+            remedy="open the runs of the failed ones",
+        )

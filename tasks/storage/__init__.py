@@ -1,1 +1,0 @@
-"""Below tasks/store.py: what an entry is, entries on a local path, entries that machines share."""

@@ -1,0 +1,1 @@
+"""Results by the digest of their inputs, on a local path or shared between machines."""

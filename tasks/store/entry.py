@@ -1,0 +1,189 @@
+"""What a store entry is: its digest, its files' checksums, and entry.json, which says both.
+
+An entry is a directory with `entry.json` and `files/`. entry.json carries the checksum of its own
+content, so that a change of any byte of an entry is found.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from tasks.core.records.base import Entry, Record, StepName
+
+MANIFEST = "entry.json"
+FILES = "files"
+# Part of every digest: entries of another layout are other entries.
+_LAYOUT = 1
+
+
+class EntryFile(NamedTuple):
+    """Size in bytes and SHA-256 (hex) of a file."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Measure a file."""
+        with path.open("rb") as file:
+            return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+class EntryManifest(Record):
+    """The content of entry.json.
+
+    Attributes:
+        label: for people, e.g. the project's name.
+        created: UTC.
+        inputs: what the digest was made of.
+        files: by path relative to `files/`.
+        record: what the build returned, as JSON.
+    """
+
+    entry: Entry
+    label: str
+    created: datetime
+    inputs: dict[str, Any]
+    files: dict[str, EntryFile]
+    record: dict[str, Any]
+
+    @classmethod
+    def describe(
+        cls, entry: Entry, label: str, inputs: Mapping[str, Any], record: Record, files: Path
+    ) -> Self:
+        """Describe an entry whose files are complete.
+
+        Raises:
+            ValueError: as `checksums`, or the record holds NaN or infinity.
+        """
+        content = record.model_dump(mode="json")
+        _canonical(content)  # refuses what pydantic would silently write as null
+        return cls(
+            entry=entry,
+            label=label,
+            created=datetime.now(UTC),
+            inputs=dict(inputs),
+            files=checksums(files),
+            record=content,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+    def encode(self) -> str:
+        """Return the text of entry.json."""
+        content = self.model_dump(mode="json")
+        checksum = hashlib.sha256(_canonical(content).encode()).hexdigest()
+        return json.dumps({"checksum": checksum, **content}, indent=1, allow_nan=False)
+
+    def write(self, directory: Path) -> None:
+        """Write entry.json, to the disk itself."""
+        with (directory / MANIFEST).open("w") as file:
+            file.write(self.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read the text of entry.json; raises ValueError unless it is one, to the last byte."""
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("not an object")  # noqa: TRY004 - bad data, not a bad call
+        content.pop("checksum", None)
+        manifest = cls.model_validate(content)
+        if manifest.encode() != text:
+            raise ValueError("checksum differs")
+        return manifest
+
+
+class EntryInfo(Record):
+    """What a person wants to know of an entry.
+
+    Attributes:
+        label: for people, e.g. the project's name.
+        created: UTC.
+        used: UTC, when it was last looked up.
+        size: of its files, in bytes.
+    """
+
+    entry: Entry
+    label: str
+    created: datetime
+    used: datetime
+    size: int
+
+
+def digest(step: StepName, version: int | str, inputs: Mapping[str, Any]) -> str:
+    """Return the digest (SHA-256, hex) of a step's entry.
+
+    Equal JSON gives equal digests, whatever the order of keys; 1 and 1.0 are not equal.
+
+    Args:
+        step: the step.
+        version: the step's own; another one gives another entry for the same inputs.
+        inputs: everything else that the result depends on: plain JSON values.
+
+    Raises:
+        TypeError: a value that is not plain JSON: a tuple, a path, a key that is no string.
+        ValueError: NaN or infinity.
+    """
+    content = {"layout": _LAYOUT, "step": step, "version": version, "inputs": dict(inputs)}
+    text = _canonical(content)
+    if json.loads(text) != content:  # json turns keys into strings and tuples into lists
+        raise TypeError(f"not plain JSON: {content['inputs']}")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def checksums(files: Path) -> dict[str, EntryFile]:
+    """Measure all files of a directory, by path relative to it.
+
+    Raises:
+        ValueError: a link that leads out of the directory, or will when it is renamed.
+    """
+    found = {}
+    for path in sorted(files.rglob("*")):
+        name = path.relative_to(files).as_posix()
+        if path.is_symlink():
+            target = path.readlink()
+            if target.is_absolute() or not path.resolve().is_relative_to(files.resolve()):
+                raise ValueError(f"the link {name} -> {target} leads out of the store's entry")
+        if path.is_file():
+            found[name] = EntryFile.of(path)
+    return found
+
+
+def load(directory: Path, entry: Entry, record_type: type[Record] | None = None) -> EntryManifest:
+    """Return the manifest of an entry's directory, after a comparison of all its files.
+
+    Reads every byte: about a second for 1 GB on one core.
+
+    Raises:
+        ValueError: something is missing or has changed, it is another entry, or its record is of
+            another version of `record_type`.
+    """
+    try:
+        manifest = EntryManifest.decode((directory / MANIFEST).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{MANIFEST} is missing") from None
+    if manifest.entry != entry:
+        raise ValueError("it is another entry")
+    if record_type is not None:
+        record_type.model_validate(manifest.record)
+    for name, expected in manifest.files.items():
+        path = directory / FILES / name
+        if not path.is_file():
+            raise ValueError(f"{name} is missing")
+        # The size first: it costs nothing.
+        if path.stat().st_size != expected.size or EntryFile.of(path) != expected:
+            raise ValueError(f"{name} has changed")
+    return manifest
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,231 @@
+"""Entries on a local path: how they appear, are used and go, with several processes at once.
+
+    <root>/<step>/<digest>/entry.json    what it was made of, checksums, the step's record
+    <root>/<step>/<digest>/files/        the step's files
+    <root>/tmp/                          entries that are being made
+    <root>/locks/                        held by the processes that make them
+    <root>/failed/                       logs of builds that failed
+    <root>/corrupt/                      entries that were found changed
+
+An entry is made in tmp/ and renamed into place: it is whole or not there. Who makes it holds its
+lock; who uses it holds a shared lock on its entry.json. Both die with their process.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import time
+import uuid
+import weakref
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, get_args
+
+from tasks.core.records.base import Entry, Record, StepName
+from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, load
+
+_log = logging.getLogger(__name__)
+_TMP, _LOCKS, _FAILED, _CORRUPT = "tmp", "locks", "failed", "corrupt"
+_POLL_S = 0.2
+_SET_ASIDE_KEPT = timedelta(days=7)
+
+
+class LocalEntries:
+    """The entries below one directory.
+
+    Entries that were read stay in use as long as this object lives.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._in_use: dict[Entry, IO[str]] = {}
+        weakref.finalize(self, _close_all, self._in_use)
+
+    def directory(self, entry: Entry) -> Path:
+        """Where an entry lies."""
+        return self.root / entry.step / entry.digest
+
+    def read(self, entry: Entry, record_type: type[Record] | None = None) -> EntryManifest:
+        """Return the manifest of an entry that is whole, and keep the entry in use.
+
+        Reads every byte, which also finds what a power failure left unwritten.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is corrupt, or its record is of another version of `record_type`.
+        """
+        directory = self.directory(entry)
+        directory.stat()
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(FileNotFoundError):  # said by `load`
+                file = stack.enter_context((directory / MANIFEST).open())
+                fcntl.flock(file, fcntl.LOCK_SH)
+            manifest = load(directory, entry, record_type)
+            stack.pop_all()
+        if entry in self._in_use:
+            self._in_use[entry].close()
+        self._in_use[entry] = file
+        with contextlib.suppress(OSError):  # a store may be read-only
+            os.utime(directory / MANIFEST)
+        return manifest
+
+    @contextlib.contextmanager
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the right to make the entry with this `key`.
+
+        Yields:
+            Whether it was to be had, which without waiting it may not.
+        """
+        path = self.root / _LOCKS / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _try_lock(path)
+        if lock is None and wait:
+            _log.info("waiting for another process that makes %s", key)
+        while lock is None and wait:
+            time.sleep(_POLL_S)
+            lock = _try_lock(path)
+        if lock is None:
+            yield False
+            return
+        with lock:
+            try:
+                yield True
+            finally:
+                path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def workspace(self, entry: Entry) -> Iterator[Path]:
+        """Make a directory, with an empty `files/`, in which an entry is made under its lock.
+
+        It is removed in the end, unless it was published; of an earlier one whose process was
+        killed the logs are kept.
+        """
+        for leftover in (self.root / _TMP).glob(f"{key(entry)}-*"):
+            self.keep_logs(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
+        work = self._fresh(entry)
+        (work / FILES).mkdir(parents=True)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def publish(self, work: Path, entry: Entry) -> None:
+        """Rename a complete workspace into place."""
+        target = self.directory(entry)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work.rename(target)
+        parent = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+    def keep_logs(self, work: Path) -> Path:
+        """Reduce a workspace to its `*.log` files, and move it; returns where they are now."""
+        for path in sorted(work.rglob("*"), reverse=True):  # what a directory holds comes first
+            if not path.is_dir() or path.is_symlink():
+                if path.suffix != ".log":
+                    path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+        kept = self._aside(_FAILED, work.name)
+        if any(work.iterdir()):
+            work.rename(kept)
+        return kept
+
+    def set_aside(self, entry: Entry, reason: str) -> None:
+        """Move a corrupt entry away, with a warning."""
+        target = self._aside(_CORRUPT, key(entry))
+        self.directory(entry).rename(target)
+        _log.warning("%s is corrupt (%s): moved to %s", key(entry), reason, target)
+
+    def list(self) -> Iterator[EntryInfo]:
+        """Yield the entries; their files are not read."""
+        for step in get_args(StepName):
+            for path in sorted(self.root.glob(f"{step}/*/{MANIFEST}")):
+                try:
+                    manifest = EntryManifest.decode(path.read_text())
+                    used = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                except (OSError, ValueError) as error:
+                    _log.warning("%s cannot be read: %s", path, error)
+                    continue
+                yield EntryInfo(
+                    entry=manifest.entry,
+                    label=manifest.label,
+                    created=manifest.created,
+                    used=used,
+                    size=manifest.size,
+                )
+
+    def remove(self, entry: Entry) -> bool:
+        """Remove an entry, unless it is in use or being made."""
+        gone = self._fresh(entry)
+        with self.lock(key(entry), wait=False) as locked:
+            if not locked:
+                return False
+            try:
+                with (self.directory(entry) / MANIFEST).open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self.directory(entry).rename(gone)
+            except (BlockingIOError, FileNotFoundError):  # in use; removed by somebody else
+                return False
+            shutil.rmtree(gone)
+        return True
+
+    def remove_leftovers(self) -> None:
+        """Remove workspaces of processes that are gone, and what was set aside a week ago."""
+        for work in _children(self.root / _TMP):
+            with self.lock(work.name.rpartition("-")[0], wait=False) as locked:
+                if locked:
+                    shutil.rmtree(work)
+        for aside in (*_children(self.root / _FAILED), *_children(self.root / _CORRUPT)):
+            if time.time() - aside.stat().st_mtime > _SET_ASIDE_KEPT.total_seconds():
+                shutil.rmtree(aside)
+
+    def _fresh(self, entry: Entry) -> Path:
+        """Return a new path in `tmp/`.
+
+        It is never the same again: the tools of a killed process may write to theirs for seconds.
+        """
+        directory = self.root / _TMP
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{key(entry)}-{uuid.uuid4().hex}"
+
+    def _aside(self, kind: str, name: str) -> Path:
+        """Return a fresh path in `failed/` or `corrupt/` for an entry's or a workspace's name."""
+        step, digest = name.split("-")[:2]
+        directory = self.root / kind
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{step}-{digest[:12]}-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+
+
+def key(entry: Entry) -> str:
+    """Name an entry in one word."""
+    return f"{entry.step}-{entry.digest}"
+
+
+def _try_lock(path: Path) -> IO[str] | None:
+    """Take a lock file's lock; None when somebody holds it, or just now removes the file."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    file.close()
+    return None
+
+
+def _close_all(files: dict[Entry, IO[str]]) -> None:
+    for file in files.values():
+        file.close()
+
+
+def _children(directory: Path) -> Iterator[Path]:
+    if directory.is_dir():
+        yield from list(directory.iterdir())

@@ -1,0 +1,132 @@
+"""Entries that several machines share: one tar object each, below an fsspec URL."""
+
+import contextlib
+import logging
+import shutil
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+import fsspec
+
+from tasks.core.errors import StoreError
+from tasks.core.records.base import Entry
+from tasks.store.claims import claimed
+from tasks.store.entry import FILES, MANIFEST
+
+_log = logging.getLogger(__name__)
+
+
+class Remote:
+    """The objects `<url>/<step>/<digest>.tar`.
+
+    Nothing is trusted that comes from there: the caller checks what was fetched against its
+    manifest, and nothing is written outside of the directory that was asked for.
+
+    Raises:
+        StoreError: no fsspec implementation of this kind of address is installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise StoreError(
+                str(error),
+                where=url,
+                remedy="install what this kind of address needs, or use another",
+            ) from error
+
+    def has(self, entry: Entry) -> bool:
+        """Whether there is an object; it may still be corrupt."""
+        with self._reaching():
+            self._fs.invalidate_cache()  # other machines write too
+            return bool(self._fs.exists(self._path(entry)))
+
+    @contextlib.contextmanager
+    def claimed(self, entry: Entry, made: Callable[[], bool]) -> Iterator[None]:
+        """Be the only machine that makes an entry, or wait until another one has made it.
+
+        Args:
+            entry: that is to be made.
+            made: whether it is there.
+        """
+        claim = f"{self._root.rstrip('/')}/claims/{entry.step}-{entry.digest}"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(claimed(self._fs, claim, made))
+            except OSError as error:
+                _log.warning("another machine may make the same, %s: %s", self._url, error)
+            yield
+
+    def put(self, entry: Entry, directory: Path) -> None:
+        """Upload an entry's directory; it appears, or replaces an object, whole or not at all."""
+        path = self._path(entry)
+        part = f"{path}.{uuid.uuid4().hex}.part"
+        with self._reaching():
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                with (
+                    self._fs.open(part, "wb") as file,
+                    tarfile.open(fileobj=file, mode="w|", dereference=True) as tar,
+                ):
+                    tar.add(directory / MANIFEST, MANIFEST)
+                    tar.add(directory / FILES, FILES)
+                self._fs.mv(part, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._fs.rm(part)
+                raise
+
+    def fetch(self, entry: Entry, directory: Path) -> None:
+        """Download an entry into an empty directory; raises ValueError on a bad object."""
+        with (
+            self._reaching(),
+            self._fs.open(self._path(entry), "rb") as file,
+            _bad_is_value_error(),
+            tarfile.open(fileobj=file, mode="r|") as tar,
+        ):
+            for member in tar:
+                _extract(tar, member, directory)
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"the shared store cannot be used: {error}",
+                where=self._url,
+                remedy="check its address, the network, your rights, and the space on both sides",
+                transient=True,
+            ) from error
+
+    def _path(self, entry: Entry) -> str:
+        return f"{self._root.rstrip('/')}/{entry.step}/{entry.digest}.tar"
+
+
+@contextlib.contextmanager
+def _bad_is_value_error() -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise ValueError(f"not a whole archive: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"the member {member.name} leads out of the archive")
+    path = directory / name
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    content = tar.extractfile(member)
+    if not member.isfile() or content is None:
+        raise ValueError(f"the member {member.name} is not a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    path.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -1,0 +1,264 @@
+"""The content-addressed store: a step's result, filed under the digest of all it was made from.
+
+Same inputs, same entry: a second run does no tool work. An entry is whole or not there; of several
+processes and machines that want one, one builds it; a corrupt one is set aside and built again.
+Every look-up reads all files and compares their checksums, about a second for 1 GB.
+
+The root may be an fsspec URL. Entries then also are tar objects there, which several machines
+share, and the local layout (tasks/storage/local.py) is a cache of them.
+"""
+
+import contextlib
+import errno
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import platformdirs
+
+from tasks.core.errors import StoreError, ToolError
+from tasks.core.records.base import Entry, Record
+from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, digest, load
+from tasks.store.local import LocalEntries, key
+from tasks.store.shared import Remote
+
+__all__ = ["EntryInfo", "Store", "digest"]
+
+R = TypeVar("R", bound=Record)
+
+_log = logging.getLogger(__name__)
+_FREE = "free some space, e.g. by `overlayflow store prune`"
+_RIGHTS = "give yourself the rights on it, or choose another place for the store"
+_REMEDIES = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: "raise the limit on file sizes (`ulimit -f`)",
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.ENOTDIR: "choose another place for the store",
+}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Store:
+    """Entries on a local path, or shared below an fsspec URL.
+
+    It may be used from several threads and processes at once. What it has handed out is in use,
+    and so is not pruned, as long as the Store object lives.
+
+    Args:
+        url: a path, or an fsspec URL.
+        cache: with a URL, the local directory; one of the user's cache by default.
+    """
+
+    def __init__(self, url: str | Path, cache: Path | None = None) -> None:
+        self._remote = Remote(str(url)) if "://" in str(url) else None
+        root = Path(url)
+        if self._remote is not None:
+            name = hashlib.sha256(str(url).encode()).hexdigest()[:12]
+            root = cache or platformdirs.user_cache_path("overlayflow") / "stores" / name
+        self._local = LocalEntries(root)
+        self._known: dict[Entry, EntryManifest] = {}
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the entry is there; it is not verified."""
+        with self._errors():
+            here = (self._local.directory(entry) / MANIFEST).exists()
+            return here or (self._remote is not None and self._remote.has(entry))
+
+    def get_or_build(
+        self,
+        entry: Entry,
+        inputs: Mapping[str, Any],
+        record_type: type[R],
+        build: Callable[[Path], R],
+        *,
+        label: str = "",
+    ) -> R:
+        """Return an entry's record; build the entry where it is absent or corrupt.
+
+        Args:
+            entry: where it belongs.
+            inputs: what its digest was made of; kept for people.
+            record_type: of the record.
+            build: fills the directory it gets and returns the record. When it raises, its `*.log`
+                files are kept in `failed/`, and the log path of a ToolError leads there.
+            label: for people, e.g. the project's name.
+
+        Raises:
+            StoreError: the store cannot be read or written; nothing half-written is left.
+        """
+        with self._errors():
+            manifest = self._look_up(entry, record_type)
+            if manifest is not None:
+                self._share(entry)  # it may have been impossible so far
+            else:
+                with self._alone(entry, record_type):
+                    manifest = self._recover(entry, record_type)
+                    if manifest is None:
+                        manifest = self._build(entry, inputs, build, label)
+                        self._share(entry, replace=True)
+            return record_type.model_validate(manifest.record)
+
+    def record(self, entry: Entry, record_type: type[R]) -> R:
+        """Return an entry's record; raises StoreError when the entry is not in the store."""
+        return record_type.model_validate(self._require(entry).record)
+
+    def files(self, entry: Entry) -> Path:
+        """Return the local directory of an entry's files, which are not to be changed.
+
+        Raises:
+            StoreError: the entry is not in the store.
+        """
+        self._require(entry)
+        return self._local.directory(entry) / FILES
+
+    def verify(self, entry: Entry) -> bool:
+        """Whether the entry is there and unchanged; a corrupt one is set aside."""
+        with self._errors():
+            return self._find(entry) is not None
+
+    def list(self) -> Iterator[EntryInfo]:
+        """Yield what lies on this machine."""
+        return self._local.list()
+
+    def prune(
+        self, *, older_than: timedelta | None = None, keep_bytes: int | None = None
+    ) -> Sequence[EntryInfo]:
+        """Remove entries from this machine, the least recently used first; never one in use.
+
+        Leftovers of processes that are gone are removed too, and what was set aside a week ago.
+
+        Args:
+            older_than: remove what was not used for so long.
+            keep_bytes: remove until no more than this is left.
+
+        Returns:
+            What was removed.
+        """
+        removed = []
+        with self._errors():
+            self._local.remove_leftovers()
+            entries = sorted(self._local.list(), key=lambda info: info.used)
+            total = sum(info.size for info in entries)
+            for info in entries:
+                stale = older_than is not None and datetime.now(UTC) - info.used > older_than
+                excess = keep_bytes is not None and total > keep_bytes
+                if (stale or excess) and self._local.remove(info.entry):
+                    total -= info.size
+                    removed.append(info)
+        return removed
+
+    def _read(self, entry: Entry, record_type: type[Record] | None) -> EntryManifest:
+        self._known[entry] = self._local.read(entry, record_type)
+        return self._known[entry]
+
+    def _look_up(
+        self, entry: Entry, record_type: type[Record] | None = None
+    ) -> EntryManifest | None:
+        try:
+            return self._read(entry, record_type)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _recover(
+        self, entry: Entry, record_type: type[Record] | None = None
+    ) -> EntryManifest | None:
+        """With the lock held: look again, set aside what is corrupt, fetch what others made."""
+        try:
+            return self._read(entry, record_type)
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            self._local.set_aside(entry, str(error))
+        if self._remote is None or not self._remote.has(entry):
+            return None
+        with self._local.workspace(entry) as work:
+            try:
+                self._remote.fetch(entry, work)
+                load(work, entry, record_type)
+            except ValueError as error:
+                _log.warning("%s is corrupt in the shared store: %s", key(entry), error)
+                return None
+            self._local.publish(work, entry)
+        return self._read(entry, record_type)
+
+    @contextlib.contextmanager
+    def _alone(self, entry: Entry, record_type: type[Record]) -> Iterator[None]:
+        """Hold the right to make an entry, on this machine and among those that share the store."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._local.lock(key(entry)))
+            if self._remote is not None and self._recover(entry, record_type) is None:
+                stack.enter_context(
+                    self._remote.claimed(
+                        entry, lambda: self._recover(entry, record_type) is not None
+                    )
+                )
+            yield
+
+    def _find(self, entry: Entry) -> EntryManifest | None:
+        manifest = self._look_up(entry)
+        if manifest is None and (self._local.directory(entry).exists() or self.has(entry)):
+            with self._local.lock(key(entry)):
+                manifest = self._recover(entry)
+        return manifest
+
+    def _require(self, entry: Entry) -> EntryManifest:
+        with self._errors():
+            manifest = self._known.get(entry) or self._find(entry)
+        if manifest is None:
+            raise StoreError(
+                f"{key(entry)} is not in the store",
+                where=str(self._local.root),
+                remedy=f"run the {entry.step} step again",
+            )
+        return manifest
+
+    def _build(
+        self,
+        entry: Entry,
+        inputs: Mapping[str, Any],
+        build: Callable[[Path], Record],
+        label: str,
+    ) -> EntryManifest:
+        with self._local.workspace(entry) as work:
+            try:
+                record = build(work / FILES)
+            except BaseException as error:
+                kept = self._local.keep_logs(work)
+                if isinstance(error, ToolError) and error.log and error.log.is_relative_to(work):
+                    error.log = kept / error.log.relative_to(work)
+                raise
+            EntryManifest.describe(entry, label, inputs, record, work / FILES).write(work)
+            self._local.publish(work, entry)
+        return self._read(entry, type(record))
+
+    def _share(self, entry: Entry, *, replace: bool = False) -> None:
+        """Upload an entry; that this fails loses no build: the next look-up tries again."""
+        if self._remote is None:
+            return
+        try:
+            if replace or not self._remote.has(entry):
+                self._remote.put(entry, self._local.directory(entry))
+        except StoreError as error:
+            _log.warning("%s is on this machine only: %s", key(entry), error)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what a full disk or missing rights cause into a StoreError."""
+        try:
+            yield
+        except OSError as error:
+            root = self._local.root
+            place = root if error.filename is None else Path(str(error.filename))
+            ours = place.is_relative_to(root) or root.is_relative_to(place)
+            # A build callback may also stumble over a full disk, or over files of the user.
+            if error.errno in _FULL or (ours and error.errno in _REMEDIES):
+                raise StoreError(
+                    f"{error.strerror}", where=str(place), remedy=_REMEDIES[error.errno]
+                ) from error
+            raise

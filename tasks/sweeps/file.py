@@ -1,0 +1,206 @@
+"""The sweep file: what is the same for all points, and what differs between them.
+
+name: digits-precision
+base:
+  model: digits.keras            # relative to the sweep file
+  data: digits.npz
+axes:                            # a grid: every combination
+  words: [float32, packed]
+  clock_period_ns: [8, 10]
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from tasks.core.errors import InputError
+from tasks.core.records.base import Record
+from tasks.core.records.settings import ConvertSettings, MeasureSettings
+from tasks.quality.gates import GateSettings
+
+Value = str | int | float | dict[str, Any]
+Objective = Literal["accuracy", "latency_us", "lut", "dsp", "ff", "bram_36k", "inferences_per_s"]
+
+# Settings of ConvertSettings that hold one value for each layer: layer_precision.NAME is one, too.
+BY_LAYER = ("layer_precision", "layer_reuse_factor")
+CONVERSION = tuple(name for name in ConvertSettings.model_fields if name != "schema_version")
+SETTINGS = ("model", "data", "board", "toolchain", *CONVERSION)
+
+
+class RandomSearch(Record):
+    """So many points of the grid, drawn without repetition.
+
+    Attributes:
+        n: number of points.
+        seed: the same seed draws the same points.
+    """
+
+    n: int = Field(ge=1)
+    seed: int = 0
+
+
+class OptunaSearch(Record):
+    """Points of the grid that Optuna picks, going by the points before them.
+
+    Attributes:
+        trials: number of points.
+        seed: of its sampler.
+        objectives: figures and whether less or more of each is better.
+    """
+
+    trials: int = Field(ge=1)
+    seed: int = 0
+    objectives: dict[Objective, Literal["minimize", "maximize"]] = Field(
+        default={"accuracy": "maximize", "lut": "minimize"}, min_length=1
+    )
+
+
+class SweepSpec(Record):
+    """A sweep.
+
+    Attributes:
+        name: of the sweep, in the UI and in file names.
+        base: settings of every point.
+        axes: values by setting; every combination is a point, unless `random` or `optuna` choose.
+        points: instead of axes, each point's own settings.
+        random: choose points of the grid by chance.
+        optuna: let Optuna choose them.
+        limits: thresholds of the gates.
+        measurement: how the board measures.
+        workers: points at a time on one machine; by its cores and memory if not said.
+        prune_above: points whose estimate is above this share of the part are not started.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
+    base: dict[str, Value] = Field(default_factory=dict)
+    axes: dict[str, list[Value]] = Field(default_factory=dict)
+    points: list[dict[str, Value]] = Field(default_factory=list)
+    random: RandomSearch | None = None
+    optuna: OptunaSearch | None = None
+    limits: GateSettings = GateSettings()
+    measurement: MeasureSettings = MeasureSettings()
+    workers: int | None = Field(default=None, ge=1)
+    prune_above: float = Field(default=2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        if bool(self.axes) == bool(self.points):
+            raise ValueError("give either axes or points, with at least one value")
+        if self.random and self.optuna:
+            raise ValueError("give random or optuna, not both")
+        if self.points and (self.random or self.optuna):
+            raise ValueError("random and optuna choose from axes, not from points")
+        return self
+
+
+class SweepFile:
+    """A sweep file, read and checked; it knows in which line what stands.
+
+    Raises:
+        InputError: it cannot be read, is no YAML, or holds what a sweep has not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        try:
+            text = path.read_text(encoding="utf-8")
+            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+            content = yaml.safe_load(text)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot be read: {error}", where=str(path)) from None
+        except yaml.YAMLError as error:
+            raise InputError(
+                f"is no YAML: {error}".replace("\n", " "),
+                where=str(path),
+                remedy="quote precisions inside brackets: ['fixed<16,6>', 'fixed<8,3>']",
+            ) from None
+        if not isinstance(content, dict):
+            raise InputError("holds no sweep", where=str(path), remedy=f"fields: {_fields()}")
+        try:
+            self.spec = SweepSpec.model_validate(content)
+        except ValidationError as error:
+            raise self._refused(error) from error
+        self._check_names()
+
+    @property
+    def directory(self) -> Path:
+        """What relative paths in the file are relative to."""
+        return self.path.parent
+
+    def where(self, *location: str | int) -> str:
+        """File, line and field of a place in the file."""
+        field = ".".join(map(str, location))
+        return f"{self.path}, line {self._line(location)}" + (f", {field}" if field else "")
+
+    def _line(self, location: Sequence[str | int]) -> int:
+        node = self._root
+        line = node.start_mark.line if node else 0
+        for step in location:
+            if isinstance(node, yaml.MappingNode):
+                found = [pair for pair in node.value if pair[0].value == str(step)]
+                if not found:
+                    break
+                line, node = found[0][0].start_mark.line, found[0][1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                node = node.value[step]
+                line = node.start_mark.line
+            else:
+                break
+        return line + 1
+
+    def _refused(self, error: ValidationError) -> InputError:
+        first = error.errors()[0]
+        location: tuple[str | int, ...] = first["loc"]
+        if first["type"] == "extra_forbidden":
+            fields = _fields(location[0] if len(location) > 1 else None)
+            return InputError(
+                f"unknown field {location[-1]!r}",
+                where=self.where(*location),
+                remedy=f"fields here: {fields}",
+            )
+        what = first["msg"].removeprefix("Value error, ")
+        return InputError(what[0].lower() + what[1:], where=self.where(*location))
+
+    def _check_names(self) -> None:
+        spec = self.spec
+        places: list[tuple[tuple[str | int, ...], Mapping[str, object]]] = [
+            (("base",), spec.base),
+            (("axes",), spec.axes),
+            *((("points", number), point) for number, point in enumerate(spec.points)),
+        ]
+        for location, settings in places:
+            for name in settings:
+                if not is_setting(name):
+                    raise InputError(
+                        f"unknown setting {name!r}",
+                        where=self.where(*location, name),
+                        remedy=f"settings: {', '.join(SETTINGS)}, layer_precision.LAYER, "
+                        "layer_reuse_factor.LAYER",
+                    )
+        for name, values in spec.axes.items():
+            if not values:
+                raise InputError(
+                    "the axis has no values, so the grid is empty",
+                    where=self.where("axes", name),
+                    remedy="give it at least one value, or leave it out",
+                )
+
+
+def is_setting(name: str) -> bool:
+    """Whether a point has such a setting; layer_precision.X is one for every layer X."""
+    head, dot, layer = name.partition(".")
+    return name in SETTINGS or bool(dot and layer and head in BY_LAYER)
+
+
+def _fields(inside: str | int | None = None) -> str:
+    models: dict[object, type[BaseModel]] = {
+        "random": RandomSearch,
+        "optuna": OptunaSearch,
+        "limits": GateSettings,
+        "measurement": MeasureSettings,
+    }
+    fields = models.get(inside, SweepSpec).model_fields
+    return ", ".join(name for name in fields if name != "schema_version")

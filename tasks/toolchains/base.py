@@ -1,0 +1,101 @@
+"""What a toolchain is, and what a build asks of whoever runs it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tasks.core.records.base import Entry, Record, ToolchainName
+from tasks.core.records.design import HlsProject, Implementation, Synthesis, Utilisation
+from tasks.core.records.settings import BuildSettings
+from tasks.core.requirements import Finding
+
+_HOUR_S, _MINUTE_S = 3600, 60
+
+
+class Progress(Record):
+    """Where a build is.
+
+    Attributes:
+        phase: that it is in, for people.
+        fraction: of the whole that is done, 0 to 1.
+        elapsed_s: since this process began with it.
+        left_s: that it will take from here; None where nothing is known about it.
+    """
+
+    phase: str
+    fraction: float
+    elapsed_s: float
+    left_s: float | None = None
+
+
+def times(elapsed_s: float, left_s: float | None) -> str:
+    """How long a build has taken and will take, as people say it: 1 h 05 min, 17 min left."""
+    over = _spoken(elapsed_s)
+    return over if left_s is None or left_s <= 0 else f"{over}, {_spoken(left_s)} left"
+
+
+def _spoken(seconds: float) -> str:
+    seconds = round(seconds)
+    if seconds >= _HOUR_S:
+        return f"{seconds // _HOUR_S} h {seconds % _HOUR_S // _MINUTE_S:02} min"
+    return f"{seconds // _MINUTE_S} min" if seconds >= _MINUTE_S else f"{seconds} s"
+
+
+LicenceContext = Callable[[], contextlib.AbstractContextManager[object]]
+
+
+Listener = Callable[[Progress], None]
+
+
+FitCheck = Callable[[Utilisation], None]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a build asks of whoever runs it.
+
+    Attributes:
+        licence: gives a context that is held while a licensed tool runs, and only then.
+        listener: hears about progress.
+        fits: hears what the design takes after logic synthesis, before it is placed and routed
+            for hours; ends the build by raising.
+    """
+
+    licence: LicenceContext = contextlib.nullcontext
+    listener: Listener = lambda _progress: None
+    fits: FitCheck = lambda _utilisation: None
+
+
+class Toolchain(Protocol):
+    """Synthesizes and implements; its versions are part of what a result depends on."""
+
+    @property
+    def name(self) -> ToolchainName:
+        """As records have it."""
+
+    @property
+    def build(self) -> BuildSettings:
+        """What its synthesis does beside its work."""
+
+    def check(self, board_kind: str | None = None) -> list[Finding]:
+        """What it needs of this machine, and for a kind of board."""
+
+    def versions(self) -> dict[str, str]:
+        """Versions of its tools; cheap enough to ask before every step."""
+
+    def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
+        """RTL or IP of a project.
+
+        Args:
+            project: what to synthesize.
+            files: of the project's store entry.
+            entry: the new one.
+            out: its files go here.
+        """
+
+    def implement(
+        self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
+    ) -> Implementation:
+        """A loadable design of a synthesis; arguments as for `synthesize`."""

@@ -1,0 +1,68 @@
+"""Hold the traced logic against the C simulation, and say where it departs."""
+
+import numpy as np
+from alkaid.types import CombLogic
+from numpy.typing import NDArray
+
+from tasks.core.errors import InputError, ToolError
+from tasks.toolchains.cores import formats, layers
+from tasks.toolchains.cores.graph import Graph
+from tasks.toolchains.cores.optimise import program
+
+
+def check(
+    logic: CombLogic, graph: Graph, x: NDArray[np.floating], expected: NDArray[np.floating]
+) -> int:
+    """Compare the traced logic with the C simulation on all samples, and return their number.
+
+    Args:
+        logic: as traced.
+        graph: that it was traced from.
+        x: test samples, as the C simulation got them.
+        expected: the C simulation's outputs.
+
+    Raises:
+        ToolError: an output differs.
+        InputError: the shapes do not belong together.
+    """
+    if x.size != len(x) * graph.input.size or expected.size != len(x) * graph.output.size:
+        raise InputError(
+            f"X_test {x.shape} and y_csim {expected.shape} do not fit the model's input "
+            f"{graph.input.shape} and output {graph.output.shape}",
+            remedy="run the conversion again",
+        )
+    words = formats.cast_constants(x.reshape(len(x), -1), graph.input.format)
+    got = logic.predict(words).astype(np.float32)
+    wanted = expected.reshape(got.shape).astype(np.float32)
+    different = np.argwhere(got != wanted)
+    if len(different):
+        sample, element = different[0]
+        raise ToolError(
+            f"the traced logic differs from the C simulation on {len(np.unique(different[:, 0]))} "
+            f"of {len(x)} samples, first in sample {sample}, element {element}: "
+            f"expected {wanted[sample, element]}, got {got[sample, element]}",
+            where=_departure(graph, words[sample]),
+            remedy="use toolchain vivado for this model, and report its layers and precisions",
+        )
+    return len(x)
+
+
+def _departure(graph: Graph, sample: NDArray[np.float64]) -> str:
+    """The first layer whose logic differs from the same layer's arithmetic on numbers.
+
+    Where there is none, the arithmetic itself is not that of the C simulation.
+    """
+    x = layers.any_input(graph)
+    traced = {graph.input.name: x}
+    exact = {graph.input.name: formats.like(x, sample.reshape(x.shape).astype(object))}
+    for node in graph.nodes:
+        if node.kind == "Input":
+            continue
+        for values in (traced, exact):
+            result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
+            values.update((tensor.name, result) for tensor in node.outputs)
+        got = program(x, traced[node.output.name]).predict(sample[None])[0]
+        wanted = [value.low for value in np.asarray(exact[node.output.name]).ravel()]
+        if got.tolist() != wanted:
+            return f"layer {node.name!r} ({node.kind})"
+    return "toolchain open"

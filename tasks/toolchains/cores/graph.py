@@ -1,0 +1,207 @@
+"""The converted hls4ml graph, read from the `.fml` file that hls4ml saves.
+
+The file is a tar.gz of JSON and .npy files. It is read here and not by hls4ml's own loader, which
+looks classes up by the names in the file and runs a part of the conversion a second time.
+"""
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.design import FixedPoint
+from tasks.toolchains.cores.formats import MAX_WIDTH, cast_constants
+
+GRAPH_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What passes between two layers, for one sample."""
+
+    name: str
+    shape: tuple[int, ...]
+    format: FixedPoint
+
+    @property
+    def size(self) -> int:
+        """Elements of the tensor."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer of the converted graph.
+
+    Attributes:
+        kind: hls4ml's class name, e.g. `Dense`.
+        inputs: the tensors it reads.
+        outputs: the tensors it writes: one, or several equal ones for `Clone`.
+        attributes: everything else that hls4ml keeps about it, as JSON.
+        streaming: whether the project passes tensors as streams (io_stream).
+        weights_directory: where hls4ml wrote the weights as text.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: Mapping[str, Any]
+    streaming: bool
+    weights_directory: Path
+
+    @property
+    def output(self) -> Tensor:
+        """The only output, or the first of equal ones."""
+        return self.outputs[0]
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole number among the attributes; hls4ml keeps some of them as text."""
+        value = self.attributes.get(name, default)
+        if value is None:
+            raise self.unsupported(f"has no attribute {name!r}")
+        return int(value)
+
+    def format(self, name: str) -> FixedPoint:
+        """The number format of an attribute such as `accum_t`."""
+        if name not in self.attributes:
+            raise self.unsupported(f"has no type {name!r}")
+        return _number_format(self.attributes[name], where=f"{name} of layer {self.name!r}")
+
+    def has_type(self, name: str) -> bool:
+        """Whether the layer has a type of its own under this name."""
+        return isinstance(self.attributes.get(name), dict)
+
+    def weights(self, name: str) -> NDArray[np.float64]:
+        """The values the C simulation loads, flat: the text that hls4ml wrote, then cast."""
+        state = self.attributes[name]["state"]
+        path = self.weights_directory / f"{state['name']}.txt"
+        try:
+            text = path.read_text()
+            values = np.array([float(token) for token in text.split(",")])
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the weights cannot be read: {error}",
+                where=str(path),
+                remedy="run the conversion again",
+            ) from error
+        return cast_constants(values, _number_format(state["type"], where=f"weights {path.name}"))
+
+    def unsupported(self, what: str, remedy: str = "") -> UnsupportedModelError:
+        """An error that names this layer, to be raised."""
+        return UnsupportedModelError(
+            f"layer {self.name!r} ({self.kind}) {what}",
+            where="toolchain open",
+            remedy=remedy or "use toolchain vivado, or replace the layer",
+        )
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The whole converted model: layers in the order in which they can be evaluated."""
+
+    nodes: tuple[Node, ...]
+    input: Tensor
+    output: Tensor
+
+
+def load_graph(fml: Path, weights_directory: Path) -> Graph:
+    """Read a graph that hls4ml has saved.
+
+    Raises:
+        InputError: the file is damaged or of a version this code does not know.
+        UnsupportedModelError: the model has several inputs or outputs, or types without a fixed
+            point.
+    """
+    try:
+        with tarfile.open(fml, "r:gz") as archive:
+            version = _member(archive, "version.json")
+            layers = _member(archive, "model_arch.json")
+            state = _member(archive, "graph_state.json")
+            config = _member(archive, "config.json")["config"]
+    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        raise InputError(
+            f"the saved graph cannot be read: {error}",
+            where=str(fml),
+            remedy="run the conversion again",
+        ) from error
+    if version.get("model_graph") != GRAPH_VERSION:
+        raise InputError(
+            f"the saved graph has version {version.get('model_graph')}, not {GRAPH_VERSION}",
+            where=str(fml),
+            remedy="use the hls4ml version that overlayflow asks for",
+        )
+    streaming = config.get("IOType") == "io_stream"
+    return _connect(layers, state, streaming=streaming, weights=weights_directory)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(f"{name} is not a file")
+    content: dict[str, Any] = json.load(file)
+    return content
+
+
+def _connect(
+    layers: Mapping[str, Any], state: Mapping[str, Any], *, streaming: bool, weights: Path
+) -> Graph:
+    """Give each layer the tensors it reads."""
+    tensors: dict[str, Tensor] = {}
+    nodes = []
+    for name, entry in layers.items():
+        layer = entry["state"]
+        kind = entry["class_name"].rsplit(".", 1)[-1]
+        outputs = tuple(_tensor(key, layer["attributes"]) for key in layer["outputs"])
+        inputs = () if kind == "Input" else tuple(tensors[key] for key in layer["inputs"])
+        nodes.append(Node(name, kind, inputs, outputs, layer["attributes"], streaming, weights))
+        tensors.update((tensor.name, tensor) for tensor in outputs)
+    if len(state["inputs"]) != 1 or len(state["outputs"]) != 1:
+        raise UnsupportedModelError(
+            f"the model has {len(state['inputs'])} inputs and {len(state['outputs'])} outputs",
+            where="toolchain open",
+            remedy="the accelerator has one input and one output stream: split or join the model",
+        )
+    return Graph(tuple(nodes), tensors[state["inputs"][0]], tensors[state["outputs"][0]])
+
+
+def _tensor(key: str, attributes: Mapping[str, Any]) -> Tensor:
+    # hls4ml hides an output that has the name of an attribute behind this prefix.
+    variable = attributes.get(f"__hls4ml_reserved_out_{key}", attributes.get(key))
+    if variable is None:
+        raise KeyError(key)
+    state = variable["state"]
+    shape = tuple(int(extent) for extent in state["shape"])
+    return Tensor(key, shape, _number_format(state["type"], where=f"output of layer {key!r}"))
+
+
+def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
+    """The format behind hls4ml's NamedType."""
+    precision = named_type["state"]["precision"]
+    kind, state = precision["class_name"].rsplit(".", 1)[-1], precision["state"]
+    if kind not in ("FixedPrecisionType", "IntegerPrecisionType"):
+        raise UnsupportedModelError(
+            f"{where} has a {kind}",
+            where="toolchain open",
+            remedy="give it a fixed<width, integer> precision",
+        )
+    if not 1 <= state["width"] <= MAX_WIDTH or state.get("saturation_bits"):
+        raise UnsupportedModelError(
+            f"{where} has {state['width']} bits, {state.get('saturation_bits', 0)} for saturation",
+            where="toolchain open",
+            remedy=f"give it a precision of at most {MAX_WIDTH} bits without saturation bits",
+        )
+    return FixedPoint(
+        width=state["width"],
+        integer=state.get("integer", state["width"]),
+        signed=state["signed"],
+        # ap_int has no modes: what is assigned to it is cut off as C++ does.
+        rounding=state.get("rounding_mode", "TRN_ZERO"),
+        saturation=state.get("saturation_mode", "WRAP"),
+    )

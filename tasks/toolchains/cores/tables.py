@@ -1,0 +1,144 @@
+"""Activations that hls4ml looks up: tables computed as the C++ does, in float and double.
+
+nnet_activation.h multiplies the input by table_size / range, cuts the fraction off towards 0, adds
+half the table and clamps the index. Here the input is rounded towards 0 to the table's grid and
+clamped; what remains is the address of the lookup.
+"""
+
+import ctypes
+import ctypes.util
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import log
+
+import numpy as np
+from alkaid.trace import FVariable, FVArray
+from numpy.typing import NDArray
+
+from tasks.core.records.design import FixedPoint
+from tasks.toolchains.cores import formats
+from tasks.toolchains.cores.graph import Node
+from tasks.toolchains.cores.linear import scale
+
+Function = Callable[[float], float]
+Values = NDArray[np.float64]
+
+# selu's factor for positive inputs is an ap_ufixed<16, 1>, its table has all the digits.
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE_FORMAT = FixedPoint(width=16, integer=1, signed=False)
+
+
+@cache
+def _libm(name: str) -> Callable[[float], float]:
+    """A function of the C library on floats: numpy's differ from it in the last bit."""
+    function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
+    function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
+    return function  # type: ignore[no-any-return]  # ctypes attributes are untyped
+
+
+def exponential(x: float) -> float:
+    """std::exp(float)."""
+    return _libm("expf")(x)
+
+
+def _sigmoid(x: float) -> float:
+    return 1.0 / float(np.float32(1) + np.float32(exponential(-x)))
+
+
+def _tanh(x: float) -> float:
+    return _libm("tanhf")(x)
+
+
+def _softplus(x: float) -> float:
+    return log(exponential(x) + 1.0)
+
+
+def _softsign(x: float) -> float:
+    return x / (abs(x) + 1.0)
+
+
+def _elu(x: float) -> float:
+    return exponential(x) - 1.0
+
+
+def _selu(x: float) -> float:
+    return SELU_SCALE * (SELU_ALPHA * (exponential(x) - 1.0))
+
+
+def symmetric(function: Function, reach: int) -> Callable[[Node, Sequence[FVArray]], FVArray]:
+    """Trace a function tabulated from -reach up to reach."""
+
+    def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:
+        grid = _grid(node, 2 * reach)
+        table = _tabulate(function, node.format("table_t"))
+
+        def one(x: FVariable) -> FVariable:
+            address = formats.round_one(x, grid, "TRN_ZERO")
+            return lookup(address.max_of(-reach).min_of(reach - 2.0**-grid), table)
+
+        return formats.each(inputs[0], one)
+
+    return trace
+
+
+SIGMOID = symmetric(_sigmoid, 8)
+SOFTPLUS = symmetric(_softplus, 8)
+SOFTSIGN = symmetric(_softsign, 8)
+TANH = symmetric(_tanh, 4)
+
+
+def elu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
+    """The input, below 0 alpha times a table."""
+    alpha = 1.0
+    if "param_t" in node.attributes:
+        alpha = formats.cast_number(node.attributes["activ_param"], node.format("param_t"))
+    table = _tabulate(_elu, node.format("table_t"))
+    return _below_zero(node, inputs[0], lambda x: table(x) * alpha, 1.0)
+
+
+def selu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
+    """A factor times the input, below 0 a table."""
+    factor = formats.cast_number(SELU_SCALE, SELU_SCALE_FORMAT)
+    return _below_zero(node, inputs[0], _tabulate(_selu, node.format("table_t")), factor)
+
+
+def _below_zero(
+    node: Node, values: FVArray, table: Callable[[Values], Values], factor: float
+) -> FVArray:
+    """Factor * x, below 0 a table that reaches down to -8."""
+    reach = 8
+    grid = _grid(node, reach)
+
+    def one(x: FVariable) -> FVariable:
+        address = formats.round_one(x, grid, "TRN_ZERO")
+        inside = address.max_of(-reach + 2.0**-grid).min_of(0.0)
+        return x.is_negative().msb_mux(lookup(inside, table), scale(x, factor))
+
+    return formats.each(values, one)
+
+
+def _grid(node: Node, span: int) -> int:
+    """Fractional bits of the inputs between which the table tells."""
+    entries = node.integer("table_size")
+    if entries & (entries - 1) or entries < span:
+        raise node.unsupported(f"has a table of {entries} entries", "give it a power of two")
+    return (entries // span).bit_length() - 1
+
+
+def _tabulate(function: Function, target: FixedPoint) -> Callable[[Values], Values]:
+    """The entries that the C++ computes for some inputs: a float, assigned to the table's type."""
+
+    def entries(x: Values) -> Values:
+        results = np.array([function(float(value)) for value in x], np.float32)
+        return formats.cast_constants(results, target)
+
+    return entries
+
+
+def lookup(x: FVariable, table: Callable[[Values], Values]) -> FVariable:
+    """A function of a traced value, tabulated over all its possible values."""
+    if formats.is_constant(x):
+        return FVariable.from_const(float(table(np.array([x.low]))[0]), x.hwconf)
+    count = round((x.high - x.low) / x.step) + 1
+    return x.lookup(table(x.low + x.step * np.arange(count)))

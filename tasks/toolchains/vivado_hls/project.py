@@ -1,0 +1,107 @@
+"""Whether an hls4ml project is one that this toolchain can build, before any tool starts."""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from board.kinds import BoardKind
+from tasks.core.errors import InputError
+from tasks.core.records.design import HlsProject
+from tasks.core.requirements import Finding
+from tasks.toolchains.vivado.preflight import needs
+
+# Bytes of the longest name that the tools make below a project, with some room.
+_BELOW = 512
+_PATH_MAX = 4096
+# The tools' own Tcl does not quote paths.
+_SAFE = re.compile(r"[\w./+@-]+")
+_PART = re.compile(r'^set part "([^"]+)"', re.MULTILINE)
+
+
+def check(project: HlsProject, directory: Path, kind: BoardKind, work: Path) -> None:
+    """Refuse what cannot be built.
+
+    Args:
+        project: to build.
+        directory: as hls4ml wrote it.
+        kind: of its board.
+        work: below which it will be built.
+
+    Raises:
+        InputError: all that is wrong, with remedies.
+    """
+    needs(kind)
+    wrong = [
+        *_unbuildable(project, kind),
+        *_incomplete(project, directory),
+        *((each.detail, each.remedy) for each in (place(work),) if not each.ok),
+    ]
+    if wrong:
+        raise InputError(
+            "; ".join(what for what, _ in wrong),
+            where=f"project {project.settings.project_name}",
+            remedy="; ".join(dict.fromkeys(remedy for _, remedy in wrong)),
+        )
+
+
+def _unbuildable(project: HlsProject, kind: BoardKind) -> Iterator[tuple[str, str]]:
+    if project.backend != "VivadoAccelerator":
+        yield (
+            f"hls4ml wrote it with backend {project.backend}, which makes no block design",
+            "use toolchain open (HGQ2 models convert with backend Vivado only)",
+        )
+    if project.settings.interface != "axi_stream":
+        yield (
+            f"hls4ml has no complete design for {kind.name} with {project.settings.interface}",
+            "convert with interface axi_stream",
+        )
+    if project.part != kind.part:
+        yield (f"part {project.part} is not that of {kind.name}, {kind.part}", "convert again")
+    used, here = project.versions.get("hls4ml", "unknown"), version("hls4ml")
+    if used != here:
+        yield (f"hls4ml {used} wrote it, {here} is installed", "convert again")
+
+
+def _incomplete(project: HlsProject, directory: Path) -> Iterator[tuple[str, str]]:
+    again = "convert again"
+    if project.backend != "VivadoAccelerator":
+        return
+    name = project.settings.project_name
+    needed = (
+        *("build_prj.tcl", "project.tcl", "design.tcl", f"{name}_test.cpp", "firmware/weights"),
+        *(f"firmware/{name}.cpp", f"firmware/{name}_axi.cpp", "axi_stream_driver.py"),
+    )
+    missing = [each for each in needed if not (directory / each).exists()]
+    if missing:
+        yield f"the project is half finished: {', '.join(missing)} missing", again
+        return
+    part = _PART.search((directory / "project.tcl").read_text(encoding="utf-8"))
+    if part is None or part[1] != project.part:
+        yield f"project.tcl does not name part {project.part}", again
+
+
+def place(work: Path) -> Finding:
+    """Whether something can be built below a directory."""
+    wrong = ""
+    if len(str(work)) + _BELOW > _PATH_MAX:
+        wrong = f"the path of {work.parent} is too long for what is built below it"
+    elif not _SAFE.fullmatch(str(work)):
+        wrong = f"Vivado cannot build below {work}: its scripts take plain names only"
+    elif (reason := _unwritable(work)) is not None:
+        wrong = f"{work} cannot be written: {reason}"
+    return Finding(
+        name="directory",
+        ok=not wrong,
+        detail=wrong or str(work),
+        remedy="set OVERLAYFLOW_HOME to another directory",
+    )
+
+
+def _unwritable(work: Path) -> str | None:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        (work / ".writable").touch()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None

@@ -1,0 +1,77 @@
+"""Sweep files: what is wrong is said with file, line, field and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import InputError
+from tasks.sweeps.file import SweepFile
+from tasks.sweeps.points import expand
+from tests.tasks.sweeps.conftest import Write
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("axes: {word: [packed]}", 3, "unknown setting 'word'"),
+        ("axes:\n  words: [packed]\n  colour: [red]", 5, "unknown setting 'colour'"),
+        ("points:\n  - words: packed\n  - wrods: packed", 5, "unknown setting 'wrods'"),
+        ("axes: {layer_precision.: [a]}", 3, "unknown setting 'layer_precision.'"),
+        ("axis: {words: [packed]}", 3, "unknown field 'axis'"),
+        ("axes: {words: [packed]}\nrandom: {n: 3, sed: 1}", 4, "unknown field 'sed'"),
+        ("axes: {words: [packed]}\nlimits: {acuracy: 3}", 4, "unknown field 'acuracy'"),
+        ("axes: {words: []}", 3, "the grid is empty"),
+        ("axes: {}", 1, "give either axes or points"),
+        ("", 1, "give either axes or points"),
+        ("axes: {words: [packed]}\npoints: [{words: packed}]", 1, "give either axes or points"),
+        ("axes: {words: [packed]}\nrandom: {n: 0}", 4, "greater than or equal to 1"),
+        ("axes: {words: [packed]}\nrandom: {n: 1}\noptuna: {trials: 1}", 1, "not both"),
+        ("axes: {words: [packed]}\noptuna: {trials: 1, objectives: {speed: minimize}}", 4, "lut"),
+        ("axes: {words: [packed]}\nworkers: 0", 4, "greater than or equal to 1"),
+        ("axes:\n  words:\n    - packed\n    - tight", 6, "Input should be 'float32'"),
+        ("axes: {reuse_factor: [1, 0]}", 3, "(it is 0)"),
+        ("axes: {toolchain: [open, ise]}", 3, "unknown toolchain 'ise'"),
+        ("points: [{board_kind: zx81}]", 3, "unknown board kind 'zx81'"),
+        ("axes: {clock_period_ns: [10, 10]}", 3, "are the same"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(write: Write, text: str, line: int, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        expand(write(text))
+    assert told in str(caught.value).replace("\n", " ")
+    assert f"sweep.yaml, line {line}" in caught.value.where
+
+
+def test_an_unknown_setting_is_answered_with_all_there_are(write: Write) -> None:
+    with pytest.raises(InputError) as caught:
+        write("axes: {prescision: [auto]}")
+    for name in ("precision", "words", "board", "toolchain", "layer_precision.LAYER"):
+        assert name in caught.value.remedy
+
+
+def test_a_precision_without_quotes_in_brackets_is_answered_with_quotes(write: Write) -> None:
+    with pytest.raises(InputError, match="fixed<16,6>"):
+        write("axes: {precision: [fixed<16,6>, fixed<8,3>}")
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n- b", b"\xff\xfe", b"a: [", b"7"])
+def test_a_file_that_is_no_sweep(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"sweep\.yaml"):
+        SweepFile(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        SweepFile(tmp_path / "none.yaml")
+
+
+def test_a_sweep_needs_a_model(write: Write) -> None:
+    with pytest.raises(InputError, match="no point can do without model"):
+        expand(write("axes: {words: [packed]}", base="base: {data: x.npz}\n"))
+
+
+def test_a_model_that_is_not_there_is_named(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=str(tmp_path / "none.keras")):
+        expand(write("axes: {model: [none.keras]}"))

@@ -1,0 +1,35 @@
+"""Primitives are counted as they are, and none is passed over."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import ToolError
+from tasks.core.records.design import Resources
+from tasks.toolchains.open.utilisation import resources, utilisation
+from tasks.toolchains.shell.shell import Design
+
+ZYNQ_7020 = Resources(lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300)
+
+
+@pytest.mark.slow
+def test_counts_a_known_design_exactly(tmp_path: Path) -> None:
+    known = tmp_path / "known.v"
+    known.write_text(
+        "module known (input clk, input [5:0] a, output reg [2:0] y);"
+        " always @(posedge clk) begin y[0] <= ^a; y[1] <= a[0] & a[1]; y[2] <= a[2]; end"
+        " endmodule\n"
+    )
+    found = utilisation(Design("known", (known,)), ZYNQ_7020, part="xc7z020clg400-1", logs=tmp_path)
+    assert found.used == Resources(lut=2, ff=3, dsp=0, bram_36k=0)
+    assert found.by_module == {}
+
+
+def test_memory_and_shift_registers_are_made_of_luts() -> None:
+    cells = {"LUT6": 2, "RAM32M": 3, "SRL16E": 4, "FDRE": 5, "RAMB18E1": 3, "MUXF7": 9}
+    assert resources(cells) == Resources(lut=2 + 12 + 4, ff=5, dsp=0, bram_36k=1.5)
+
+
+def test_an_unknown_primitive_is_an_error() -> None:
+    with pytest.raises(ToolError, match="FANCY7"):
+        resources({"LUT1": 1, "FANCY7": 1})
