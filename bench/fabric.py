@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.records.measurement import Run
 from tasks.hardware.bitfile import IMAGE_MAGIC
-from tasks.packaging.archive import NAME, read_array
+from tasks.packaging.archive import PACKAGE_FILE, read_array
 from tasks.store.store import Store
 
 HEADER = len(IMAGE_MAGIC) + 8
@@ -25,7 +25,7 @@ def cycles_per_second(home: Path, output: str) -> float:
     """
     run = Run.model_validate_json(output)
     package = run.verdict.measurement.deployment.package
-    archive = Store(home / "store").files(package.entry) / NAME
+    archive = Store(home / "store").files(package.entry) / PACKAGE_FILE
     words = np.tile(read_array(archive, "X_test.npy").ravel().view(np.uint32), REPEATS)
     outputs = np.empty(read_array(archive, "y_csim.npy").size * REPEATS, dtype=np.uint32)
     library = home / "fabric.so"

@@ -10,7 +10,7 @@ from tasks.boards.lease import lease
 from tasks.core.records.measurement import Run
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
 from tasks.core.settings import store_url
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import outputs
 from tasks.quality.gates import GateSettings
 from tasks.reporting import report
@@ -34,7 +34,7 @@ def main(model: Path, data: Path) -> None:
         deployment = measuring.deploy(store, package, address)
         run_id = uuid.uuid4().hex
         measurement = measuring.benchmark(address, deployment, settings, mine.id, run_id)
-    found = outputs.outputs(measurement, store.files(package.entry) / NAME)
+    found = outputs.outputs(measurement, store.files(package.entry) / PACKAGE_FILE)
     judged = outputs.judge(measurement, found, GateSettings())
     run = Run(
         flow_run_id=run_id,
@@ -42,7 +42,7 @@ def main(model: Path, data: Path) -> None:
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         verdict=judged,
     )
-    archive = store.files(package.entry) / NAME
+    archive = store.files(package.entry) / PACKAGE_FILE
     text = report.markdown(run, pictures(run, found), archive, "")
     (Path(measurement.directory) / "report.md").write_text(text)
 

@@ -16,7 +16,7 @@ from tasks.core.records.measurement import Run, Verdict
 from tasks.core.settings import store_url
 from tasks.orchestration import run_times
 from tasks.orchestration.caching import open_store
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
 from tasks.reporting import figures, history, report, series
@@ -39,7 +39,7 @@ def publish(verdict: Verdict) -> Run:
         steps_s=run_times.take(str(flow_run.id)),
     )
     measurement = verdict.measurement
-    archive = open_store().files(measurement.deployment.package.entry) / NAME
+    archive = open_store().files(measurement.deployment.package.entry) / PACKAGE_FILE
     images = pictures(run, verdicts.outputs(measurement, archive))
     text = report.markdown(run, images, archive, page(run.flow_run_id))
     history.add(store_url(), run, text)

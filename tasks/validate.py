@@ -6,7 +6,7 @@ from tasks.core.records.measurement import Measurement, Verdict
 from tasks.core.settings import store_url
 from tasks.orchestration import run_times
 from tasks.orchestration.caching import open_store
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines, outputs
 from tasks.quality.gates import GateSettings
 
@@ -19,7 +19,7 @@ from tasks.quality.gates import GateSettings
 def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
     """Compare outputs sample by sample, clock, accuracy, baseline; the gates say what passed."""
     deployment = measurement.deployment
-    archive = open_store().files(deployment.package.entry) / NAME
+    archive = open_store().files(deployment.package.entry) / PACKAGE_FILE
     judged = outputs.judge(measurement, outputs.outputs(measurement, archive), limits)
     project = deployment.package.manifest.project_name
     baseline = baselines.find(store_url(), project, deployment.board)

@@ -184,12 +184,12 @@ def show(outcome: "Run", *, as_json: bool) -> None:
     from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
     from tasks.orchestration.caching import open_store
-    from tasks.packaging.archive import NAME
+    from tasks.packaging.archive import PACKAGE_FILE
     from tasks.reporting import figures
 
     package = outcome.verdict.measurement.deployment.package
     print_table(outcome.flow_run_name, ("figure", "value"), figures.rows(outcome.verdict))
-    print(f"package:     {open_store().files(package.entry) / NAME}")
+    print(f"package:     {open_store().files(package.entry) / PACKAGE_FILE}")
     print(f"results:     {outcome.verdict.measurement.directory}")
     page = f"{PREFECT_UI_URL.value() or LOCAL_UI}/runs/flow-run/{outcome.flow_run_id}"
     # Without a server of one's own the run used a short-lived one; its database stays.

@@ -14,7 +14,7 @@ from tasks.core.records.measurement import Deployment, Measurement
 from tasks.core.records.package import Package
 from tasks.core.records.settings import MeasureSettings
 from tasks.core.settings import home
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
             remedy="take a real board, or build the design with toolchain `open`",
         )
     started = time.monotonic()
-    archive = store.files(package.entry) / NAME
+    archive = store.files(package.entry) / PACKAGE_FILE
     with connect(address) as connection:
         deployed = transfer.deploy(connection, archive, package.digest, on_progress=_progress())
     return Deployment(

@@ -26,7 +26,7 @@ from board.twin.record import TwinDirectory
 from tasks.boards import lease
 from tasks.boards.twins import address_of
 from tasks.core.records.measurement import Run
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.store.store import Store
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine, http
 from tests.flows.unattended.api import (
@@ -324,7 +324,7 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
     team: Machine, machine: Machine, cold: Run
 ) -> None:
     entry = cold.verdict.measurement.deployment.package.entry
-    package = Store(machine.home / "store").files(entry) / NAME
+    package = Store(machine.home / "store").files(entry) / PACKAGE_FILE
     twins = team.home / "twins"
     home, record = TwinDirectory(twins / "twin").home, TwinDirectory(twins / "twin").running()
     assert record is not None

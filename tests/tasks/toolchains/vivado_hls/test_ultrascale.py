@@ -12,7 +12,7 @@ from tasks.boards.address import BoardAddress
 from tasks.boards.lease import lease
 from tasks.core import settings
 from tasks.core.records.settings import MeasureSettings
-from tasks.packaging.archive import NAME
+from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import gates, outputs
 from tasks.quality.gates import GateSettings
 from tasks.steps import building, measuring
@@ -68,7 +68,7 @@ def test_what_vivado_makes_for_a_zcu102_computes_on_its_twin_what_the_model_does
         deployment = measuring.deploy(store, package, board)
         asked = MeasureSettings(passes=1, batches=(1, 8))
         measurement = measuring.benchmark(board, deployment, asked, mine.id, "run")
-    found = outputs.outputs(measurement, store.files(package.entry) / NAME)
+    found = outputs.outputs(measurement, store.files(package.entry) / PACKAGE_FILE)
     judged = outputs.judge(measurement, found, GateSettings())
     assert judged.passed
     assert (judged.bit_exact, judged.samples) == (16, 16)
