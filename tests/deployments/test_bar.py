@@ -68,7 +68,7 @@ def test_prefects_log_passes_above_the_bar_on_a_terminal() -> None:
     script = (
         "import logging\n"
         "from deployments.cli import bar\n"
-        "from tasks.toolchains.toolchain import Progress\n"
+        "from tasks.toolchains.base import Progress\n"
         "with bar.shown() as shown:\n"
         "    from prefect.logging.handlers import PrefectConsoleHandler\n"
         "    logging.getLogger().addHandler(PrefectConsoleHandler())\n"
