@@ -5,7 +5,7 @@ processes and machines that want one, one builds it; a corrupt one is set aside 
 Every look-up reads all files and compares their checksums, about a second for 1 GB.
 
 The root may be an fsspec URL. Entries then also are tar objects there, which several machines
-share, and the local layout (tasks/storage/local.py) is a cache of them.
+share, and the local layout (tasks/store/local.py) is a cache of them.
 """
 
 import contextlib

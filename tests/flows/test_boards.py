@@ -161,10 +161,10 @@ SCHEDULED = """
 import contextlib, pathlib, sys
 from flows.boards import check_boards
 from flows.nightly import benchmark_nightly
-from tasks import pipeline
+from tasks.steps import building
 from tasks.orchestration.caching import open_store
 from tasks.core.errors import GateError
-pipeline.import_package(open_store(), pathlib.Path(sys.argv[1]))
+building.import_package(open_store(), pathlib.Path(sys.argv[1]))
 check_boards()
 with contextlib.suppress(GateError):
     benchmark_nightly(boards=("gone", "twin"), projects=("echo",))

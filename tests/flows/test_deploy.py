@@ -197,7 +197,7 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
         "import sys\n"
         "from flows.deploy import deploy_model\n"
         "from tasks.quality.gates import GateSettings\n"
-        "from tasks.records import ConvertSettings\n"
+        "from tasks.core.records.settings import ConvertSettings\n"
         "settings = ConvertSettings(project_name='digits')\n"
         "limits = GateSettings(estimate=0.01)\n"
         "deploy_model(*sys.argv[1:], conversion=settings, limits=limits)\n"

@@ -15,10 +15,10 @@ FLOW = """
 import logging, os, sys
 from pathlib import Path
 from prefect.logging.handlers import PrefectConsoleHandler
-from tasks import orphans
+from tasks.orchestration import worker_watch
 from tasks.processes.run import run_tool
 logging.getLogger("tasks").addHandler(PrefectConsoleHandler(sys.stdout))
-orphans.watch()
+worker_watch.watch()
 here = Path(sys.argv[1])
 deaf = "trap '' TERM; echo $$ > tool; while true; do sleep 0.1; done"
 (here / "flow").write_text(str(os.getpid()))

@@ -21,8 +21,8 @@ from tasks.processes.child import run_child
 CHILD = """
 import os, sys
 from pathlib import Path
-from tasks import errors
-from tasks.records import FixedPoint, Stream
+from tasks.core import errors
+from tasks.core.records.design import FixedPoint, Stream
 from tasks.processes.child import child_main
 from tasks.processes.run import run_tool
 

@@ -14,7 +14,8 @@ from tests.tasks.store.conftest import ENTRY, RECORD, ROOT, build, get
 SLOW_BUILD = """
 import os, sys, time
 from pathlib import Path
-from tasks.records import Entry, FixedPoint
+from tasks.core.records.base import Entry
+from tasks.core.records.design import FixedPoint
 from tasks.store.shared import Remote
 from tasks.store.store import Store
 root, digest, inputs = Path(sys.argv[1]), sys.argv[2], {"model": "abc", "period": 10.0}

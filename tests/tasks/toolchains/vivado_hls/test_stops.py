@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 BUILD = """
 import sys
 from pathlib import Path
-from tasks.records import Synthesis
-from tasks import pipeline
+from tasks.core.records.design import Synthesis
+from tasks.steps import building
 from tasks.store.store import Store
 from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
 synthesis = Synthesis.model_validate_json(Path(sys.argv[2]).read_text())
