@@ -3,20 +3,17 @@
 import shutil
 import subprocess
 from argparse import ArgumentParser, Namespace, _SubParsersAction
+from typing import TYPE_CHECKING
 
 from deployments.cli.output import add_json, print_json, print_table
-from tasks.core.records.base import Record, ToolchainName
-from tasks.core.requirements import Finding, package, program
 from tasks.core.settings import board_python, home
+
+if TYPE_CHECKING:  # --help must not wait for pydantic
+    from tasks.core.records.base import ToolchainName
+    from tasks.core.requirements import Finding
 
 PACKAGES = ("prefect", "hls4ml", "keras", "tensorflow", "paramiko")
 FREE_GB = 2.0
-
-
-class Report(Record):
-    """What --json prints."""
-
-    findings: tuple[Finding, ...]
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -34,6 +31,14 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the findings; return 0 if nothing is missing, else 2."""
+    from tasks.core.records.base import Record
+    from tasks.core.requirements import Finding
+
+    class Report(Record):
+        """What --json prints."""
+
+        findings: tuple[Finding, ...]
+
     findings = check(arguments.toolchain, arguments.board_kind)
     if arguments.json:
         print_json(Report(findings=tuple(findings)))
@@ -51,7 +56,9 @@ def run(arguments: Namespace) -> int:
     return 0 if all(each.ok for each in findings) else 2
 
 
-def check(toolchain: ToolchainName | None = None, board_kind: str | None = None) -> list[Finding]:
+def check(
+    toolchain: "ToolchainName | None" = None, board_kind: str | None = None
+) -> "list[Finding]":
     """Return all findings, or those of one toolchain, for a kind of board if one is given."""
     from tasks.toolchains.choice import named
 
@@ -60,11 +67,15 @@ def check(toolchain: ToolchainName | None = None, board_kind: str | None = None)
     return [*_host(), *named("open").check(), _twin()]
 
 
-def _host() -> list[Finding]:
+def _host() -> "list[Finding]":
+    from tasks.core.requirements import package, program
+
     return [*(package(name) for name in PACKAGES), program("g++"), _disk()]
 
 
-def _disk() -> Finding:
+def _disk() -> "Finding":
+    from tasks.core.requirements import Finding
+
     place = next(path for path in (home(), *home().parents) if path.exists())
     free_gb = shutil.disk_usage(place).free / 1e9
     return Finding(
@@ -75,7 +86,9 @@ def _disk() -> Finding:
     )
 
 
-def _twin() -> Finding:
+def _twin() -> "Finding":
+    from tasks.core.requirements import Finding
+
     python = board_python()
     command = [str(python), "-c", "from importlib.metadata import version; print(version('pynq'))"]
     try:

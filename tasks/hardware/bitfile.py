@@ -7,10 +7,13 @@ that a real device does not take it for a configuration.
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.core.errors import InputError
-from tasks.core.records.base import Target
 from tasks.hardware.part import parse_part
+
+if TYPE_CHECKING:  # the replays read this module without pydantic
+    from tasks.core.records.base import Target
 
 IMAGE_MAGIC = b"OVERLAYFLOW-TWIN"
 IMAGE_ABI = 1
@@ -85,7 +88,7 @@ def read_bit(path: Path) -> BitFile:
         ) from error
 
 
-def target(bit: Path) -> Target:
+def target(bit: Path) -> "Target":
     """What a .bit can be loaded on: the twin, if it holds an image for it, else hardware.
 
     Raises:

@@ -3,9 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from board.kinds import board_kinds
 from tasks.core.errors import UnsupportedModelError
-from tasks.core.records.design import Resources
 
 _SERIES_7 = re.compile(r"xc(?P<device>7[a-z]+\d+[a-z]?)(?P<package>[a-z]{3}\d+)(?P<speed>-\w+)")
 _ULTRASCALE = re.compile(r"(?P<device>xc\w+)-(?P<package>\w+)(?P<speed>-\w+)(-\w)?")
@@ -44,8 +42,3 @@ def parse_part(part: str) -> PartName:
         where="part",
         remedy="give a full name such as xc7z020clg400-1",
     )
-
-
-def part_resources(board_kind: str) -> Resources:
-    """What the part of a board kind has."""
-    return Resources.model_validate(board_kinds()[board_kind].resources, from_attributes=True)

@@ -15,7 +15,6 @@ from tasks.core.records.design import (
     Synthesis,
     Utilisation,
 )
-from tasks.hardware.part import part_resources
 
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
@@ -117,7 +116,7 @@ def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]
     estimate = Utilisation(
         stage="estimated",
         used=synthesis.estimate,
-        available=part_resources(synthesis.project.settings.board_kind),
+        available=Resources.of_part(synthesis.project.settings.board_kind),
         by_module=synthesis.luts_by_layer,
     )
     mode: Mode = "warn" if synthesis.estimate_is_rough else settings.mode

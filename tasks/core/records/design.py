@@ -1,9 +1,10 @@
 """Records of a design: converted, synthesized, implemented."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
+from board.kinds import board_kinds
 from tasks.core.records.base import Cycles, Entry, Record, Target, ToolchainName, WordFormat
 from tasks.core.records.settings import ConvertSettings
 
@@ -112,6 +113,11 @@ class Resources(Record):
     bram_36k: float
     carry4: int = 0
     uram: int = 0
+
+    @classmethod
+    def of_part(cls, board_kind: str) -> Self:
+        """Return what the part of a board kind has."""
+        return cls.model_validate(board_kinds()[board_kind].resources, from_attributes=True)
 
 
 class Utilisation(Record):

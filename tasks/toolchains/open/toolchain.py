@@ -13,10 +13,9 @@ from pathlib import Path
 
 from board.kinds import board_kinds
 from tasks.core.records.base import Entry, ToolchainName
-from tasks.core.records.design import HlsProject, Implementation, Synthesis
+from tasks.core.records.design import HlsProject, Implementation, Resources, Synthesis
 from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import Finding, package, program
-from tasks.hardware.part import part_resources
 from tasks.processes.child import run_child
 from tasks.toolchains.cores.child import CoreRequest
 from tasks.toolchains.cores.report import CoreReport
@@ -93,7 +92,7 @@ class OpenToolchain:
             ImplementRequest(
                 core=files / "rtl",
                 synthesis=synthesis,
-                available=part_resources(kind.name),
+                available=Resources.of_part(kind.name),
                 processing_system=kind.processing_system,
                 out=out,
             ),

@@ -19,7 +19,7 @@ from tasks.toolchains.cores.core import build_core, trace_graph
 from tasks.toolchains.cores.graph import Graph, Node, load_graph
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import write_design
-from tests.tasks.toolchains.open.standin import Fabric
+from tests.tasks.toolchains.standin import Fabric
 
 Samples = NDArray[np.float32]
 RNG = np.random.default_rng(5)

@@ -9,9 +9,9 @@ import pytest
 from tasks.core.errors import ToolError, ToolMissingError
 from tasks.toolchains.open.image import build_fabric_image, verilator_root
 from tasks.toolchains.shell.shell import Design
-from tests.tasks.toolchains.open.conftest import CASES, build_design
-from tests.tasks.toolchains.open.standin import Fabric, answer
+from tests.tasks.toolchains.conftest import CASES, build_design
 from tests.tasks.toolchains.shell.test_shell import words_of
+from tests.tasks.toolchains.standin import Fabric, answer
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import run_child
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest, implement
 from tasks.toolchains.open.toolchain import stock_driver
-from tests.tasks.toolchains.open.conftest import CASES
-from tests.tasks.toolchains.open.standin import Case, answer, write_core
+from tests.tasks.toolchains.conftest import CASES
 from tests.tasks.toolchains.shell.test_shell import words_of
+from tests.tasks.toolchains.standin import Case, answer, write_core
 
 SAMPLES = 30
 # What the documentation of hls4ml tells its users to run, then what the counters say.

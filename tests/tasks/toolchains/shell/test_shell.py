@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from tests.tasks.toolchains.open.conftest import CASES
-from tests.tasks.toolchains.open.standin import Case, Fabric, Words, answer
+from tests.tasks.toolchains.conftest import CASES
+from tests.tasks.toolchains.standin import Case, Fabric, Words, answer
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.core import settings
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import Design, write_design
-from tests.tasks.toolchains.open.standin import Case, Fabric, stream, write_core
+from tests.tasks.toolchains.standin import Case, Fabric, stream, write_core
 
 # Between them: every container on either side, samples of one word and of many, padding, cores
 # without registers and with more than a sample's clocks, rates set by either stream.
