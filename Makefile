@@ -11,9 +11,10 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
   $(shell $(python) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
   2>/dev/null && echo $(python))))
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env board-envs demo up down test suite lint bench twin-stop clean
+.PHONY: help env board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -57,11 +58,14 @@ up: env board-env  ## Prefect server, workers and twin, with all deployments; pr
 down: env  ## stop what `make up` started; runs and schedules stay
 	@$(BIN)/overlayflow down
 
-test: env board-envs  ## everything that CI checks
+test: env board-env  ## lint, and every test but the slow ones
 	@$(MAKE) --no-print-directory --jobs 2 lint suite
 
 suite:
-	$(BIN)/pytest -n 3 --no-loadscope-reorder
+	$(PYTEST) -m 'not slow'
+
+test-slow: env board-envs  ## what needs root, another Python, a browser, a container or > 20 s
+	$(PYTEST) -m slow
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check

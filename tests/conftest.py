@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling
+
+from tasks.core import settings
 
 # Time is measured in bench/, never in a test; nothing is left in the checkout; people explore, CI
 # repeats, and what fails once can be repeated by what it prints.
-settings.register_profile(
+hypothesis_settings.register_profile(
     "overlayflow",
     deadline=None,
     database=None,
     derandomize="CI" in os.environ,
     print_blob=True,
 )
-settings.load_profile("overlayflow")
+hypothesis_settings.load_profile("overlayflow")
 
 # The suite starts some thousand processes: each would compile our modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -67,3 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def board_python() -> Path:
+    """Python of the twin's environment, with the genuine pynq in it."""
+    python = settings.board_python()
+    assert python.exists(), f"no board environment at {python}: run `make board-env`"
+    return python

@@ -19,7 +19,6 @@ import board
 from board.codec import codec_of
 from board.kinds import board_kinds
 from board.twin.environment import board_environment
-from tasks.core import settings
 from tasks.hardware.bitfile import fabric_image, write_bit
 from tasks.hardware.clocks import fabric_clock
 from tasks.hardware.hwh_write import write_hwh
@@ -129,13 +128,6 @@ def tensor(size: int, words: str) -> dict[str, Any]:
     return {"schema_version": 1, "shape": [size], "element": {"schema_version": 1, **FORMAT}} | {
         "words": words
     }
-
-
-@pytest.fixture(scope="session")
-def board_python() -> Path:
-    path = settings.board_python()
-    assert path.exists(), f"no board environment at {path}: run `make board-env`"
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,6 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binary
 
 
-@pytest.mark.slow
 def test_quantise_agrees_with_ap_fixed(converter: Path) -> None:
     grid = np.arange(-700, 700, dtype=np.float32)
     random = np.random.default_rng(1).normal(scale=40, size=2000).astype(np.float32)

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from tasks.core.records.measurement import Deployment, Measurement
     from tests.board.conftest import OnBoard
 
-pytestmark = pytest.mark.slow
-
 NAME = "faulty"
 SETTINGS = MeasureSettings(passes=1, batches=(1, 4), deadline_s=60)
 PADDING = 1_500_000

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from tasks.boards.address import BoardAddress
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 BOARDS = 4
 START = (
@@ -184,7 +182,11 @@ class Proxy:
             target.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture(scope="module", params=[Namespaces, Loopback], ids=["namespaces", "loopback"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(Namespaces, marks=pytest.mark.slow), Loopback],
+    ids=["namespaces", "loopback"],
+)
 def network(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, board_python: Path
 ) -> Iterator[Network]:

@@ -9,8 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.board.conftest import OnBoard
 
-pytestmark = pytest.mark.slow
-
 LOAD = """
 import json, os, signal
 import numpy as np

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from tests.board.conftest import OnBoard
 
-pytestmark = pytest.mark.slow
-
 CLOCK_HZ = 100e6
 SAMPLES = 450
 

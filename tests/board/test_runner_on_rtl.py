@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tests.board.conftest import OnBoard
 
-pytestmark = pytest.mark.slow
-
 FORMAT = {"width": 8, "integer": 4, "rounding": "RND", "saturation": "SAT"}
 LATENCY = 3
 # Gives the first three of five numbers back, three clocks later.

@@ -12,8 +12,6 @@ from deployments.cli import main
 from tasks.boards import twins
 from tasks.core import settings
 
-pytestmark = pytest.mark.slow
-
 Say = Callable[..., str]
 
 
@@ -60,6 +58,7 @@ def test_a_twin_listens_where_it_is_told_to(say: Say) -> None:
     assert "xilinx@127.0.0.2" in say("status", "elsewhere")
 
 
+@pytest.mark.slow
 def test_a_twin_has_the_pynq_that_is_asked_for(say: Say) -> None:
     if not settings.board_python("3.0.1").exists():
         pytest.skip("no environment with pynq 3.0.1: run `make board-envs`")

@@ -13,8 +13,6 @@ import pytest
 
 from tests.flows.conftest import DATA, MODEL, Machine
 
-pytestmark = pytest.mark.slow
-
 Change = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
@@ -90,6 +88,7 @@ def test_a_twin_that_is_off(machine: Machine) -> None:
     assert "overlayflow twin start sleeper" in told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own takes root to mount")
 def test_a_full_disk(machine: Machine, tmp_path: Path) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=5", "tmpfs", str(tmp_path)]

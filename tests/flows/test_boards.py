@@ -30,8 +30,6 @@ from tests.flows.conftest import ROOT, Machine, http
 from tests.tasks import samples
 from tests.tasks.boards.conftest import Link
 
-pytestmark = pytest.mark.slow
-
 PASSWORD = "geheim-77"
 METER = """
 import os, sys, time

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from board.twin.record import TwinDirectory
 from tasks.boards.ssh import connect
@@ -24,8 +23,6 @@ from tasks.steps import building
 from tasks.store.store import Store
 from tests.flows.conftest import DATA, MODEL, ROOT, Machine, finished
 from tests.flows.unattended.api import events
-
-pytestmark = pytest.mark.slow
 
 
 def package_file(machine: Machine, run: Run) -> Path:

@@ -25,8 +25,6 @@ x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
 np.savez(f"{sys.argv[1]}/plain.npz", X_test=x, y_test=plain.predict(x, verbose=0))
 """
 
-pytestmark = pytest.mark.slow
-
 Arguments = tuple[str | Path, ...]
 Play = Callable[[str, str], subprocess.CompletedProcess[str]]
 

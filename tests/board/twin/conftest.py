@@ -1,7 +1,6 @@
 """A stand-in design, the board's Python, twins that end with the test."""
 
 import base64
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -23,13 +22,6 @@ ROOT = HERE.parents[2]
 BuildLibrary = Callable[[Path], bytes]
 StartTwin = Callable[[str], TwinRecord]
 Login = Callable[..., paramiko.SSHClient]
-
-
-@pytest.fixture(scope="session")
-def board_python() -> Path:
-    path = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", ROOT / ".venv-board/bin/python"))
-    assert path.exists(), f"no board environment at {path}: run `make board-env`"
-    return path
 
 
 @pytest.fixture(scope="session")

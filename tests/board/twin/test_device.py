@@ -7,13 +7,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
-
 from board.kinds import board_kinds
 from board.twin.environment import board_environment
 from tasks.hardware.bitfile import write_bit
-
-pytestmark = pytest.mark.slow
 
 Run = Callable[[str], str]
 

@@ -21,8 +21,6 @@ from board.twin.record import TwinDirectory, TwinRecord
 
 from .conftest import ROOT, Login, StartTwin
 
-pytestmark = pytest.mark.slow
-
 
 def state_of(record: TwinRecord) -> Path:
     return Path(record.client_key).parents[1]

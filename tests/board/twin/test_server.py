@@ -18,8 +18,6 @@ from board.twin.record import TwinRecord
 
 from .conftest import Login
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def client(twin: TwinRecord, login: Login) -> paramiko.SSHClient:

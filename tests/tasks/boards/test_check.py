@@ -17,8 +17,6 @@ from tasks.core.requirements import Finding
 from tasks.store.store import Store
 from tasks.toolchains.open import loopback
 
-pytestmark = pytest.mark.slow
-
 HEALTHY = {
     "python": "3.10.4", "machine": "armv7l", "root": True, "profile": True, "twin": None,
     "board": "Pynq-Z2", "model": "Zynq", "disk_free_bytes": 5e9, "cma_total_kb": 131072,

@@ -17,8 +17,6 @@ from tasks.boards.lease import lease
 from tasks.boards.ssh import connect
 from tasks.core.errors import BoardBusyError, BoardUnreachableError
 
-pytestmark = pytest.mark.slow
-
 Cut = Callable[[bool], None]
 MakeLink = Callable[[BoardAddress], AbstractContextManager[tuple[BoardAddress, Cut]]]
 ROOT = Path(__file__).parents[3]

@@ -188,7 +188,6 @@ def test_program_as_root_is_killed_with_its_children_at_the_deadline(
     assert not any(alive(int(pid)) for pid in lines[0].split())
 
 
-@pytest.mark.slow
 def test_program_that_does_not_end_is_killed_with_its_children_at_the_deadline(
     board: BoardAddress, tmp_path: Path
 ) -> None:
@@ -267,7 +266,6 @@ def may_be_root(board: BoardAddress) -> bool:
     )
 
 
-@pytest.mark.slow
 def test_program_ends_over_a_fresh_connection_when_the_board_does_not_notice(
     board: BoardAddress, tmp_path: Path, make_link: MakeLink
 ) -> None:

@@ -125,7 +125,6 @@ def test_progress_grows_up_to_the_size(board: BoardAddress, make_package: MakePa
     assert seen[-1] == (size, size)
 
 
-@pytest.mark.slow
 def test_transfer_that_was_cut_continues_where_it_stopped(
     board: BoardAddress, make_package: MakePackage, cut_after: CutAfter
 ) -> None:
@@ -201,7 +200,6 @@ def test_package_that_is_not_what_its_manifest_says_is_not_installed(
     assert not list(Path(some_board.directory).parent.rglob("escaped"))
 
 
-@pytest.mark.slow
 def test_old_deployments_are_pruned_but_none_that_is_used_or_not_ours(
     board: BoardAddress, make_package: MakePackage
 ) -> None:
@@ -275,7 +273,6 @@ def test_results_come_back_whole(board: BoardAddress, tmp_path: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["results.json", "y_hw.npy"]
 
 
-@pytest.mark.slow
 def test_results_that_were_cut_leave_nothing_behind(
     board: BoardAddress, tmp_path: Path, cut_after: CutAfter
 ) -> None:

@@ -13,8 +13,6 @@ from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelErro
 from tasks.core.records.settings import ConvertSettings
 from tests.tasks import samples
 
-pytestmark = pytest.mark.slow
-
 X = np.random.default_rng(3).normal(size=(6, 16)).astype(np.float32)
 CLASSES = np.arange(6) % 4
 

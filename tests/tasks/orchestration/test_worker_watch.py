@@ -42,7 +42,6 @@ def runs(file: Path) -> bool:
     return Path("/proc", file.read_text().strip()).exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("started_by", ["worker", "person"])
 def test_kill_9_of_a_worker_ends_its_flow_and_the_flows_tools(
     tmp_path: Path, started_by: str

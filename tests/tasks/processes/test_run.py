@@ -252,7 +252,6 @@ def test_a_tool_that_prints_nothing_is_stopped(tmp_path: Path) -> None:
     assert_all_gone(tmp_path)
 
 
-@pytest.mark.slow
 def test_a_tool_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     with pytest.raises(ToolTimeoutError):
         run(IGNORES_TERM, tmp_path, deadline_s=0.3)
@@ -341,7 +340,6 @@ run_tool(["sh", "-c", sys.argv[1]], cwd=Path(), log=Path("tool.log"), step="s", 
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("script", "size"), [(TREE, 4), (IGNORES_TERM, 1)])
 def test_kill_9_of_the_flow_ends_the_tree(tmp_path: Path, script: str, size: int) -> None:
     flow = start_flow(script, tmp_path)
@@ -363,7 +361,6 @@ def test_a_forked_copy_of_the_flow_does_not_keep_the_tool_alive(tmp_path: Path) 
         os.kill(int(forked.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.slow
 def test_ctrl_c_again_while_the_tool_is_stopped_still_ends_the_tree(tmp_path: Path) -> None:
     flow = start_flow(IGNORES_TERM, tmp_path)
     until(lambda: pids(tmp_path))

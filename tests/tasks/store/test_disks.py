@@ -33,6 +33,7 @@ def too_big(files: Path) -> FixedPoint:
     return RECORD
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing(small_disk: Path) -> None:
     store = Store(small_disk / "store")
     with pytest.raises(StoreError, match="No space left on device") as caught:
@@ -42,6 +43,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing(small_disk: Pa
     assert get(store, build) == RECORD
 
 
+@pytest.mark.slow
 def test_a_full_disk_can_be_pruned(small_disk: Path) -> None:
     filled(small_disk / "store", [300_000, 300_000])
     filler = small_disk / "filler"
@@ -79,6 +81,7 @@ def test_a_full_disk_at_the_very_end_leaves_nothing(
     assert get(store, build) == RECORD
 
 
+@pytest.mark.slow
 def test_a_read_only_store_is_read(small_disk: Path) -> None:
     get(Store(small_disk), build)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)

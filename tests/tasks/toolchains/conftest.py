@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import settings
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import Design, write_design
 from tests.tasks.toolchains.standin import Case, Fabric, stream, write_core
@@ -71,11 +70,3 @@ def fabric(image: Callable[[str], Path]) -> Iterator[Callable[[str], Fabric]]:
     yield load
     for design in opened:
         design.close()
-
-
-@pytest.fixture(scope="session")
-def board_python() -> Path:
-    """Python of the board's environment, with the genuine pynq."""
-    python = settings.board_python()
-    assert python.exists(), f"no board environment at {python}: run `make board-env`"
-    return python

@@ -85,7 +85,6 @@ def answers(entry: Path, out: Path, given: Stream, answered: Stream) -> Samples:
     return step.words.view(np.float32).reshape(len(x), -1)
 
 
-@pytest.mark.slow
 def test_the_design_gives_the_outputs_of_the_c_simulation(entry: Path, tmp_path: Path) -> None:
     graph = graph_of(entry)
     given = Stream(shape=graph.input.shape, element=graph.input.format)
@@ -94,7 +93,6 @@ def test_the_design_gives_the_outputs_of_the_c_simulation(entry: Path, tmp_path:
     np.testing.assert_array_equal(got, np.load(entry / "y_csim.npy"))
 
 
-@pytest.mark.slow
 def test_integer_inputs_are_cut_off_towards_zero_all_the_way(tmp_path: Path, make_zoo: Any) -> None:
     x = np.arange(-80, 80, dtype=np.float32).reshape(-1, 2) / 4
     x[(x < 0) & (x > -0.5)] = -0.5
@@ -113,7 +111,6 @@ def test_integer_inputs_are_cut_off_towards_zero_all_the_way(tmp_path: Path, mak
         hls.check_input(converted, x)
 
 
-@pytest.mark.slow
 def test_a_faster_clock_gets_more_pipeline_stages(entry: Path, tmp_path: Path) -> None:
     fast = build_core(entry, "zoo", tmp_path, clock_period_ns=4)
     slow = build_core(entry, "zoo", tmp_path, clock_period_ns=20)
@@ -122,7 +119,6 @@ def test_a_faster_clock_gets_more_pipeline_stages(entry: Path, tmp_path: Path) -
     assert fast.estimate.lut == slow.estimate.lut
 
 
-@pytest.mark.slow
 def test_the_same_model_gives_the_same_files(entry: Path, tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
@@ -132,7 +128,6 @@ def test_the_same_model_gives_the_same_files(entry: Path, tmp_path: Path) -> Non
     assert texts[0] == texts[1]
 
 
-@pytest.mark.slow
 def test_the_first_output_that_differs_is_named_and_nothing_is_written(
     entry: Path, tmp_path: Path
 ) -> None:
@@ -145,7 +140,6 @@ def test_the_first_output_that_differs_is_named_and_nothing_is_written(
     assert not (tmp_path / "rtl").exists()
 
 
-@pytest.mark.slow
 def test_a_layer_that_alkaid_traces_wrongly_is_named(
     entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +153,6 @@ def test_a_layer_that_alkaid_traces_wrongly_is_named(
         build_core(entry, "zoo", tmp_path, clock_period_ns=10)
 
 
-@pytest.mark.slow
 def test_test_data_of_another_model_is_refused(entry: Path, tmp_path: Path) -> None:
     files = shutil.copytree(entry, tmp_path / "entry")
     np.save(files / "X_test.npy", np.zeros((5, 7), np.float32))
@@ -167,7 +160,6 @@ def test_test_data_of_another_model_is_refused(entry: Path, tmp_path: Path) -> N
         build_core(files, "zoo", tmp_path, clock_period_ns=10)
 
 
-@pytest.mark.slow
 def test_a_missing_weight_file_is_named(entry: Path, tmp_path: Path) -> None:
     files = shutil.copytree(entry, tmp_path / "entry")
     lost = next((files / "project" / "firmware" / "weights").glob("w*.txt"))
@@ -196,7 +188,6 @@ def test_values_that_are_too_wide_to_be_exact_are_refused(tmp_path: Path, make_z
         trace_graph(graph_of(tmp_path))
 
 
-@pytest.mark.slow
 def test_long_chains_of_sums_can_be_traced(tmp_path: Path, make_zoo: Any) -> None:
     model = make_zoo(tmp_path, (600,), "fixed<4,2>")
     types = {"result": "fixed<4,2>", "accum": "fixed<4,2,TRN,SAT>", "weight": "fixed<2,2>"}

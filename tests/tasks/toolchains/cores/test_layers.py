@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tasks.toolchains.cores import formats
 from tasks.toolchains.cores.core import trace_graph
 from tasks.toolchains.cores.graph import Graph, load_graph
-
-pytestmark = pytest.mark.slow
 
 TABLE = "fixed<18,8>"
 RNG = np.random.default_rng(3)

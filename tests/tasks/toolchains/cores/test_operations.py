@@ -78,7 +78,6 @@ SIGN = FixedPoint(width=1, integer=0, rounding="RND_CONV", saturation="SAT_SYM")
 factors = st.integers(-9, 9).map(lambda eighths: eighths / 8)
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(small, number_formats(6), st.lists(factors, min_size=6, max_size=6))
 def test_dot_products(x: FixedPoint, accum: FixedPoint, numbers: list[float]) -> None:
@@ -87,7 +86,6 @@ def test_dot_products(x: FixedPoint, accum: FixedPoint, numbers: list[float]) ->
     assert differing([x], lambda inputs: linear.dot(node, inputs[0], weights, bias)) == []
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(
@@ -121,7 +119,6 @@ def test_activations(
     assert differing([x], lambda inputs: layers.trace(node, inputs)) == []
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(("add", "subtract", "multiply", "average", "maximum", "minimum")),
@@ -132,7 +129,6 @@ def test_merges(name: str, left: FixedPoint, right: FixedPoint, result: FixedPoi
     assert differing([left, right], lambda inputs: layers.trace(node, inputs)) == []
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(("Max", "Average")), *(st.integers(1, 7), small, number_formats(6), small))
 def test_pooling(
@@ -146,7 +142,6 @@ def test_pooling(
     assert differing([x], pool) == []
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(("stable", "latency", "argmax")),

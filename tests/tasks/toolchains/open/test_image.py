@@ -14,7 +14,6 @@ from tests.tasks.toolchains.shell.test_shell import words_of
 from tests.tasks.toolchains.standin import Fabric, answer
 
 
-@pytest.mark.slow
 def test_the_same_design_gives_the_same_bytes_in_any_directory(
     image: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -25,7 +24,6 @@ def test_the_same_design_gives_the_same_bytes_in_any_directory(
     assert again.read_bytes() == image("floats").read_bytes()
 
 
-@pytest.mark.slow
 def test_holds_no_path_of_this_machine_and_shows_nothing_but_its_interface(
     image: Callable[[str], Path],
 ) -> None:
@@ -43,7 +41,6 @@ def test_holds_no_path_of_this_machine_and_shows_nothing_but_its_interface(
     assert names == {f"fabric_{function}" for function in functions}
 
 
-@pytest.mark.slow
 def test_two_designs_of_one_image_do_not_disturb_each_other(
     fabric: Callable[[str], Fabric],
 ) -> None:

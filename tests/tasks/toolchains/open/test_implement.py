@@ -93,7 +93,6 @@ def check_utilisation(found: Utilisation) -> None:
     assert 3 * 12 * 4 < found.used.ff < 1500
 
 
-@pytest.mark.slow
 def test_the_stock_driver_gets_exact_answers_from_the_implemented_core(
     tmp_path: Path, board_python: Path
 ) -> None:
@@ -128,7 +127,6 @@ def test_the_stock_driver_gets_exact_answers_from_the_implemented_core(
     assert said["clocks"] < (SAMPLES + 2) * case.interval
 
 
-@pytest.mark.slow
 def test_where_one_tool_fails_the_other_is_stopped(tmp_path: Path) -> None:
     """Yosys takes an undeclared name for a wire, Verilator refuses it."""
     request = request_for(CASES["floats"], tmp_path)

@@ -12,7 +12,6 @@ from tasks.toolchains.shell.shell import Design
 ZYNQ_7020 = Resources(lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300)
 
 
-@pytest.mark.slow
 def test_counts_a_known_design_exactly(tmp_path: Path) -> None:
     known = tmp_path / "known.v"
     known.write_text(

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tasks.processes.run import run_tool
 from tasks.toolchains.open.image import verilator_root
 from tasks.toolchains.shell import shell
@@ -91,7 +89,6 @@ def ap_types() -> Path:
     return Path(hls4ml.origin).parent / "templates" / "vivado" / "ap_types"
 
 
-@pytest.mark.slow
 def test_converts_floats_as_ap_fixed_in_every_mode(tmp_path: Path) -> None:
     (tmp_path / "conversions.sv").write_text(module())
     (tmp_path / "conversions.inc").write_text(comparisons())

@@ -10,8 +10,6 @@ import pytest
 from tests.tasks.toolchains.conftest import CASES
 from tests.tasks.toolchains.standin import Case, Fabric, Words, answer
 
-pytestmark = pytest.mark.slow
-
 Load = Callable[[str], Fabric]
 
 SAMPLES, IN_WAITS, OUT_WAITS, FIRST_OUT, LAST_OUT = 0x10, 0x14, 0x18, 0x20, 0x28

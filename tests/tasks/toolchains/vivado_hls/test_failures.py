@@ -106,7 +106,6 @@ def check_error(error: BuildError, case: Case, bench: Bench) -> None:
     assert not processes(bench)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", HLS, ids=name)
 def test_a_failed_synthesis_says_why_and_is_resumed(bench: Bench, case: Case) -> None:
     bench.build = case.build
@@ -123,7 +122,6 @@ def test_a_failed_synthesis_says_why_and_is_resumed(bench: Bench, case: Case) ->
     assert tuple(event["name"] for event in bench.events("command")) == case.again
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", VIVADO, ids=name)
 def test_a_failed_implementation_says_why_and_is_resumed(
     bench: Bench, synthesized: Synthesis, case: Case
@@ -141,7 +139,6 @@ def test_a_failed_implementation_says_why_and_is_resumed(
     assert tuple(event["run"] for event in bench.events("run")) == case.again
 
 
-@pytest.mark.slow
 def test_whatever_the_catalogue_knows_is_told_at_whatever_phase_it_strikes(
     bench: Bench, synthesized: Synthesis
 ) -> None:
@@ -156,7 +153,6 @@ def test_whatever_the_catalogue_knows_is_told_at_whatever_phase_it_strikes(
     assert raised.value.signature == "hls-partition"
 
 
-@pytest.mark.slow
 def test_a_run_that_looks_complete_and_reports_an_error_is_done_again(bench: Bench) -> None:
     bench.strike(name="hls-compile", at="start", tool="vivado_hls", effect="mark")
     for tries in (1, 2):
@@ -165,7 +161,6 @@ def test_a_run_that_looks_complete_and_reports_an_error_is_done_again(bench: Ben
         assert bench.runs("vivado_hls") == tries
 
 
-@pytest.mark.slow
 def test_what_an_earlier_run_has_written_does_not_pass_for_work(bench: Bench) -> None:
     bench.strike(name="hls-compile", at="start", tool="vivado_hls", effect="mark")
     with pytest.raises(BuildError):
@@ -179,7 +174,6 @@ def test_what_an_earlier_run_has_written_does_not_pass_for_work(bench: Bench) ->
     assert tuple(event["name"] for event in bench.events("command")) == ALL_HLS
 
 
-@pytest.mark.slow
 def test_secrets_that_a_tool_prints_are_kept_nowhere(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:

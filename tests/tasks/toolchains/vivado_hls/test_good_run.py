@@ -16,8 +16,6 @@ from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tests.tasks.toolchains.vivado_hls.conftest import NAME, Bench, Converted
 
-pytestmark = pytest.mark.slow
-
 WORD = 4
 
 

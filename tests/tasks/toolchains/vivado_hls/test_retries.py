@@ -10,8 +10,6 @@ from tasks.core.records.design import Synthesis
 from tasks.toolchains.base import Hooks
 from tests.tasks.toolchains.vivado_hls.conftest import Bench
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_licence_that_is_taken_is_asked_for_again_after_growing_pauses(
     bench: Bench, synthesized: Synthesis

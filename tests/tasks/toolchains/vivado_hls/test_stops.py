@@ -17,8 +17,6 @@ from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
 from tests.tasks.toolchains.vivado_hls.conftest import Bench, processes
 from tests.tasks.toolchains.vivado_hls.test_failures import IMPLEMENTED
 
-pytestmark = pytest.mark.slow
-
 BUILD = """
 import sys
 from pathlib import Path

@@ -7,8 +7,6 @@ from tasks.core.records.design import Synthesis, Utilisation
 from tasks.toolchains.base import Hooks
 from tests.tasks.toolchains.vivado_hls.conftest import Bench, processes
 
-pytestmark = pytest.mark.slow
-
 
 def refuse(utilisation: Utilisation) -> None:
     raise DoesNotFitError(f"{utilisation.used.lut} LUT, {utilisation.stage}")
