@@ -1,6 +1,6 @@
-"""The right to use this board: a lease, which one file of the board tells of.
+"""The right to use this board: a lease, which one file of the board describes.
 
-The host sends this file's text over SSH: `python3 -I -S -c TEXT REQUEST`, and REQUEST is JSON:
+The host sends this file's text and REQUEST, which is JSON, over standard input (loader.py):
 
     {"action": "hold", "record": RECORD, "duration_s": N, "silence_s": N}
                                    take the lease, or rejoin it after a lost connection, and hold it
@@ -8,22 +8,29 @@ The host sends this file's text over SSH: `python3 -I -S -c TEXT REQUEST`, and R
     {"action": "release", "owner": OWNER}    end what a person reserved
     {"action": "show"}
 
-The answer is one JSON line: {"lease": RECORD or null, "taken_over": RECORD or null, "heartbeat": T,
-"now": T}, or {"busy": RECORD or null}. RECORD has id, owner, purpose, flow_run_id, flow_run_name,
-held, since and expires. All times are seconds since 1970 by the board's clock.
+The answer is one JSON line: {"lease": RECORD or null, "taken_over": RECORD or null, "heard_s": N,
+"free": BOOL}, or {"busy": RECORD or null}. RECORD has id, owner, purpose, flow_run_id,
+flow_run_name, held, since and expires; the last two are seconds since 1970 by the board's clock,
+for people. Boards have no battery behind their clock, which jumps when the network tells the time:
+what counts is `ends`, by the clock that counts from the start of the system, and `boot`, which
+names that start. Another start leaves only `expires` to go by.
 
 `hold` then lives as long as its standard input, on which the host says something every few
 seconds; the line `release` ends the lease. It ends by itself when the host is silent for
 silence_s, when the session is gone, or at the lease's end.
 
-The file's lock says whether anybody works under the lease that the file tells of: the process that
+The file's lock says whether anybody works under the lease that the file describes: the process that
 holds it and the runner both have it shared, and who wants a new lease needs it exclusively. So the
-board changes hands only when the last of them is gone. What a person reserved is not held by a
-process but kept until it expires. The file's time of change is the heartbeat.
+board changes hands only when the last of them is gone. A file that was removed takes no lock with
+it: those who have it locked find out within WATCH_S and end, and whoever creates a new one waits
+for that. What a person reserved is not held by a process but kept until it expires; that person's
+own runs work under it, and leave it behind (`under`). The file's time of change is the heartbeat.
+A file that makes no sense stands for no lease.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fcntl
 import json
@@ -31,6 +38,7 @@ import os
 import select
 import sys
 import time
+from pathlib import Path
 from typing import Any, Dict
 
 # Survives a reboot, and everybody may write there. A twin is a home directory, not a machine: its
@@ -38,6 +46,14 @@ from typing import Any, Dict
 DEFAULT_PATH = "/var/tmp/overlayflow.lease"  # noqa: S108  # links are not followed
 VARIABLE = "OVERLAYFLOW_LEASE"
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+LONGEST_S = 30 * 86400.0
+# How soon a holder notices that its file was removed, and how long a new file's first user waits.
+WATCH_S = 0.5
+SETTLE_S = 2.0
+_LATEST = 1e11  # in seconds since 1970; far below what a date can hold
+_BYTES = 65536
+_TRIES, _MOMENT_S = 3, 0.02
+_TEXTS = ("id", "owner", "purpose", "flow_run_id", "flow_run_name")
 
 Record = Dict[str, Any]
 
@@ -58,31 +74,45 @@ class LeaseFile:
     """The board's lease file, opened; closing it drops the lock."""
 
     def __init__(self) -> None:
-        path = os.environ.get(VARIABLE, DEFAULT_PATH)
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            # Without O_CREAT first: in a sticky directory the kernel denies even root an O_CREAT
-            # open of another user's file (fs.protected_regular).
-            self._fd = os.open(path, flags)
-        except FileNotFoundError:
-            self._fd = os.open(path, flags | os.O_CREAT, 0o666)
-            os.fchmod(self._fd, 0o666)  # whoever uses the board, whatever the umask
+        self._path = os.environ.get(VARIABLE, DEFAULT_PATH)
+        self._fd = self._open()
+
+    def _open(self) -> int:
+        # Not O_CREAT alone: in a sticky directory the kernel denies even root an O_CREAT open of
+        # another user's file (fs.protected_regular).
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(self._path, flags)
+            with contextlib.suppress(FileExistsError):
+                made = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+                os.fchmod(made, 0o666)  # whoever uses the board, whatever the umask
+                fcntl.flock(made, fcntl.LOCK_EX)
+                time.sleep(SETTLE_S)
+                fcntl.flock(made, fcntl.LOCK_UN)
+                return made
 
     def close(self) -> None:
         """Drop the lock; what the file says stays."""
         os.close(self._fd)
 
-    def read(self) -> Record | None:
-        """The lease that the file tells of, in force or not."""
+    def is_current(self) -> bool:
+        """Whether the file that this process has open is still the board's."""
         try:
-            record = json.loads(os.pread(self._fd, 65536, 0).decode("utf-8"))
-        except ValueError:  # empty, or cut off with the power
-            return None
-        return record if isinstance(record, dict) else None
+            return os.path.samestat(Path(self._path).stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
 
-    def heartbeat(self) -> float:
-        """When the holder was last heard of, in seconds since 1970."""
-        return os.fstat(self._fd).st_mtime
+    def read(self) -> Record | None:
+        """The lease that the file describes, in force or not."""
+        try:
+            return checked(json.loads(os.pread(self._fd, _BYTES, 0).decode("utf-8")))
+        except (ValueError, RecursionError):  # empty, or cut off with the power
+            return None
+
+    def heard_s(self) -> float:
+        """Seconds since the holder was last heard of, by the board's clock."""
+        return max(0.0, time.time() - os.fstat(self._fd).st_mtime)
 
     def take(self, record: Record, duration_s: float) -> tuple[Record, Record | None]:
         """Take the board; the lock is then shared.
@@ -93,16 +123,16 @@ class LeaseFile:
         Raises:
             BusyError: somebody works on the board, or has reserved it.
         """
-        before = self._lock_exclusively()
-        now = time.time()
-        lease = {**record, "since": now, "expires": now + duration_s}
-        self._write(lease)
+        before = self._lock_exclusively(record["owner"])
+        reserved = _reserved(before)
+        mine = reserved is not None and reserved["owner"] == record["owner"]
+        lease = self._write(record, duration_s, under=reserved if mine else None)
         # The kernel drops the one lock before it gives the other: somebody may come in between.
         fcntl.flock(self._fd, fcntl.LOCK_SH)
         found = self.read()
         if found is None or found["id"] != record["id"]:
             raise BusyError(found)
-        return lease, before
+        return lease, None if mine else before
 
     def join(self, lease_id: str) -> Record:
         """Work under a lease that was taken before; the lock is then shared.
@@ -121,21 +151,25 @@ class LeaseFile:
         """Keep the board for a person until the lease expires; no process needs to live.
 
         Raises:
-            BusyError: somebody works on the board, or has reserved it.
+            BusyError: somebody works on the board, or somebody else has reserved it.
         """
-        before = self._lock_exclusively()
-        now = time.time()
-        lease = {**record, "since": now, "expires": now + duration_s}
-        self._write(lease)
-        return lease, before
+        before = self._lock_exclusively(record["owner"])
+        lease = self._write(record, duration_s)
+        reserved = _reserved(before)
+        mine = reserved is not None and reserved["owner"] == record["owner"]
+        return lease, None if mine else before
 
     def beat(self) -> None:
         """Say that the holder is there."""
         os.utime(self._fd)
 
     def give_back(self) -> None:
-        """End the lease that this process has joined or taken."""
+        """End the lease that this process has joined or taken; a reservation behind it stays."""
+        found = self.read()
+        reserved = _reserved(found)
         os.ftruncate(self._fd, 0)
+        if found is not None and found["held"] and reserved is not None:
+            self._put(reserved)
 
     def release(self, owner: str) -> Record | None:
         """End what `owner` reserved, or what an end without a word has left.
@@ -144,33 +178,112 @@ class LeaseFile:
             BusyError: it is not theirs, or a process works under it.
         """
         before = self._lock_exclusively(owner)
-        self.give_back()
-        return before
+        os.ftruncate(self._fd, 0)
+        return _reserved(before) or before
 
-    def _lock_exclusively(self, owner: str | None = None) -> Record | None:
-        """Returns the lease that is over; BusyError while one is in force."""
+    def is_free(self) -> bool:
+        """Whether the board can be had now; takes the lock for a moment to find out."""
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(self.read()) from None
+            self._lock_exclusively(None)
+        except BusyError:
+            return False
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        return True
+
+    def _lock_exclusively(self, owner: str | None) -> Record | None:
+        """Returns the lease that is over, or is `owner`'s own; BusyError while one is in force."""
+        self._lock_file()
+        while not self.is_current():
+            os.close(self._fd)
+            self._fd = self._open()
+            self._lock_file()
         record = self.read()
-        if record is None or record["held"] or record["expires"] <= time.time():
-            return record
-        if record["owner"] != owner:
+        reserved = _reserved(record)
+        if reserved is not None and reserved["owner"] != owner:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
-            raise BusyError(record)
+            raise BusyError(reserved)
         return record
 
-    def _write(self, record: Record) -> None:
-        content = json.dumps(record).encode()
+    def _lock_file(self) -> None:
+        """Take the lock exclusively; BusyError while somebody has it."""
+        for _ in range(_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(_MOMENT_S)  # it may be somebody who only looks
+        raise BusyError(self.read())
+
+    def _write(self, record: Record, duration_s: float, under: Record | None = None) -> Record:
+        duration_s = min(duration_s, LONGEST_S)
+        now = time.time()
+        lease = {
+            **{name: record[name] for name in (*_TEXTS, "held")},
+            "since": now,
+            "expires": now + duration_s,
+            "boot": _boot(),
+            "ends": _uptime() + duration_s,
+            "under": under,
+        }
+        self._put(lease)
+        return lease
+
+    def _put(self, lease: Record) -> None:
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, content, 0)
+        os.pwrite(self._fd, json.dumps(lease).encode(), 0)
+
+
+def checked(content: object) -> Record | None:
+    """A record as the file may hold it; None if it makes no sense."""
+    if not isinstance(content, dict) or not all(isinstance(content.get(n), str) for n in _TEXTS):
+        return None
+    since, expires, ends = (_number(content.get(name)) for name in ("since", "expires", "ends"))
+    # Written so that NaN fails, too.
+    times = 0 <= since <= _LATEST and 0 <= expires - since <= LONGEST_S and 0 <= ends <= _LATEST
+    if not times or not isinstance(content.get("held"), bool):
+        return None
+    return {**content, "boot": str(content.get("boot")), "under": checked(content.get("under"))}
+
+
+def _number(value: object) -> float:
+    """A number as a float; NaN for whatever else."""
+    try:
+        return float(value) if type(value) in {int, float} else float("nan")  # type: ignore[arg-type]
+    except OverflowError:
+        return float("nan")
+
+
+def left_s(record: Record) -> float:
+    """Seconds until a lease ends by itself."""
+    if record["boot"] == _boot():
+        return float(record["ends"]) - _uptime()
+    now = time.time()
+    if now >= record["since"]:
+        return float(record["expires"]) - now
+    # The clock has not been set since the start: the lease runs no longer than it was meant to.
+    return float(record["expires"] - record["since"]) - _uptime()
+
+
+def _reserved(record: Record | None) -> Record | None:
+    """What a person has reserved and is in force: the lease itself, or what it was taken under."""
+    if record is not None and record["held"]:
+        record = record["under"]
+    return record if record is not None and left_s(record) > 0 else None
+
+
+def _uptime() -> float:
+    """Seconds since the start of the system, sleep included; nobody sets this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _boot() -> str:
+    """Names this start of the system."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def worded(record: Record | None) -> str:
     """Who has the board, in words."""
     if record is None:
-        return "somebody who has not said who"
+        return "unknown holder"
     run = " in flow run {flow_run_name}".format(**record) if record["flow_run_name"] else ""
     # Not by time.gmtime, which ends in 2038 on boards of 32 bits.
     until = EPOCH + dt.timedelta(seconds=record["expires"])
@@ -187,21 +300,22 @@ def main() -> int:
         if request["action"] == "hold":
             lease, taken_over = _hold(file, request["record"], request["duration_s"])
             _answer(file, lease, taken_over)
-            _live(file, lease["expires"] - time.time(), request["silence_s"])
+            _live(file, left_s(lease), request["silence_s"])
         elif request["action"] == "reserve":
             _answer(file, *file.reserve(request["record"], request["duration_s"]))
         elif request["action"] == "release":
             _answer(file, file.release(request["owner"]), None)
         else:
-            _answer(file, file.read(), None)
+            _answer(file, file.read(), None, free=file.is_free())
     except BusyError as error:
         _say({"busy": error.record})
     return 0
 
 
-def _answer(file: LeaseFile, lease: Record | None, taken_over: Record | None) -> None:
-    heard = {"heartbeat": file.heartbeat(), "now": time.time()}
-    _say({"lease": lease, "taken_over": taken_over, **heard})
+def _answer(
+    file: LeaseFile, lease: Record | None, taken_over: Record | None, *, free: bool = False
+) -> None:
+    _say({"lease": lease, "taken_over": taken_over, "heard_s": file.heard_s(), "free": free})
 
 
 def _say(answer: Record) -> None:
@@ -216,17 +330,23 @@ def _hold(file: LeaseFile, record: Record, duration_s: float) -> tuple[Record, R
     return file.take(record, duration_s)
 
 
-def _live(file: LeaseFile, left_s: float, silence_s: float) -> None:
+def _live(file: LeaseFile, left: float, silence_s: float) -> None:
     """Hold the lease until the host gives it back, or is gone: then the file still tells whose."""
-    end = time.monotonic() + left_s
-    while time.monotonic() < end:
-        readable, _, _ = select.select([0], [], [], min(silence_s, end - time.monotonic()))
-        said = os.read(0, 4096) if readable else b""
+    now = time.monotonic()
+    end, heard_until = now + left, now + silence_s
+    while now < min(end, heard_until) and file.is_current():
+        pause_s = min(WATCH_S, end - now, heard_until - now)
+        readable, _, _ = select.select([0], [], [], pause_s)
+        now = time.monotonic()
+        if not readable:
+            continue
+        said = os.read(0, 4096)
         if b"release" in said:
             file.give_back()
         if not said or b"release" in said:
             return
         file.beat()
+        heard_until = now + silence_s
 
 
 if __name__ == "__main__":

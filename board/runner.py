@@ -56,6 +56,7 @@ import json
 import os
 import platform
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -65,7 +66,7 @@ import numpy as np
 
 from board import measure, package, power
 from board.dma import DmaError, DmaTimeoutError
-from board.lease import BusyError, LeaseFile
+from board.lease import WATCH_S, BusyError, LeaseFile
 from board.supervision import (
     BUSY,
     NO_BOARD,
@@ -133,13 +134,13 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, events: Events, supervision: Supervision) -> None:
     """Measure the package in the current directory, and write the results."""
-    started = time.time()
+    started, begun = time.time(), time.monotonic()
     events.progress("verify", 0, 1)
     manifest = package.read_manifest(Path.cwd())
     device = _device()
     simulated = hasattr(device, "twin_cycles")
     package.check_target(manifest, simulated=simulated)
-    with _leased(options):
+    with _leased(options, supervision):
         events.progress("load", 0, 1)
         overlay = _load(manifest, options)
         events.progress("load", 1, 1)
@@ -155,7 +156,7 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
         "schema_version": SCHEMA,
         "run_id": options.run_id,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "wall_s": time.time() - started,
+        "wall_s": time.monotonic() - begun,
         "target": manifest["target"],
         "bit_sha256": manifest["files"][package.BIT]["sha256"],
         "board": _board(device),
@@ -167,7 +168,7 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
 
 
 @contextlib.contextmanager
-def _leased(options: argparse.Namespace) -> Iterator[None]:
+def _leased(options: argparse.Namespace, supervision: Supervision) -> Iterator[None]:
     """The right to program the PL; nobody else gets it before the run has ended.
 
     Raises:
@@ -178,21 +179,46 @@ def _leased(options: argparse.Namespace) -> Iterator[None]:
         if options.lease:
             file.join(options.lease)
         else:
-            own = {"id": options.run_id, "owner": f"{getpass.getuser()}@{platform.node()}"}
+            own = {"id": options.run_id, "owner": f"{_user()}@{platform.node()}"}
             own.update(purpose="a run by hand", flow_run_id="", flow_run_name="")
             file.take({**own, "held": True}, options.deadline or OWN_LEASE_S)
     except BusyError as error:
         if options.lease:
-            what = f"the run's lease of the board is over; it went to {error}"
-            raise RunError("stale_lease", what, "run again under a new lease", STALE) from error
+            raise _stale(f"it went to {error}") from error
         remedy = "wait for it to end, or end it"
         raise RunError("busy", f"the board is taken: {error}", remedy, BUSY) from error
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(file, over, supervision), daemon=True)
+    watch.start()
     try:
         yield
     finally:
+        over.set()
+        watch.join()
         if not options.lease:
             file.give_back()
         file.close()
+
+
+def _watch(file: LeaseFile, over: threading.Event, supervision: Supervision) -> None:
+    """End the run when the file is gone that says whose the board is: somebody may come in."""
+    while not over.wait(WATCH_S):
+        if not file.is_current():
+            supervision.abort(_stale("its file was removed"))
+            return
+
+
+def _stale(how: str) -> RunError:
+    what = f"the run's lease of the board is over: {how}"
+    return RunError("stale_lease", what, "run again under a new lease", STALE)
+
+
+def _user() -> str:
+    """The user's name, or number where the number has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return str(os.getuid())
 
 
 def _measured(

@@ -85,6 +85,7 @@ class Supervision:
         if os.getpgrp() != os.getpid():
             os.setsid()
         self._abandoned = False
+        self._aborted: RunError | None = None
         self._stopping = False
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self._on_signal)
@@ -95,6 +96,11 @@ class Supervision:
     def finish(self) -> None:
         """From here on nothing interrupts: results are being written, or the board tidied."""
         self._stopping = True
+
+    def abort(self, error: RunError) -> None:
+        """End the run for another reason; from any thread."""
+        self._aborted = error
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _watch_stdin(self) -> None:
         # os.read, as a reader blocked in sys.stdin would hold its lock when the program ends.
@@ -113,6 +119,8 @@ class Supervision:
         raise Stopped(self._reason(number))
 
     def _reason(self, number: int) -> RunError:
+        if self._aborted is not None:
+            return self._aborted
         if self._abandoned:
             what = "the controller is gone: stdin has ended"
             return RunError("abandoned", what, "keep stdin open while it runs", ABANDONED)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 30 * 86400.0
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -21,13 +22,13 @@ def add_json(parser: ArgumentParser) -> None:
 
 
 def duration(text: str) -> float:
-    """Seconds of a text like 90s, 30m, 2h or 1d."""
+    """Seconds of a text like 90s, 30m, 2h or 1d, 30d at most."""
     try:
         seconds = float(text[:-1]) * _UNITS_S[text[-1:]]
     except (ValueError, KeyError):
         seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d")
+    if not 0 <= seconds <= _LONGEST_S:
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d, 30d at most")
     return seconds
 
 

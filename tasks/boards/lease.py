@@ -5,7 +5,6 @@ itself after a lost connection, unless somebody else was given the board meanwhi
 """
 
 import contextlib
-import getpass
 import logging
 import random
 import socket
@@ -21,6 +20,7 @@ from tasks.boards.address import BoardAddress
 from tasks.boards.lease_answers import Lease, LeaseState, ask, command, granted, read_answer, told
 from tasks.boards.ssh import connect
 from tasks.core.errors import BoardBusyError, BoardError
+from tasks.core.settings import user
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _LOST = (OSError, EOFError, paramiko.SSHException)
 
 def owner() -> str:
     """Who leases, as other people may know them: user@host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{user()}@{socket.gethostname()}"
 
 
 @contextlib.contextmanager
@@ -101,10 +101,8 @@ def show(address: BoardAddress) -> LeaseState:
     with connect(address) as connection:
         answer = ask(connection, action="show")
     found = told(address, answer)
-    heard_s = max(0.0, answer["now"] - answer["heartbeat"]) if found else None
-    over = found is None or found.expires <= answer["now"]
-    silent = found is not None and found.held and heard_s is not None and heard_s > SILENCE_S
-    return LeaseState(board=address.name, lease=found, heard_s=heard_s, free=over or silent)
+    heard_s = answer["heard_s"] if found else None
+    return LeaseState(board=address.name, lease=found, heard_s=heard_s, free=answer["free"])
 
 
 def _wanted(purpose: str, **more: Any) -> Lease:

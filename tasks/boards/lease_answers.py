@@ -31,7 +31,7 @@ class Lease(Record):
         flow_run_name: of the Prefect flow run; empty outside of one.
         held: whether a process holds it; else it is kept for a person until it expires.
         since: when it was taken; in seconds since 1970 by the board's clock, as `expires`.
-        expires: when it ends by itself.
+        expires: when it ends by itself, if nobody sets that clock meanwhile.
     """
 
     board: str
@@ -117,7 +117,7 @@ def told(address: BoardAddress, answer: dict[str, Any]) -> Lease | None:
         raise BoardBusyError(
             f"the board is taken: {worded(answer['busy'])}",
             where=address.label,
-            remedy="wait, or talk to them; what you reserved yourself ends with "
+            remedy="wait, or talk to them; who reserved it ends that with "
             f"`overlayflow boards release {address.name}`",
         )
     record = answer["lease"]

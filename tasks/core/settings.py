@@ -1,5 +1,6 @@
 """Where overlayflow keeps things: the one place that reads its environment variables."""
 
+import getpass
 import os
 from pathlib import Path
 
@@ -16,6 +17,14 @@ def home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("overlayflow"))
+
+
+def user() -> str:
+    """Name of the user, or the number where the system has no name for it, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return str(os.getuid())
 
 
 def store_url() -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +174,8 @@ def test_a_board_that_pynq_does_not_find_is_named(on_board: OnBoard) -> None:
 def other_lease(on_board: OnBoard, **more: Any) -> Path:
     """The board's lease file, which tells of somebody else's lease."""
     record = {"id": "theirs", "owner": "ada@lab", "purpose": "debugging", "held": False}
-    record |= {"flow_run_id": "", "flow_run_name": "", "since": 0.0, "expires": 4e9}
+    record |= {"flow_run_id": "", "flow_run_name": "", "boot": "another"}
+    record |= {"since": time.time(), "expires": time.time() + 600, "ends": 0.0}
     path = Path(on_board.environment[lease.VARIABLE])
     path.write_text(json.dumps(record | more))
     return path
@@ -194,13 +196,26 @@ def test_a_reserved_board_is_left_alone(on_board: OnBoard) -> None:
     other_lease(on_board)
     status, event = on_board.run()
     assert (status, event["kind"]) == (3, "busy")
-    assert "ada@lab until 2096-10-02 07:06:40 UTC at the latest (debugging)" in event["what"]
+    assert "ada@lab until " in event["what"]
+    assert " UTC at the latest (debugging)" in event["what"]
 
 
 def test_a_run_works_under_the_lease_that_it_belongs_to(on_board: OnBoard) -> None:
     path = other_lease(on_board)
     assert on_board.run("--batches", "1,2", "--lease", "theirs")[0] == 0
     assert path.read_text() != ""  # it is for the lease's holder to give back
+
+
+def test_a_run_ends_when_the_file_of_its_lease_is_removed(on_board: OnBoard) -> None:
+    path = other_lease(on_board)
+    with on_board.start_runner("--lease", "theirs", "--repeats", "1000000") as runner:
+        assert runner.stdout is not None
+        events = (json.loads(line) for line in runner.stdout)
+        next(event for event in events if event.get("phase") not in {"verify", "load"})
+        path.unlink()
+        *_, last = events
+        assert runner.wait(timeout=60) == 9
+    assert last["kind"] == "stale_lease"
 
 
 def test_a_run_whose_lease_is_over_does_not_touch_the_board(on_board: OnBoard) -> None:

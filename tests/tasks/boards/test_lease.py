@@ -63,7 +63,7 @@ def is_free(board: BoardAddress, within_s: float = 0.0) -> bool:
 
 def expire(board: BoardAddress) -> None:
     """End a reservation as time would."""
-    script = 'sed -i \'s/"expires": [0-9.]*/"expires": 1.0/\' "$OVERLAYFLOW_LEASE"'
+    script = 'sed -i \'s/"ends": [0-9.]*/"ends": 1.0/\' "$OVERLAYFLOW_LEASE"'
     with connect(board) as connection:
         assert connection.execute(["sh", "-c", script]).status == 0
 
@@ -194,6 +194,28 @@ def test_a_reservation_outlives_its_session_and_is_released_by_its_owner_only(
     assert released.purpose == "debugging"
     assert leases.release(board) is None
     assert leases.show(board).free
+
+
+def test_ones_own_run_works_under_what_one_reserved(board: BoardAddress) -> None:
+    leases.reserve(board, "debugging", 3600)
+    with lease([board], "measure", duration_s=60):
+        assert not is_free(board)
+    state = leases.show(board)
+    assert state.lease is not None
+    assert (state.lease.purpose, state.free) == ("debugging", False)
+    leases.release(board)
+
+
+def test_a_removed_lease_file_ends_the_lease_before_somebody_else_has_the_board(
+    twin: BoardAddress, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_BEAT_S", 60)
+    with connect(twin) as connection, lease([twin], "first", duration_s=60) as mine:
+        connection.execute(["sh", "-c", 'rm "$OVERLAYFLOW_LEASE"'])
+        with lease([twin], "second", duration_s=60):
+            found = connection.execute(["pgrep", "-f", mine.id])
+    assert found.status == 1  # the holder is gone
+    assert "taken over" not in caplog.text
 
 
 def test_an_expired_reservation_is_taken_over_and_that_is_logged(
