@@ -1,5 +1,5 @@
-"""Prefect flows: they compose tasks and hold no logic of their own.
+"""Prefect flows, which compose tasks and contain no logic of their own.
 
-This directory stands on sys.path when Prefect loads an entrypoint, so no module in it may be
-named like a root package or a standard module.
+Prefect puts this directory on sys.path when it loads an entrypoint, so no module in it may have the
+name of a root package or a standard module.
 """

@@ -1,4 +1,4 @@
-"""Flow benchmark_package: a package that exists is measured on a board."""
+"""Flow benchmark_package: measure an existing package on a board."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ def benchmark_package(
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> Run:
-    """Transfer a package to a board, measure, validate and publish.
+    """Transfer a package to a board, measure it, validate and publish.
 
     Args:
-        package: package.tar.gz on the machine that runs this.
-        board: name of the board that measures, or what it must be: kind=pynq-z2,tag=lab.
-        limits: thresholds of the gates.
-        measurement: how the board measures.
+        package: Path of package.tar.gz on the machine that runs this flow.
+        board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
+        limits: Thresholds of the gates.
+        measurement: How the board measures.
     """
     run_logs.set_up()
     worker_watch.watch()
@@ -53,13 +53,13 @@ def benchmark_package(
 def measure_package(
     package: Package, board: str, limits: GateSettings, measurement: MeasureSettings
 ) -> Run:
-    """As benchmark_package, for a package of the store.
+    """Like benchmark_package, for a stored package.
 
     Args:
-        package: of the store.
-        board: name of the board that measures.
-        limits: thresholds of the gates.
-        measurement: how the board measures.
+        package: The stored package.
+        board: Name of the board.
+        limits: Thresholds of the gates.
+        measurement: How the board measures.
     """
     return _measure(package, board, limits, measurement)
 

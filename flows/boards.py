@@ -1,4 +1,4 @@
-"""Flows check_boards and benchmark_boards: several boards side by side."""
+"""Flows check_boards and benchmark_boards: use several boards in parallel."""
 
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,10 @@ from tasks.steps import building
 
 @flow(name="check-boards", retries=0)
 def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
-    """See whether boards can be reached and have what a measurement needs; publish one table.
+    """Check that boards can be reached and are ready to measure, and publish one table.
 
     Args:
-        boards: names of boards; none means all that are added, and the twins that run.
+        boards: Names of boards; if empty, all added boards and all running twins.
     """
     run_logs.set_up()
     worker_watch.watch()
@@ -40,13 +40,14 @@ def benchmark_boards(
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> Comparison:
-    """Measure a package on several boards side by side; one that fails does not stop the others.
+    """Measure a package on several boards in parallel; a board that fails does not stop the others.
 
     Args:
-        package: package.tar.gz on the machine that runs this.
-        boards: names, or requirements like kind=pynq-z2,tag=lab; none means all that take it.
-        limits: thresholds of the gates.
-        measurement: how the boards measure.
+        package: Path of package.tar.gz on the machine that runs this flow.
+        boards: Names of boards, or requirements such as kind=pynq-z2,tag=lab; if empty, all boards
+            that can run the package.
+        limits: Thresholds of the gates.
+        measurement: How the boards measure.
     """
     run_logs.set_up()
     worker_watch.watch()

@@ -43,14 +43,14 @@ def deploy_model(
     """Convert, synthesize, implement, package, transfer, benchmark, validate and publish.
 
     Args:
-        model: Keras model file (.keras or .h5) on the machine that builds.
-        data: .npz file with X_test and y_test on the machine that builds.
-        board: name of the board that measures, or what it must be: kind=pynq-z2,tag=lab.
-        conversion: how hls4ml converts the model.
+        model: Path of the Keras model (.keras or .h5) on the machine that builds.
+        data: Path of an .npz file with X_test and y_test on the machine that builds.
+        board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
+        conversion: How hls4ml converts the model.
         toolchain: auto, open (no vendor tools) or vivado.
-        build: what toolchain vivado does beside the synthesis.
-        limits: thresholds of the gates between the steps.
-        measurement: how the board measures.
+        build: Optional steps of toolchain vivado.
+        limits: Thresholds of the gates between the steps.
+        measurement: How the board measures.
     """
     run_logs.set_up()
     worker_watch.watch()

@@ -1,4 +1,4 @@
-"""Flows that keep a server's machines in order: prune_store weekly, clean_up after a crash."""
+"""Flows that tidy up a server's machines: prune_store weekly, clean_up after a crash."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -19,13 +19,13 @@ def prune_store(
     older_than_days: Annotated[int, Field(ge=1)] = 60,
     keep_gb: Annotated[float, Field(gt=0)] = 50.0,
 ) -> int:
-    """Remove the store's least recently used entries, which later runs build again.
+    """Remove the least recently used entries of the store; a later run that needs one rebuilds it.
 
-    What failed builds of toolchain vivado left goes at the same age.
+    Failure bundles of toolchain vivado are removed at the same age.
 
     Args:
-        older_than_days: entries that no run used for so many days go.
-        keep_gb: of the others, the oldest go until no more than this is left.
+        older_than_days: Remove entries that no run has used for this many days.
+        keep_gb: Then remove the least recently used entries until at most this many GB are left.
     """
     run_logs.set_up()
     age = timedelta(days=older_than_days)
@@ -36,10 +36,10 @@ def prune_store(
 
 @flow(name="clean-up", retries=0)
 def clean_up() -> None:
-    """Remove what dead runs left on this machine; what living processes use is locked and stays.
+    """Remove what dead runs left on this machine; whatever live processes use is locked and stays.
 
-    The server starts it when a run has crashed. Tools end with their run by themselves (the
-    guard), and so does a board's lock; half-written store entries are what is left.
+    The server starts this flow when a run has crashed. The guard stops a dead run's tools, and the
+    board's lock ends with the connection, so only half-written store entries are left.
     """
     run_logs.set_up()
     open_store().prune()

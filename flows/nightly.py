@@ -1,4 +1,4 @@
-"""Flow benchmark_nightly: every package of the store on every board that it fits."""
+"""Flow benchmark_nightly: measure every stored package on every board that can run it."""
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -19,13 +19,13 @@ def benchmark_nightly(
     limits: GateSettings = GateSettings(baseline="fail"),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> list[registry.Outcome]:
-    """Measure every package again and hold it against its baseline; each has a run of its own.
+    """Measure every package again, each in its own run, and compare it with its baseline.
 
     Args:
-        boards: names of boards; none means all that are added, and the twins that run.
-        projects: names of projects; none means all in the store.
-        limits: thresholds of the gates.
-        measurement: how the boards measure.
+        boards: Names of boards; if empty, all added boards and all running twins.
+        projects: Names of projects; if empty, all projects in the store.
+        limits: Thresholds of the gates.
+        measurement: How the boards measure.
     """
     run_logs.set_up()
     worker_watch.watch()
@@ -41,7 +41,7 @@ def benchmark_nightly(
     create_table_artifact(
         [each.model_dump(exclude={"schema_version"}) for each in outcomes],
         key="nightly-results",
-        description="every package on every board",
+        description="Every package on every board",
     )
     registry.require_all(outcomes)
     return outcomes

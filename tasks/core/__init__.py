@@ -1,1 +1,1 @@
-"""What every part stands on: errors, settings, requirements, records."""
+"""The foundations that every other folder uses: errors, settings, requirements, records."""

@@ -1,23 +1,23 @@
 """The one error tree: what went wrong, where, and what to do about it.
 
 OverlayflowError               exit code 1
-  InputError                   exit code 2: the user's input or set-up; the same input fails again
-    UnsupportedModelError      a model or layer that a step cannot take
+  InputError                   exit code 2: wrong input or set-up; the same input fails again
+    UnsupportedModelError      a model or layer that a step does not support
     DoesNotFitError            the design needs more than the part has
-    ToolMissingError           a tool is not installed, or not in the version needed
+    ToolMissingError           a tool is not installed, or has the wrong version
   ToolError                    an external tool failed: exit status, first cause, log
     ToolTimeoutError           it was stopped at its deadline
-    DiskFullError              exit code 2: it had no space left
-    BuildError                 a vendor tool failed, with its diagnosis and what was kept
+    DiskFullError              exit code 2: it ran out of disk space
+    BuildError                 a vendor tool failed, with a diagnosis and a failure bundle
   StoreError                   exit code 2: the store cannot be read or written (disk full, rights)
   ServerError                  exit code 2: the Prefect server cannot be reached (transient)
   BoardError                   exit code 2: a board could not be used
     BoardUnreachableError      off, no route, connection lost (transient)
-    BoardBusyError             somebody else's lease (transient)
+    BoardBusyError             leased to somebody else (transient)
     LoginError                 user, password or key refused
     HostKeyError               unknown or changed host key
     BenchmarkError             exit code 1: the run on the board failed (DMA time-out, wrong clock)
-    BoardsFailedError          exit code 1: of several boards, some failed
+    BoardsFailedError          exit code 1: some of several boards failed
   GateError                    exit code 1: a gate between two steps failed
 """
 
@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
-# permanent: the same input fails again. configuration: this machine must change. transient: it may
-# go well next time. resource: more memory or disk, or fewer jobs.
+# permanent: the same input fails again. configuration: this machine needs a change. transient: the
+# next try may succeed. resource: it needs more memory or disk, or fewer parallel jobs.
 FailureClass = Literal["permanent", "configuration", "transient", "resource"]
 
 
@@ -34,10 +34,10 @@ class OverlayflowError(Exception):
     """An error that a person can act on.
 
     Attributes:
-        what: what went wrong, one sentence.
-        where: the file, layer, tool or board it happened at.
+        what: what went wrong, in one sentence.
+        where: the file, layer, tool or board at fault.
         remedy: what to do about it.
-        transient: whether the same call may succeed later, so that a retry makes sense.
+        transient: whether the same call may succeed later, so a retry makes sense.
     """
 
     exit_code: ClassVar[int] = 1
@@ -58,12 +58,12 @@ class OverlayflowError(Exception):
         return f"{text}\n  -> {self.remedy}" if self.remedy else text
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Prefect pickles exceptions; keyword-only arguments need the instance's own state.
+        # Prefect pickles exceptions; keyword-only arguments must be restored from __dict__.
         return (_rebuild, (type(self), self.__dict__))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error itself, what it was raised from or while that was handled, and so on."""
+    """Yield the error, then the exception that caused it, and so on up the chain."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -78,28 +78,28 @@ def _rebuild(cls: type[OverlayflowError], state: dict[str, object]) -> Overlayfl
 
 
 class InputError(OverlayflowError):
-    """The user's input cannot be used; nothing was written."""
+    """The user's input is invalid; nothing was written."""
 
     exit_code = 2
 
 
 class UnsupportedModelError(InputError):
-    """A model, or one of its layers, that a step cannot take."""
+    """A step does not support the model or one of its layers."""
 
 
 class DoesNotFitError(InputError):
-    """The design needs more than the part has."""
+    """The design needs more resources than the part has."""
 
 
 class ToolMissingError(InputError):
-    """A tool is not installed, or not in the version that is needed."""
+    """A tool is not installed, or its version is not supported."""
 
 
 class ToolError(OverlayflowError):
     """An external tool failed.
 
     Attributes:
-        returncode: the exit status; negative is minus the signal's number (as in subprocess).
+        returncode: the exit status, or minus the signal number (as in subprocess).
         log: the full log of the run.
     """
 
@@ -123,11 +123,11 @@ class ToolError(OverlayflowError):
 
 
 class ToolTimeoutError(ToolError):
-    """A tool was stopped at its deadline."""
+    """A tool was stopped because it exceeded its deadline."""
 
 
 class DiskFullError(ToolError):
-    """A tool had no space left for what it writes."""
+    """A tool ran out of disk space."""
 
     exit_code = 2
 
@@ -136,12 +136,12 @@ class BuildError(ToolError):
     """A vendor tool failed.
 
     Attributes:
-        tool: its name.
-        version: its version.
-        failure_class: what kind of failure it is; decides about further tries.
-        signature: id of the known failure that was recognised; empty for none.
-        tries: how often the tool was run.
-        bundle: an archive of logs, reports and settings for whoever looks into it.
+        tool: the tool's name.
+        version: the tool's version.
+        failure_class: the kind of failure; decides whether the tool is tried again.
+        signature: id of the known failure that was recognised; empty if none was.
+        tries: how many times the tool was run.
+        bundle: an archive of logs, reports and settings for the investigation.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class BuildError(ToolError):
     def __str__(self) -> str:
         text = f"{super().__str__()}\n  {self.failure_class} failure of {self.tool} {self.version}"
         tried = f"{text}, {self.tries} tries" if self.tries > 1 else text
-        return f"{tried}\n  kept for whoever looks into it: {self.bundle}" if self.bundle else tried
+        return f"{tried}\n  failure bundle: {self.bundle}" if self.bundle else tried
 
 
 class StoreError(OverlayflowError):
@@ -197,13 +197,13 @@ class BoardUnreachableError(BoardError):
 
 
 class BoardBusyError(BoardError):
-    """Somebody else holds the board."""
+    """The board is leased to somebody else."""
 
     transient = True
 
 
 class LoginError(BoardError):
-    """The board refused user, password or key."""
+    """The board refused the user, password or key."""
 
 
 class HostKeyError(BoardError):
@@ -217,10 +217,10 @@ class BenchmarkError(BoardError):
 
 
 class BoardsFailedError(BoardError):
-    """Of several boards, some failed.
+    """Some of several boards failed.
 
     Attributes:
-        outcomes: of all boards, as a record.
+        outcomes: a record of what happened on each board, failed or not.
     """
 
     exit_code = 1

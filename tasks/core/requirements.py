@@ -1,4 +1,4 @@
-"""One thing that this machine needs: whether it is there, and how to get it."""
+"""Requirements of this machine: whether each is met, and how to meet it."""
 
 import shutil
 import subprocess
@@ -10,13 +10,13 @@ from tasks.core.records.base import Record
 
 
 class Finding(Record):
-    """One thing that a toolchain or board needs, and whether it is there.
+    """Something that a toolchain or board requires, and whether it was found.
 
     Attributes:
-        name: of the tool, file or setting.
-        ok: whether it is there, in a version that works.
+        name: the tool, file or setting.
+        ok: whether it was found in a version that works.
         detail: the version found, or what is wrong.
-        remedy: the command that mends it.
+        remedy: the command that fixes it.
     """
 
     name: str
@@ -26,14 +26,14 @@ class Finding(Record):
 
 
 def require(findings: Iterable[Finding], where: str) -> None:
-    """Raise one error that names all that is missing.
+    """Raise a single error that names every unmet requirement.
 
     Args:
-        findings: good and bad ones.
+        findings: met and unmet requirements.
         where: named in the error.
 
     Raises:
-        ToolMissingError: something is missing.
+        ToolMissingError: at least one requirement is not met.
     """
     missing = [finding for finding in findings if not finding.ok]
     if not missing:
@@ -53,7 +53,7 @@ def require(findings: Iterable[Finding], where: str) -> None:
 
 
 def package(name: str) -> Finding:
-    """Whether a Python package is installed in this environment."""
+    """Check that a Python package is installed in this environment."""
     try:
         return Finding(name=name, ok=True, detail=version(name))
     except PackageNotFoundError:
@@ -61,7 +61,7 @@ def package(name: str) -> Finding:
 
 
 def program(name: str) -> Finding:
-    """Whether a program is on PATH, and its version."""
+    """Check that a program is on PATH, and return its version."""
     path = shutil.which(name)
     if path is None:
         return Finding(name=name, ok=False, detail="not on PATH", remedy=f"apt install {name}")

@@ -1,4 +1,4 @@
-"""Where overlayflow keeps things: the one place that reads its environment variables."""
+"""Where overlayflow keeps its files: the only module that reads its environment variables."""
 
 import getpass
 import os
@@ -8,9 +8,9 @@ DEFAULT_PYNQ = "3.1.2"
 
 
 def home() -> Path:
-    """Directory of twins, working files and, unless set apart, the store.
+    """Return the directory of twins, working files and, by default, the store.
 
-    OVERLAYFLOW_HOME, or the user's data directory.
+    This is OVERLAYFLOW_HOME, or the user's data directory.
     """
     if "OVERLAYFLOW_HOME" in os.environ:
         return Path(os.environ["OVERLAYFLOW_HOME"]).expanduser().absolute()
@@ -28,18 +28,19 @@ def user() -> str:
 
 
 def store_url() -> str:
-    """Root of the store: a path, or an fsspec URL that several machines share.
+    """Return the root of the store: a path, or an fsspec URL that several machines share.
 
-    OVERLAYFLOW_STORE, or `store` in `home`.
+    This is OVERLAYFLOW_STORE, or `store` in `home`.
     """
     return os.environ.get("OVERLAYFLOW_STORE", str(home() / "store"))
 
 
 def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
-    """Python of the twin's environment, with the genuine pynq in it.
+    """Return the Python of the twin's environment, in which the genuine pynq is installed.
 
-    OVERLAYFLOW_BOARD_PYTHON, or `.venv-board` beside the sources, where `make board-env` puts it;
-    for other versions of pynq the environment beside that one, with the version in its name.
+    This is OVERLAYFLOW_BOARD_PYTHON, or the one in `.venv-board` beside the sources, where
+    `make board-env` puts it. Other versions of pynq have an environment beside that one, with the
+    version in its name.
     """
     default = Path(__file__).resolve().parents[2] / ".venv-board" / "bin" / "python"
     python = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
@@ -50,16 +51,16 @@ def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
 
 
 def vivado_settings() -> Path | None:
-    """The settings64.sh that sets Vivado up: OVERLAYFLOW_VIVADO_SETTINGS, else none."""
+    """Return the settings64.sh named by OVERLAYFLOW_VIVADO_SETTINGS, or None if it is not set."""
     name = os.environ.get("OVERLAYFLOW_VIVADO_SETTINGS")
     return Path(name).expanduser().absolute() if name else None
 
 
 def vivado_work() -> Path:
-    """Directory of Vivado builds that are not finished yet; below `home`."""
+    """Return the directory of unfinished Vivado builds, below `home`."""
     return home() / "work"
 
 
 def failures() -> Path:
-    """Directory of the bundles that failed builds leave; below `home`."""
+    """Return the directory of failure bundles, below `home`."""
     return home() / "failures"

@@ -1,1 +1,1 @@
-"""Facts about parts, clocks, bitstream files and hardware handoffs (.hwh)."""
+"""Knowledge of parts, clocks, bitstream files and hardware handoffs (.hwh)."""

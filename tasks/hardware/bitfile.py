@@ -1,7 +1,7 @@
-"""The .bit container: a header as Xilinx tools write it, then the configuration data.
+"""Read and write .bit files: a header as Xilinx tools write it, then the configuration data.
 
-For the twin the data is a fabric image: a magic word and a shared library. It has no sync word, so
-that a real device does not take it for a configuration.
+For the twin, the data is a fabric image: a magic word and a shared library. It has no sync word, so
+a real device does not accept it as a configuration.
 """
 
 import struct
@@ -20,23 +20,23 @@ IMAGE_ABI = 1
 
 _PREAMBLE = bytes.fromhex("00090ff00ff00ff00ff0000001")
 _TOOL = "overlayflow"
-# Fixed, so that the same design gives the same file.
+# Fixed, so the same design gives the same file.
 _DATE, _TIME = "1970/01/01", "00:00:00"
 _FIELDS = {ord("a"): "design", ord("b"): "part", ord("c"): "date", ord("d"): "time"}
 _DATA = ord("e")
 _SYNC_WORD = bytes.fromhex("aa995566")
-_HEAD = 4096  # bytes of configuration data that the sync word stands in
+_HEAD = 4096  # the sync word is within this many bytes of configuration data
 
 
 @dataclass(frozen=True)
 class BitFile:
-    """What a .bit file says.
+    """The content of a .bit file.
 
     Attributes:
-        design: the design's name, with what wrote it.
-        part: as the header names it, e.g. `7z020clg400`.
-        date: of the build.
-        time: of the build.
+        design: name of the design, user ID and version of the tool.
+        part: the part as the header names it, e.g. `7z020clg400`.
+        date: date of the build.
+        time: time of the build.
         data: the configuration data.
     """
 
@@ -48,9 +48,9 @@ class BitFile:
 
 
 def fabric_image(library: bytes) -> bytes:
-    """The data of a .bit for the twin, from the bytes of a shared library."""
+    """Return the configuration data of a .bit for the twin, made from a shared library's bytes."""
     image = IMAGE_MAGIC + struct.pack("<II", IMAGE_ABI, 0) + library
-    # The configuration port takes 32-bit words; pynq refuses other lengths.
+    # The configuration port takes 32-bit words; pynq rejects other lengths.
     return image + bytes(-len(image) % 4)
 
 
@@ -59,7 +59,7 @@ def write_bit(out: Path, data: bytes, *, design: str, part: str) -> Path:
 
     Args:
         out: the file.
-        data: what follows the header.
+        data: the configuration data.
         design: name of the top module.
         part: the full part name, e.g. `xc7z020clg400-1`.
     """
@@ -77,7 +77,7 @@ def read_bit(path: Path) -> BitFile:
     """Read a .bit file.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a .bit file.
     """
     content = path.read_bytes()
     try:
@@ -89,10 +89,10 @@ def read_bit(path: Path) -> BitFile:
 
 
 def target(bit: Path) -> "Target":
-    """What a .bit can be loaded on: the twin, if it holds an image for it, else hardware.
+    """Return what a .bit can be loaded on: the twin, if it holds a fabric image, or hardware.
 
     Raises:
-        InputError: neither: it is cut off, or no bitstream.
+        InputError: neither, because it is truncated or not a bitstream.
     """
     data = read_bit(bit).data
     if data.startswith(IMAGE_MAGIC):
@@ -100,13 +100,13 @@ def target(bit: Path) -> "Target":
     if _SYNC_WORD in data[:_HEAD]:
         return "hardware"
     raise InputError(
-        "it holds no configuration data", where=str(bit), remedy="build or copy the file again"
+        "no configuration data found", where=str(bit), remedy="build or copy the file again"
     )
 
 
 def _parse(content: bytes) -> BitFile:
     if not content.startswith(_PREAMBLE):
-        raise ValueError("it does not begin as one")
+        raise ValueError("the preamble is missing")
     offset, texts = len(_PREAMBLE), {}
     while content[offset] != _DATA:
         key, length = struct.unpack_from(">BH", content, offset)
@@ -116,5 +116,5 @@ def _parse(content: bytes) -> BitFile:
     (length,) = struct.unpack_from(">I", content, offset + 1)
     data = content[offset + 5 :]
     if len(data) != length:
-        raise ValueError(f"it says {length} bytes of data and has {len(data)}")
+        raise ValueError(f"the header announces {length} bytes of data, the file has {len(data)}")
     return BitFile(data=data, **{name: texts[name] for name in _FIELDS.values()})

@@ -1,4 +1,4 @@
-"""Fabric clocks that a processing system can make."""
+"""The fabric clocks that a processing system can generate."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,32 @@ from tasks.core.errors import InputError, UnsupportedModelError
 _HIGHEST_DIVISOR = 63
 
 
-# All settings of the two dividers, those of fast clocks first.
+# All settings of the two dividers, fastest clock first.
 _DIVISORS = sorted(
     ((d0, d1) for d0 in range(1, _HIGHEST_DIVISOR + 1) for d1 in range(1, d0 + 1)),
     key=lambda pair: (pair[0] * pair[1], pair[0]),
 )
 
 
-# A clock that differs by less is the one that was asked for, as the gates have it by default.
+# Relative deviation up to which a clock counts as the requested one; also the gates' default.
 _SAME_CLOCK = 0.01
 
 
 @dataclass(frozen=True)
 class _System:
-    """What differs between processing systems.
+    """Properties in which processing systems differ.
 
     Attributes:
-        arch: as a .hwh names it.
-        instance: of the processing system.
-        source_mhz: the IO PLL as boards run it: 50 MHz x 20, 33.333 MHz x 45.
-        highest_mhz: that the fabric's clock output can drive.
+        arch: the architecture's name in a .hwh.
+        instance: instance name of the processing system.
+        source_mhz: frequency of the IO PLL on boards: 50 MHz x 20, 33.333 MHz x 45.
+        highest_mhz: highest frequency of the fabric clock output.
         dma_base: address of the DMA's registers.
         accelerator_base: address of the accelerator's registers.
-        reset_port: its reset output for the fabric.
-        memory_port: the port that the DMA reads and writes memory through.
-        memory_block: the memory's name there.
-        memory_high: its last address.
+        reset_port: reset output for the fabric.
+        memory_port: port through which the DMA accesses memory.
+        memory_block: name of the memory at that port.
+        memory_high: last address of the memory.
     """
 
     arch: str
@@ -77,11 +77,11 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock that the processing system makes for the fabric.
+    """A clock that the processing system generates for the fabric.
 
     Attributes:
-        asked_mhz: what was asked for.
-        mhz: what it is.
+        asked_mhz: the requested frequency.
+        mhz: the frequency generated.
         divisor0: first divider of the IO PLL, 1 to 63.
         divisor1: second divider, 1 to 63.
     """
@@ -93,21 +93,21 @@ class Clock:
 
 
 def fabric_clock(system: str, asked_mhz: float) -> Clock:
-    """The fastest clock, not above the one asked for, that the dividers can make.
+    """Return the fastest clock that the dividers can make and that is not above the requested one.
 
     Raises:
-        UnsupportedModelError: no such processing system.
-        InputError: no divider comes near that clock.
+        UnsupportedModelError: the processing system is unknown.
+        InputError: the clock is outside the range of the dividers.
     """
     properties = _properties(system)
     lowest_mhz = properties.source_mhz / _HIGHEST_DIVISOR**2
     if not lowest_mhz <= asked_mhz <= properties.highest_mhz:
         raise InputError(
-            f"{asked_mhz:g} MHz is not between {lowest_mhz:.2f} and {properties.highest_mhz:g}",
-            where="clock of the fabric",
+            f"{asked_mhz:g} MHz is not between {lowest_mhz:.2f} and {properties.highest_mhz:g} MHz",
+            where="fabric clock",
             remedy="choose another clock period",
         )
-    # What oscillators may be off: less is the same clock (zcu102: 99.99 MHz asked, 99.999 made).
+    # Within an oscillator's tolerance it is the same clock (zcu102: 99.99 MHz asked, 99.999 made).
     allowed_mhz = asked_mhz * (1 + 100e-6)
     d0, d1 = next(
         (d0, d1) for d0, d1 in _DIVISORS if properties.source_mhz / (d0 * d1) <= allowed_mhz
@@ -116,10 +116,10 @@ def fabric_clock(system: str, asked_mhz: float) -> Clock:
 
 
 def check_clock(system: str, period_ns: float) -> None:
-    """Refuse a clock that the dividers cannot make, or not nearly; other systems take any.
+    """Check that the dividers can make a clock closely enough; unknown systems accept any clock.
 
     Raises:
-        InputError: with the nearest periods that they can make.
+        InputError: they cannot; the message names the nearest periods that they can make.
     """
     if system not in _SYSTEMS:
         return
@@ -132,8 +132,8 @@ def check_clock(system: str, period_ns: float) -> None:
     faster = [mhz for mhz in made if asked_mhz < mhz <= properties.highest_mhz]
     near = (*faster[-1:], below.mhz)
     raise InputError(
-        f"the processing system divides {properties.source_mhz:g} MHz by whole numbers, which "
-        f"does not give {asked_mhz:g} MHz",
+        f"the processing system cannot generate {asked_mhz:g} MHz: it divides "
+        f"{properties.source_mhz:g} MHz by whole numbers",
         where="clock_period_ns",
         remedy="choose " + " or ".join(f"{1000 / mhz:g} ns ({mhz:g} MHz)" for mhz in near),
     )
@@ -143,7 +143,7 @@ def _properties(system: str) -> _System:
     if system in _SYSTEMS:
         return _SYSTEMS[system]
     raise UnsupportedModelError(
-        f"no block design for processing system {system!r}",
+        f"processing system {system!r} has no block design",
         where="hardware handoff",
         remedy=f"choose a board with {' or '.join(_SYSTEMS)}",
     )

@@ -1,4 +1,4 @@
-"""What a design's .hwh file tells: its part, the tool, the fabric's clock, where registers are."""
+"""Read a design's .hwh file: part, tool version, fabric clock and register addresses."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,12 +13,12 @@ _CLOCKS = {
 
 
 class AddressRange(Record):
-    """Registers of one part of the design.
+    """Addresses of the registers of one block.
 
     Attributes:
-        instance: of the block design.
-        base: its first address.
-        high: its last address.
+        instance: the block's instance name in the block design.
+        base: first address.
+        high: last address.
     """
 
     instance: str
@@ -27,21 +27,21 @@ class AddressRange(Record):
 
     @property
     def words(self) -> str:
-        """As people write it."""
+        """The range in readable form."""
         return f"{self.instance} at {self.base:#010x} to {self.high:#010x}"
 
 
 class Handoff(Record):
-    """A hardware handoff.
+    """The content of a hardware handoff.
 
     Attributes:
-        device: e.g. `7z020`, without package and speed grade.
-        package: e.g. `clg400`.
-        board: as Vivado names it; empty if the design is for a bare part.
-        vivado: version that wrote it.
-        clock_mhz: of the fabric.
-        addresses: of all registers, the lowest first.
-        has_dma: whether there is the AXI DMA that the driver needs.
+        device: the device without package and speed grade, e.g. `7z020`.
+        package: the device's package, e.g. `clg400`.
+        board: Vivado's name of the board; empty if the design is for a bare part.
+        vivado: version of Vivado that wrote it.
+        clock_mhz: the fabric clock.
+        addresses: addresses of all registers, lowest first.
+        has_dma: whether the design has the AXI DMA that the driver needs.
     """
 
     device: str
@@ -54,18 +54,18 @@ class Handoff(Record):
 
 
 def read_hwh(path: Path) -> Handoff:
-    """Reads a .hwh file.
+    """Read a .hwh file.
 
     Raises:
-        InputError: it cannot be read, or tells no part or clock.
+        InputError: it cannot be read, or it lacks the part or the clock.
     """
     try:
         root = ET.fromstring(path.read_text(encoding="utf-8-sig"))  # noqa: S314  expat bounds entities
     except (OSError, ET.ParseError, UnicodeDecodeError) as error:
-        raise InputError(f"is no hardware handoff: {error}", where=str(path)) from None
+        raise InputError(f"not a hardware handoff: {error}", where=str(path)) from None
     system = root.find("SYSTEMINFO")
     if system is None:
-        raise InputError("is no hardware handoff: it names no part", where=str(path))
+        raise InputError("not a hardware handoff: it names no part", where=str(path))
     found = {
         AddressRange(
             instance=each.get("INSTANCE", ""),
@@ -87,17 +87,17 @@ def read_hwh(path: Path) -> Handoff:
 
 
 def built_clock_mhz(handoff: Path) -> float:
-    """The fabric's clock, as pynq will set it.
+    """Return the fabric clock in MHz, as pynq will set it.
 
     Raises:
-        InputError: the .hwh does not tell.
+        InputError: the .hwh does not say.
     """
     try:
-        # Written by the Vivado that we ran.
+        # Our own Vivado run wrote this file.
         root = ET.fromstring(handoff.read_text(encoding="utf-8"))  # noqa: S314
     except ET.ParseError as error:
         raise InputError(
-            f"no XML: {error}", where=str(handoff), remedy="implement the design again"
+            f"not XML: {error}", where=str(handoff), remedy="implement the design again"
         ) from None
     for module in root.iter("MODULE"):
         wanted = _CLOCKS.get(module.get("MODTYPE", ""))
@@ -105,5 +105,5 @@ def built_clock_mhz(handoff: Path) -> float:
             if wanted is not None and parameter.get("NAME") == wanted:
                 return float(parameter.get("VALUE", "nan"))
     raise InputError(
-        "it names no clock of the fabric", where=str(handoff), remedy="implement the design again"
+        "it names no fabric clock", where=str(handoff), remedy="implement the design again"
     )

@@ -1,4 +1,4 @@
-"""Write the hardware handoff (.hwh): what pynq reads about clocks, addresses and registers.
+"""Write hardware handoffs (.hwh), from which pynq learns clocks, addresses and registers.
 
 It describes the block design that hls4ml builds: an AXI DMA `hier_0/axi_dma_0` and the accelerator
 `hier_0/<project>_axi_0` between the processing system's control port and its memory port.
@@ -21,7 +21,7 @@ _RANGE = 0x1_0000
 
 @dataclass(frozen=True)
 class Register:
-    """A 32-bit register, as pynq's register maps show it."""
+    """A 32-bit register as shown in pynq's register maps."""
 
     name: str
     offset: int
@@ -34,8 +34,8 @@ COUNTERS = (
     Register("VERSION", 0x04, "read-only", "Version of this register map"),
     Register("CONTROL", 0x08, "write-only", "Write 1 to clear all counters"),
     Register("SAMPLES", 0x10, "read-only", "Samples whose last word was accepted"),
-    Register("IN_WAITS", 0x14, "read-only", "Clocks in which an input word had to wait"),
-    Register("OUT_WAITS", 0x18, "read-only", "Clocks in which an output word had to wait"),
+    Register("IN_WAITS", 0x14, "read-only", "Clock cycles in which an input word had to wait"),
+    Register("OUT_WAITS", 0x18, "read-only", "Clock cycles in which an output word had to wait"),
     Register("FIRST_OUT_LOW", 0x20, "read-only", "Clocks from first word in to first word out"),
     Register("FIRST_OUT_HIGH", 0x24, "read-only", "Upper half of it"),
     Register("LAST_OUT_LOW", 0x28, "read-only", "Clocks from first word in to latest word out"),
@@ -65,10 +65,10 @@ def write_hwh(out: Path, *, project_name: str, part: str, system: str, clock: Cl
         project_name: a C identifier.
         part: the full part name.
         system: the board's processing system, `zynq7000` or `zynqmp`.
-        clock: of the fabric.
+        clock: the fabric clock.
 
     Raises:
-        UnsupportedModelError: no such processing system.
+        UnsupportedModelError: the processing system is unknown.
     """
     name, properties = parse_part(part), _properties(system)
     values: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Part names, as Xilinx tools write them in their files."""
+"""Part names as Xilinx tools write them."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ _ULTRASCALE = re.compile(r"(?P<device>xc\w+)-(?P<package>\w+)(?P<speed>-\w+)(-\w
 
 @dataclass(frozen=True)
 class PartName:
-    """A part's name, taken apart.
+    """The components of a part name.
 
     Attributes:
         device: e.g. `7z020`, `xczu9eg`.
         package: e.g. `clg400`, `ffvb1156`.
         speed_grade: e.g. `-1`.
-        in_bit: as the header of a .bit file names it.
+        in_bit: the part's name in the header of a .bit file.
     """
 
     device: str
@@ -27,10 +27,10 @@ class PartName:
 
 
 def parse_part(part: str) -> PartName:
-    """Take a full part name apart, e.g. `xc7z020clg400-1` or `xczu9eg-ffvb1156-2-e`.
+    """Split a full part name, e.g. `xc7z020clg400-1` or `xczu9eg-ffvb1156-2-e`.
 
     Raises:
-        UnsupportedModelError: it is none.
+        UnsupportedModelError: it is not the name of a supported part.
     """
     if match := _SERIES_7.fullmatch(part):
         device, package, speed = match["device"], match["package"], match["speed"]
@@ -38,7 +38,7 @@ def parse_part(part: str) -> PartName:
     if match := _ULTRASCALE.fullmatch(part):
         return PartName(match["device"], match["package"], match["speed"], in_bit=part)
     raise UnsupportedModelError(
-        f"{part!r} is no part of series 7 or UltraScale+",
+        f"{part!r} is not a part of the 7 series or UltraScale+",
         where="part",
-        remedy="give a full name such as xc7z020clg400-1",
+        remedy="give the full name, such as xc7z020clg400-1",
     )

@@ -1,1 +1,1 @@
-"""Child processes: supervised tools, children of our own, their logs, threads."""
+"""Child processes (external tools and modules of our own), their logs, and threads."""

@@ -1,14 +1,14 @@
-"""Modules of our own as tools: a child process that takes a record and returns a record.
+"""Run our own modules in child processes that take a record and return a record.
 
-A step that needs TensorFlow or a large graph runs in a child, so that the memory goes away with
-it and a crash stays there. The module ends with
+A step that needs TensorFlow or builds a large graph runs in a child process, so that its memory is
+freed when it ends and a crash does not take the flow down. The module ends with
 
     if __name__ == "__main__":
         child_main(Request, function)
 
 and `run_child("package.module", request, Answer, ...)` calls `function(request)` in a supervised
-child process. An OverlayflowError there is raised here as the same class with the same words.
-Anything else is a ToolError with the traceback's last line; its whole is in the log.
+child process. An OverlayflowError raised there is raised here again, same class and message. Any
+other exception becomes a ToolError with the last line of the traceback; the log has all of it.
 """
 
 import json
@@ -47,18 +47,18 @@ def run_child(
     """Call the function behind a module's `child_main` in a supervised child process.
 
     Args:
-        module: its full name, e.g. `tasks.conversion.child`.
-        request: what the function gets.
-        answer_type: what it returns.
-        cwd: where it runs.
-        log: gets its stdout and stderr; overwritten.
-        step: named in errors.
-        deadline_s: seconds after which it is stopped.
+        module: the module's full name, e.g. `tasks.conversion.child`.
+        request: the function's argument.
+        answer_type: type of the function's result.
+        cwd: working directory of the child.
+        log: file for the child's stdout and stderr; overwritten.
+        step: step to name in errors.
+        deadline_s: seconds after which the child is stopped.
         env: as in `run_tool`.
         on_line: as in `run_tool`.
 
     Raises:
-        OverlayflowError: what the function raised.
+        OverlayflowError: the function raised it.
         ToolTimeoutError: the child was stopped at its deadline.
         ToolError: the child crashed.
     """
@@ -67,7 +67,7 @@ def run_child(
         question.write_text(request.model_dump_json())
         run = supervise(
             module,
-            # -P: a file beside the child's work must not shadow a module.
+            # -P: a file in the working directory must not shadow a module.
             [
                 *(sys.executable, "-P", "-u", "-X", "faulthandler", "-m"),
                 *(module, question, answer),
@@ -88,7 +88,7 @@ def run_child(
 
 
 def child_main(request_type: type[_Request], function: Callable[[_Request], Record]) -> None:
-    """Answer one `run_child`: the whole main program of a child module."""
+    """Serve one `run_child` call; this is the whole main program of a child module."""
     question, answer = map(Path, sys.argv[1:])
     request = request_type.model_validate_json(question.read_text())
     outcome: dict[str, object]

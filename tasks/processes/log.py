@@ -1,4 +1,4 @@
-"""The log of a tool: its lines as they come, and what they tell when it failed."""
+"""A tool's log: its lines as they are written, and the error lines after a failure."""
 
 import re
 from collections import deque
@@ -33,8 +33,8 @@ class LogLines:
     """The lines of a log that is still being written.
 
     Args:
-        log: the file, which exists.
-        on_line: gets each line that is not blank, without its end; what is not UTF-8 is replaced.
+        log: an existing file.
+        on_line: called with each non-blank line, without its end; invalid UTF-8 is replaced.
     """
 
     def __init__(self, log: Path, on_line: Callable[[str], None] | None) -> None:
@@ -54,7 +54,7 @@ class LogLines:
         self._file.close()
 
     def read(self) -> int:
-        """Hand on what is new, at most some 1 MiB, and return how many bytes it was."""
+        """Pass on what is new, about 1 MiB at most, and return the number of bytes read."""
         chunk = self._file.read(_CHUNK)
         *lines, self._rest = re.split(rb"[\r\n]+", self._rest + chunk)
         if len(self._rest) > _LONGEST_LINE:
@@ -64,7 +64,7 @@ class LogLines:
         return len(chunk)
 
     def finish(self) -> None:
-        """Hand on everything that is left, once nobody writes any more."""
+        """Pass on everything that is left, once nothing writes to the log."""
         while self.read():
             pass
         self._hand_on([self._rest])
@@ -77,9 +77,9 @@ class LogLines:
 
 
 def first_errors(log: Path) -> list[str]:
-    """Return the first error lines of a log, or its last lines where none looks like an error.
+    """Return the first error lines of a log, or its last lines if none looks like an error.
 
-    The first line that tells of a full disk, or of missing memory, is always among them.
+    The first line that reports a full disk or a lack of memory is always included.
     """
     errors: list[str] = []
     last: deque[str] = deque(maxlen=_QUOTED_LINES)
@@ -97,7 +97,7 @@ def first_errors(log: Path) -> list[str]:
 
 
 def last_exception(log: Path) -> list[str]:
-    """Return the last line of the traceback that ends a log, else its `first_errors`."""
+    """Return the last line of the traceback at the end of a log, or else its `first_errors`."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _LONGEST_LINE))
         tail = file.read().decode(errors="replace")

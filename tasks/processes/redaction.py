@@ -1,12 +1,11 @@
-"""Takes secrets out of text before it is stored, shown or quoted.
+"""Remove secrets from text before it is stored, shown or quoted.
 
-Known by the shape they have (tokens of well-known services, private keys, addresses with a
-password) or by the name they are given (`..._TOKEN=`, `password:`, `--api-key`). In a dump of the
-environment, which v++ writes into its logs, every value goes whose name is not known to be
-harmless.
+Secrets are recognised by their form (tokens of well-known services, private keys, addresses with a
+password) or by their name (`..._TOKEN=`, `password:`, `--api-key`). v++ dumps the environment into
+its logs; there, every value is masked unless its name is known to be harmless.
 
-A licence server (`2100@host`) stays: it opens no door by itself, and without it a licence failure
-cannot be understood. The signatures inside a licence file go.
+A licence server (`2100@host`) is kept: by itself it gives no access, and a licence failure makes
+no sense without it. Signatures of a licence file are masked.
 """
 
 import re
@@ -18,8 +17,8 @@ _WORDS = (
     r"tokens?|passw(?:or)?d|sshpass|passphrase|pwd|secrets?|credentials?|cookie|authorization|auth[_-]string"
     r"|(?:api|access|private|secret|signing|encryption)[_-]?key(?:[_-]id)?"
 )
-# A word of the list stands alone or is set off by _ - or . inside a name: SSH_PASSWORD, api-key.
-# Lengths are bounded, so that no line takes more than linear time.
+# These words match alone, or as part of a name separated by _ - or . (SSH_PASSWORD, api-key).
+# Repetitions are bounded so that matching takes linear time.
 _NAME = (
     r"(?!(?:OLD)?PWD\b)"  # directories
     rf"(?:[\w.-]{{0,80}}[_.-])?(?:{_WORDS}|\w{{0,40}}(?:password|secret|token))(?:[_.-][\w.-]{{0,80}})?"
@@ -38,7 +37,7 @@ _PATTERNS = {
     r"(?:(?:basic|bearer|token)\s+)?[^\s\"']+",
     "bearer": r"(?P<kept>\bbearer\s+)[\w.~+/=-]{16,}",
     "line of a licence file": r"(?P<kept>\b(?:SIGN2?|CK)=)(?:\"[0-9A-F \n]{12,}\"|[0-9A-F]{12,})",
-    # On a line of its own a value may have spaces.
+    # On a line of its own, a value may contain spaces.
     "variable": rf"(?P<kept>^{_ASSIGNS}{_NAME}=)[^\n]+$",
     "named value": rf"(?P<kept>(?<![\w.-]){_NAME}[\"']?[ \t]*(?:=>?|:=?)[ \t]*)(?!//){_VALUE}",
     "option": rf"(?P<kept>(?<![\w.-])--?{_NAME}[ \t]+)(?!-){_VALUE}",
@@ -61,7 +60,7 @@ _HARMLESS = re.compile(
 
 
 def redact(text: str) -> str:
-    """Return text without secrets; what is masked reads `***`."""
+    """Return text with each secret replaced by `***`."""
     text = _DUMP.sub(_redact_dump, text)
     for rule in _RULES:
         text = rule.sub(_mask, text)
@@ -69,7 +68,7 @@ def redact(text: str) -> str:
 
 
 def redact_file(path: Path) -> None:
-    """Take secrets out of a log, once nobody writes it any more; one without any stays as it is."""
+    """Redact a log that is no longer written to; a log without secrets is not touched."""
     text = path.read_text(encoding="utf-8", errors="replace")
     redacted = redact(text)
     if redacted != text:

@@ -1,4 +1,4 @@
-"""Threads that work for another one: Ctrl-C, cancellation and failure are passed on to them."""
+"""Worker threads to which Ctrl-C, cancellation and failures are passed on."""
 
 import contextvars
 import ctypes
@@ -15,10 +15,10 @@ V = TypeVar("V")
 
 
 def interrupt(threads: Iterable[int]) -> None:
-    """Raise KeyboardInterrupt in threads, as soon as each runs Python again.
+    """Raise KeyboardInterrupt in threads, as soon as each next executes Python code.
 
     Args:
-        threads: their `threading.get_ident()`.
+        threads: the threads' `threading.get_ident()`.
     """
     for thread in list(threads):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -27,9 +27,9 @@ def interrupt(threads: Iterable[int]) -> None:
 
 
 def both(one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
-    """Make two calls at once, each in a thread, and return their results.
+    """Make two calls concurrently, each in a thread, and return their results.
 
-    The first that fails is raised, and interrupts the other; Ctrl-C interrupts both.
+    The first failure is raised and interrupts the other call; Ctrl-C interrupts both.
     """
     threads: set[int] = set()
 
@@ -51,15 +51,15 @@ def both(one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
 
 
 def side_by_side(calls: Mapping[str, Callable[[], T]]) -> dict[str, T | OverlayflowError]:
-    """Runs all calls at once, each in a thread that knows the flow run it belongs to.
+    """Make all calls concurrently, each in a thread that inherits the context of its flow run.
 
     Args:
-        calls: by the name of the board.
+        calls: one call per board, by the board's name.
 
     Returns:
-        What each call returned, or how it failed.
+        The result of each call, or the error it raised.
 
-    Ctrl-C and cancellation interrupt all calls, and are waited for with them.
+    Ctrl-C and cancellation interrupt all calls and wait for them to end.
     """
     threads: dict[str, int] = {}
 
@@ -79,7 +79,7 @@ def side_by_side(calls: Mapping[str, Callable[[], T]]) -> dict[str, T | Overlayf
         }
         try:
             wait(futures.values())
-        except BaseException:  # Ctrl-C, cancellation: the calls end, and give their boards back
+        except BaseException:  # Ctrl-C, cancellation: the calls end and release their boards
             interrupt(threads.values())
             raise
         return {name: future.result() for name, future in futures.items()}

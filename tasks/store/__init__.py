@@ -1,1 +1,1 @@
-"""Results by the digest of their inputs, on a local path or shared between machines."""
+"""Results filed under the digest of their inputs, on a local path or shared between machines."""

@@ -1,9 +1,9 @@
-"""Who makes an entry of a shared store: one machine at a time, as far as objects can say so.
+"""Claims that let one machine at a time make an entry of a shared store.
 
 Object stores have no locks that die with their holder. A claim is an object that is created only
-where none is, and that its owner writes anew every few seconds; one that nobody has written for
-long is of a machine that is gone. Where clocks differ by more than that, or two machines give up
-on a claim in the same moment, an entry is built twice, as it would be without claims, never wrong.
+if it does not exist, and that its owner rewrites every few seconds; a claim that was not rewritten
+for long belongs to a machine that is gone. If clocks differ by more than that, or two machines take
+over a claim at the same moment, an entry is built twice; it is never wrong.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ POLL_S = 1.0
 
 @contextlib.contextmanager
 def claimed(files: Any, path: str, made: Callable[[], bool]) -> Iterator[None]:
-    """Hold the claim on what is to be made, or find that somebody else has made it meanwhile.
+    """Hold a claim, or return without one once another machine has finished the work.
 
     Args:
         files: the fsspec file system.
-        path: of the claim.
-        made: whether there is nothing left to make; the block is entered without a claim then.
+        path: path of the claim.
+        made: tells whether the work is done; if so, the block is entered without a claim.
 
     Raises:
         OSError: the file system cannot be used.
@@ -49,25 +49,25 @@ def claimed(files: Any, path: str, made: Callable[[], bool]) -> Iterator[None]:
 
 
 def _claim(files: Any, path: str, owner: str, made: Callable[[], bool]) -> bool:
-    """Wait until the claim is ours; False when there is nothing left to make."""
-    told = False
+    """Wait for the claim; return False if the work was done by another machine meanwhile."""
+    logged = False
     while not _create(files, path, _beaten(owner)):
         if made():
             return False
-        if not told:
-            _log.info("waiting for another machine that makes %s", path)
-            told = True
+        if not logged:
+            _log.info("waiting for another machine that is making %s", path)
+            logged = True
         _remove_stale(files, path)
         time.sleep(POLL_S)
     return True
 
 
 def _create(files: Any, path: str, content: bytes) -> bool:
-    """Whether the claim could be created; False where there is one."""
+    """Create the claim; return False if there is one already."""
     files.makedirs(path.rpartition("/")[0], exist_ok=True)
     try:
         files.pipe_file(path, content, mode="create")
-    except OSError:  # what says that the object is there differs between file systems
+    except OSError:  # file systems differ in the error for an object that exists
         files.invalidate_cache()
         if not files.exists(path):
             raise
@@ -79,7 +79,7 @@ def _remove_stale(files: Any, path: str) -> None:
     with contextlib.suppress(FileNotFoundError, ValueError):
         content = files.cat_file(path).decode()
         if time.time() - float(content.partition(" ")[2]) > STALE_S:
-            _log.warning("%s is of a machine that is gone: taken over", path)
+            _log.warning("%s belongs to a machine that is gone: taking it over", path)
             files.rm_file(path)
 
 

@@ -1,7 +1,7 @@
-"""What a store entry is: its digest, its files' checksums, and entry.json, which says both.
+"""Store entries: their digest, the checksums of their files, and entry.json, which holds both.
 
-An entry is a directory with `entry.json` and `files/`. entry.json carries the checksum of its own
-content, so that a change of any byte of an entry is found.
+An entry is a directory with `entry.json` and `files/`. entry.json contains a checksum of its own
+content, so a change to any byte of an entry is detected.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from tasks.core.records.base import Entry, Record, StepName
 
 MANIFEST = "entry.json"
 FILES = "files"
-# Part of every digest: entries of another layout are other entries.
+# Part of every digest: a new layout gives new entries.
 _LAYOUT = 1
 
 
 class EntryFile(NamedTuple):
-    """Size in bytes and SHA-256 (hex) of a file."""
+    """Size in bytes and hex SHA-256 of a file."""
 
     size: int
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Measure a file."""
+        """Read a file's size and compute its checksum."""
         with path.open("rb") as file:
             return cls(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
@@ -37,11 +37,11 @@ class EntryManifest(Record):
     """The content of entry.json.
 
     Attributes:
-        label: for people, e.g. the project's name.
-        created: UTC.
-        inputs: what the digest was made of.
-        files: by path relative to `files/`.
-        record: what the build returned, as JSON.
+        label: a name for people, e.g. the project's.
+        created: when it was made, UTC.
+        inputs: the inputs that the digest was computed from.
+        files: size and checksum by path relative to `files/`.
+        record: the record that the build returned, as JSON.
     """
 
     entry: Entry
@@ -58,10 +58,10 @@ class EntryManifest(Record):
         """Describe an entry whose files are complete.
 
         Raises:
-            ValueError: as `checksums`, or the record holds NaN or infinity.
+            ValueError: a link leads out of the entry, or the record holds NaN or infinity.
         """
         content = record.model_dump(mode="json")
-        _canonical(content)  # refuses what pydantic would silently write as null
+        _canonical(content)  # raises on what pydantic would silently write as null
         return cls(
             entry=entry,
             label=label,
@@ -73,7 +73,7 @@ class EntryManifest(Record):
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files in bytes."""
         return sum(file.size for file in self.files.values())
 
     def encode(self) -> str:
@@ -83,7 +83,7 @@ class EntryManifest(Record):
         return json.dumps({"checksum": checksum, **content}, indent=1, allow_nan=False)
 
     def write(self, directory: Path) -> None:
-        """Write entry.json, to the disk itself."""
+        """Write entry.json and flush it to disk."""
         with (directory / MANIFEST).open("w") as file:
             file.write(self.encode())
             file.flush()
@@ -91,7 +91,7 @@ class EntryManifest(Record):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read the text of entry.json; raises ValueError unless it is one, to the last byte."""
+        """Parse the text of entry.json; raise ValueError if any byte of it was changed."""
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")  # noqa: TRY004 - bad data, not a bad call
@@ -103,13 +103,13 @@ class EntryManifest(Record):
 
 
 class EntryInfo(Record):
-    """What a person wants to know of an entry.
+    """Summary of an entry for listings.
 
     Attributes:
-        label: for people, e.g. the project's name.
-        created: UTC.
-        used: UTC, when it was last looked up.
-        size: of its files, in bytes.
+        label: a name for people, e.g. the project's.
+        created: when it was made, UTC.
+        used: when it was last looked up, UTC.
+        size: total size of its files in bytes.
     """
 
     entry: Entry
@@ -120,18 +120,18 @@ class EntryInfo(Record):
 
 
 def digest(step: StepName, version: int | str, inputs: Mapping[str, Any]) -> str:
-    """Return the digest (SHA-256, hex) of a step's entry.
+    """Return the digest (hex SHA-256) of a step's entry.
 
     Equal JSON gives equal digests, whatever the order of keys; 1 and 1.0 are not equal.
 
     Args:
         step: the step.
-        version: the step's own; another one gives another entry for the same inputs.
-        inputs: everything else that the result depends on: plain JSON values.
+        version: the step's own version; a new version gives a new entry for the same inputs.
+        inputs: everything else that the result depends on, as plain JSON values.
 
     Raises:
-        TypeError: a value that is not plain JSON: a tuple, a path, a key that is no string.
-        ValueError: NaN or infinity.
+        TypeError: a value is not plain JSON: a tuple, a path, a key that is not a string.
+        ValueError: a value is NaN or infinity.
     """
     content = {"layout": _LAYOUT, "step": step, "version": version, "inputs": dict(inputs)}
     text = _canonical(content)
@@ -141,10 +141,10 @@ def digest(step: StepName, version: int | str, inputs: Mapping[str, Any]) -> str
 
 
 def checksums(files: Path) -> dict[str, EntryFile]:
-    """Measure all files of a directory, by path relative to it.
+    """Return size and checksum of all files in a directory, by path relative to it.
 
     Raises:
-        ValueError: a link that leads out of the directory, or will when it is renamed.
+        ValueError: a link leads out of the directory, or will once the directory is renamed.
     """
     found = {}
     for path in sorted(files.rglob("*")):
@@ -152,19 +152,19 @@ def checksums(files: Path) -> dict[str, EntryFile]:
         if path.is_symlink():
             target = path.readlink()
             if target.is_absolute() or not path.resolve().is_relative_to(files.resolve()):
-                raise ValueError(f"the link {name} -> {target} leads out of the store's entry")
+                raise ValueError(f"the link {name} -> {target} leads out of the store entry")
         if path.is_file():
             found[name] = EntryFile.of(path)
     return found
 
 
 def load(directory: Path, entry: Entry, record_type: type[Record] | None = None) -> EntryManifest:
-    """Return the manifest of an entry's directory, after a comparison of all its files.
+    """Verify all files of an entry's directory and return its manifest.
 
-    Reads every byte: about a second for 1 GB on one core.
+    Every byte is read, which takes about a second for 1 GB on one core.
 
     Raises:
-        ValueError: something is missing or has changed, it is another entry, or its record is of
+        ValueError: something is missing or has changed, it is a different entry, or its record has
             another version of `record_type`.
     """
     try:
@@ -172,14 +172,14 @@ def load(directory: Path, entry: Entry, record_type: type[Record] | None = None)
     except FileNotFoundError:
         raise ValueError(f"{MANIFEST} is missing") from None
     if manifest.entry != entry:
-        raise ValueError("it is another entry")
+        raise ValueError("it is a different entry")
     if record_type is not None:
         record_type.model_validate(manifest.record)
     for name, expected in manifest.files.items():
         path = directory / FILES / name
         if not path.is_file():
             raise ValueError(f"{name} is missing")
-        # The size first: it costs nothing.
+        # Compare sizes first: that costs nothing.
         if path.stat().st_size != expected.size or EntryFile.of(path) != expected:
             raise ValueError(f"{name} has changed")
     return manifest

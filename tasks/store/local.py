@@ -1,14 +1,15 @@
-"""Entries on a local path: how they appear, are used and go, with several processes at once.
+"""Entries on a local path, safe to create, use and remove from several processes at once.
 
-    <root>/<step>/<digest>/entry.json    what it was made of, checksums, the step's record
+    <root>/<step>/<digest>/entry.json    inputs, checksums, the step's record
     <root>/<step>/<digest>/files/        the step's files
-    <root>/tmp/                          entries that are being made
-    <root>/locks/                        held by the processes that make them
-    <root>/failed/                       logs of builds that failed
-    <root>/corrupt/                      entries that were found changed
+    <root>/tmp/                          entries being made
+    <root>/locks/                        locks of the processes making them
+    <root>/failed/                       logs of failed builds
+    <root>/corrupt/                      entries found to be corrupt
 
-An entry is made in tmp/ and renamed into place: it is whole or not there. Who makes it holds its
-lock; who uses it holds a shared lock on its entry.json. Both die with their process.
+An entry is made in tmp/ and renamed into place, so it is complete or absent. The process that makes
+it holds its lock; a process that uses it holds a shared lock on its entry.json. Both locks end with
+their process.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ _SET_ASIDE_KEPT = timedelta(days=7)
 class LocalEntries:
     """The entries below one directory.
 
-    Entries that were read stay in use as long as this object lives.
+    An entry that was read stays in use as long as this object exists.
     """
 
     def __init__(self, root: Path) -> None:
@@ -45,22 +46,22 @@ class LocalEntries:
         weakref.finalize(self, _close_all, self._in_use)
 
     def directory(self, entry: Entry) -> Path:
-        """Where an entry lies."""
+        """Return the directory of an entry."""
         return self.root / entry.step / entry.digest
 
     def read(self, entry: Entry, record_type: type[Record] | None = None) -> EntryManifest:
-        """Return the manifest of an entry that is whole, and keep the entry in use.
+        """Return the manifest of a complete entry, and keep the entry in use.
 
-        Reads every byte, which also finds what a power failure left unwritten.
+        Every byte is read, which also detects what a power failure left unwritten.
 
         Raises:
-            FileNotFoundError: there is none.
-            ValueError: it is corrupt, or its record is of another version of `record_type`.
+            FileNotFoundError: the entry does not exist.
+            ValueError: it is corrupt, or its record has another version of `record_type`.
         """
         directory = self.directory(entry)
         directory.stat()
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(FileNotFoundError):  # said by `load`
+            with contextlib.suppress(FileNotFoundError):  # `load` reports it
                 file = stack.enter_context((directory / MANIFEST).open())
                 fcntl.flock(file, fcntl.LOCK_SH)
             manifest = load(directory, entry, record_type)
@@ -74,16 +75,16 @@ class LocalEntries:
 
     @contextlib.contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
-        """Hold the right to make the entry with this `key`.
+        """Hold the exclusive right to make the entry with this `key`.
 
         Yields:
-            Whether it was to be had, which without waiting it may not.
+            Whether the lock was acquired; always true if `wait` is set.
         """
         path = self.root / _LOCKS / key
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _try_lock(path)
         if lock is None and wait:
-            _log.info("waiting for another process that makes %s", key)
+            _log.info("waiting for another process that is making %s", key)
         while lock is None and wait:
             time.sleep(_POLL_S)
             lock = _try_lock(path)
@@ -98,10 +99,10 @@ class LocalEntries:
 
     @contextlib.contextmanager
     def workspace(self, entry: Entry) -> Iterator[Path]:
-        """Make a directory, with an empty `files/`, in which an entry is made under its lock.
+        """Provide a directory with an empty `files/`, in which to make an entry under its lock.
 
-        It is removed in the end, unless it was published; of an earlier one whose process was
-        killed the logs are kept.
+        It is removed at the end unless it was published. If the process of an earlier workspace
+        was killed, only its logs are kept.
         """
         for leftover in (self.root / _TMP).glob(f"{key(entry)}-*"):
             self.keep_logs(leftover)
@@ -125,8 +126,8 @@ class LocalEntries:
             os.close(parent)
 
     def keep_logs(self, work: Path) -> Path:
-        """Reduce a workspace to its `*.log` files, and move it; returns where they are now."""
-        for path in sorted(work.rglob("*"), reverse=True):  # what a directory holds comes first
+        """Move the `*.log` files of a workspace to `failed/`, and return their directory."""
+        for path in sorted(work.rglob("*"), reverse=True):  # a directory's content comes first
             if not path.is_dir() or path.is_symlink():
                 if path.suffix != ".log":
                     path.unlink()
@@ -138,13 +139,13 @@ class LocalEntries:
         return kept
 
     def set_aside(self, entry: Entry, reason: str) -> None:
-        """Move a corrupt entry away, with a warning."""
+        """Move a corrupt entry away and log a warning."""
         target = self._aside(_CORRUPT, key(entry))
         self.directory(entry).rename(target)
         _log.warning("%s is corrupt (%s): moved to %s", key(entry), reason, target)
 
     def list(self) -> Iterator[EntryInfo]:
-        """Yield the entries; their files are not read."""
+        """Yield a summary of each entry, without reading its files."""
         for step in get_args(StepName):
             for path in sorted(self.root.glob(f"{step}/*/{MANIFEST}")):
                 try:
@@ -162,7 +163,7 @@ class LocalEntries:
                 )
 
     def remove(self, entry: Entry) -> bool:
-        """Remove an entry, unless it is in use or being made."""
+        """Remove an entry unless it is in use or being made; return whether it was removed."""
         gone = self._fresh(entry)
         with self.lock(key(entry), wait=False) as locked:
             if not locked:
@@ -171,13 +172,13 @@ class LocalEntries:
                 with (self.directory(entry) / MANIFEST).open("r+") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     self.directory(entry).rename(gone)
-            except (BlockingIOError, FileNotFoundError):  # in use; removed by somebody else
+            except (BlockingIOError, FileNotFoundError):  # in use, or already removed
                 return False
             shutil.rmtree(gone)
         return True
 
     def remove_leftovers(self) -> None:
-        """Remove workspaces of processes that are gone, and what was set aside a week ago."""
+        """Remove workspaces of processes that are gone, and what was set aside over a week ago."""
         for work in _children(self.root / _TMP):
             with self.lock(work.name.rpartition("-")[0], wait=False) as locked:
                 if locked:
@@ -187,16 +188,16 @@ class LocalEntries:
                 shutil.rmtree(aside)
 
     def _fresh(self, entry: Entry) -> Path:
-        """Return a new path in `tmp/`.
+        """Return a new, unique path in `tmp/`.
 
-        It is never the same again: the tools of a killed process may write to theirs for seconds.
+        Paths are never reused: the tools of a killed process may keep writing for seconds.
         """
         directory = self.root / _TMP
         directory.mkdir(parents=True, exist_ok=True)
         return directory / f"{key(entry)}-{uuid.uuid4().hex}"
 
     def _aside(self, kind: str, name: str) -> Path:
-        """Return a fresh path in `failed/` or `corrupt/` for an entry's or a workspace's name."""
+        """Return a new path in `failed/` or `corrupt/` for the name of an entry or workspace."""
         step, digest = name.split("-")[:2]
         directory = self.root / kind
         directory.mkdir(parents=True, exist_ok=True)
@@ -204,12 +205,12 @@ class LocalEntries:
 
 
 def key(entry: Entry) -> str:
-    """Name an entry in one word."""
+    """Return an entry's name as one word."""
     return f"{entry.step}-{entry.digest}"
 
 
 def _try_lock(path: Path) -> IO[str] | None:
-    """Take a lock file's lock; None when somebody holds it, or just now removes the file."""
+    """Lock a file; return None if another process holds the lock or is removing the file."""
     file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Entries that several machines share: one tar object each, below an fsspec URL."""
+"""Entries shared by several machines: one tar object each, below an fsspec URL."""
 
 import contextlib
 import logging
@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 class Remote:
     """The objects `<url>/<step>/<digest>.tar`.
 
-    Nothing is trusted that comes from there: the caller checks what was fetched against its
-    manifest, and nothing is written outside of the directory that was asked for.
+    Downloads are not trusted: the caller verifies them against their manifest, and nothing is
+    written outside the given directory.
 
     Raises:
-        StoreError: no fsspec implementation of this kind of address is installed.
+        StoreError: no fsspec implementation for this kind of URL is installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,33 +36,37 @@ class Remote:
             raise StoreError(
                 str(error),
                 where=url,
-                remedy="install what this kind of address needs, or use another",
+                remedy="install the package that this kind of URL needs, or use another kind",
             ) from error
 
     def has(self, entry: Entry) -> bool:
-        """Whether there is an object; it may still be corrupt."""
+        """Return whether the object exists; it may be corrupt."""
         with self._reaching():
-            self._fs.invalidate_cache()  # other machines write too
+            self._fs.invalidate_cache()  # other machines write here too
             return bool(self._fs.exists(self._path(entry)))
 
     @contextlib.contextmanager
     def claimed(self, entry: Entry, made: Callable[[], bool]) -> Iterator[None]:
-        """Be the only machine that makes an entry, or wait until another one has made it.
+        """Make sure that no other machine makes an entry, or wait until one has made it.
 
         Args:
-            entry: that is to be made.
-            made: whether it is there.
+            entry: the entry to make.
+            made: tells whether it has been made.
         """
         claim = f"{self._root.rstrip('/')}/claims/{entry.step}-{entry.digest}"
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(claimed(self._fs, claim, made))
             except OSError as error:
-                _log.warning("another machine may make the same, %s: %s", self._url, error)
+                _log.warning(
+                    "cannot claim the entry in %s, so another machine may make it too: %s",
+                    self._url,
+                    error,
+                )
             yield
 
     def put(self, entry: Entry, directory: Path) -> None:
-        """Upload an entry's directory; it appears, or replaces an object, whole or not at all."""
+        """Upload an entry's directory; the object appears or is replaced atomically."""
         path = self._path(entry)
         part = f"{path}.{uuid.uuid4().hex}.part"
         with self._reaching():
@@ -81,7 +85,7 @@ class Remote:
                 raise
 
     def fetch(self, entry: Entry, directory: Path) -> None:
-        """Download an entry into an empty directory; raises ValueError on a bad object."""
+        """Download an entry into an empty directory; raise ValueError if the object is bad."""
         with (
             self._reaching(),
             self._fs.open(self._path(entry), "rb") as file,
@@ -97,9 +101,9 @@ class Remote:
             yield
         except OSError as error:
             raise StoreError(
-                f"the shared store cannot be used: {error}",
+                f"cannot use the shared store: {error}",
                 where=self._url,
-                remedy="check its address, the network, your rights, and the space on both sides",
+                remedy="check the URL, the network, your permissions, and free space on both sides",
                 transient=True,
             ) from error
 
@@ -112,20 +116,20 @@ def _bad_is_value_error() -> Iterator[None]:
     try:
         yield
     except tarfile.TarError as error:
-        raise ValueError(f"not a whole archive: {error}") from error
+        raise ValueError(f"incomplete archive: {error}") from error
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
-        raise ValueError(f"the member {member.name} leads out of the archive")
+        raise ValueError(f"member {member.name} leads out of the archive")
     path = directory / name
     if member.isdir():
         path.mkdir(parents=True, exist_ok=True)
         return
     content = tar.extractfile(member)
     if not member.isfile() or content is None:
-        raise ValueError(f"the member {member.name} is not a file")
+        raise ValueError(f"member {member.name} is not a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     with content, path.open("wb") as file:
         shutil.copyfileobj(content, file)

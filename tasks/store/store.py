@@ -1,11 +1,12 @@
-"""The content-addressed store: a step's result, filed under the digest of all it was made from.
+"""The content-addressed store, which files a step's result under the digest of its inputs.
 
-Same inputs, same entry: a second run does no tool work. An entry is whole or not there; of several
-processes and machines that want one, one builds it; a corrupt one is set aside and built again.
-Every look-up reads all files and compares their checksums, about a second for 1 GB.
+The same inputs lead to the same entry, so a second run does no tool work. An entry is complete or
+absent. If several processes or machines want the same entry, one builds it and the others wait. A
+corrupt entry is set aside and built again. Every look-up reads all files and compares their
+checksums, which takes about a second for 1 GB.
 
-The root may be an fsspec URL. Entries then also are tar objects there, which several machines
-share, and the local layout (tasks/store/local.py) is a cache of them.
+The root may be an fsspec URL. Entries are then also tar objects there, shared by several machines,
+and the local layout (tasks/store/local.py) is a cache of them.
 """
 
 import contextlib
@@ -30,8 +31,8 @@ __all__ = ["EntryInfo", "Store", "digest"]
 R = TypeVar("R", bound=Record)
 
 _log = logging.getLogger(__name__)
-_FREE = "free some space, e.g. by `overlayflow store prune`"
-_RIGHTS = "give yourself the rights on it, or choose another place for the store"
+_FREE = "free some space, e.g. with `overlayflow store prune`"
+_RIGHTS = "correct its permissions, or choose another place for the store"
 _REMEDIES = {
     errno.ENOSPC: _FREE,
     errno.EDQUOT: _FREE,
@@ -47,12 +48,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Store:
     """Entries on a local path, or shared below an fsspec URL.
 
-    It may be used from several threads and processes at once. What it has handed out is in use,
-    and so is not pruned, as long as the Store object lives.
+    Safe to use from several threads and processes at once. Entries that a Store object returned are
+    in use, and are therefore not pruned, as long as that object exists.
 
     Args:
         url: a path, or an fsspec URL.
-        cache: with a URL, the local directory; one of the user's cache by default.
+        cache: local directory for a URL; below the user's cache directory by default.
     """
 
     def __init__(self, url: str | Path, cache: Path | None = None) -> None:
@@ -65,7 +66,7 @@ class Store:
         self._known: dict[Entry, EntryManifest] = {}
 
     def has(self, entry: Entry) -> bool:
-        """Whether the entry is there; it is not verified."""
+        """Return whether the entry exists, without verifying it."""
         with self._errors():
             here = (self._local.directory(entry) / MANIFEST).exists()
             return here or (self._remote is not None and self._remote.has(entry))
@@ -79,15 +80,15 @@ class Store:
         *,
         label: str = "",
     ) -> R:
-        """Return an entry's record; build the entry where it is absent or corrupt.
+        """Return an entry's record; build the entry first if it is absent or corrupt.
 
         Args:
-            entry: where it belongs.
-            inputs: what its digest was made of; kept for people.
-            record_type: of the record.
-            build: fills the directory it gets and returns the record. When it raises, its `*.log`
-                files are kept in `failed/`, and the log path of a ToolError leads there.
-            label: for people, e.g. the project's name.
+            entry: the entry.
+            inputs: the inputs that its digest was computed from; kept for people.
+            record_type: type of the record.
+            build: fills the given directory and returns the record. If it raises, its `*.log`
+                files are kept in `failed/`, and the log path of a ToolError is changed to there.
+            label: a name for people, e.g. the project's.
 
         Raises:
             StoreError: the store cannot be read or written; nothing half-written is left.
@@ -95,7 +96,7 @@ class Store:
         with self._errors():
             manifest = self._look_up(entry, record_type)
             if manifest is not None:
-                self._share(entry)  # it may have been impossible so far
+                self._share(entry)  # an earlier upload may have failed
             else:
                 with self._alone(entry, record_type):
                     manifest = self._recover(entry, record_type)
@@ -105,11 +106,11 @@ class Store:
             return record_type.model_validate(manifest.record)
 
     def record(self, entry: Entry, record_type: type[R]) -> R:
-        """Return an entry's record; raises StoreError when the entry is not in the store."""
+        """Return an entry's record; raise StoreError if the entry is not in the store."""
         return record_type.model_validate(self._require(entry).record)
 
     def files(self, entry: Entry) -> Path:
-        """Return the local directory of an entry's files, which are not to be changed.
+        """Return the local directory of an entry's files, which must not be changed.
 
         Raises:
             StoreError: the entry is not in the store.
@@ -118,27 +119,27 @@ class Store:
         return self._local.directory(entry) / FILES
 
     def verify(self, entry: Entry) -> bool:
-        """Whether the entry is there and unchanged; a corrupt one is set aside."""
+        """Return whether the entry exists and is unchanged; set it aside if it is corrupt."""
         with self._errors():
             return self._find(entry) is not None
 
     def list(self) -> Iterator[EntryInfo]:
-        """Yield what lies on this machine."""
+        """Yield a summary of each entry on this machine."""
         return self._local.list()
 
     def prune(
         self, *, older_than: timedelta | None = None, keep_bytes: int | None = None
     ) -> Sequence[EntryInfo]:
-        """Remove entries from this machine, the least recently used first; never one in use.
+        """Remove entries from this machine, least recently used first; never one that is in use.
 
-        Leftovers of processes that are gone are removed too, and what was set aside a week ago.
+        Also remove leftovers of processes that are gone, and what was set aside over a week ago.
 
         Args:
-            older_than: remove what was not used for so long.
-            keep_bytes: remove until no more than this is left.
+            older_than: remove entries that were not used for this long.
+            keep_bytes: remove entries until at most this many bytes are left.
 
         Returns:
-            What was removed.
+            The removed entries.
         """
         removed = []
         with self._errors():
@@ -168,7 +169,7 @@ class Store:
     def _recover(
         self, entry: Entry, record_type: type[Record] | None = None
     ) -> EntryManifest | None:
-        """With the lock held: look again, set aside what is corrupt, fetch what others made."""
+        """Look again with the lock held; set aside a corrupt entry, fetch one made elsewhere."""
         try:
             return self._read(entry, record_type)
         except FileNotFoundError:
@@ -189,7 +190,7 @@ class Store:
 
     @contextlib.contextmanager
     def _alone(self, entry: Entry, record_type: type[Record]) -> Iterator[None]:
-        """Hold the right to make an entry, on this machine and among those that share the store."""
+        """Hold the exclusive right to make an entry, here and on machines that share the store."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._local.lock(key(entry)))
             if self._remote is not None and self._recover(entry, record_type) is None:
@@ -238,7 +239,7 @@ class Store:
         return self._read(entry, type(record))
 
     def _share(self, entry: Entry, *, replace: bool = False) -> None:
-        """Upload an entry; that this fails loses no build: the next look-up tries again."""
+        """Upload an entry; a failure loses nothing, because the next look-up tries again."""
         if self._remote is None:
             return
         try:
@@ -249,14 +250,14 @@ class Store:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what a full disk or missing rights cause into a StoreError."""
+        """Turn errors caused by a full disk or missing permissions into a StoreError."""
         try:
             yield
         except OSError as error:
             root = self._local.root
             place = root if error.filename is None else Path(str(error.filename))
             ours = place.is_relative_to(root) or root.is_relative_to(place)
-            # A build callback may also stumble over a full disk, or over files of the user.
+            # A build callback may also run into a full disk, or have trouble with users' files.
             if error.errno in _FULL or (ours and error.errno in _REMEDIES):
                 raise StoreError(
                     f"{error.strerror}", where=str(place), remedy=_REMEDIES[error.errno]

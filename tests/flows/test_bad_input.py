@@ -42,7 +42,7 @@ def entries(machine: Machine) -> set[Path]:
         (("--reuse-factor", "0"), "reuse_factor: Input should be greater than or equal to 1"),
         (("--layer-precision", "hidden"), "is not of the form LAYER=VALUE"),
         (("--clock-period", "-1"), "clock_period_ns: Input should be greater than 0"),
-        (("--clock-period", "12.5"), "which does not give 80 MHz"),
+        (("--clock-period", "12.5"), "cannot generate 80 MHz"),
         (("--board", "nowhere"), "no board of that name"),
     ],
 )

@@ -1,5 +1,5 @@
-"""What passes between the steps: one frozen record a step, each holding the one before it.
+"""Records passed between the steps: one frozen record per step, each containing the previous one.
 
-A record names its store entry and the figures a person would ask for. Files are named relative
-to the entry's `files` directory, so that a step can run on another machine than the one before it.
+A record names its store entry and holds the figures a person would ask for. File names are relative
+to the entry's `files` directory, so consecutive steps can run on different machines.
 """

@@ -1,4 +1,4 @@
-"""What every record is made of: frozen, versioned pydantic models, and the words they share."""
+"""Base classes of all records: frozen, versioned pydantic models, and the types they share."""
 
 import inspect
 import re
@@ -28,14 +28,14 @@ Cycles = Annotated[int, Field(ge=0)]
 
 
 class Record(BaseModel):
-    """A frozen, versioned model: what crosses a process or a file."""
+    """A frozen, versioned model for data that crosses a process boundary or is kept in a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_version: Literal[1] = 1
 
 
 def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    """Give a form its texts: the class's first line, and its Attributes, one a field."""
+    """Take a form's descriptions from the docstring: its first line, and each attribute's text."""
     summary, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
     schema["description"] = summary.strip()
     for name, text in re.findall(r"^    (\w+): ((?:.|\n(?=     ))+)", attributes, re.MULTILINE):
@@ -43,7 +43,7 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 class Settings(BaseModel):
-    """What people choose: frozen, and a form of the Prefect UI with its docstring's texts."""
+    """Settings that users choose: frozen, and shown as a form with these docstrings as its text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_describe)
 
@@ -52,8 +52,8 @@ class Entry(Record):
     """The store entry that holds a step's files.
 
     Attributes:
-        step: the step that made it; loopback: the design that checks a twin.
-        digest: SHA-256 over the step's inputs, settings, tool versions and own version, as hex.
+        step: the step that made it; `loopback` is the design that checks a twin.
+        digest: hex SHA-256 of the step's inputs, settings, tool versions and own version.
     """
 
     step: StepName

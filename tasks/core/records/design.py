@@ -13,11 +13,12 @@ class FixedPoint(Record):
     """A number format, as ap_fixed<width, integer, rounding, saturation> or ap_ufixed.
 
     Attributes:
-        width: bits in all.
-        integer: bits left of the point, the sign included; may be negative or above `width`.
-        signed: two's complement or unsigned.
-        rounding: what happens to bits right of the last one (ap_q_mode).
-        saturation: what happens to values out of range (ap_o_mode).
+        width: total number of bits.
+        integer: bits left of the binary point, including the sign; may be negative or exceed
+            `width`.
+        signed: two's complement if true, else unsigned.
+        rounding: quantisation mode (ap_q_mode).
+        saturation: overflow mode (ap_o_mode).
     """
 
     width: int = Field(ge=1, le=64)
@@ -30,20 +31,20 @@ class FixedPoint(Record):
 
     @property
     def fraction(self) -> int:
-        """Bits right of the point."""
+        """Bits right of the binary point."""
         return self.width - self.integer
 
 
 class Stream(Record):
-    """One tensor of the model, as it crosses the AXI4-Stream.
+    """A tensor of the model as it is sent over the AXI4-Stream.
 
-    A 32-bit stream word holds one float32 element, or, packed, as many elements as fit, each in
-    a container of 8, 16, 32 or 64 bits, the first in the low bits; a sample starts a new word.
+    A 32-bit stream word holds one float32 element or, if packed, as many elements as fit, each in
+    a container of 8, 16, 32 or 64 bits, the first in the low bits. Each sample starts a new word.
 
     Attributes:
-        shape: of one sample, without the batch axis.
+        shape: shape of one sample, without the batch axis.
         element: the fixed-point format inside the fabric.
-        words: what a stream word holds.
+        words: format of the stream words.
     """
 
     shape: tuple[int, ...]
@@ -52,7 +53,7 @@ class Stream(Record):
 
     @property
     def size(self) -> int:
-        """Elements of one sample."""
+        """Number of elements in one sample."""
         size = 1
         for extent in self.shape:
             size *= extent
@@ -60,33 +61,33 @@ class Stream(Record):
 
     @property
     def container_bits(self) -> int:
-        """Bits that one element takes in the stream."""
+        """Number of bits that one element takes in the stream."""
         if self.words == "float32":
             return 32
         return max(8, 1 << (self.element.width - 1).bit_length())
 
     @property
     def words_per_sample(self) -> int:
-        """32-bit stream words of one sample."""
+        """Number of 32-bit stream words in one sample."""
         return -(-self.size * self.container_bits // 32)
 
 
 class HlsProject(Record):
-    """A converted model: an hls4ml project, and what it must compute.
+    """A converted model: an hls4ml project and its golden outputs.
 
     Files of the entry: `project/` (as hls4ml wrote it), `model.fml` (the converted graph with
-    every layer's precisions, for toolchains other than vivado), `X_test.npy`, `y_test.npy`
+    every layer's precision, for toolchains other than vivado), `X_test.npy`, `y_test.npy`
     (one-hot or targets, in the output's shape), `y_framework.npy` (float32, the framework's
-    outputs), `y_csim.npy` (float32, the hls4ml C simulation's: the golden outputs), `convert.log`.
+    outputs), `y_csim.npy` (float32, the golden outputs of hls4ml's C simulation), `convert.log`.
 
     Attributes:
         backend: the hls4ml backend that wrote the project.
-        model_name: the model file's name.
+        model_name: name of the model file.
         model_digest: SHA-256 of the model file.
         samples: number of test samples.
-        accuracy_framework: share of test samples classified right, or None without class labels.
+        accuracy_framework: share of correctly classified test samples; None without class labels.
         accuracy_csim: the same for the C simulation.
-        max_error_csim: largest absolute difference between framework and C simulation.
+        max_error_csim: largest absolute difference between framework and C simulation outputs.
     """
 
     entry: Entry
@@ -105,7 +106,7 @@ class HlsProject(Record):
 
 
 class Resources(Record):
-    """Primitives of a design, or of a part."""
+    """Number of primitives in a design or on a part."""
 
     lut: int
     ff: int
@@ -121,13 +122,13 @@ class Resources(Record):
 
 
 class Utilisation(Record):
-    """What a design takes of a part.
+    """Utilisation of a part by a design.
 
     Attributes:
-        stage: where the figures come from: HLS estimate, after synthesis, after placement.
-        used: by the design.
-        available: on the part.
-        by_module: LUTs by module, the biggest first.
+        stage: when it was determined: HLS estimate, after synthesis, or after placement.
+        used: resources that the design uses.
+        available: resources that the part has.
+        by_module: LUTs of each module, largest first.
     """
 
     stage: Literal["estimated", "synthesised", "placed"]
@@ -137,17 +138,17 @@ class Utilisation(Record):
 
 
 class Synthesis(Record):
-    """RTL of the model's core, or an HLS IP.
+    """The model's core as RTL, or as an HLS IP.
 
     Files of the entry with toolchain `open`: `rtl/*.v` with the top module `<project_name>_core`.
 
     Attributes:
-        toolchain: that made it.
-        latency_cycles: from a whole sample in to its result out, without stream transfer.
+        toolchain: the toolchain that made it.
+        latency_cycles: latency of one sample through the core, without stream transfers.
         interval_cycles: initiation interval of the core.
-        estimate: of resources, where the tool gives one.
-        estimate_is_rough: whether it may be twice what is placed in the end.
-        luts_by_layer: the estimate by layer of the model, where the tool knows.
+        estimate: estimated resources, if the tool reports them.
+        estimate_is_rough: whether the estimate may be as much as twice the placed design.
+        luts_by_layer: estimated LUTs of each layer of the model, if the tool reports them.
     """
 
     entry: Entry
@@ -162,7 +163,7 @@ class Synthesis(Record):
 
 
 class Timing(Record):
-    """Slacks after routing, in ns; negative means that timing is not met."""
+    """Worst slacks after routing, in ns; a negative slack means that timing is not met."""
 
     setup_slack_ns: float
     hold_slack_ns: float
@@ -202,9 +203,9 @@ class Gate(Record):
     """One check between two steps.
 
     Attributes:
-        value: the figure that was checked, None where it could not be had.
-        threshold: what it was held against.
-        mode: whether a failure ends the flow.
+        value: the figure that was checked; None if it is not available.
+        threshold: the limit it was compared with.
+        mode: whether a failure ends the flow or only warns.
     """
 
     name: str

@@ -10,14 +10,14 @@ from tasks.core.records.package import Package
 
 
 class Deployment(Record):
-    """A package, unpacked and verified on a board.
+    """A package that was unpacked and verified on a board.
 
     Attributes:
         board: the board's name.
-        board_kind: as in board/kinds.toml.
+        board_kind: a board kind of board/kinds.toml.
         directory: absolute path on the board.
-        sent_bytes: over the network; 0 when the board had it.
-        seconds: that the transfer took.
+        sent_bytes: bytes sent over the network; 0 if the board already had the package.
+        seconds: duration of the transfer.
     """
 
     package: Package
@@ -29,11 +29,11 @@ class Deployment(Record):
 
 
 class LatencyFit(Record):
-    """T(N) = a + b N over independent runs of several batch sizes N.
+    """The fit T(N) = a + b N over independent runs with several batch sizes N.
 
     Attributes:
-        overhead_s: a, per call.
-        per_sample_s: b.
+        overhead_s: a, the overhead of a call.
+        per_sample_s: b, the time per sample.
     """
 
     overhead_s: float
@@ -43,22 +43,23 @@ class LatencyFit(Record):
 class Measurement(Record):
     """What the runner measured on the board.
 
-    Files beside it: `y_hw.npy`, `results.json` (all timings).
+    Files in its directory: `y_hw.npy`, `results.json` (all timings).
 
     Attributes:
-        simulated: True on a twin: times are then fabric cycles at the clock read back.
-        clock_mhz: read back from the board after loading the overlay.
-        latency_s: batch 1, by percentile ("p50", "p95", "p99").
-        cycles_per_sample: of the whole batch, from first word in to last word out, over samples.
-        latency_cycles: first word in to first word out of one sample, by the fabric's counter;
-            None where the design has no counters.
-        inferences_per_s: at the clock read back.
+        simulated: true on a twin, where times are fabric cycles at the clock read back.
+        clock_mhz: fabric clock read back from the board after loading the overlay.
+        latency_s: latency at batch size 1, by percentile ("p50", "p95", "p99").
+        cycles_per_sample: cycles from the first word in to the last word out of the whole batch,
+            divided by the number of samples.
+        latency_cycles: cycles from the first word in to the first word out of one sample, counted
+            in the fabric; None if the design has no counters.
+        inferences_per_s: throughput at the clock read back.
         deterministic: whether all passes gave the same outputs.
-        suspect: if samples differ from the C simulation's, the first of them are run again,
-            together and one by one: with the same outputs the design is to be suspected, with
-            others the board. None if none differ.
-        power_w: under load, of the whole board where it can be read; None if it was not measured.
-        power_by: what measured it: the board's own sensors, or an external meter.
+        suspect: what to suspect if samples differ from the C simulation. The first of them are
+            run again, together and one by one: equal outputs point to the design, different
+            outputs to the board. None if no sample differs.
+        power_w: power under load, of the whole board where it can be read; None if not measured.
+        power_by: what measured the power: the board's own sensors or an external meter.
     """
 
     deployment: Deployment
@@ -81,7 +82,7 @@ class Measurement(Record):
 
 
 class Verdict(Record):
-    """Whether the board computes what the model does."""
+    """Whether the board's outputs match the model's."""
 
     measurement: Measurement
     gates: tuple[Gate, ...]
@@ -91,18 +92,18 @@ class Verdict(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether no gate that may fail the flow has failed."""
+        """Whether every gate passed, apart from those that only warn."""
         return all(gate.passed or gate.mode == "warn" for gate in self.gates)
 
 
 class Run(Record):
-    """One flow run, as the history keeps it.
+    """A flow run, as kept in the history.
 
     Attributes:
-        flow_run_id: of Prefect.
-        flow_run_name: of Prefect.
-        finished: UTC, ISO 8601.
-        steps_s: seconds of each step that ran; what Prefect had cached is left out.
+        flow_run_id: Prefect's id of the flow run.
+        flow_run_name: Prefect's name of the flow run.
+        finished: when it ended: UTC, ISO 8601.
+        steps_s: seconds that each step took; cached steps are left out.
     """
 
     flow_run_id: str

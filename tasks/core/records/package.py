@@ -1,4 +1,4 @@
-"""Records of a package: manifest and archive."""
+"""Records of a package: its manifest and its archive."""
 
 from pydantic import Field
 
@@ -8,21 +8,21 @@ from tasks.core.records.settings import ConvertSettings
 
 
 class FileDigest(Record):
-    """One file of a package: SHA-256 as hex, size in bytes."""
+    """Hex SHA-256 and size in bytes of one file of a package."""
 
     sha256: str
     size: int
 
 
 class Provenance(Record):
-    """Who built a package.
+    """Where a package comes from.
 
     Attributes:
-        git_commit: of the repository that holds the model file; None outside of one.
+        git_commit: commit of the repository that holds the model file; None outside a repository.
         git_dirty: whether that repository had uncommitted changes.
-        flow_run_id: of the Prefect flow run that built it; None outside of one.
-        built: UTC, ISO 8601.
-        gates: that were checked before packaging.
+        flow_run_id: id of the Prefect flow run that built it; None outside a flow run.
+        built: when it was built: UTC, ISO 8601.
+        gates: the gates that were checked before packaging.
     """
 
     git_commit: str | None
@@ -33,16 +33,17 @@ class Provenance(Record):
 
 
 class Manifest(Record):
-    """What package.tar.gz holds; the board reads it as plain JSON.
+    """The manifest of package.tar.gz; the board reads it as plain JSON.
 
     Attributes:
-        clock_mhz: that the design was built for.
-        latency_cycles: of the core, without stream transfer; None where the tool did not say.
-        accuracy_framework: on the test samples; None without class labels, or not known.
+        clock_mhz: the fabric clock that the design was built for.
+        latency_cycles: latency of the core without stream transfers; None if the tool does not
+            report it.
+        accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
         accuracy_csim: the same for the C simulation.
-        versions: of every tool that had a part in it.
-        files: by name in the package.
-        provenance: in the manifest beside the package only.
+        versions: versions of every tool involved.
+        files: the files of the package, by name.
+        provenance: where it comes from; only in the manifest beside the package.
     """
 
     project_name: str
@@ -70,9 +71,9 @@ class Package(Record):
     """package.tar.gz and its manifest, both files of the entry.
 
     Attributes:
-        manifest: as beside the archive, with provenance.
+        manifest: the manifest beside the archive, with provenance.
         digest: SHA-256 of package.tar.gz.
-        size: of package.tar.gz in bytes.
+        size: size of package.tar.gz in bytes.
     """
 
     entry: Entry

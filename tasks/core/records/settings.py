@@ -1,4 +1,4 @@
-"""What people choose for a run."""
+"""Settings that users choose for a run."""
 
 from typing import Annotated, Literal
 
@@ -12,21 +12,21 @@ class ConvertSettings(Settings):
     """How hls4ml converts the model; the names are hls4ml's own.
 
     Attributes:
-        board_kind: an entry of board/kinds.toml.
-        project_name: names the top function and the output files; a C identifier.
-        precision: of every layer that the model does not quantise itself, as hls4ml writes it,
-            e.g. `fixed<16,6>`; `auto` lets hls4ml infer it from the model.
-        layer_precision: exceptions by layer name.
-        reuse_factor: multiplications per multiplier; 1 is fully parallel.
-        layer_reuse_factor: exceptions by layer name.
+        board_kind: Board kind to build for.
+        project_name: Name of the top function and of the output files; a C identifier.
+        precision: Precision of all layers that the model does not quantise itself, in hls4ml's
+            notation, e.g. `fixed<16,6>`; `auto` lets hls4ml infer it from the model.
+        layer_precision: Precision of individual layers, by layer name.
+        reuse_factor: Multiplications per multiplier; 1 is fully parallel.
+        layer_reuse_factor: Reuse factor of individual layers, by layer name.
         strategy: hls4ml's implementation strategy.
-        io_type: how tensors pass between layers.
-        clock_period_ns: the clock that is asked for.
-        interface: of the accelerator; the boards' designs of hls4ml use axi_stream.
-        words: what a stream word holds; `float32` is what hls4ml's own driver sends.
+        io_type: How tensors pass between layers.
+        clock_period_ns: Requested period of the fabric clock, in ns.
+        interface: Interface of the accelerator; hls4ml's board designs use axi_stream.
+        words: Format of the stream words; hls4ml's own driver sends `float32`.
     """
 
-    # The choices of the form; whoever builds for a kind checks whether there is one of that name.
+    # The enum fills the form's menu; the steps that need the kind check that it exists.
     board_kind: str = Field(default="pynq-z2", json_schema_extra={"enum": [*board_kinds()]})
     project_name: str = "myproject"
     precision: str = "auto"
@@ -41,12 +41,12 @@ class ConvertSettings(Settings):
 
 
 class BuildSettings(Settings):
-    """What toolchain vivado does beside the synthesis; the names are hls4ml's own.
+    """Optional steps of toolchain vivado; the names are hls4ml's own.
 
     Attributes:
-        csim: run the C simulation of the vendor's tool as well.
-        cosim: simulate the RTL, and compare it with the C simulation.
-        fifo_opt: with `cosim`: record how full the FIFOs between the layers get.
+        csim: Also run the vendor tool's own C simulation.
+        cosim: Simulate the RTL and compare it with the C simulation.
+        fifo_opt: Record how full the FIFOs between the layers get; requires `cosim`.
     """
 
     csim: bool = False
@@ -58,10 +58,10 @@ class MeasureSettings(Settings):
     """How the board measures.
 
     Attributes:
-        passes: over all test samples; their outputs must agree.
-        batches: sizes of the independent runs that T(N) = a + b N is fitted to.
-        deadline_s: seconds after which the benchmark is stopped.
-        wait_s: seconds to wait for a board that somebody else has.
+        passes: Number of passes over all test samples; their outputs must agree.
+        batches: Batch sizes N of the independent runs that T(N) = a + b N is fitted to.
+        deadline_s: Seconds after which the benchmark is stopped.
+        wait_s: Seconds to wait for a board that is leased to somebody else.
     """
 
     passes: int = Field(default=3, ge=1)

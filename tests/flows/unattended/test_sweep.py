@@ -197,7 +197,7 @@ def test_a_full_disk_ends_the_sweep_and_it_goes_on_when_there_is_room(
         env = {"OVERLAYFLOW_STORE": str(disk / "store")}
         told = refused(machine, path, **env)
         assert "No space left on device" in told
-        assert "free some space, e.g. by `overlayflow store prune`" in told
+        assert "free some space, e.g. with `overlayflow store prune`" in told
         assert not list(disk.glob("store/tmp/*"))
         subprocess.run(["mount", "-o", "remount,size=500m", disk], check=True)
         assert states(reported(machine.command("sweep", path, "--json", **env))) == ["done"]

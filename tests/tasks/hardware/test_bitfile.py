@@ -90,5 +90,5 @@ def test_part_names_are_taken_apart(
 
 
 def test_what_is_no_part_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match="'pynq-z2' is no part"):
+    with pytest.raises(UnsupportedModelError, match="'pynq-z2' is not a part"):
         parse_part("pynq-z2")

@@ -148,7 +148,7 @@ def test_a_file_that_is_missing_longer_or_shorter_is_found(tmp_path: Path, name:
 
 def test_an_entry_in_the_place_of_another_is_found(tmp_path: Path) -> None:
     make_entry(tmp_path)
-    with pytest.raises(ValueError, match="another entry"):
+    with pytest.raises(ValueError, match="a different entry"):
         load(tmp_path, Entry(step="convert", digest="1" * 64))
 
 
