@@ -1,5 +1,5 @@
-"""The Prefect tasks, one a module; what Prefect needs besides is in orchestration/.
+"""The Prefect tasks, one per module; everything else that needs Prefect is in orchestration/.
 
-Every other folder is plain: it imports no prefect (2.7 s), so that a child process, a test or a
-notebook uses it directly, and is named by what it knows.
+Every other folder contains plain code, named after what it knows. Plain code does not import
+prefect, which takes 2.7 s, so child processes, tests and notebooks can use it directly.
 """

@@ -1,4 +1,4 @@
-"""Step benchmark: a deployed package is measured on its board."""
+"""Step benchmark: measure a deployed package on its board."""
 
 import threading
 
@@ -23,8 +23,8 @@ from tasks.steps import measuring
 )
 @run_times.timed
 def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -> Measurement:
-    """Run the benchmark on the board; never cached, since a board is not a function."""
-    # While the board works this process waits: time to load what will draw the report.
+    """Run the benchmark on the board; the result is never cached, as measurements vary."""
+    # This process is idle while the board works, so load what will draw the report.
     threading.Thread(target=plots.load, daemon=True).start()
     address = board_block.address(deployment.board)
     return measuring.benchmark(address, deployment, settings, lease.id, str(task_run.id))

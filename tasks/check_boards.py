@@ -1,4 +1,4 @@
-"""Checks of several boards, side by side, for people and for the UI."""
+"""Check several boards in parallel, for the command line and the UI."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,12 +17,12 @@ from tasks.toolchains.open import loopback
 
 @task(name="check board", task_run_name="check {name}")
 def check_board(name: str, overlay: bool = False) -> BoardCheck:
-    """Look at one board from outside to inside; a board that fails is no failed task."""
+    """Check one board from the outside in; a check that fails does not fail the task."""
     return check_one(name, overlay=overlay)
 
 
 def check_one(name: str, *, overlay: bool) -> BoardCheck:
-    """What is found of the board of that name."""
+    """Check the board of this name."""
     known_good = partial(loopback.known_good, open_store()) if overlay else None
     try:
         return check(board_block.address(name), known_good=known_good)
@@ -32,12 +32,12 @@ def check_one(name: str, *, overlay: bool) -> BoardCheck:
 
 
 def check_all(names: Sequence[str], *, overlay: bool, as_tasks: bool) -> tuple[BoardCheck, ...]:
-    """What is found of all these boards; of all that can be used if none is named.
+    """Check all these boards, or all that can be used if none is named.
 
     Args:
-        names: of boards.
-        overlay: also load a design that is known to be good; it replaces what is loaded.
-        as_tasks: in a flow run, one task each.
+        names: names of boards.
+        overlay: also load a known-good design, which replaces the design on the board.
+        as_tasks: make each check a task of the current flow run.
     """
     one = check_board if as_tasks else check_one
     chosen = names or [each.name for each in board_block.addresses()]
@@ -46,21 +46,21 @@ def check_all(names: Sequence[str], *, overlay: bool, as_tasks: bool) -> tuple[B
 
 
 def publish_table(checks: Sequence[BoardCheck]) -> None:
-    """One row a board, one column a question."""
+    """Publish a table with one row per board and one column per check."""
     questions = list(dict.fromkeys(found.name for each in checks for found in each.findings))
     table = []
     for each in checks:
-        told = {found.name: _cell(found) for found in each.findings}
-        row = {name: told.get(name, "") for name in questions}
+        cells = {found.name: _cell(found) for found in each.findings}
+        row = {name: cells.get(name, "") for name in questions}
         table.append({"board": each.board, "kind": each.kind, **row})
-    create_table_artifact(table, key="boards-check", description="what was found of each board")
+    create_table_artifact(table, key="boards-check", description="State of each board")
 
 
 def require_all(checks: Sequence[BoardCheck]) -> tuple[BoardCheck, ...]:
-    """The checks themselves, if all boards can be used.
+    """Return the checks if all boards can be used.
 
     Raises:
-        BoardsFailedError: one cannot.
+        BoardsFailedError: at least one board cannot be used.
     """
     bad = [each for each in checks if not each.ok]
     if bad:

@@ -1,4 +1,4 @@
-"""Step convert: a trained model becomes an hls4ml project with golden outputs."""
+"""Step convert: turn a trained model into an hls4ml project with golden outputs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Step implement: RTL becomes a design that can be loaded."""
+"""Step implement: turn RTL into a design that can be loaded."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Step package: a design, its test data, driver and runner become package.tar.gz."""
+"""Step package: pack a design, its test data, driver and runner into package.tar.gz."""
 
 from pathlib import Path
 
@@ -19,5 +19,5 @@ from tasks.steps import building
 )
 @run_times.timed
 def package(implementation: Implementation, passed: tuple[Gate, ...], model: Path) -> Package:
-    """Package a design; its manifest says what was made of what, by whom."""
+    """Package a design with a manifest that records its origin."""
     return building.package(open_store(), implementation, passed, model, flow_run.id)

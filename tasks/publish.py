@@ -1,4 +1,4 @@
-"""Step publish: what a run found becomes artifacts, a report, a line of the history, an event."""
+"""Step publish: turn a run's results into artifacts, a report, a history entry and an event."""
 
 import contextlib
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from tasks.quality import outputs as verdicts
 from tasks.reporting import figures, history, report, series
 from tasks.reporting.pictures import pictures
 
-HISTORY = 30  # runs that a model's and a board's history artifact shows
+HISTORY = 30  # number of runs in the history artifacts of a model and of a board
 
 
 @task(
@@ -53,15 +53,15 @@ def publish(verdict: Verdict) -> Run:
 
 
 def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Emit an event for a run that failed, with the figures that it found before.
+    """Emit an event for a failed run, with the figures that it determined before it failed.
 
-    A hook of the flows (arguments come by name).
+    Used as a hook of the flows; Prefect passes the arguments by name.
     """
     error = state.result(raise_on_failure=False)
-    # Our own errors say what, where and what to do; Prefect's message repeats the class name.
+    # Our own errors are complete as they are; Prefect's message would repeat the class name.
     message = str(error) if isinstance(error, OverlayflowError) else str(state.message)
     run = None
-    with contextlib.suppress(OSError):  # it may be the store that made the run fail
+    with contextlib.suppress(OSError):  # the store may be the reason for the failure
         run = history.of_flow_run(store_url(), str(flow_run.id))
     emit_event(
         "overlayflow.run.failed",
@@ -76,33 +76,33 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
 
 
 def page(flow_run_id: str) -> str:
-    """Address of a run in the UI; empty without a server of one's own."""
+    """Return the URL of a run in the UI; empty without a permanent server."""
     ui = PREFECT_UI_URL.value()
     return f"{ui}/runs/flow-run/{flow_run_id}" if ui else ""
 
 
 def _artifacts(run: Run, text: str) -> None:
-    """Report and figures of the run, history of the model, runs of the board."""
+    """Publish the run's report and figures, the model's history and the board's runs."""
     deployment = run.verdict.measurement.deployment
     project = deployment.package.manifest.project_name
     prefix = artifact_key(project)
-    create_markdown_artifact(text, key=f"{prefix}-report", description="verdict and figures")
+    create_markdown_artifact(text, key=f"{prefix}-report", description="Verdict and figures")
     create_table_artifact(
         [{"figure": label, "value": value} for label, value in figures.rows(run.verdict)],
         key=f"{prefix}-results",
-        description="figures of the run",
+        description="Figures of the run",
     )
     of_model = history.runs(store_url(), project=project, limit=HISTORY)
     create_markdown_artifact(
         series.markdown(project, of_model),
         key=f"{prefix}-history",
-        description=f"the last {len(of_model)} runs of {project}",
+        description=f"The last {len(of_model)} runs of {project}",
     )
     of_board = history.runs(store_url(), board=deployment.board, limit=HISTORY)
     create_table_artifact(
         [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
         key=f"board-{artifact_key(deployment.board)}-runs",
-        description=f"the last {len(of_board)} runs on {deployment.board}",
+        description=f"The last {len(of_board)} runs on {deployment.board}",
     )
 
 
@@ -121,6 +121,6 @@ def _emit(what: str, run: Run, message: str) -> None:
 
 
 def artifact_key(text: str) -> str:
-    """A text as part of an artifact's key, which may hold a-z, 0-9 and dashes."""
+    """Return a text in the form of an artifact's key, which allows a-z, 0-9 and hyphens."""
     kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text)
     return kept.lower().strip("-")

@@ -1,4 +1,4 @@
-"""Step publish_comparison: figures of one package on several boards become one table."""
+"""Step publish_comparison: publish the figures of one package on several boards as one table."""
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -15,5 +15,5 @@ def publish_comparison(comparison: Comparison, package: Package) -> None:
     create_table_artifact(
         [dict(zip(names, row, strict=True)) for row in rows(comparison)],
         key=f"{artifact_key(package.manifest.project_name)}-boards",
-        description="one package on several boards",
+        description="One package on several boards",
     )

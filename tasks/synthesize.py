@@ -1,4 +1,4 @@
-"""Step synthesize: an hls4ml project becomes RTL."""
+"""Step synthesize: turn an hls4ml project into RTL."""
 
 from prefect import task
 

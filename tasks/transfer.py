@@ -1,4 +1,4 @@
-"""Step transfer: a package is brought to a board."""
+"""Step transfer: bring a package to a board."""
 
 from prefect import task
 
@@ -20,5 +20,5 @@ from tasks.steps import measuring
 )
 @run_times.timed
 def transfer(package: Package, lease: Lease) -> Deployment:
-    """Send a package over SFTP, unless the board has it, and verify it there."""
+    """Send a package by SFTP, unless the board already has it, and verify it there."""
     return measuring.deploy(open_store(), package, board_block.address(lease.board))

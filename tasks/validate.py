@@ -1,4 +1,4 @@
-"""Step validate: what the board computed is held against the C simulation."""
+"""Step validate: compare what the board computed with the C simulation."""
 
 from prefect import task
 
@@ -17,7 +17,7 @@ from tasks.quality.gates import GateSettings
 )
 @run_times.timed
 def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
-    """Compare outputs sample by sample, clock, accuracy, baseline; the gates say what passed."""
+    """Compare outputs sample by sample, clock, accuracy and baseline; each gives a gate."""
     deployment = measurement.deployment
     archive = open_store().files(deployment.package.entry) / PACKAGE_FILE
     judged = outputs.judge(measurement, outputs.outputs(measurement, archive), limits)

@@ -1,1 +1,1 @@
-"""What needs Prefect besides the tasks: caching, queues, leases, progress, logs, the server."""
+"""Everything besides the tasks that needs Prefect: caching, queues, leases, progress, run logs."""

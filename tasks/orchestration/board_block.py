@@ -1,4 +1,4 @@
-"""Boards as Prefect blocks, and boards by name: a twin of this machine, or a block."""
+"""Boards as Prefect blocks, and look-up by name: of a twin on this machine, or of a block."""
 
 import contextlib
 import re
@@ -23,35 +23,42 @@ QUEUE_PREFIX = "board-"
 
 
 class Board(Block):
-    """A board that SSH reaches; made by `overlayflow boards add`, which pins its host key."""
+    """A board reached by SSH; created by `overlayflow boards add`, which pins its host key."""
 
     _block_type_name: ClassVar[str] = "overlayflow board"
     _block_type_slug: ClassVar[str] = "overlayflow-board"
-    _description: ClassVar[str] = "A board that SSH reaches, with its pinned host key."
+    _description: ClassVar[str] = "A board reached by SSH, with its pinned host key."
 
-    kind: str = Field(description="An entry of board/kinds.toml.")
-    host: str = Field(description="Name or address.")
-    port: int = Field(default=22, description="Of its SSH server.")
-    user: str = Field(default="xilinx", description="Who logs in.")
-    host_key: str = Field(description="The pinned public host key, ssh-ed25519 AAAA...")
-    password: SecretStr | None = Field(default=None, description="For the login and for sudo.")
+    kind: str = Field(description="Board kind, an entry of board/kinds.toml.")
+    host: str = Field(description="Host name or address.")
+    port: int = Field(default=22, description="Port of the SSH server.")
+    user: str = Field(default="xilinx", description="User to log in as.")
+    host_key: str = Field(description="Pinned public host key, ssh-ed25519 AAAA...")
+    password: SecretStr | None = Field(default=None, description="Password for login and sudo.")
     key_file: Path | None = Field(
-        default=None, description="A private key on the machines that run flows."
+        default=None, description="Private key file on the machines that run flows."
     )
     use_agent: bool = Field(default=False, description="Try the keys of the SSH agent.")
-    directory: str = Field(default="overlayflow", description="Of overlayflow on the board.")
-    tags: list[str] = Field(default_factory=list, description="Words that people choose it by.")
-    meter: list[str] = Field(
-        default_factory=list, description="Command, on the machines that run flows, of its meter."
+    directory: str = Field(
+        default="overlayflow", description="Directory for overlayflow on the board."
     )
-    jump_host: str | None = Field(default=None, description="The host that leads to the board.")
-    jump_port: int = Field(default=22, description="Of the jump host's SSH server.")
-    jump_user: str = Field(default="", description="Who logs in there, by key or agent.")
-    jump_host_key: str | None = Field(default=None, description="Its pinned public host key.")
+    tags: list[str] = Field(default_factory=list, description="Tags to select the board by.")
+    meter: list[str] = Field(
+        default_factory=list,
+        description="Command of its power meter, on the machines that run flows.",
+    )
+    jump_host: str | None = Field(default=None, description="Jump host through which to connect.")
+    jump_port: int = Field(default=22, description="Port of the jump host's SSH server.")
+    jump_user: str = Field(
+        default="", description="User to log in as on the jump host, with a key or the agent."
+    )
+    jump_host_key: str | None = Field(
+        default=None, description="Pinned public host key of the jump host."
+    )
 
     @classmethod
     def of(cls, address: BoardAddress) -> Self:
-        """The block of an address."""
+        """Return the block for an address."""
         same = address.model_dump(include=set(cls.model_fields) - {"password", "tags", "meter"})
         jump = address.jump
         through = (
@@ -68,7 +75,7 @@ class Board(Block):
         return cls(**same, **through, **lists, password=address.password)
 
     def address(self, name: str) -> BoardAddress:
-        """The address of the board that a block of that name describes."""
+        """Return the address described by this block, for a board of the given name."""
         fields = {name: getattr(self, name) for name in BoardAddress.model_fields if name in _SAME}
         jump = None
         if self.jump_host is not None:
@@ -88,36 +95,37 @@ _SAME = set(Board.model_fields) & set(BoardAddress.model_fields) - {"tags", "met
 
 
 def refuse_new(address: BoardAddress) -> None:
-    """Says what keeps a board from being added.
+    """Check that a board can be added.
 
     Raises:
-        InputError: there is a board of that name, or it is of no known kind.
+        InputError: the name is invalid or taken, or the board kind is unknown.
     """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", address.name):
         raise InputError(
-            f"{address.name!r} cannot be the name of a board",
+            f"{address.name!r} is not a valid board name",
             where="boards add",
-            remedy="use lower-case letters, digits and dashes",
+            remedy="use lower-case letters, digits and hyphens",
         )
     if address.kind not in board_kinds():
         raise InputError(
-            f"{address.kind!r} is no board kind",
+            f"{address.kind!r} is not a board kind",
             where=f"board {address.name}",
             remedy=f"use one of {', '.join(board_kinds())}, or see docs/add-a-board.md",
         )
     if address.name in twins.twin_names() or address.name in _blocks():
         raise InputError(
-            "there is a board of that name",
+            "a board with this name already exists",
             where=f"board {address.name}",
-            remedy=f"take another name, or: overlayflow boards remove {address.name}",
+            remedy="choose another name, or remove the board: "
+            f"overlayflow boards remove {address.name}",
         )
 
 
 def add(address: BoardAddress) -> None:
-    """Saves a board, and Prefect's queue for it.
+    """Save a board and create its queue in Prefect.
 
     Raises:
-        InputError: there is a board of that name, or it is of no known kind.
+        InputError: the name is invalid or taken, or the board kind is unknown.
     """
     refuse_new(address)
     Board.of(address).save(address.name)
@@ -126,10 +134,10 @@ def add(address: BoardAddress) -> None:
 
 
 def remove(name: str) -> None:
-    """Forgets a board.
+    """Delete a board and its queue.
 
     Raises:
-        BoardError: there is none of that name.
+        BoardError: no board has this name.
     """
     if name not in _blocks():
         raise _unknown(name)
@@ -139,11 +147,11 @@ def remove(name: str) -> None:
 
 
 def address(name: str) -> BoardAddress:
-    """Where a board is and how to log in.
+    """Return where a board is and how to log in.
 
     Raises:
-        BoardUnreachableError: it is a twin that does not run.
-        BoardError: there is no board of that name.
+        BoardUnreachableError: it is a twin that is not running.
+        BoardError: no board has this name.
     """
     twin = twins.twin_address(name)
     if twin is not None:
@@ -155,18 +163,18 @@ def address(name: str) -> BoardAddress:
 
 
 def addresses() -> list[BoardAddress]:
-    """All boards: the twins that run, and the blocks."""
+    """Return the addresses of all boards: the running twins, and the blocks."""
     found = []
     for name in twins.twin_names():
         try:
             found.append(address(name))
         except BoardUnreachableError:
-            continue  # it is off
+            continue  # not running
     return [*found, *_blocks().values()]
 
 
 def named(names: Sequence[str]) -> tuple[list[BoardAddress], dict[str, BoardError]]:
-    """The boards of these names, all that can be used if none is given; and why others are gone."""
+    """Return the boards of these names (or all boards), and the error for each missing one."""
     if not names:
         return addresses(), {}
     found: list[BoardAddress] = []
@@ -180,10 +188,10 @@ def named(names: Sequence[str]) -> tuple[list[BoardAddress], dict[str, BoardErro
 
 
 def matching(board: str) -> list[BoardAddress]:
-    """The boards that a name or a requirement means.
+    """Return the boards that match a name or a requirement.
 
     Raises:
-        BoardError: there is none.
+        BoardError: no board matches.
     """
     requirement = Requirement.parse(board)
     if requirement is None:
@@ -192,7 +200,7 @@ def matching(board: str) -> list[BoardAddress]:
     fitting = [each for each in known if requirement.fits(each)]
     if not fitting:
         raise BoardError(
-            "no board fits; there are: "
+            "no board matches; boards: "
             + ("; ".join(f"{each.name} ({each.kind})" for each in known) or "none"),
             where=board,
             remedy="overlayflow boards list",
@@ -201,15 +209,15 @@ def matching(board: str) -> list[BoardAddress]:
 
 
 def taking(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
-    """Names of the boards that are to run a package.
+    """Return the names of the boards on which to run a package.
 
     Args:
-        manifest: of the package.
-        wanted: names, which are taken as they are, and requirements, each of which means all
-            boards that fit and take the package; none means every board that takes it.
+        manifest: the package's manifest.
+        wanted: names, which are used as given, and requirements, each of which selects all
+            matching boards that can run the package; if empty, all boards that can run it.
 
     Raises:
-        BoardError: there is none, or one is not known.
+        BoardError: no board was found, or a name is unknown.
     """
     found = []
     for board in wanted:
@@ -220,7 +228,7 @@ def taking(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
         found = [each.name for each in addresses() if takes(each, manifest)]
     if not found:
         raise BoardError(
-            f"no board takes a package for {manifest.part}, target {manifest.target}",
+            f"no board can run a package for {manifest.part}, target {manifest.target}",
             where=", ".join(wanted) or "all boards",
             remedy="overlayflow boards list",
         )
@@ -232,7 +240,7 @@ def _blocks() -> dict[str, BoardAddress]:
         try:
             documents = client.read_block_documents_by_type("overlayflow-board")
         except PrefectHTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:  # the first board registers the type
+            if error.response.status_code == NOT_FOUND:  # adding the first board registers the type
                 return {}
             raise
     found = {}
@@ -243,10 +251,10 @@ def _blocks() -> dict[str, BoardAddress]:
 
 
 def _unknown(name: str) -> BoardError:
-    known = ", ".join([*twins.twin_names(), *_blocks()]) or "none yet"
+    known = ", ".join([*twins.twin_names(), *_blocks()]) or "none"
     return BoardError(
-        f"no board of that name; boards: {known}",
+        f"no board has this name; boards: {known}",
         where=f"board {name}",
-        remedy=f"add it with `overlayflow boards add {name}`, or start a twin of that name: "
+        remedy=f"add it with `overlayflow boards add {name}`, or start a twin with this name: "
         f"overlayflow twin start {name}",
     )

@@ -1,4 +1,4 @@
-"""A board for a flow run: Prefect's limit is the queue, the lease on the board is the lock."""
+"""Give a flow run a board: Prefect's limit is the queue, the lease on the board is the lock."""
 
 import contextlib
 import logging
@@ -16,24 +16,24 @@ from tasks.orchestration.queues import slot
 
 log = logging.getLogger(__name__)
 
-# What a transfer may take on top of the measurement; the lease ends with the flow anyway.
+# Allowance for the transfer, on top of the measurement; the lease ends with the flow anyway.
 _TRANSFER_S = 900.0
-# Prefect's shortest.
+# The shortest that Prefect allows.
 _SLOT_S = 60.0
 
 
 @contextlib.contextmanager
 def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Lease]:
-    """Holds a board for the length of the block; it is given back however the block ends.
+    """Hold a board for the duration of the block; release it however the block ends.
 
     Args:
-        board: a name, or a requirement: the first free board that fits is taken.
-        purpose: what for; whoever finds the board busy reads it.
-        settings: how long to wait for it and to measure.
+        board: a name, or a requirement, for which the first free matching board is leased.
+        purpose: reason for the lease, shown to others who find the board busy.
+        settings: how long to wait for the board and to measure.
 
     Raises:
-        BoardBusyError: it was busy for all the time that was to be waited.
-        BoardError: there is none, or it cannot be used.
+        BoardBusyError: the board was still busy when the waiting time was over.
+        BoardError: no board matches, or the board cannot be used.
     """
     candidates = board_block.matching(board)
     duration_s = settings.deadline_s + _TRANSFER_S
@@ -49,7 +49,7 @@ def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Leas
 
 
 def _queued(candidates: list[BoardAddress], wait_s: float) -> AbstractContextManager[None]:
-    """Prefect's queue of the board, where one board is meant; then the board itself is asked."""
+    """Wait in the board's queue in Prefect if there is only one candidate; then ask the board."""
     if len(candidates) > 1:
         return contextlib.nullcontext()
     name = board_block.QUEUE_PREFIX + candidates[0].name

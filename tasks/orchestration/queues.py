@@ -1,4 +1,4 @@
-"""Prefect's limits as queues: they show who waits, and keep nobody from going on for ever."""
+"""Prefect's limits as queues: they show who is waiting, and never block a run indefinitely."""
 
 import contextlib
 import logging
@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def slot(name: str, *, lasts_s: float, wait_s: float | None = None) -> Iterator[None]:
-    """Waits for a slot of a limit, where that exists, and holds it for the length of the block.
+    """Wait for a slot of a limit, if the limit exists, and hold it for the duration of the block.
 
-    A limit is no lock: after a restart of the server its slot may stay taken for ever. So whoever
-    has waited long enough goes on, as does whoever finds the server away, before or after the
-    block.
+    A limit is not a lock: after a server restart its slot may stay taken forever. A run that has
+    waited long enough therefore continues without a slot, as does a run that cannot reach the
+    server before or after the block.
 
     Args:
-        name: of the limit.
-        lasts_s: after which the slot of a process that is gone is free again, 60 at least; the
-            slot of one that lives is renewed.
-        wait_s: the longest wait; None for as long as it takes.
+        name: name of the limit.
+        lasts_s: seconds after which the slot of a dead process is released, at least 60; a live
+            process renews its slot.
+        wait_s: the longest wait; None to wait as long as it takes.
     """
     taken = contextlib.ExitStack()
     try:
@@ -40,19 +40,19 @@ def slot(name: str, *, lasts_s: float, wait_s: float | None = None) -> Iterator[
             )
     except TimeoutError:
         log.warning(
-            "Prefect's limit %s is taken since %.0f s; going on without it. If it is stuck: "
-            "prefect gcl update %s --active-slots 0",
+            "no slot of Prefect's limit %s was free for %.0f s; continuing without one. If the "
+            "limit is stuck: prefect gcl update %s --active-slots 0",
             name, wait_s, name,
         )  # fmt: skip
     except httpx.HTTPError as error:
-        log.warning("going on without the limit %s: %s", name, error)
+        log.warning("continuing without the limit %s: %s", name, error)
     try:
         yield
     finally:
         try:
             taken.close()
         except httpx.HTTPError as error:
-            log.warning("the limit %s is free in %.0f s only: %s", name, lasts_s, error)
+            log.warning("the limit %s stays taken for %.0f s: %s", name, lasts_s, error)
 
 
 def _exists(name: str) -> bool:

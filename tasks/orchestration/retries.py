@@ -1,4 +1,4 @@
-"""Which failures a task retries: transient ones, with backoff; permanent ones never."""
+"""Retry policy of tasks: retry transient failures with backoff, never permanent ones."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ JITTER = 0.5
 
 
 def is_transient(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether the failed attempt may succeed when it is made again."""
+    """Return whether another attempt may succeed."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, OverlayflowError) and error.transient

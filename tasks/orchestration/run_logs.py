@@ -1,4 +1,4 @@
-"""How our own code shows up in Prefect's run logs."""
+"""Set up how our own code appears in Prefect's run logs."""
 
 import logging
 
@@ -8,9 +8,9 @@ PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 def set_up() -> None:
-    """Log progress of plain code into the run, and our errors without a traceback.
+    """Send plain code's log messages to the run's log, and show our errors without a traceback.
 
-    Called by every flow before its first task; calling it again changes nothing.
+    Every flow calls this before its first task; further calls have no effect.
     """
     logging.getLogger("tasks").setLevel(logging.INFO)
     for name in PREFECT_LOGGERS:
@@ -18,7 +18,7 @@ def set_up() -> None:
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
-    """Word an error of ours as its own message: it says what, where and what to do."""
+    """Replace the traceback of our own errors by their message, which says all that is needed."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, OverlayflowError):
         record.msg, record.args, record.exc_info = str(error), (), None

@@ -1,4 +1,4 @@
-"""Whether the Prefect server answers, asked before and during what takes hours."""
+"""Check that the Prefect server answers, before and during long operations."""
 
 import httpx
 from prefect.settings import PREFECT_API_URL
@@ -9,10 +9,10 @@ ANSWER_S = 10.0
 
 
 def require() -> None:
-    """Return if the server answers, or if Prefect starts one of its own for this process.
+    """Check that the server answers, unless Prefect starts a temporary one for this process.
 
     Raises:
-        ServerError: there is an address, but nobody answers there.
+        ServerError: a server is configured, but it does not answer.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -23,6 +23,6 @@ def require() -> None:
         raise ServerError(
             f"the Prefect server does not answer: {error}",
             where=str(url),
-            remedy="start it (overlayflow up, or prefect server start), then ask again: finished "
-            "steps and points are kept",
+            remedy="start it (overlayflow up, or prefect server start), then run the command "
+            "again; finished steps and points are kept",
         ) from error

@@ -1,4 +1,4 @@
-"""Points beyond one machine: each a run of a deployment, taken by whichever worker is free."""
+"""Run a sweep's points on several machines: each is a run of a deployment, for any free worker."""
 
 import logging
 import time
@@ -20,38 +20,38 @@ from tasks.sweeps.session import Session
 log = logging.getLogger(__name__)
 
 POLL_S = 3.0
-# A run crashes when its machine goes away; this often in a row, it is the point's fault.
+# A run crashes when its machine goes away; after this many crashes in a row, blame the point.
 TRIES = 3
 NO_WORKER_S = 120.0
 QUEUES = {"open": "hls", "vivado": "vivado"}
 
 
 def run(session: Session, deployment: str, tag: str, store_url: str) -> None:
-    """Run every point of a session that has no result, on the workers of a deployment.
+    """Run every point of a session that has no result yet, on the workers of a deployment.
 
-    Points that share a build go one after the other, so that no two machines build the same.
+    Points that share a build run one after the other, so no two machines build the same design.
 
     Args:
-        session: of the sweep.
-        deployment: of the flow sweep_point, as FLOW/DEPLOYMENT.
-        tag: of the runs.
-        store_url: of the store that all workers share.
+        session: the sweep's session.
+        deployment: deployment of the flow sweep_point, as FLOW/DEPLOYMENT.
+        tag: tag of the runs.
+        store_url: URL of the store that all workers share.
 
     Raises:
-        InputError: there is no such deployment.
+        InputError: the deployment does not exist.
         ServerError: the server does not answer.
     """
     there = queues(deployment)
     batch_size = session.file.spec.workers or 1
     for batch in search.batches(session.file, batch_size, session.results):
         todo = session.plan(batch)
-        log.info("%d of %d points to run by %s", len(todo), len(batch), deployment)
+        log.info("%d of %d points to run with %s", len(todo), len(batch), deployment)
         inputs.share(store_url, todo)
         _Batch(session, deployment, there, tag, store_url).run(todo)
 
 
 class _Batch:
-    """Points on their way."""
+    """The points of a batch that are waiting or running."""
 
     def __init__(
         self,
@@ -84,10 +84,10 @@ class _Batch:
             self._collect()
 
     def _submit(self, point: Point) -> None:
-        """Start a point, or find the run that an earlier sweep started and that is not over."""
+        """Start a point, or find its unfinished run that an earlier sweep started."""
         while True:
             number = self._tries.get(point.digest, 0)
-            # In a synchronous caller it is no coroutine, whatever its type says.
+            # For a synchronous caller this is not a coroutine, despite its type.
             run = run_deployment(
                 name=self._deployment,
                 parameters={"point": point.model_dump(mode="json")},
@@ -118,8 +118,8 @@ class _Batch:
         if self._runs and time.monotonic() - self._last_progress > NO_WORKER_S:
             self._last_progress = time.monotonic()
             log.warning(
-                "no worker takes %d points; start one: prefect worker start --type process "
-                "--pool POOL",
+                "%d points are waiting for a worker; start one: prefect worker start "
+                "--type process --pool POOL",
                 len(self._runs),
             )
 
@@ -130,15 +130,15 @@ class _Batch:
         if kept is not None:
             self._session.finished(point, kept, seconds)
         elif state is not None and state.is_crashed() and self._tries[point.digest] < TRIES:
-            log.warning("%s crashed (%s): started again", point.name, state.message)
+            log.warning("%s crashed (%s); starting it again", point.name, state.message)
             self._submit(point)
         else:
-            what = f"{state.type.value.lower()}: {state.message}" if state else "has no state"
+            what = f"{state.type.value.lower()}: {state.message}" if state else "run has no state"
             self._session.failed(point, OverlayflowError(what), seconds)
 
 
 def _read(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> list[FlowRun]:
-    """The runs as the server has them now, 200 at a time, which is what it gives at once."""
+    """Read the runs from the server, 200 at a time, which is its page size."""
     found: list[FlowRun] = []
     for start in range(0, len(runs), 200):
         some = [each.id for each in runs[start : start + 200]]
@@ -147,21 +147,21 @@ def _read(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> list[FlowRun]:
 
 
 def queue(point: Point, there: Collection[str]) -> str:
-    """The queue whose workers can do a point: its board's own, if there is one, or its toolchain's.
+    """Return the queue whose workers can run a point: the board's, or else the toolchain's.
 
     Args:
-        point: of a sweep.
-        there: names of the queues of the pool.
+        point: a point of a sweep.
+        there: names of the work pool's queues.
     """
     of_board = f"board-{point.board}"
     return of_board if of_board in there else QUEUES[point.toolchain]
 
 
 def queues(deployment: str) -> frozenset[str]:
-    """Names of the queues of a deployment's work pool.
+    """Return the names of the queues of a deployment's work pool.
 
     Raises:
-        InputError: there is no such deployment.
+        InputError: the deployment does not exist.
         ServerError: the server does not answer.
     """
     server.require()
@@ -170,7 +170,7 @@ def queues(deployment: str) -> frozenset[str]:
             pool = client.read_deployment_by_name(deployment).work_pool_name
         except (ObjectNotFound, ValueError) as error:
             raise InputError(
-                "there is no such deployment",
+                "the deployment does not exist",
                 where=deployment,
                 remedy="register it: overlayflow apply, or prefect deploy --all",
             ) from error

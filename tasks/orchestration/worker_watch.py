@@ -1,4 +1,4 @@
-"""A run whose worker is gone ends: nobody could cancel it any more, nor see its tools."""
+"""End a run whose worker is gone, because nobody could cancel it or see its tools any longer."""
 
 import logging
 import os
@@ -16,10 +16,10 @@ _POLL_S = 1.0
 
 @cache
 def watch() -> None:
-    """From now on, end this process as if by SIGTERM when the worker that started it has ended.
+    """Start to watch the worker that started this process; if it ends, end this process by SIGTERM.
 
-    Prefect marks the run as crashed then; its tools end with it. A run that a person started goes
-    on without its shell.
+    Prefect then marks the run as crashed, and its tools end with it. A run that was started by a
+    person continues without its shell.
     """
     if _OF_A_WORKER in os.environ:
         threading.Thread(target=_wait, args=(os.getppid(),), name="orphans", daemon=True).start()
@@ -29,7 +29,7 @@ def _wait(worker: int) -> None:
     while os.getppid() == worker:
         time.sleep(_POLL_S)
     try:
-        # Prefect's console raises SystemExit when nobody reads the worker's pipe any more.
-        log.error("the worker that started this run is gone, and the run ends with it")
+        # Prefect's console handler raises SystemExit once nobody reads the worker's pipe.
+        log.error("the worker that started this run is gone; ending the run")
     finally:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""From an implementation to package.tar.gz and its manifest."""
+"""Turn an implementation into package.tar.gz and its manifest."""

@@ -1,4 +1,4 @@
-"""package.tar.gz: what the hls4ml documentation names, the test data, the driver, the runner."""
+"""Write and read package.tar.gz: the files hls4ml documents, test data, driver and runner."""
 
 import gzip
 import hashlib
@@ -17,8 +17,8 @@ from tasks.core.records.design import Implementation
 from tasks.core.records.package import FileDigest, Manifest
 
 PACKAGE_FILE = "package.tar.gz"
-# Members carry one fixed time, owner and mode, so that the same inputs give the same bytes.
-MEMBER_TIME = 315532800  # 1980-01-01, the earliest that every archive format can hold
+# All members have the same fixed time, owner and mode, so the same inputs give the same bytes.
+MEMBER_TIME = 315532800  # 1980-01-01, the earliest time that every archive format supports
 BOARD_MODULES = (
     "__init__.py",
     "codec.py",
@@ -34,12 +34,12 @@ BOARD_MODULES = (
 
 
 def members(implementation: Implementation, design: Path, project: Path) -> dict[str, Path]:
-    """Files of a package by their name in it.
+    """Return the files of a package by their name in the package.
 
     Args:
-        implementation: what to package.
-        design: files of the implementation's store entry.
-        project: files of the convert step's store entry.
+        implementation: the implementation to package.
+        design: directory of the implementation's files in the store.
+        project: directory of the converted project's files in the store.
     """
     name = implementation.synthesis.project.settings.project_name
     driver = design / "axi_stream_driver.py"
@@ -52,7 +52,7 @@ def members(implementation: Implementation, design: Path, project: Path) -> dict
 
 
 def design_members(bit: Path, handoff: Path, driver: Path) -> dict[str, Path]:
-    """The design's files by their name in a package, and the programs that go with them."""
+    """Return the files of a design and the board's programs, by their name in a package."""
     return {
         "hls4ml_nn.bit": bit,
         "hls4ml_nn.hwh": handoff,
@@ -67,25 +67,25 @@ def _board_programs() -> dict[str, Path]:
 
 
 def board_program_digests() -> dict[str, str]:
-    """SHA-256 of each program that goes to the board with a package."""
+    """Return the SHA-256 of each program that a package brings to the board."""
     return {name: file_digest(path) for name, path in _board_programs().items()}
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hex.
+    """Return the hex SHA-256 of a file.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise InputError(f"cannot read the file: {error.strerror}", where=str(path)) from None
 
 
 def digests(files: Mapping[str, Path]) -> dict[str, FileDigest]:
-    """SHA-256 and size of each file."""
+    """Return the SHA-256 and size of each file."""
     return {
         name: FileDigest(sha256=file_digest(path), size=path.stat().st_size)
         for name, path in sorted(files.items())
@@ -93,12 +93,12 @@ def digests(files: Mapping[str, Path]) -> dict[str, FileDigest]:
 
 
 def write(archive: Path, files: Mapping[str, Path], about: Manifest) -> Manifest:
-    """Write package.tar.gz with a manifest.json inside; byte-identical for the same files.
+    """Write package.tar.gz with its manifest.json; the same files give the same bytes.
 
     Args:
-        archive: to write.
-        files: by their name in it.
-        about: the manifest but for the files.
+        archive: the file to write.
+        files: the files to pack, by their name in the archive.
+        about: the manifest without the list of files.
     """
     manifest = about.model_copy(update={"files": digests(files)})
     with (
@@ -121,10 +121,10 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
-    """An array that a package carries.
+    """Return an array stored in a package.
 
     Raises:
-        InputError: the package has no such member, or it is no .npy file.
+        InputError: the package has no such member, or it is not an .npy file.
     """
     try:
         with tarfile.open(archive) as tar:
@@ -134,26 +134,28 @@ def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
             )
     except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
         raise InputError(
-            f"holds no readable {name}", where=str(archive), remedy="package the design again"
+            f"contains no readable {name}", where=str(archive), remedy="package the design again"
         ) from error
     return array
 
 
 def read_manifest(archive: Path) -> Manifest:
-    """What a package says of itself.
+    """Return the manifest inside a package.
 
     Raises:
-        InputError: it is no package of this version.
+        InputError: it is not a package of this version.
     """
     try:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("manifest.json")
             return Manifest.model_validate_json(member.read() if member else b"")
     except FileNotFoundError:
-        raise InputError("no such package", where=str(archive)) from None
+        raise InputError(
+            "the file does not exist", where=str(archive), remedy="give the path of a package"
+        ) from None
     except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
         raise InputError(
-            "is no overlayflow package with a manifest of this version",
+            "not an overlayflow package with a manifest of this version",
             where=str(archive),
-            remedy="give a package.tar.gz that overlayflow made",
+            remedy="give a package.tar.gz made by overlayflow",
         ) from error

@@ -1,4 +1,4 @@
-"""A package made of a build directory: what hls4ml and Vivado left, by whoever ran them."""
+"""Make a package of a finished hls4ml and Vivado build directory, whoever built it."""
 
 import re
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class BuildDirectory(Record):
         bit: the bitstream.
         handoff_file: the .hwh beside it.
         driver: hls4ml's axi_stream_driver.py.
-        handoff: what the .hwh tells.
-        input_element: of the design's input, inside the fabric.
-        output_element: of its output.
+        handoff: content of the .hwh.
+        input_element: fixed-point format of the design's input inside the fabric.
+        output_element: fixed-point format of its output.
     """
 
     directory: Path
@@ -51,18 +51,18 @@ class BuildDirectory(Record):
 
 
 def read(directory: Path) -> BuildDirectory:
-    """Finds what a package needs, and holds it against each other.
+    """Find the files that a package needs, and check that they match.
 
     Raises:
-        InputError: it is no such directory, something is missing, or does not belong together.
-        UnsupportedModelError: a board or stream format that overlayflow does not have.
+        InputError: it is not a build directory, a file is missing, or the files do not match.
+        UnsupportedModelError: the board or the stream format is not supported.
     """
     config = _config(directory / CONFIG)
     name, part = str(config["ProjectName"]), str(config["Part"])
     kind = str(config.get("AcceleratorConfig", {}).get("Board", ""))
     _check(config, kind, part, directory)
     products = Products(directory, name, part)
-    ready = directory / "package"  # as the documentation of hls4ml makes it
+    ready = directory / "package"  # the directory that hls4ml's documentation makes
     bit = _first(directory, "bitstream", (products.bit, ready / "hls4ml_nn.bit"))
     handoff_file = _first(directory, ".hwh", (products.handoff, ready / "hls4ml_nn.hwh"))
     driver = _first(directory, DRIVER, (directory / DRIVER, ready / DRIVER))
@@ -85,12 +85,12 @@ def read(directory: Path) -> BuildDirectory:
 
 
 def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -> Manifest:
-    """Writes package.tar.gz.
+    """Write package.tar.gz, and return its manifest.
 
     Args:
-        build: of `read`.
+        build: the result of `read`.
         data: test samples and golden outputs.
-        out: the archive.
+        out: the archive to write.
         scratch: an empty directory.
     """
     files = archive.design_members(build.bit, build.handoff_file, build.driver)
@@ -105,7 +105,7 @@ def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -
         output=Stream(shape=data.golden.shape[1:], element=build.output_element),
         utilisation=_utilisation(build),
         model_name=build.model_name,
-        # There need be no model file: the bitstream says which design this is.
+        # There may be no model file, so the bitstream identifies the design.
         model_digest=archive.file_digest(build.bit),
         samples=len(data.x),
         accuracy_csim=data.accuracy_csim,
@@ -115,7 +115,7 @@ def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -
 
 
 class _ConfigLoader(yaml.SafeLoader):
-    """Reads hls4ml's own tags, such as `!keras_model 'path'`, as what stands behind them."""
+    """Loader that reads hls4ml's own tags, such as `!keras_model 'path'`, as their plain value."""
 
 
 _ConfigLoader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
@@ -125,26 +125,24 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), _ConfigLoader)  # noqa: S506  a safe one
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"is no directory that hls4ml built in: {error}", where=str(path)
-        ) from None
+        raise InputError(f"not an hls4ml build directory: {error}", where=str(path)) from None
     missing = {"ProjectName", "Part", "Backend"} - set(config if isinstance(config, dict) else ())
     if missing:
-        raise InputError(f"does not say {', '.join(sorted(missing))}", where=str(path))
+        raise InputError(f"{', '.join(sorted(missing))} missing", where=str(path))
     return cast("dict[str, Any]", config)
 
 
 def _check(config: dict[str, Any], kind: str, part: str, directory: Path) -> None:
     if config["Backend"] != "VivadoAccelerator":
         raise UnsupportedModelError(
-            f"it was made for backend {config['Backend']}, which makes no design for a board",
+            f"converted for backend {config['Backend']}, which does not make board designs",
             where=str(directory),
             remedy="convert it with backend VivadoAccelerator",
         )
     known = board_kinds().get(kind)
     if known is None or known.part != part:
         raise UnsupportedModelError(
-            f"it is for board {kind!r} with {part}, which is no board kind",
+            f"built for board {kind!r} with {part}, which is not a board kind",
             where=str(directory),
             remedy="see docs/add-a-board.md",
         )
@@ -152,7 +150,7 @@ def _check(config: dict[str, Any], kind: str, part: str, directory: Path) -> Non
     other = {name: text for name, text in words.items() if text != "float"}
     if other:
         raise UnsupportedModelError(
-            f"its streams are not float but {other}",
+            f"the streams are {other}, not float",
             where=str(directory),
             remedy="convert it with input_type and output_type float, hls4ml's default",
         )
@@ -163,10 +161,10 @@ def _first(directory: Path, what: str, candidates: Sequence[Path]) -> Path:
         if path.exists():
             return path
     raise InputError(
-        f"there is no {what}; looked for "
+        f"no {what} found; looked for "
         + " and ".join(str(path.relative_to(directory)) for path in candidates),
         where=str(directory),
-        remedy="let Vivado finish: hls_model.build(csim=False, export=True, bitfile=True)",
+        remedy="complete the build: hls_model.build(csim=False, export=True, bitfile=True)",
     )
 
 
@@ -180,7 +178,7 @@ def _same_part(part: str, bit_part: str, handoff: Handoff, bit: Path) -> None:
             f"the parts differ: hls4ml's {part}, the bitstream's {bit_part}, "
             f"the .hwh's {handoff.device}{handoff.package}",
             where=str(bit),
-            remedy="they are of different builds; build again",
+            remedy="these files come from different builds; build again",
         )
     if not handoff.has_dma:
         raise UnsupportedModelError(
@@ -191,7 +189,7 @@ def _same_part(part: str, bit_part: str, handoff: Handoff, bit: Path) -> None:
 
 
 def _elements(directory: Path, config: dict[str, Any]) -> dict[str, FixedPoint]:
-    """Formats of the top function's ports, from its C++; else the model's default."""
+    """Return the formats of the top function's ports from its C++, or the model's default."""
     default = str(config.get("HLSConfig", {}).get("Model", {}).get("Precision", "fixed<16,6>"))
     texts = {"input_t": default, "result_t": default}
     defines = directory / "firmware" / "defines.h"
@@ -211,7 +209,7 @@ def _fixed_point(text: str, where: Path) -> FixedPoint:
         else []
     )
     if found is None or len(arguments) < 2:  # noqa: PLR2004  width and integer bits
-        raise UnsupportedModelError(f"{text!r} is no fixed-point format", where=str(where))
+        raise UnsupportedModelError(f"{text!r} is not a fixed-point format", where=str(where))
     modes: dict[str, Any] = dict(zip(("rounding", "saturation"), arguments[2:4], strict=False))
     return FixedPoint(
         width=int(arguments[0]), integer=int(arguments[1]), signed=not found["u"], **modes

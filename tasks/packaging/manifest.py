@@ -1,8 +1,8 @@
-"""manifest.json: what a package holds, what it was made of, and by whom.
+"""Describe a package in manifest.json: its content, its origin and who built it.
 
-The manifest inside package.tar.gz says what the package is; it depends on the package's inputs
-only, so that the same inputs give the same bytes. The manifest beside it is the same plus
-provenance: who built it, when, in which flow run, with which gates passed.
+The manifest inside package.tar.gz describes the package. It depends only on the package's inputs,
+so the same inputs give the same bytes. The manifest beside the archive is the same plus provenance:
+which commit, when, in which flow run, with which gates.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ from tasks.core.records.package import Manifest, Provenance
 
 
 def describe(implementation: Implementation) -> Manifest:
-    """The manifest of a package of this implementation, but for its files."""
+    """Return the manifest of a package of this implementation, without the list of files."""
     synthesis = implementation.synthesis
     project = synthesis.project
     return Manifest(
@@ -39,7 +39,7 @@ def describe(implementation: Implementation) -> Manifest:
 
 
 def provenance(directory: Path, flow_run_id: str | None, gates: tuple[Gate, ...]) -> Provenance:
-    """Who builds now: the state of the model's git repository, the flow run, the time."""
+    """Return the provenance of a package built now: state of the model's repository, run, time."""
     commit = _git(directory, "rev-parse", "HEAD")
     status = _git(directory, "status", "--porcelain") if commit else None
     return Provenance(
@@ -52,7 +52,7 @@ def provenance(directory: Path, flow_run_id: str | None, gates: tuple[Gate, ...]
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """Output of a git command, None where git or the repository is missing."""
+    """Return the output of a git command, or None if git or the repository is missing."""
     try:
         done = subprocess.run(
             ["git", "-C", str(directory), *arguments],  # noqa: S607  the user's own git

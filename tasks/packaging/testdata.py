@@ -1,4 +1,4 @@
-"""Test samples and golden outputs for a package whose conversion is not ours."""
+"""Test samples and golden outputs for a package that was not converted by overlayflow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,20 @@ INPUTS, EXPECTED, SIMULATED = (
     *("tb_input_features.dat", "tb_output_predictions.dat"),
     "csim_results.log",
 )
-# hls4ml's test bench prints six significant digits: enough for outputs of so many bits.
+# hls4ml's test bench prints six significant digits, which suffice for outputs up to this width.
 MAX_PRINTED_BITS = 18
 
 
 @dataclass(frozen=True)
 class GoldenData:
-    """What a board is measured with, all float32.
+    """The arrays that a board is measured with, all float32.
 
     Attributes:
-        x: samples x input shape.
-        y: samples x output shape: one-hot classes, or targets.
-        golden: samples x output shape: the C simulation's outputs.
-        accuracy_csim: share of samples that the C simulation classifies right; None for targets.
+        x: inputs, samples x input shape.
+        y: one-hot classes or targets, samples x output shape.
+        golden: outputs of the C simulation, samples x output shape.
+        accuracy_csim: share of samples that the C simulation classifies correctly; None for
+            targets.
     """
 
     x: FloatArray
@@ -36,7 +37,7 @@ class GoldenData:
     accuracy_csim: float | None
 
     def write(self, directory: Path) -> dict[str, Path]:
-        """Saves them as a package has them: their paths by file name."""
+        """Save the arrays as a package stores them; return their paths by file name."""
         arrays = {"X_test.npy": self.x, "y_test.npy": self.y, "y_csim.npy": self.golden}
         for name, array in arrays.items():
             np.save(directory / name, array)
@@ -44,16 +45,16 @@ class GoldenData:
 
 
 def from_npz(path: Path) -> GoldenData:
-    """Reads X_test, y_test and y_csim from an .npz file.
+    """Read X_test, y_test and y_csim from an .npz file.
 
     Raises:
-        InputError: an array is missing, or they do not fit together.
+        InputError: an array is missing, or their shapes do not match.
     """
     data = dataset.read(path)
     with np.load(path, allow_pickle=False) as arrays:
         if GOLDEN not in arrays:
             raise InputError(
-                f"holds no {GOLDEN}, the outputs that the board must give",
+                f"contains no {GOLDEN}, the outputs expected from the board",
                 where=str(path),
                 remedy="save it with numpy.savez(path, X_test=..., y_test=..., "
                 "y_csim=hls_model.predict(X_test))",
@@ -64,14 +65,14 @@ def from_npz(path: Path) -> GoldenData:
 
 
 def from_test_bench(directory: Path, output: FixedPoint) -> GoldenData:
-    """Reads what hls4ml's test bench took and gave, in tb_data/.
+    """Read the inputs and outputs of hls4ml's test bench from tb_data/.
 
     Args:
         directory: hls4ml's output directory.
-        output: format of the outputs, to which their printed form is rounded.
+        output: format of the outputs, to which the printed numbers are rounded.
 
     Raises:
-        InputError: a file is missing or is no table of numbers, or has too few digits.
+        InputError: a file is missing, is not a table of numbers, or has too few digits.
     """
     bench = directory / "tb_data"
     if output.width > MAX_PRINTED_BITS:
@@ -91,19 +92,19 @@ def _table(path: Path) -> FloatArray:
         return np.loadtxt(path, dtype=np.float64, ndmin=2).astype(np.float32)
     except FileNotFoundError:
         raise InputError(
-            "there are no test data",
+            "no test data found",
             where=str(path),
             remedy="give --data with X_test, y_test and y_csim",
         ) from None
     except ValueError as error:
-        raise InputError(f"is no table of numbers: {error}", where=str(path)) from None
+        raise InputError(f"not a table of numbers: {error}", where=str(path)) from None
 
 
 def _fitting(x: FloatArray, y: np.ndarray, golden: FloatArray, where: Path) -> GoldenData:
     if not len(x) == len(y) == len(golden):
         raise InputError(
-            f"{len(x)} inputs, {len(y)} expected and {len(golden)} golden outputs do not belong "
-            "together",
+            f"the numbers of samples differ: {len(x)} inputs, {len(y)} expected outputs, "
+            f"{len(golden)} golden outputs",
             where=str(where),
         )
     expected, classes = dataset.match_output(y, golden.shape[1:])

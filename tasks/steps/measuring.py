@@ -1,4 +1,4 @@
-"""The measuring steps as plain functions: a package goes to a board and is measured there."""
+"""The measuring steps as plain functions: bring a package to a board and measure it there."""
 
 import logging
 import time
@@ -23,25 +23,26 @@ MEGA = 1e6
 
 
 def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
-    """Bring a package to a board, unless the board has it.
+    """Transfer a package to a board, unless the board already has it.
 
     Raises:
-        InputError: the package is for another part than the board's, or for real boards.
-        BoardError: the board cannot be reached, or does not take it.
+        InputError: the package was built for a different part, or the board is a twin and the
+            package is for hardware.
+        BoardError: the board cannot be reached, or rejects the package.
     """
     part = board_kinds()[address.kind].part
     if package.manifest.part != part:
         raise InputError(
-            f"the package is for {package.manifest.part}, the board has {part}",
+            f"the package is for {package.manifest.part}, but the board has {part}",
             where=address.label,
-            remedy="build for that board's kind, or take another board",
+            remedy="build for this board's kind, or choose another board",
         )
     if address.target == "twin" and package.manifest.target != "twin":
         raise InputError(
-            "the package holds a bitstream for real boards and no fabric image, so a twin cannot "
-            "run it",
+            "a twin cannot run this package: it contains a bitstream for hardware, not a fabric "
+            "image",
             where=address.label,
-            remedy="take a real board, or build the design with toolchain `open`",
+            remedy="choose a real board, or build the design with toolchain `open`",
         )
     started = time.monotonic()
     archive = store.files(package.entry) / PACKAGE_FILE
@@ -58,7 +59,7 @@ def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Log every tenth of a transfer."""
+    """Return a callback that logs every tenth of a transfer."""
     shown = 0
 
     def show(done: int, total: int) -> None:
@@ -80,18 +81,18 @@ def benchmark(
     """Measure a deployed package on its board.
 
     Args:
-        address: of the board that has it.
-        deployment: of the package.
+        address: the board's address.
+        deployment: the deployed package.
         settings: how to measure.
-        lease_id: of the board's lease; without a valid one the board refuses.
+        lease_id: id of the board's lease; the board refuses to measure without a valid one.
         run_id: names the directory of the results.
 
     Raises:
-        BoardError: the board cannot be used, or the run failed there.
+        BoardError: the board cannot be used, or the run failed on it.
     """
     return measurement.measure(address, deployment, settings, lease_id, results_directory(run_id))
 
 
 def results_directory(run_id: str) -> Path:
-    """Where the results of a run are kept."""
+    """Return the directory in which a run's results are kept."""
     return home() / "runs" / run_id

@@ -1,4 +1,4 @@
-"""The packages of the store as a registry: which there are, and on which boards they belong."""
+"""The store's packages as a registry: list them, and pair them with boards that can run them."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(Record):
-    """How one package did on one board."""
+    """Result of measuring one package on one board."""
 
     project: str
     package: str
@@ -25,7 +25,7 @@ class Outcome(Record):
 
 
 def packages(store: Store) -> Iterator[Package]:
-    """Every package once, the oldest first; damaged ones are left out with a warning."""
+    """Yield every package once, oldest first; skip damaged ones with a warning."""
     seen = set()
     for info in sorted(store.list(), key=lambda info: info.created):
         if info.entry.step != "package":
@@ -33,9 +33,9 @@ def packages(store: Store) -> Iterator[Package]:
         try:
             package = store.record(info.entry, Package)
         except (StoreError, ValueError) as error:
-            log.warning("package %s is left out: %s", info.entry.digest[:12], error)
+            log.warning("skipping package %s: %s", info.entry.digest[:12], error)
             continue
-        if package.digest not in seen:  # an imported package is an entry of its own
+        if package.digest not in seen:  # an imported package is a separate entry
             seen.add(package.digest)
             yield package
 
@@ -43,12 +43,12 @@ def packages(store: Store) -> Iterator[Package]:
 def pairs(
     store: Store, addresses: Sequence[BoardAddress], projects: Sequence[str]
 ) -> Iterator[tuple[Package, str]]:
-    """Packages, and names of boards that take them.
+    """Yield each package with the name of each board that can run it.
 
     Args:
-        store: of the packages.
-        addresses: of the boards.
-        projects: only packages of these projects; none means all.
+        store: store of the packages.
+        addresses: addresses of the boards.
+        projects: names of projects to include; all if empty.
     """
     for package in packages(store):
         if projects and package.manifest.project_name not in projects:
@@ -59,7 +59,7 @@ def pairs(
 
 
 def passed(run: Run) -> Outcome:
-    """Of a run that came to its end; gates may have warned."""
+    """Return the outcome of a run that finished; its gates may have warned."""
     deployment = run.verdict.measurement.deployment
     warned = [gate.message for gate in run.verdict.gates if not gate.passed]
     return Outcome(
@@ -72,7 +72,7 @@ def passed(run: Run) -> Outcome:
 
 
 def failed(package: Package, board: str, error: OverlayflowError) -> Outcome:
-    """Of a run that a gate, a tool or the board has ended."""
+    """Return the outcome of a run that failed at a gate, in a tool or on the board."""
     return Outcome(
         project=package.manifest.project_name,
         package=package.digest[:12],
@@ -83,7 +83,7 @@ def failed(package: Package, board: str, error: OverlayflowError) -> Outcome:
 
 
 def gone(board: str, error: OverlayflowError) -> Outcome:
-    """Of a board that was asked for, and is not there."""
+    """Return the outcome of a requested board that does not exist."""
     return Outcome(
         project="everything", package="", board=board, verdict="FAILED", message=str(error)
     )
@@ -96,5 +96,5 @@ def require_all(outcomes: Sequence[Outcome]) -> None:
         raise GateError(
             f"{len(bad)} of {len(outcomes)} measurements failed: {', '.join(bad)}",
             where="benchmark-nightly",
-            remedy="open the runs of the failed ones",
+            remedy="open the failed runs",
         )

@@ -43,7 +43,7 @@ def entries(machine: Machine) -> set[Path]:
         (("--layer-precision", "hidden"), "is not of the form LAYER=VALUE"),
         (("--clock-period", "-1"), "clock_period_ns: Input should be greater than 0"),
         (("--clock-period", "12.5"), "cannot generate 80 MHz"),
-        (("--board", "nowhere"), "no board of that name"),
+        (("--board", "nowhere"), "no board has this name"),
     ],
 )
 def test_settings_that_cannot_be(machine: Machine, arguments: tuple[str, str], told: str) -> None:

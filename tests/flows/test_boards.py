@@ -135,7 +135,7 @@ def names(machine: Machine) -> set[str]:
 def test_a_board_is_added_once_and_shown_without_its_password(
     machine: Machine, remote: TwinRecord, lab: str
 ) -> None:
-    assert "there is a board of that name" in add(machine, remote, lab).stderr
+    assert "a board with this name already exists" in add(machine, remote, lab).stderr
     shown = told(machine, "boards", "show", lab)
     assert shown["board"]["login"] == "password"
     assert shown["board"]["fingerprint"] == HostKey.parse(remote.host_key).fingerprint
@@ -195,7 +195,7 @@ def test_a_board_that_is_gone_does_not_keep_the_nightly_run_from_the_others(
 ) -> None:
     gone, measured = table(scheduled, "nightly-results")
     assert (gone["board"], gone["verdict"]) == ("gone", "FAILED")
-    assert "no board of that name" in gone["message"]
+    assert "no board has this name" in gone["message"]
     assert (measured["project"], measured["board"], measured["verdict"]) == (
         "echo",
         "twin",
@@ -327,8 +327,8 @@ def test_a_server_that_goes_away_keeps_nobody_from_a_board(machine: Machine) -> 
         assert taken["active_slots"] == 1
     output, _ = running.communicate("\n", timeout=120)
     assert running.returncode == 0, head + output
-    assert "the limit board-queued is free in 60 s only" in output
-    assert "going on without the limit board-queued" in output
+    assert "the limit board-queued stays taken for 60 s" in output
+    assert "continuing without the limit board-queued" in output
     assert "went on\n" in output
 
 

@@ -55,7 +55,7 @@ class BuildSettings(Settings):
 
 
 class MeasureSettings(Settings):
-    """How the board measures.
+    """Passes, batch sizes and time limits of a measurement.
 
     Attributes:
         passes: Number of passes over all test samples; their outputs must agree.

@@ -154,7 +154,7 @@ def refused(machine: Machine, *arguments: str | Path, **env: str) -> str:
         ("axes: {wrods: [packed]}", "line 4, axes.wrods: unknown setting 'wrods'"),
         ("axes: {words: []}", "the grid is empty"),
         ("axes: {reuse_factor: %s, clock_period_ns: %s}", "the sweep has 10000 points"),
-        ("axes: {board: [twin, nowhere]}", "no board of that name"),
+        ("axes: {board: [twin, nowhere]}", "no board has this name"),
         ("axes: {board_kind: [pynq-z2, zcu102]}", "is for a zcu102, board twin is a pynq-z2"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_server_that_is_down_is_said_at_once(machine: Machine, file: Path) -> 
     assert told.startswith(
         "overlayflow: http://127.0.0.1:9/api: the Prefect server does not answer"
     )
-    assert told.rstrip().endswith("ask again: finished steps and points are kept")
+    assert told.rstrip().endswith("again; finished steps and points are kept")
 
 
 def copied(machine: Machine, store: Path, *steps: str) -> dict[Path, int]:

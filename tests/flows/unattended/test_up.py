@@ -233,7 +233,7 @@ def test_a_board_that_is_gone_is_named_by_the_schedule_and_hides_no_other(
 ) -> None:
     run = ended(team, started["boards-health"])
     assert run["state_type"] == "FAILED"
-    assert "gone: reachable: no board of that name" in run["state"]["message"]
+    assert "gone: reachable: no board has this name" in run["state"]["message"]
     rows = {row["board"]: row for row in artifact(team, "boards-check")}
     assert rows["gone"]["reachable"].startswith("FAILED")
     assert not any(str(cell).startswith("FAILED") for cell in rows["twin"].values())

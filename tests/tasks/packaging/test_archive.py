@@ -68,7 +68,7 @@ def test_arrays_are_read_back_from_a_package(tmp_path: Path) -> None:
     tarball = packaged(tmp_path)
     expected = np.load(tmp_path / "project" / "y_csim.npy")
     assert np.array_equal(archive.read_array(tarball, "y_csim.npy"), expected)
-    with pytest.raises(InputError, match=r"holds no readable z\.npy"):
+    with pytest.raises(InputError, match=r"contains no readable z\.npy"):
         archive.read_array(tarball, "z.npy")
 
 

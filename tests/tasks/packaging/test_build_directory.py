@@ -96,7 +96,7 @@ def test_a_twin_does_not_take_it_and_says_why(built: Path, tmp_path: Path) -> No
     out, _ = packaged(built, tmp_path)
     store = Store(tmp_path / "store")
     twin = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
-    with pytest.raises(InputError, match="no fabric image, so a twin cannot run it"):
+    with pytest.raises(InputError, match="a twin cannot run this package"):
         measuring.deploy(store, building.import_package(store, out), twin)
 
 
@@ -153,17 +153,17 @@ def test_data_may_be_given(built: Path, tmp_path: Path) -> None:
     manifest = build_directory.package(build, data, tmp_path / "p.tar.gz", tmp_path)
     assert (manifest.samples, manifest.accuracy_csim) == (4, 0.75)
     np.savez(tmp_path / "no_golden.npz", X_test=x, y_test=y)
-    with pytest.raises(InputError, match="holds no y_csim"):
+    with pytest.raises(InputError, match="contains no y_csim"):
         testdata.from_npz(tmp_path / "no_golden.npz")
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (config(board="zcu102"), "which is no board kind"),
-        (config(board="mine"), "which is no board kind"),
-        (config(words="'ap_fixed<16,6>'"), "its streams are not float"),
-        (config(backend="Vivado"), "backend Vivado, which makes no design"),
+        (config(board="zcu102"), "which is not a board kind"),
+        (config(board="mine"), "which is not a board kind"),
+        (config(words="'ap_fixed<16,6>'"), "the streams are .*, not float"),
+        (config(backend="Vivado"), "backend Vivado, which does not make board designs"),
     ],
 )
 def test_what_cannot_run_is_named(built: Path, changed: str, told: str) -> None:
@@ -175,8 +175,8 @@ def test_what_cannot_run_is_named(built: Path, changed: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("lost", "told"),
     [
-        ("hls4ml_config.yml", "no directory that hls4ml built in"),
-        ("axi_stream_driver.py", r"there is no axi_stream_driver\.py"),
+        ("hls4ml_config.yml", "not an hls4ml build directory"),
+        ("axi_stream_driver.py", r"no axi_stream_driver\.py found"),
         ("tiny_vivado_accelerator/project_1.runs/impl_1/design_1_wrapper.bit", "no bitstream"),
     ],
 )

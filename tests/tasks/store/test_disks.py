@@ -112,7 +112,7 @@ def test_a_store_without_the_rights_is_an_error(tmp_path: Path) -> None:
             get(store)
     finally:
         os.seteuid(user)
-    assert "rights" in caught.value.remedy
+    assert "permissions" in caught.value.remedy
 
 
 def test_errors_of_a_build_with_the_users_files_stay_what_they_are(store: Store) -> None:
