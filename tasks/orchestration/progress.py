@@ -1,4 +1,4 @@
-"""What a build gets from Prefect: a place in the queue for licences, and a bar of progress."""
+"""What Prefect gives a build: a place in the queue for licences, and a progress bar."""
 
 import contextlib
 import logging
@@ -13,17 +13,17 @@ from tasks.toolchains.base import Hooks, Progress, times
 
 log = logging.getLogger(__name__)
 
-# A limit of this name, where one exists, says how many licensed tools may run at the same time.
-# deployments/apply.py makes it; its number is its owner's.
+# If a limit of this name exists, it says how many licensed tools may run at the same time.
+# deployments/apply.py creates it; administrators choose its number.
 LICENCES = "vivado-licences"
-# Who else hears of the progress of all steps in this process: a terminal.
+# Called with the progress of all steps in this process, e.g. to show it in a terminal.
 Watcher = Callable[[str, Progress], None]
 _watchers: list[Watcher] = []
 _SLOT_S = 120.0
 
 
 def hooks(step: str) -> Hooks:
-    """Hooks for the build of a step, in the run of its task."""
+    """Return hooks for the build of a step, within its task run."""
     artifact = _Artifact(step)
 
     def tell(progress: Progress) -> None:
@@ -31,15 +31,15 @@ def hooks(step: str) -> Hooks:
             for watcher in _watchers:
                 watcher(step, progress)
             artifact.show(progress)
-        except Exception:  # whatever it is, it is no reason to lose a build
-            log.debug("progress could not be shown", exc_info=True)
+        except Exception:  # no failure here is worth losing a build
+            log.debug("cannot show progress", exc_info=True)
 
     return Hooks(licence=_licence, listener=tell)
 
 
 @contextlib.contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Let somebody hear of the progress of all steps, meanwhile."""
+    """Call a watcher with the progress of all steps for the duration of the block."""
     _watchers.append(watcher)
     try:
         yield
@@ -48,12 +48,12 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 def _licence() -> AbstractContextManager[None]:
-    """Prefect's queue, if there is one; the licence server itself decides who gets one."""
+    """Wait in Prefect's queue, if there is one; the licence server itself grants the licence."""
     return slot(LICENCES, lasts_s=_SLOT_S)
 
 
 class _Artifact:
-    """A progress artifact, made at the first news; a toolchain without news has none."""
+    """A progress artifact, created at the first report; a silent toolchain has none."""
 
     def __init__(self, step: str) -> None:
         self._step = step

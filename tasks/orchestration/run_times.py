@@ -1,7 +1,7 @@
-"""How long each step of a run took, noted as the steps finish.
+"""Record how long each step of a run took, as the steps finish.
 
-Prefect's server learns of a task's end seconds later than the flow goes on, so a report made at
-the end of a run cannot ask it.
+Prefect's server learns of a task's end seconds after the flow has continued, so a report written at
+the end of a run cannot rely on it.
 """
 
 import functools
@@ -18,7 +18,7 @@ _seconds: dict[str, dict[str, float]] = {}
 
 
 def timed(step: Callable[P, R]) -> Callable[P, R]:
-    """Note the time that a task's function takes, all its attempts together."""
+    """Record the time that a task's function takes, over all its attempts."""
 
     @functools.wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -34,5 +34,5 @@ def timed(step: Callable[P, R]) -> Callable[P, R]:
 
 
 def take(flow_run_id: str) -> dict[str, float]:
-    """Seconds of a run's steps so far, in their order; cached ones did not run. Then forgotten."""
+    """Return and forget the seconds of a run's steps so far, in order, without cached ones."""
     return _seconds.pop(flow_run_id, {})

@@ -1,1 +1,1 @@
-"""Verdicts as text, tables and pictures."""
+"""Present results as text, tables and pictures."""

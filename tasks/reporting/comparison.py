@@ -1,4 +1,4 @@
-"""Figures of one package on several boards, side by side."""
+"""Compare the figures of one package on several boards."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from tasks.reporting import figures
 
 
 class OnBoard(Record):
-    """How a package did on one board.
+    """Result of a package on one board.
 
     Attributes:
-        run: with all figures; None if it failed.
+        run: the run with all figures; None if it failed.
         error: why it failed; empty if it did not.
     """
 
@@ -22,13 +22,13 @@ class OnBoard(Record):
 
 
 class Comparison(Record):
-    """How a package did on all boards."""
+    """Results of a package on all boards."""
 
     boards: tuple[OnBoard, ...]
 
 
 def compare(outcomes: Mapping[str, Run | OverlayflowError]) -> Comparison:
-    """Return the outcomes by board's name, as a record."""
+    """Return a record of the outcomes, which are given by board name."""
     return Comparison(
         boards=tuple(
             OnBoard(board=name, run=outcome)
@@ -40,34 +40,34 @@ def compare(outcomes: Mapping[str, Run | OverlayflowError]) -> Comparison:
 
 
 def columns(comparison: Comparison) -> tuple[str, ...]:
-    """Of the table: the figure's name, then a board each."""
+    """Return the table's columns: the figure's name, then one column per board."""
     return ("figure", *(each.board for each in comparison.boards))
 
 
 def rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Of the table; a board without figures has its error as verdict."""
-    told = [
+    """Return the table's rows; a board without figures has its error as verdict."""
+    by_board = [
         dict(figures.rows(each.run.verdict))
         if each.run
         else {"verdict": f"FAILED: {each.error.splitlines()[0]}"}
         for each in comparison.boards
     ]
-    labels = list(dict.fromkeys(label for each in told for label in each))
-    return [(label, *(each.get(label, "") for each in told)) for label in labels]
+    labels = list(dict.fromkeys(label for each in by_board for label in each))
+    return [(label, *(each.get(label, "") for each in by_board)) for label in labels]
 
 
 def require_all(comparison: Comparison) -> Comparison:
-    """The comparison itself, if no board failed.
+    """Return the comparison if no board failed.
 
     Raises:
-        BoardsFailedError: one did; the error carries the comparison.
+        BoardsFailedError: a board failed; the error carries the comparison.
     """
     failed = [each for each in comparison.boards if each.run is None]
     if failed:
         raise BoardsFailedError(
             "\n".join(f"{each.board}: {each.error}" for each in failed),
             where=f"{len(failed)} of {len(comparison.boards)} boards",
-            remedy="the others' figures are kept: overlayflow history",
+            remedy="see the figures of the other boards with `overlayflow history`",
             outcomes=comparison,
         )
     return comparison

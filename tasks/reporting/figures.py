@@ -1,4 +1,4 @@
-"""The figures of a verdict, worded once for the terminal, the report and the artifacts."""
+"""The figures of a verdict as text, used by the terminal, the report and the artifacts."""
 
 from tasks.core.records.design import Resources
 from tasks.core.records.measurement import Measurement, Verdict
@@ -8,7 +8,7 @@ _POWER_BY = {"board": "by the board's sensors", "meter": "by an external meter"}
 
 
 def rows(verdict: Verdict) -> list[tuple[str, str]]:
-    """Label and value of every figure that a person looks for."""
+    """Return label and value of every figure of interest."""
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
     simulated = " (simulated)" if measurement.simulated else ""
@@ -40,7 +40,7 @@ def _power(measurement: Measurement) -> str:
 
 
 def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
-    """Used and available primitives, one row a resource."""
+    """Return label and value of each resource: used, available and the share."""
     manifest = verdict.measurement.deployment.package.manifest
     found = manifest.utilisation
     if found is None:
@@ -55,7 +55,7 @@ def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def percent(share: float | None) -> str:
-    """A share as percentage; 'no class labels' for None."""
+    """Return a share as a percentage, or 'no class labels' for None."""
     return "no class labels" if share is None else f"{share:.2%}"
 
 

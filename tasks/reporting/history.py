@@ -1,8 +1,8 @@
-"""The runs that ended with a verdict: a record and a report a run, beside the store's entries.
+"""The history of runs that reached a verdict: a record and a report per run, kept in the store.
 
-They live where the store does, so that everybody who shares the store shares the history, and
-reading it needs no Prefect server. File names tell time, project and board: the newest runs of a
-board are found without reading the others.
+Everybody who shares the store shares the history, and reading it needs no Prefect server. File
+names contain time, project and board, so the newest runs of a board are found without reading the
+others.
 """
 
 import logging
@@ -21,7 +21,7 @@ COLUMNS = (
     "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "latency",
     "inferences/s", "LUT", "clock",
 )  # fmt: skip
-# Files that are read at a time: an object store answers many at once.
+# Files to read at a time: an object store serves many at once.
 BATCH = 50
 
 
@@ -29,7 +29,7 @@ def add(store_url: str, run: Run, report: str) -> None:
     """Keep a run and its report in Markdown.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the store cannot be written.
     """
     files, root = fsspec.url_to_fs(store_url)
     measurement = run.verdict.measurement
@@ -44,13 +44,13 @@ def add(store_url: str, run: Run, report: str) -> None:
     try:
         files.makedirs(f"{root}/runs", exist_ok=True)
         files.pipe(f"{root}/runs/{name}.md", report.encode())
-        # Written aside and moved: a reader never sees half a run.
+        # Write to a temporary name, then rename, so readers never see half a run.
         path = f"{root}/runs/{name}.json"
         files.pipe(f"{path}.part", run.model_dump_json().encode())
         files.mv(f"{path}.part", path)
     except OSError as error:
         raise StoreError(
-            f"the run cannot be kept: {error}", where=store_url, remedy="free space on that disk"
+            f"cannot keep the run: {error}", where=store_url, remedy="free space on that disk"
         ) from error
 
 
@@ -62,14 +62,14 @@ def runs(
     board: str | None = None,
     limit: int = 20,
 ) -> tuple[Run, ...]:
-    """The newest runs first; files that are no runs of this version are left out with a warning.
+    """Return runs, newest first; skip files that are not runs of this version, with a warning.
 
     Args:
         store_url: root of the store.
-        model: only runs of this model file name.
+        model: only runs with this model file name.
         project: only runs of this project.
         board: only runs on this board.
-        limit: at most so many.
+        limit: maximum number of runs.
     """
     found: list[Run] = []
     for run in _read(store_url, f"*~{project or '*'}~{board or '*'}~*"):
@@ -81,27 +81,28 @@ def runs(
 
 
 def find(store_url: str, name: str) -> tuple[Run, str]:
-    """A run and its report.
+    """Return a run and its report.
 
     Args:
         store_url: root of the store.
-        name: the flow run's id, or the beginning of it; or its name, then the newest of that name.
+        name: the flow run's id or the beginning of it, or its name, which selects the newest run
+            of that name.
 
     Raises:
-        InputError: no run, or several, are meant by it.
+        InputError: no run or several runs match.
     """
     chosen = list(_read(store_url, f"*~{name}*")) if _is_id(name) else []
     if len(chosen) > 1:
         raise InputError(
-            f"{len(chosen)} runs begin like that", where=f"run {name}", remedy="say more of its id"
+            f"{len(chosen)} runs match", where=f"run {name}", remedy="give more of the id"
         )
     if not chosen:
         chosen = [run for run in _read(store_url, "*") if run.flow_run_name == name][:1]
     if not chosen:
         raise InputError(
-            "no run of that id or name has ended with a verdict",
+            "no run with this id or name reached a verdict",
             where=f"run {name}",
-            remedy="overlayflow history --json tells the ids",
+            remedy="list the ids with `overlayflow history --json`",
         )
     files, root = fsspec.url_to_fs(store_url)
     (path,) = files.glob(f"{root}/runs/*~{chosen[0].flow_run_id}.md")
@@ -109,7 +110,7 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
 
 
 def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
-    """What a flow run found, if it came to a verdict."""
+    """Return a flow run's record, or None if it did not reach a verdict."""
     return next(_read(store_url, f"*~{flow_run_id}"), None)
 
 
@@ -118,7 +119,7 @@ def _is_id(name: str) -> bool:
 
 
 def _read(store_url: str, pattern: str) -> Iterator[Run]:
-    """Runs whose file name fits, the newest first."""
+    """Yield the runs whose file name matches, newest first."""
     files, root = fsspec.url_to_fs(store_url)
     paths = sorted(files.glob(f"{root}/runs/{pattern}.json"), reverse=True)
     for start in range(0, len(paths), BATCH):
@@ -128,11 +129,11 @@ def _read(store_url: str, pattern: str) -> Iterator[Run]:
             try:
                 yield Run.model_validate_json(contents[path])
             except ValidationError:
-                log.warning("%s is no run record of this version; left out", path)
+                log.warning("skipping %s: not a run record of this version", path)
 
 
 def row(run: Run) -> tuple[str, ...]:
-    """The figures of COLUMNS."""
+    """Return the figures named by COLUMNS."""
     verdict = run.verdict
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest

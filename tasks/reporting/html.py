@@ -1,4 +1,4 @@
-"""A report in Markdown as a page that needs nothing else: pictures are in it, no scripts."""
+"""Turn a report in Markdown into a self-contained page, with pictures and without scripts."""
 
 import html
 from pathlib import Path
@@ -10,11 +10,11 @@ _PAGE = Path(__file__).with_name("report.html")
 
 
 def page(title: str, markdown: str) -> str:
-    """A whole HTML document.
+    """Return a complete HTML document.
 
     Args:
-        title: of the document.
-        markdown: its body; HTML in it is shown, not interpreted.
+        title: title of the document.
+        markdown: body of the document; HTML in it is shown as text.
     """
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return Template(_PAGE.read_text(encoding="utf-8")).substitute(

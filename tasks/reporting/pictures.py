@@ -1,4 +1,4 @@
-"""The pictures of a run, by title."""
+"""Draw the pictures of a run."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from tasks.reporting import plots
 
 
 def pictures(run: Run, found: Outputs) -> dict[str, bytes]:
-    """PNG bytes: confusion matrix (with class labels), latency, utilisation, time per step.
+    """Return PNGs by title: confusion matrix (with class labels), latency, utilisation, step times.
 
     Args:
-        run: with its verdict.
-        found: its outputs.
+        run: the run with its verdict.
+        found: the run's outputs.
     """
     verdict = run.verdict
     measurement = verdict.measurement

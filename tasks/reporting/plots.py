@@ -1,4 +1,4 @@
-"""Pictures of a run, as PNG bytes small enough to stand inside an artifact."""
+"""Plots of a run, as PNGs small enough to embed in an artifact."""
 
 import base64
 import io
@@ -20,22 +20,22 @@ DPI = 80
 
 
 def load() -> None:
-    """Import matplotlib, which takes half a second that a caller may have while it waits."""
+    """Import matplotlib, which takes half a second, while the caller has to wait anyway."""
     import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401  the two that `_canvas` uses
+    import matplotlib.figure  # noqa: F401  the modules that `_canvas` uses
 
 
 def data_url(png: bytes) -> str:
-    """A PNG as a URL that carries the picture itself: no file server, no expiry."""
+    """Return a URL that contains the PNG itself, so it needs no file server and never expires."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> bytes:
-    """Counts of expected class (rows) against found class (columns).
+    """Plot the counts of each expected class (rows) and predicted class (columns).
 
     Args:
         expected: class number of each sample.
-        found: class number that the board gave.
+        found: class number that the board predicted.
     """
     classes = int(max(expected.max(), found.max())) + 1
     counts = np.zeros((classes, classes), dtype=np.int64)
@@ -49,11 +49,11 @@ def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int6
             column, row, str(count), ha="center", va="center", color="white" if dark else "black"
         )
     axes.set(
-        xlabel="class found on the board",
+        xlabel="class predicted on the board",
         ylabel="expected class",
         xticks=range(classes),
         yticks=range(classes),
-        title=f"{int(np.trace(counts))} of {counts.sum()} right",
+        title=f"{int(np.trace(counts))} of {counts.sum()} correct",
     )
     return _png(figure)
 
@@ -64,13 +64,13 @@ def latency(
     fit: LatencyFit | None,
     note: str,
 ) -> bytes:
-    """Time of a batch over its size, with the line fitted to it; how that of one sample spreads.
+    """Plot batch time over batch size with the fitted line, and the distribution for one sample.
 
     Args:
-        singles: seconds of each run of one sample.
+        singles: seconds of each run with one sample.
         batches: (samples, seconds) of independent runs.
-        fit: T(N) = a + b N.
-        note: under the title, e.g. that the figures are simulated.
+        fit: the fit T(N) = a + b N.
+        note: text below the title, e.g. that the figures are simulated.
     """
     figure = _canvas(5.6, 7.0)
     above, below = figure.subplots(2, height_ratios=(3, 2), gridspec_kw={"hspace": 0.4})
@@ -78,7 +78,7 @@ def latency(
     below.ecdf(1e6 * np.array(singles))
     below.set(
         xlabel="time of one sample / µs",
-        ylabel="share that took at most so long",
+        ylabel="cumulative share of runs",
         title=f"one sample, {len(singles)} runs",
     )
     below.grid(visible=True, alpha=0.3)
@@ -102,7 +102,7 @@ def _batches(
 
 
 def utilisation(used: Utilisation, part: str) -> bytes:
-    """Share of each resource of the part."""
+    """Plot the used share of each resource of the part."""
     shares = resource_shares(used)
     figure, axes = _figure(5.6, 0.5 * len(shares) + 1.1)
     names = [name.upper().replace("_", " ") for name in shares]
@@ -118,10 +118,10 @@ def utilisation(used: Utilisation, part: str) -> bytes:
 
 
 def steps(seconds: Mapping[str, float]) -> bytes:
-    """Time of each step of a run.
+    """Plot the time of each step of a run.
 
     Args:
-        seconds: by step, in their order.
+        seconds: seconds by step, in order.
     """
     figure, axes = _figure(5.6, 0.35 * len(seconds) + 1.1)
     bars = axes.barh(list(seconds), list(seconds.values()))
@@ -132,10 +132,10 @@ def steps(seconds: Mapping[str, float]) -> bytes:
 
 
 def series(runs: Sequence[Run]) -> bytes:
-    """Accuracy, latency and utilisation over runs.
+    """Plot accuracy, latency and utilisation over runs.
 
     Args:
-        runs: the oldest first.
+        runs: the runs, oldest first.
     """
     figure = _canvas(6.4, 5.6)
     for axes, (label, points) in zip(
@@ -148,12 +148,12 @@ def series(runs: Sequence[Run]) -> bytes:
         axes.grid(visible=True, alpha=0.3)
         if points:
             axes.legend(loc="upper left")
-    axes.set(xlabel="run, the newest at the right", xticks=range(1, len(runs) + 1))
+    axes.set(xlabel="run (newest on the right)", xticks=range(1, len(runs) + 1))
     return _png(figure)
 
 
 def _curves(runs: Sequence[Run]) -> dict[str, list[tuple[int, str, float]]]:
-    """By label: number of the run, board, value; runs without the figure are left out."""
+    """Return (run number, board, value) by label; skip runs without the figure."""
     curves: dict[str, list[tuple[int, str, float]]] = {
         "accuracy / %": [], "latency, batch 1 / µs": [], "fullest resource / %": [],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The report of a run in Markdown: verdict first, then figures, gates, pictures, provenance."""
+"""Write the report of a run in Markdown: verdict, figures, gates, pictures, provenance."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from tasks.reporting import figures, plots
 
 
 def markdown(run: Run, pictures: Mapping[str, bytes], package: Path, page: str) -> str:
-    """The whole report.
+    """Return the whole report.
 
     Args:
-        run: with its verdict.
-        pictures: PNG bytes by title; they stand in the text itself.
+        run: the run with its verdict.
+        pictures: PNGs by title; they are embedded in the text.
         package: path of package.tar.gz on the machine that measured.
-        page: address of the run, with its logs, in the Prefect UI; empty where there is none.
+        page: URL of the run and its logs in the Prefect UI; empty if there is none.
     """
     verdict = run.verdict
     manifest = verdict.measurement.deployment.package.manifest
@@ -27,20 +27,20 @@ def markdown(run: Run, pictures: Mapping[str, bytes], package: Path, page: str) 
     if verdict.measurement.simulated:
         sections.append(
             "> The board is a twin: times are clock cycles of the simulated design at the clock "
-            "read back, not measurements of hardware."
+            "read back; they were not measured on hardware."
         )
-    sections += ["## Gates", table(("gate", "result", "what was found"), _gates(verdict.gates))]
+    sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]
     sections += [
         f"## {title}\n\n![{title}]({plots.data_url(png)})" for title, png in pictures.items()
     ]
-    sections += ["## Provenance", table(("what", "value"), _provenance(manifest, verdict))]
-    sections += ["## Links", table(("what", "where"), _links(verdict, package, page))]
+    sections += ["## Provenance", table(("item", "value"), _provenance(manifest, verdict))]
+    sections += ["## Links", table(("item", "location"), _links(verdict, package, page))]
     return "\n\n".join(sections) + "\n"
 
 
 def _links(verdict: Verdict, package: Path, page: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
-        # Paths and no links: browsers follow none to files from a page of a server.
+        # Plain paths, because browsers do not follow links from a server's page to local files.
         ("package", f"`{package}`"),
         ("outputs and all timings", f"`{verdict.measurement.directory}`"),
     ]
@@ -67,7 +67,7 @@ def _provenance(manifest: Manifest, verdict: Verdict) -> list[tuple[str, ...]]:
     if built is not None:
         dirty = {None: "", True: " with uncommitted changes", False: ""}[built.git_dirty]
         rows += [
-            ("git commit", (built.git_commit or "outside of a git repository") + dirty),
+            ("git commit", (built.git_commit or "not in a git repository") + dirty),
             ("packaged", f"{built.built} by flow run {built.flow_run_id or 'none'}"),
         ]
     versions = manifest.versions | verdict.measurement.versions
@@ -76,7 +76,7 @@ def _provenance(manifest: Manifest, verdict: Verdict) -> list[tuple[str, ...]]:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 

@@ -1,4 +1,4 @@
-"""The history of a model over its runs, in Markdown: a picture, then a table."""
+"""Show the history of a project's runs in Markdown: a picture, then a table."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from tasks.reporting import history, plots, report
 
 
 def markdown(project: str, runs: Sequence[Run]) -> str:
-    """The last runs of a project.
+    """Return a page about the last runs of a project.
 
     Args:
-        project: its name.
-        runs: the newest first.
+        project: the project's name.
+        runs: the runs, newest first.
     """
     picture = plots.data_url(plots.series(list(reversed(runs))))
     sections = [f"# {project}: {len(runs)} runs", f"![figures over runs]({picture})"]

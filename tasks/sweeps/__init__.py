@@ -1,1 +1,1 @@
-"""Sweeps: many settings of a model, each a point that is built, measured and compared."""
+"""Sweeps: build, measure and compare many settings of a model, each of which is a point."""

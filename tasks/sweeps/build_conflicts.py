@@ -1,4 +1,4 @@
-"""Which points would build the same thing at the same time."""
+"""Avoid running points at the same time that would build the same thing."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,12 +8,12 @@ from tasks.sweeps.points import Point
 def first_apart(
     waiting: Sequence[Point], running: Iterable[Point], converted: Callable[[Point], bool]
 ) -> Point | None:
-    """The first waiting point that shares no unfinished build with one that runs, or None.
+    """Return the first waiting point that shares no unfinished build with a running one, or None.
 
     Args:
         waiting: points to choose from.
-        running: points that are being built.
-        converted: whether a point's convert entry is there.
+        running: points being built.
+        converted: tells whether a point's convert entry exists.
     """
     running = list(running)
     building = {each.build for each in running}

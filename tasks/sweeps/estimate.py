@@ -1,8 +1,8 @@
-"""What a point will take of the part, from the model file alone: milliseconds, no TensorFlow.
+"""Estimate a point's utilisation from the model file alone, in milliseconds, without TensorFlow.
 
-Only good enough to leave out what cannot fit: constant weights become shifted additions, as many
-as their digits that are not zero, and common sums are found by the toolchain. Truth and estimate
-stand side by side in a sweep's results.
+The estimate is only good enough to skip points that cannot fit. It assumes that constant weights
+become shifted additions, one for each non-zero digit, and that the toolchain shares common sums. A
+sweep's results show the estimate beside the actual utilisation.
 """
 
 import io
@@ -23,34 +23,34 @@ from tasks.core.records.settings import ConvertSettings
 
 FloatArray = npt.NDArray[np.float64]
 
-DEFAULT_PRECISION = (16, 6)  # hls4ml's own
-# Of the additions that the digits of the weights ask for, what common sums leave; fitted to
-# designs of toolchain `open` (docs/sweeps.md says which).
+DEFAULT_PRECISION = (16, 6)  # hls4ml's default
+# Share of additions left after common sums are shared; fitted to designs of toolchain `open`
+# (docs/sweeps.md lists them).
 SHARED = 0.65
-# The AXI4-Stream shell with its counters.
+# The AXI4-Stream shell, including its counters.
 SHELL_LUT = 400
 LUT_PER_ADDED_BIT = 1.0
-# Vivado HLS takes a DSP for a product with more bits than this, else LUTs.
+# Vivado HLS uses a DSP for products of at least this many bits, and LUTs for smaller ones.
 DSP_FROM_BITS = 10
 DSP_BITS = 18
 
 
 class Estimate(Record):
-    """LUT and DSP of a point's design, the stream's shell included."""
+    """Estimated LUTs and DSPs of a point's design, including the stream shell."""
 
     lut: int
     dsp: int
 
 
 class Weights(NamedTuple):
-    """One layer's kernel.
+    """The kernel of a layer.
 
     Attributes:
-        layer: its name.
-        kernel: fan-in first, outputs last.
-        fraction: bits right of the point of each weight, where the file says so; else None.
-        input_bits: mean width of the layer's inputs, where the file says so; else None.
-        positions: how often the kernel is applied to a sample.
+        layer: the layer's name.
+        kernel: the weights, fan-in first, outputs last.
+        fraction: fraction bits of each weight; None if the file does not say.
+        input_bits: mean width of the layer's inputs; None if the file does not say.
+        positions: number of times the kernel is applied to a sample.
     """
 
     layer: str
@@ -63,12 +63,12 @@ class Weights(NamedTuple):
 def estimate(
     model: Path, settings: ConvertSettings, toolchain: Literal["open", "vivado"]
 ) -> Estimate | None:
-    """Estimate a point's design; None where the model file cannot be read this way.
+    """Estimate a point's utilisation; return None if the model file cannot be read this way.
 
     Args:
-        model: .keras file.
-        settings: of its conversion.
-        toolchain: that builds it.
+        model: a .keras file.
+        settings: settings of the conversion.
+        toolchain: the toolchain that builds the point.
     """
     try:
         layers = _weights(model, model.stat().st_mtime_ns)
@@ -82,7 +82,7 @@ def estimate(
 
 
 def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
-    """LUT of shifted additions; each adder is as wide as its operands' sum."""
+    """Return LUTs and DSPs of shifted additions; each adder is as wide as its operands' sum."""
     width, fraction = _format(layer, settings)
     digits = signed_digits(np.round(layer.kernel * 2.0**fraction).astype(np.int64))
     outputs = layer.kernel.shape[-1]
@@ -93,7 +93,7 @@ def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
 
 
 def _multiplied(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
-    """LUT and DSP of multipliers, of which each does `reuse_factor` products."""
+    """Return LUTs and DSPs of multipliers, each of which computes `reuse_factor` products."""
     width, _ = _format(layer, settings)
     reuse = settings.layer_reuse_factor.get(layer.layer, settings.reuse_factor)
     products = (
@@ -108,7 +108,7 @@ def _multiplied(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
 
 
 def _format(layer: Weights, settings: ConvertSettings) -> tuple[float, FloatArray]:
-    """Width of the layer's inputs, and bits right of the point of its weights."""
+    """Return the width of a layer's inputs and the fraction bits of its weights."""
     chosen = settings.layer_precision
     text = chosen.get(f"{layer.layer}.weight", chosen.get(layer.layer, settings.precision))
     width, integer = _precision(text)
@@ -123,7 +123,7 @@ def _precision(text: str) -> tuple[int, int]:
 
 
 def signed_digits(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Digits that are not zero in the canonical signed-digit form of each value."""
+    """Return the number of non-zero digits in the canonical signed-digit form of each value."""
     magnitude = np.abs(values)
     return np.asarray(np.bitwise_count(magnitude ^ (3 * magnitude)), dtype=np.int64)
 
@@ -137,7 +137,7 @@ def _weights(model: Path, _changed_ns: int) -> list[Weights]:
 
 
 def _layers(configs: list[dict[str, Any]], groups: Any) -> Any:
-    """Pair the file's groups, which count layers by class, with the layers of the model."""
+    """Yield the weights of each layer; the file's groups number layers by class."""
     seen: dict[str, int] = {}
     extent: tuple[int, ...] = ()
     for each in configs:
@@ -159,7 +159,7 @@ def _layers(configs: list[dict[str, Any]], groups: Any) -> Any:
 def _layer(name: str, group: Any, positions: int) -> Weights:
     kernel = np.asarray(group["vars/0"], dtype=np.float64)
     fraction, input_bits = None, None
-    if "kq/quantizer/vars" in group:  # HGQ2: the widths stand beside the weights
+    if "kq/quantizer/vars" in group:  # HGQ2 stores the widths beside the weights
         bits, integer = (np.asarray(group[f"kq/quantizer/vars/{n}"], float) for n in (0, 1))
         fraction = np.round(bits) - np.round(integer)
         inputs = group["iq/quantizer/vars"]
@@ -170,7 +170,7 @@ def _layer(name: str, group: Any, positions: int) -> Weights:
 
 
 def _extent(extent: tuple[int, ...], config: dict[str, Any]) -> tuple[int, ...]:
-    """Rows and columns after a convolution or a pooling; as before for other layers."""
+    """Return rows and columns after a convolution or pooling; other layers keep them."""
     size = config.get("kernel_size") or config.get("pool_size")
     if not size or len(size) != len(extent):
         return extent

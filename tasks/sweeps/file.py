@@ -1,4 +1,4 @@
-"""The sweep file: what is the same for all points, and what differs between them.
+"""The sweep file: the settings shared by all points, and those that differ between them.
 
 name: digits-precision
 base:
@@ -24,18 +24,18 @@ from tasks.quality.gates import GateSettings
 Value = str | int | float | dict[str, Any]
 Objective = Literal["accuracy", "latency_us", "lut", "dsp", "ff", "bram_36k", "inferences_per_s"]
 
-# Settings of ConvertSettings that hold one value for each layer: layer_precision.NAME is one, too.
+# Fields of ConvertSettings with one value per layer: layer_precision.NAME is also a setting.
 BY_LAYER = ("layer_precision", "layer_reuse_factor")
 CONVERSION = tuple(name for name in ConvertSettings.model_fields if name != "schema_version")
 SETTINGS = ("model", "data", "board", "toolchain", *CONVERSION)
 
 
 class RandomSearch(Record):
-    """So many points of the grid, drawn without repetition.
+    """A number of points of the grid, drawn at random without repetition.
 
     Attributes:
         n: number of points.
-        seed: the same seed draws the same points.
+        seed: seed of the random choice; the same seed gives the same points.
     """
 
     n: int = Field(ge=1)
@@ -43,12 +43,12 @@ class RandomSearch(Record):
 
 
 class OptunaSearch(Record):
-    """Points of the grid that Optuna picks, going by the points before them.
+    """Points of the grid that Optuna picks, guided by the results of earlier points.
 
     Attributes:
         trials: number of points.
-        seed: of its sampler.
-        objectives: figures and whether less or more of each is better.
+        seed: seed of Optuna's sampler.
+        objectives: figures, each to be minimised or maximised.
     """
 
     trials: int = Field(ge=1)
@@ -59,19 +59,21 @@ class OptunaSearch(Record):
 
 
 class SweepSpec(Record):
-    """A sweep.
+    """The content of a sweep file.
 
     Attributes:
-        name: of the sweep, in the UI and in file names.
-        base: settings of every point.
-        axes: values by setting; every combination is a point, unless `random` or `optuna` choose.
-        points: instead of axes, each point's own settings.
-        random: choose points of the grid by chance.
-        optuna: let Optuna choose them.
+        name: name of the sweep, in the UI and in file names.
+        base: settings shared by all points.
+        axes: values of each setting; every combination is a point, unless `random` or `optuna`
+            choose among them.
+        points: instead of axes, the settings of each point.
+        random: choose points of the grid at random.
+        optuna: let Optuna choose points of the grid.
         limits: thresholds of the gates.
         measurement: how the board measures.
-        workers: points at a time on one machine; by its cores and memory if not said.
-        prune_above: points whose estimate is above this share of the part are not started.
+        workers: number of points to run in parallel on one machine; depends on its cores and
+            memory by default.
+        prune_above: skip points whose estimated utilisation exceeds this share of the part.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
@@ -97,10 +99,10 @@ class SweepSpec(Record):
 
 
 class SweepFile:
-    """A sweep file, read and checked; it knows in which line what stands.
+    """A validated sweep file that knows the line of each of its fields.
 
     Raises:
-        InputError: it cannot be read, is no YAML, or holds what a sweep has not.
+        InputError: the file cannot be read, is not YAML, or has unknown or invalid fields.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,15 +112,19 @@ class SweepFile:
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot be read: {error}", where=str(path)) from None
+            raise InputError(f"cannot read the sweep file: {error}", where=str(path)) from None
         except yaml.YAMLError as error:
             raise InputError(
-                f"is no YAML: {error}".replace("\n", " "),
+                f"not valid YAML: {error}".replace("\n", " "),
                 where=str(path),
                 remedy="quote precisions inside brackets: ['fixed<16,6>', 'fixed<8,3>']",
             ) from None
         if not isinstance(content, dict):
-            raise InputError("holds no sweep", where=str(path), remedy=f"fields: {_fields()}")
+            raise InputError(
+                "not a sweep: the file is not a mapping",
+                where=str(path),
+                remedy=f"use these fields: {_fields()}",
+            )
         try:
             self.spec = SweepSpec.model_validate(content)
         except ValidationError as error:
@@ -127,11 +133,11 @@ class SweepFile:
 
     @property
     def directory(self) -> Path:
-        """What relative paths in the file are relative to."""
+        """The directory that paths in the file are relative to."""
         return self.path.parent
 
     def where(self, *location: str | int) -> str:
-        """File, line and field of a place in the file."""
+        """Return the file, line and field of a location in the file."""
         field = ".".join(map(str, location))
         return f"{self.path}, line {self._line(location)}" + (f", {field}" if field else "")
 
@@ -183,14 +189,14 @@ class SweepFile:
         for name, values in spec.axes.items():
             if not values:
                 raise InputError(
-                    "the axis has no values, so the grid is empty",
+                    "the grid is empty: this axis has no values",
                     where=self.where("axes", name),
-                    remedy="give it at least one value, or leave it out",
+                    remedy="give the axis at least one value, or remove it",
                 )
 
 
 def is_setting(name: str) -> bool:
-    """Whether a point has such a setting; layer_precision.X is one for every layer X."""
+    """Return whether a point has this setting; layer_precision.X is one for every layer X."""
     head, dot, layer = name.partition(".")
     return name in SETTINGS or bool(dot and layer and head in BY_LAYER)
 

@@ -1,4 +1,4 @@
-"""Model and data of a sweep, in the store: a worker on another machine has no such files."""
+"""Share a sweep's model and data through the store with workers on other machines."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from tasks.sweeps.points import Point
 
 
 def share(store_url: str, points: list[Point]) -> None:
-    """Put every model and data file of the points into the store, unless they are there.
+    """Put every model and data file of the points into the store, unless it is already there.
 
     Raises:
         StoreError: the store cannot be written.
@@ -27,22 +27,22 @@ def share(store_url: str, points: list[Point]) -> None:
                 there.put_file(str(path), target)
     except OSError as error:
         raise StoreError(
-            f"model and data cannot be shared: {error}",
+            f"cannot share model and data: {error}",
             where=store_url,
-            remedy="check the store's address, your rights and its space",
+            remedy="check the store's URL, your permissions and its free space",
         ) from error
 
 
 def at_hand(store_url: str, point: Point, directory: Path) -> Point:
-    """The point with files that are on this machine: its own, or those of the store.
+    """Return the point with model and data on this machine, fetched from the store if needed.
 
     Args:
-        store_url: where `share` put them.
-        point: as the sweep made it, maybe on another machine.
-        directory: where fetched files go.
+        store_url: store in which `share` put the files.
+        point: a point, possibly generated on another machine.
+        directory: directory for fetched files.
 
     Raises:
-        InputError: a file is neither here, unchanged, nor in the store.
+        InputError: a file is missing or has changed here, and is not in the store.
     """
     model = _file(store_url, point.model, point.model_digest, directory)
     data = _file(store_url, point.data, point.data_digest, directory)
@@ -60,12 +60,15 @@ def _file(store_url: str, path: Path, digest: str, directory: Path) -> Path:
         content = there.cat_file(f"{root}/inputs/{digest}/{path.name}")
     except OSError as error:
         raise InputError(
-            f"is not on this machine as it was when the sweep began, nor in the store: {error}",
+            "the file is missing or has changed since the sweep began, and is not in the store: "
+            f"{error}",
             where=str(path),
             remedy="start the sweep again, with a store that its workers share",
         ) from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError("is damaged in the store", where=str(path), remedy="start the sweep again")
+        raise InputError(
+            "the file is corrupt in the store", where=str(path), remedy="start the sweep again"
+        )
     fetched.parent.mkdir(parents=True, exist_ok=True)
     fetched.write_bytes(content)
     return fetched

@@ -1,4 +1,4 @@
-"""The points of a sweep: all settings of each, its name by what differs, its digest."""
+"""The points of a sweep: each has all its settings, a name made of what differs, and a digest."""
 
 import hashlib
 import itertools
@@ -22,7 +22,7 @@ from tasks.steps.building import IMPLEMENT, PACKAGE, SYNTHESIZE, Recipe, convert
 from tasks.sweeps.file import BY_LAYER, CONVERSION, SweepFile, Value
 from tasks.toolchains.choice import choose
 
-# Raise it when a point's result means something else for the same settings.
+# Increase this when the result of the same settings changes its meaning.
 POINT = 1
 
 Settings = dict[str, Value]
@@ -31,17 +31,18 @@ _NOT_YET = "0" * 64
 
 
 class Point(Record):
-    """One point: everything that a run of it needs.
+    """A point with everything needed to run it.
 
     Attributes:
-        name: what differs from the other points.
-        varied: the settings that differ.
-        model: file on the machine that builds.
-        data: file on the machine that builds.
+        name: the settings in which it differs from other points, as text.
+        varied: the settings in which it differs.
+        model: model file on the machine that builds.
+        data: data file on the machine that builds.
         model_digest: SHA-256 of the model file.
         data_digest: SHA-256 of the data file.
-        digest: SHA-256 of all that the point's result depends on, as hex.
-        build: digest of what its design depends on; equal for points that share all builds.
+        digest: hex SHA-256 of everything that the point's result depends on.
+        build: digest of everything that its design depends on; equal for points that share all
+            builds.
         convert: its convert entry; equal for points that share the conversion.
     """
 
@@ -62,7 +63,7 @@ class Point(Record):
 
 
 def count(file: SweepFile) -> int:
-    """Number of points, without making them."""
+    """Return the number of points without generating them."""
     spec = file.spec
     grid = math.prod(map(len, spec.axes.values())) if spec.axes else len(spec.points)
     if spec.optuna:
@@ -71,10 +72,10 @@ def count(file: SweepFile) -> int:
 
 
 def expand(file: SweepFile) -> list[Point]:
-    """All points of a grid, a random choice or a list, in the order of the file.
+    """Return all points of a grid, a random choice or a list, in the order of the file.
 
     Raises:
-        InputError: a setting that no point can have, or two points that are the same.
+        InputError: a setting is invalid, or two points are identical.
     """
     names = _varying(file)
     points = [point(file, varied, names) for varied in _choices(file)]
@@ -82,7 +83,7 @@ def expand(file: SweepFile) -> list[Point]:
     for each in points:
         if each.digest in seen:
             raise InputError(
-                f"the points {seen[each.digest]!r} and {each.name!r} are the same",
+                f"the points {seen[each.digest]!r} and {each.name!r} are identical",
                 where=file.where("points" if file.spec.points else "axes"),
                 remedy="remove one of them",
             )
@@ -105,7 +106,7 @@ def _choices(file: SweepFile) -> Iterator[Settings]:
 
 
 def _pick(axes: Mapping[str, list[Value]], index: int) -> Iterator[Value]:
-    """The combination of that number, in the order of itertools.product."""
+    """Yield the values of the combination with this index, in the order of itertools.product."""
     left = math.prod(map(len, axes.values()))
     for values in axes.values():
         left //= len(values)
@@ -113,7 +114,7 @@ def _pick(axes: Mapping[str, list[Value]], index: int) -> Iterator[Value]:
 
 
 def _varying(file: SweepFile) -> list[str]:
-    """Settings that name a point: those whose values differ between points."""
+    """Return the settings that name a point: those whose values differ between points."""
     spec = file.spec
     if spec.axes:
         return [name for name, values in spec.axes.items() if len(values) > 1] or list(spec.axes)
@@ -127,15 +128,15 @@ def _varying(file: SweepFile) -> list[str]:
 
 
 def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None) -> Point:
-    """One point, with all its settings checked.
+    """Return a point after checking all its settings.
 
     Args:
         file: the sweep.
-        varied: its own settings, which go before the base.
-        names: those that name it; all of `varied` if not said.
+        varied: the point's own settings, which override the base.
+        names: the settings that name the point; all of `varied` by default.
 
     Raises:
-        InputError: a setting that it cannot have.
+        InputError: a setting is invalid.
     """
     settings = {**file.spec.base, **varied}
     names = [name for name in names or varied if name in varied]
@@ -170,7 +171,7 @@ def _toolchain(settings: Settings) -> Literal["auto", "open", "vivado"]:
     name = settings.get("toolchain", "auto")
     if name not in {"auto", "open", "vivado"}:
         raise InputError(
-            f"unknown toolchain {name!r}", where="toolchain", remedy="auto, open or vivado"
+            f"unknown toolchain {name!r}", where="toolchain", remedy="use auto, open or vivado"
         )
     return name  # type: ignore[return-value]  # one of the three
 
@@ -178,7 +179,7 @@ def _toolchain(settings: Settings) -> Literal["auto", "open", "vivado"]:
 def _path(file: SweepFile, settings: Settings, name: str) -> Path:
     if name not in settings:
         raise InputError(
-            f"no point can do without {name}",
+            f"{name} is required",
             where=file.where("base"),
             remedy=f"add `{name}: FILE` to base, relative to the sweep file",
         )
@@ -199,12 +200,12 @@ def _conversion(
     except ValidationError as error:
         first = error.errors()[0]
         location = ".".join(map(str, first["loc"]))
-        refused = InputError(f"{first['msg']} (it is {first['input']!r})", where=location)
+        refused = InputError(f"{first['msg']} (got {first['input']!r})", where=location)
         raise _placed(file, refused, varied, location) from error
 
 
 def _placed(file: SweepFile, error: InputError, varied: Settings, name: str) -> InputError:
-    """The error of a setting, with the line of the sweep file that the setting stands in."""
+    """Return a setting's error with the setting's line in the sweep file."""
     head = name.partition(".")[0]
     if name in varied or head in varied:
         key = name if name in varied else head
@@ -219,7 +220,7 @@ def _placed(file: SweepFile, error: InputError, varied: Settings, name: str) -> 
 
 
 def _last(name: str) -> str:
-    """The layer of a setting by layer, else the setting itself."""
+    """Return the layer of a per-layer setting, or the setting itself."""
     return name.partition(".")[2] or name
 
 
@@ -261,24 +262,24 @@ def _digests(point: Point) -> dict[str, Any]:
 
 @cache
 def _versions(toolchain: Literal["open", "vivado"]) -> dict[str, str]:
-    """Of a toolchain; asked for once, not for each point."""
+    """Return the versions of a toolchain; cached, so they are not read for each point."""
     return choose(toolchain).versions()
 
 
 @cache
 def _board_programs() -> dict[str, str]:
-    """Digests of the programs that measure; read once, not for each point."""
+    """Return the digests of the board programs; cached, so they are not read for each point."""
     return archive.board_program_digests()
 
 
 @cache
 def _convert_basis(model: Path, data: Path, _changed_ns: tuple[int, int]) -> Recipe:
-    """The recipe of a conversion but for its settings; reads both files once."""
+    """Return the recipe of a conversion with default settings; cached, to read the files once."""
     return convert_recipe(model, data, ConvertSettings())
 
 
 def _changed_ns(path: Path) -> int:
-    """When a file was changed; 0 for one that cannot be read, which its reader reports."""
+    """Return the time of a file's last change; 0 if it cannot be read, which its reader reports."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

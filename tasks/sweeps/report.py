@@ -1,4 +1,4 @@
-"""A sweep's report: Pareto front first, then every point, estimates beside the truth."""
+"""A sweep's report: the Pareto front, then every point, with estimated and actual utilisation."""
 
 import io
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tasks.reporting.plots import DPI, data_url
+from tasks.reporting.report import table
 from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, rows
 
 COLUMNS = (
@@ -20,7 +21,7 @@ MOST_ROWS = 200
 
 
 def write(report: SweepReport) -> str:
-    """Write report.md, points as CSV and Parquet, sweep.json, pareto.png; return the text."""
+    """Write report.md, points.csv, points.parquet, sweep.json and pareto.png; return the text."""
     directory = Path(report.directory)
     directory.mkdir(parents=True, exist_ok=True)
     png = pareto(report)
@@ -36,20 +37,20 @@ def write(report: SweepReport) -> str:
 
 
 def summary(report: SweepReport) -> str:
-    """How many points came to what, in one line."""
+    """Return the number of points in each state, as one line."""
     states = ("done", "stored", "failed", "pruned", "not run")
     counts = [f"{report.count(state)} {state}" for state in states if report.count(state)]  # type: ignore[arg-type]  # the states of PointState
     return f"{len(report.results)} points: {', '.join(counts)}"
 
 
 def markdown(report: SweepReport, png: bytes) -> str:
-    """The whole report; the picture stands in the text itself."""
-    sections = [f"# sweep {report.name}", f"{summary(report)}."]
+    """Return the whole report, with the picture embedded in the text."""
+    sections = [f"# Sweep {report.name}", f"{summary(report)}."]
     measured = [each for each in report.results if each.figures is not None]
     if any(each.figures is not None and each.figures.simulated for each in measured):
         sections.append(
             "> Measured on a twin: times are clock cycles of the simulated design at the clock "
-            "read back, not measurements of hardware."
+            "read back; they were not measured on hardware."
         )
     if measured:
         sections += [
@@ -59,7 +60,7 @@ def markdown(report: SweepReport, png: bytes) -> str:
     sections += ["## Points", _table(report)]
     failed = [each for each in report.results if each.message]
     if failed:
-        sections.append("## Why\n\n" + "\n".join(_why(each) for each in failed[:MOST_ROWS]))
+        sections.append("## Messages\n\n" + "\n".join(_why(each) for each in failed[:MOST_ROWS]))
     return "\n\n".join(sections) + "\n"
 
 
@@ -70,24 +71,27 @@ def _why(each: PointResult) -> str:
 
 def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
     chosen = [row for row in rows(report) if only is None or row["point"] in only]
-    lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
-    lines += [" | ".join(show(row[name]) for name in COLUMNS) for row in chosen[:MOST_ROWS]]
-    text = "\n".join(f"| {line} |" for line in lines)
+    # Escaped, or precisions such as fixed<16,6> would be taken for HTML.
+    cells = [[show(row[name]).replace("<", "&lt;") for name in COLUMNS] for row in chosen]
+    text = table(COLUMNS, cells[:MOST_ROWS])
     left = len(chosen) - MOST_ROWS
     return text if left <= 0 else f"{text}\n\nand {left} more in points.csv"
 
 
 def show(value: str | float | None) -> str:
-    """A cell for people; empty for what is not known."""
+    """Return a value as the text of a cell; empty if it is not known."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.replace("|", "\\|").replace("<", "&lt;")
+        return value
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 def pareto(report: SweepReport) -> bytes:
-    """PNG: accuracy over LUT and over latency, the front marked; accuracy None is left out."""
+    """Return a PNG of accuracy over LUTs and over latency, with the Pareto front highlighted.
+
+    Points without accuracy are left out.
+    """
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -117,7 +121,7 @@ def _scatter(axes: Axes, report: SweepReport, name: str, label: str) -> None:
 
 
 def _places(report: SweepReport, name: str, *, on_front: bool) -> list[tuple[float, float, str]]:
-    """Figure, accuracy in percent and name of the points on the front, or off it."""
+    """Return figure, accuracy in percent and name of each point on the front, or off it."""
     places = []
     for each in report.results:
         if each.figures is not None and (each.point.name in report.front) == on_front:

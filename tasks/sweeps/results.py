@@ -1,4 +1,4 @@
-"""What became of each point: kept beside the store, as table, as files, and the Pareto front."""
+"""Results of a sweep's points: kept in the store, shown as tables, compared by Pareto front."""
 
 import csv
 import importlib.util
@@ -17,20 +17,20 @@ from tasks.sweeps.points import Point
 
 PointState = Literal["done", "stored", "failed", "pruned", "not run"]
 
-# Of the Pareto front: figure, and whether more of it is better.
+# Figures of the Pareto front, and whether more is better.
 FRONT = {"accuracy": True, "latency_us": False, "lut": False}
 
 
 class Figures(Record):
-    """What a point is compared by.
+    """The figures by which points are compared.
 
     Attributes:
-        accuracy: share of test samples that the board classifies right; None without labels.
-        bit_exact: share of test samples whose outputs equal the C simulation's.
-        latency_us: of one sample, median.
-        inferences_per_s: at the clock read back.
-        clock_mhz: read back from the board.
-        simulated: whether a twin measured.
+        accuracy: share of test samples that the board classifies correctly; None without labels.
+        bit_exact: share of test samples that match the C simulation bit for bit.
+        latency_us: median latency of one sample.
+        inferences_per_s: throughput at the clock read back.
+        clock_mhz: fabric clock read back from the board.
+        simulated: whether it was measured on a twin.
     """
 
     accuracy: float | None
@@ -46,16 +46,16 @@ class Figures(Record):
 
 
 class PointResult(Record):
-    """What became of a point.
+    """The result of a point.
 
     Attributes:
-        state: measured now, read from the store, failed, left out by the estimate, or not run
-            because the sweep ended before.
-        message: why it failed or was left out.
-        estimate: before any tool started.
-        seconds: that the point took in this sweep.
-        flow_run_id: of the flow run with its figures.
-        flow_run_name: of the same.
+        state: measured in this sweep, read from the store, failed, pruned because of its estimate,
+            or not run because the sweep ended early.
+        message: why it failed or was pruned.
+        estimate: utilisation estimated before any tool started.
+        seconds: time that the point took in this sweep.
+        flow_run_id: id of the flow run with its figures.
+        flow_run_name: name of that flow run.
     """
 
     point: Point
@@ -70,14 +70,14 @@ class PointResult(Record):
 
 
 class SweepReport(Record):
-    """What a sweep found.
+    """The results of a sweep.
 
     Attributes:
-        name: of the sweep.
-        results: of every point, in the order of the sweep file.
-        front: names of the points that no other point beats in all of FRONT.
-        flow_run_id: of the sweep's own flow run.
-        directory: of its files.
+        name: name of the sweep.
+        results: results of every point, in the order of the sweep file.
+        front: names of the points on the Pareto front.
+        flow_run_id: id of the sweep's own flow run.
+        directory: directory of the sweep's files.
     """
 
     name: str
@@ -87,41 +87,41 @@ class SweepReport(Record):
     directory: str
 
     def count(self, state: PointState) -> int:
-        """Number of points in a state."""
+        """Return the number of points in a state."""
         return sum(each.state == state for each in self.results)
 
 
 def keep(store_url: str, point: Point, run: Run) -> None:
-    """Keep a point's run under its digest.
+    """Keep a point's run under the point's digest.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the store cannot be written.
     """
     try:
         files, root = fsspec.url_to_fs(store_url)
         files.makedirs(f"{root}/points", exist_ok=True)
         path = f"{root}/points/{point.digest}.json"
-        # Written aside and moved: a reader never sees half a run.
+        # Write to a temporary name, then rename, so readers never see half a run.
         part = f"{root}/points/{point.digest}.{run.flow_run_id}.part"
         files.pipe_file(part, run.model_dump_json().encode())
         files.mv(part, path)
     except OSError as error:
         raise StoreError(
-            f"the result of {point.name!r} cannot be kept: {error}",
+            f"cannot keep the result of {point.name!r}: {error}",
             where=store_url,
-            remedy="free some space, e.g. by `overlayflow store prune`",
+            remedy="free some space, e.g. with `overlayflow store prune`",
         ) from error
 
 
 def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
-    """The runs that are kept, by the digest of their point; others' records are left out.
+    """Return the kept runs by the digest of their point; skip records of other versions.
 
     Raises:
         StoreError: the store cannot be reached.
     """
     try:
         files, root = fsspec.url_to_fs(store_url)
-        files.invalidate_cache()  # other machines write too
+        files.invalidate_cache()  # other machines write here too
         wanted = {f"{each.digest}.json": each.digest for each in points}
         there = files.ls(f"{root}/points", detail=False) if files.exists(f"{root}/points") else []
         names = {path.rpartition("/")[2]: path for path in there}
@@ -130,12 +130,12 @@ def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
             try:
                 found[wanted[name]] = Run.model_validate_json(files.cat_file(names[name]))
             except (ValidationError, FileNotFoundError):
-                continue  # of another version, or just removed: the point runs again
+                continue  # of another version, or just removed; the point runs again
     except OSError as error:
         raise StoreError(
-            f"kept results cannot be read: {error}",
+            f"cannot read kept results: {error}",
             where=store_url,
-            remedy="check its address, the network and your rights",
+            remedy="check the store's URL, the network and your permissions",
             transient=True,
         ) from error
     return found
@@ -144,7 +144,7 @@ def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
 def result(
     point: Point, state: PointState, run: Run, estimate: Estimate | None, seconds: float = 0.0
 ) -> PointResult:
-    """The result of a point that has a run."""
+    """Return the result of a point that has a run."""
     return PointResult(
         point=point,
         state=state,
@@ -158,7 +158,7 @@ def result(
 
 
 def figures(run: Run) -> Figures:
-    """What a run is compared by."""
+    """Return the figures by which a run is compared."""
     verdict = run.verdict
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
@@ -179,7 +179,7 @@ def figures(run: Run) -> Figures:
 
 
 def front(results: Sequence[PointResult]) -> tuple[str, ...]:
-    """Names of the points that no other point beats in accuracy, latency and LUT together."""
+    """Return the names of the points on the Pareto front of accuracy, latency and LUTs."""
     costs = {}
     for each in results:
         if each.figures is not None:
@@ -201,7 +201,7 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def rows(report: SweepReport) -> list[dict[str, str | int | float | None]]:
-    """One row a point: what differs, what was found, estimate beside truth; None is not known."""
+    """Return one row per point: its settings, figures and estimates; None if not known."""
     varied = dict.fromkeys(name for each in report.results for name in each.point.varied)
     table = []
     for each in report.results:
@@ -240,7 +240,7 @@ def _cell(value: object) -> str | int | float | None:
 
 
 def as_csv(report: SweepReport) -> str:
-    """The rows as CSV; what is not known is empty."""
+    """Return the rows as CSV; unknown values are empty."""
     table = rows(report)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
@@ -250,7 +250,7 @@ def as_csv(report: SweepReport) -> str:
 
 
 def as_parquet(report: SweepReport) -> bytes | None:
-    """The rows as Parquet; None where pyarrow, an extra of overlayflow, is not installed."""
+    """Return the rows as Parquet, or None if pyarrow (extra `parquet`) is not installed."""
     if importlib.util.find_spec("pyarrow") is None:
         return None
     import pyarrow as pa
@@ -264,7 +264,7 @@ def as_parquet(report: SweepReport) -> bytes | None:
 
 
 def _one_type(cells: Sequence[str | float | None]) -> list[str | float | None]:
-    """A column as Parquet wants it: a setting may be a number here and a word there."""
+    """Give all cells of a column the same type, since a setting may mix numbers and words."""
     if any(isinstance(cell, str) for cell in cells):
         return [None if cell is None else str(cell) for cell in cells]
     return list(cells)

@@ -1,7 +1,7 @@
-"""Points on one machine: as many at a time as it can bear, and none waiting for another's build.
+"""Run points on one machine in parallel, as many as it can bear.
 
-Points that share a build would wait for each other on the store's lock: while one of them builds,
-the others stay back as long as there is something else to do.
+Points that share a build would wait for each other at the store's lock. While one of them builds,
+the others are held back as long as other points can run.
 """
 
 import concurrent.futures
@@ -18,14 +18,14 @@ from tasks.sweeps.build_conflicts import first_apart
 from tasks.sweeps.points import Point
 
 _log = logging.getLogger(__name__)
-# The largest child of a small design: TensorFlow during the conversion, Yosys after it.
+# Memory of a small design's largest child process: TensorFlow in the conversion, then Yosys.
 POINT_BYTES = 2 * 10**9
-# Prefect kills a process 30 s after it asked it to stop.
+# Prefect kills a process 30 s after asking it to stop.
 STOP_S = 25.0
 
 
 def workers(asked: int | None) -> int:
-    """Points at a time: what was asked for, or as many as cores and free memory allow."""
+    """Return how many points to run in parallel: as requested, or as cores and memory allow."""
     if asked is not None:
         return asked
     cores = len(os.sched_getaffinity(0))
@@ -33,7 +33,7 @@ def workers(asked: int | None) -> int:
 
 
 def _available_bytes() -> int:
-    """Memory that new processes can have without swapping."""
+    """Return the memory available to new processes without swapping."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     found = dict(line.split(":", 1) for line in lines)
     return int(found["MemAvailable"].split()[0]) * 1024
@@ -50,14 +50,14 @@ def run_all(
     """Call `run` for each point, at most `limit` at a time, until all are done or `stop` is set.
 
     Args:
-        points: to run, in this order as far as shared builds allow.
-        run: must not raise.
-        limit: threads.
-        converted: whether a point's convert entry is there.
-        stop: when set, no further point is started; those that run are waited for.
+        points: points to run, in this order as far as shared builds allow.
+        run: runs a point; must not raise.
+        limit: number of threads.
+        converted: tells whether a point's convert entry exists.
+        stop: when set, no further point is started, and the running ones are waited for.
 
-    On an exception in this thread (Ctrl-C, cancellation) the threads get one, too, and their tools
-    are stopped.
+    An exception in this thread (Ctrl-C, cancellation) is raised in the worker threads, too, so
+    their tools are stopped.
     """
     waiting = list(points)
     running: dict[Future[object], Point] = {}
@@ -74,10 +74,10 @@ def run_all(
     try:
         while (waiting and not stop.is_set()) or running:
             while waiting and len(running) < limit and not stop.is_set():
-                # With nothing else to do, waiting for another's build costs nothing.
+                # If nothing else is left, waiting for another point's build costs nothing.
                 point = first_apart(waiting, running.values(), converted) or waiting[0]
                 waiting.remove(point)
-                # Each thread gets the caller's context: Prefect's flow run, its tags, its logs.
+                # Each thread inherits the caller's context: Prefect's flow run, its tags and logs.
                 running[pool.submit(contextvars.copy_context().run, call, point)] = point
             done, _ = concurrent.futures.wait(
                 running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED

@@ -1,4 +1,4 @@
-"""Which points a sweep tries: all of them at once, or those that Optuna picks batch by batch."""
+"""Choose the points of a sweep: all of them, or batches picked by Optuna."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,31 +8,31 @@ from tasks.sweeps.file import OptunaSearch, SweepFile
 from tasks.sweeps.points import Point, count, expand, point
 from tasks.sweeps.results import PointResult
 
-# More points than anybody means to start by a slip of the pen.
+# A sweep with more points than this must be confirmed; it may be a typing error.
 ASK_ABOVE = 200
 
 
 def refuse_too_many(file: SweepFile) -> None:
-    """Raise InputError for more points than somebody may have meant."""
+    """Raise InputError if the sweep has so many points that it must be confirmed."""
     number = count(file)
     if number > ASK_ABOVE:
         raise InputError(
             f"the sweep has {number} points",
             where=str(file.path),
-            remedy="if that is meant, say --yes, or `many` in the UI; else shorten an axis, or add "
-            "random: {n: 50}",
+            remedy="if intended, pass --yes, or set `many` in the UI; otherwise shorten an axis, "
+            "or add random: {n: 50}",
         )
 
 
 def batches(
     file: SweepFile, size: int, results: Mapping[str, PointResult]
 ) -> Iterator[list[Point]]:
-    """Points to try; when the next batch is asked for, `results` holds those of the one before.
+    """Yield batches of points; before requesting the next batch, add the results of the last one.
 
     Args:
         file: the sweep.
-        size: points at a time, where a search goes by earlier results.
-        results: by the digest of the point.
+        size: size of a batch, if the search depends on earlier results.
+        results: results by the digest of their point.
     """
     if file.spec.optuna is None:
         yield expand(file)
@@ -43,14 +43,14 @@ def batches(
 def _optuna(
     file: SweepFile, search: OptunaSearch, size: int, results: Mapping[str, PointResult]
 ) -> Iterator[list[Point]]:
-    """The same seed and results give the same points, so a sweep that goes on repeats none."""
+    """Yield Optuna's batches; the same seed and results give the same points when resumed."""
     optuna = import_optuna()
     study = optuna.create_study(
         directions=list(search.objectives.values()),
         sampler=optuna.samplers.TPESampler(seed=search.seed),
     )
     axes = file.spec.axes
-    # By number: Optuna takes no lists or mappings as choices.
+    # By index, because Optuna does not accept lists or mappings as choices.
     space = {
         name: optuna.distributions.CategoricalDistribution(range(len(values)))
         for name, values in axes.items()
@@ -80,10 +80,10 @@ def _tell(study: Any, trial: Any, search: OptunaSearch, found: PointResult | Non
 
 
 def import_optuna() -> Any:
-    """Optuna, quiet.
+    """Import Optuna and silence its log.
 
     Raises:
-        ToolMissingError: it is not installed.
+        ToolMissingError: Optuna is not installed.
     """
     try:
         import optuna
@@ -98,11 +98,13 @@ def import_optuna() -> Any:
 
 
 def check(file: SweepFile) -> list[Point]:
-    """Find what is wrong with a sweep's points before anything starts; return a grid's points.
+    """Check all points of a sweep before anything starts, and return them.
+
+    Of a search by Optuna, check and return one point per value of each axis.
 
     Raises:
-        InputError: a setting that no point can have.
-        ToolMissingError: Optuna is asked for and not installed.
+        InputError: a setting is invalid.
+        ToolMissingError: the sweep uses Optuna, which is not installed.
     """
     if file.spec.optuna is None:
         return expand(file)

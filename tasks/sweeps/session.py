@@ -1,4 +1,4 @@
-"""A sweep under way: what is known of each point, what is still to do, and when to give up."""
+"""A sweep in progress: the results so far, the points still to run, and when to give up."""
 
 import errno
 import logging
@@ -24,18 +24,18 @@ RunPoint = Callable[[Point], Run]
 
 
 class Session:
-    """One call of a sweep.
+    """One execution of a sweep.
 
     Attributes:
         file: the sweep.
-        results: by the digest of their point, in the order of the sweep.
-        ended_by: what made it impossible to go on; None as long as it is possible.
+        results: results by the digest of their point, in the order of the sweep.
+        ended_by: the error that ended the sweep; None if there was none.
 
     Args:
         file: the sweep.
-        store_url: where results are kept.
-        directory: where the report goes.
-        require_server: raises ServerError when the Prefect server is gone.
+        store_url: store in which results are kept.
+        directory: directory for the report.
+        require_server: raises ServerError if the Prefect server does not answer.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Session:
         self._stop = threading.Event()
 
     def run(self, run_point: RunPoint) -> None:
-        """Run every point that has no result, on this machine.
+        """Run every point that has no result yet, on this machine.
 
         Args:
-            run_point: runs one; called from several threads.
+            run_point: runs a point; called from several threads.
         """
         limit = schedule.workers(self.file.spec.workers)
         for batch in search.batches(self.file, limit, self.results):
@@ -71,7 +71,7 @@ class Session:
                 break
 
     def plan(self, points: Sequence[Point]) -> list[Point]:
-        """Take what is in the store, leave out what cannot fit; return what is to be run."""
+        """Take results from the store, prune points that cannot fit, and return those to run."""
         kept = results.find(self._store_url, points)
         todo = []
         for point in points:
@@ -86,11 +86,11 @@ class Session:
         return todo
 
     def attempt(self, point: Point, run_point: RunPoint) -> None:
-        """Run one point; its failure is kept, and ends the sweep only if all others would fail."""
+        """Run one point; keep a failure, which ends the sweep only if all others would fail."""
         started = time.monotonic()
         try:
             self.finished(point, run_point(point), time.monotonic() - started)
-        except Exception as error:  # noqa: BLE001  one point's failure must not end the others
+        except Exception as error:  # noqa: BLE001  a failed point must not end the others
             self.failed(point, error, time.monotonic() - started)
 
     def finished(self, point: Point, run: Run, seconds: float) -> None:
@@ -99,7 +99,7 @@ class Session:
         self._add(results.result(point, "done", run, guess, seconds))
 
     def failed(self, point: Point, error: Exception, seconds: float) -> None:
-        """Keep why a point failed; end the sweep on what every other point would stumble over."""
+        """Keep the reason of a failure; end the sweep if every other point would fail, too."""
         old = self.results[point.digest]
         cause = self._hopeless(error)
         state: PointState = "not run" if cause else "failed"
@@ -111,11 +111,11 @@ class Session:
             self._stop.set()
 
     def converted(self, point: Point) -> bool:
-        """Whether a point's convert entry is in the store."""
+        """Return whether a point's convert entry is in the store."""
         return self._store.has(point.convert)
 
     def report(self, flow_run_id: str) -> SweepReport:
-        """What was found so far."""
+        """Return the report of the results so far."""
         found = tuple(self.results.values())
         return SweepReport(
             name=self.file.spec.name,
@@ -129,7 +129,7 @@ class Session:
         self.results[result.point.digest] = result
 
     def _hopeless(self, error: Exception) -> OverlayflowError | None:
-        """The error that every other point would have, too: store, disk or server."""
+        """Return the error if it would hit every other point, too: store, disk or server."""
         for each in causes(error):
             if isinstance(each, StoreError | ServerError):
                 return each
@@ -138,7 +138,7 @@ class Session:
                 return StoreError(
                     "the disk is full",
                     where=self._store_url,
-                    remedy="free some space, e.g. by `overlayflow store prune`",
+                    remedy="free some space, e.g. with `overlayflow store prune`",
                 )
         if isinstance(error, OverlayflowError):
             return None
@@ -150,7 +150,7 @@ class Session:
 
 
 def too_big(point: Point, guess: Estimate | None, above: float) -> str | None:
-    """Why a point is not worth a start, or None."""
+    """Return why a point should be pruned, or None."""
     if guess is None:
         return None
     have = board_kinds()[point.conversion.board_kind].resources
@@ -158,8 +158,8 @@ def too_big(point: Point, guess: Estimate | None, above: float) -> str | None:
         need, there = getattr(guess, name), getattr(have, name)
         if there and need > above * there:
             return (
-                f"estimated {need} {name.upper()} are {need / there:.1f} times the {there} of a "
-                f"{point.conversion.board_kind}; points above {above:g} are not started "
-                "(prune_above)"
+                f"needs an estimated {need} {name.upper()}, {need / there:.1f} times the {there} "
+                f"of a {point.conversion.board_kind}; points above {above:g} times are not "
+                "started (prune_above)"
             )
     return None

@@ -67,7 +67,7 @@ def test_a_file_that_is_no_run_is_left_out_with_a_warning(
     path.write_text('{"schema_version": 9}')
     with caplog.at_level(logging.WARNING):
         assert numbers(history.runs(store)) == [4, 2, 1, 0]
-    assert "is no run record of this version" in caplog.text
+    assert "not a run record of this version" in caplog.text
 
 
 def test_a_run_is_found_by_id_by_its_beginning_or_by_name(store: str) -> None:
@@ -78,9 +78,9 @@ def test_a_run_is_found_by_id_by_its_beginning_or_by_name(store: str) -> None:
 
 
 def test_a_name_that_means_no_run_or_several_is_refused(store: str) -> None:
-    with pytest.raises(InputError, match="no run of that id or name"):
+    with pytest.raises(InputError, match="no run with this id or name"):
         history.find(store, "ffff")
-    with pytest.raises(InputError, match="5 runs begin like that"):
+    with pytest.raises(InputError, match="5 runs match"):
         history.find(store, "0000000")
 
 

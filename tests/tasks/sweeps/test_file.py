@@ -29,10 +29,10 @@ from tests.tasks.sweeps.conftest import Write
         ("axes: {words: [packed]}\noptuna: {trials: 1, objectives: {speed: minimize}}", 4, "lut"),
         ("axes: {words: [packed]}\nworkers: 0", 4, "greater than or equal to 1"),
         ("axes:\n  words:\n    - packed\n    - tight", 6, "Input should be 'float32'"),
-        ("axes: {reuse_factor: [1, 0]}", 3, "(it is 0)"),
+        ("axes: {reuse_factor: [1, 0]}", 3, "(got 0)"),
         ("axes: {toolchain: [open, ise]}", 3, "unknown toolchain 'ise'"),
         ("points: [{board_kind: zx81}]", 3, "unknown board kind 'zx81'"),
-        ("axes: {clock_period_ns: [10, 10]}", 3, "are the same"),
+        ("axes: {clock_period_ns: [10, 10]}", 3, "are identical"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(write: Write, text: str, line: int, told: str) -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_sweep_needs_a_model(write: Write) -> None:
-    with pytest.raises(InputError, match="no point can do without model"):
+    with pytest.raises(InputError, match="model is required"):
         expand(write("axes: {words: [packed]}", base="base: {data: x.npz}\n"))
 
 
