@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How far the board's clock is set forward; the one that counts from its start stays."""
     ahead = [0.0]
     real = time.time
-    monkeypatch.setattr(lease.time, "time", lambda: real() + ahead[0])
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
     return ahead
 
 
@@ -135,7 +135,7 @@ def test_a_removed_file_lets_nobody_in_before_its_holder_has_noticed(
     path.unlink()
     slept: list[float] = []
     monkeypatch.setattr(lease, "SETTLE_S", 2.0)
-    monkeypatch.setattr(lease.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     other = LeaseFile()
     assert slept == [2.0]
     assert lease.WATCH_S < lease.SETTLE_S / 2
