@@ -1,9 +1,9 @@
-"""Claims that let one machine at a time make an entry of a shared store.
+"""Who makes an entry of a shared store: one machine at a time, as far as objects can say so.
 
 Object stores have no locks that die with their holder. A claim is an object that is created only
-if it does not exist, and that its owner rewrites every few seconds; a claim that was not rewritten
-for long belongs to a machine that is gone. If clocks differ by more than that, or two machines take
-over a claim at the same moment, an entry is built twice; it is never wrong.
+where none is, and that its owner writes anew every few seconds; one that stays the same for long,
+by the clock of whoever waits for it, is of a machine that is gone. Where two machines give up on a
+claim in the same moment, an entry is built twice, as it would be without claims, never wrong.
 """
 
 import contextlib
@@ -14,6 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tasks.core.errors import StoreError
+from tasks.store.files import reaching
+
 _log = logging.getLogger(__name__)
 BEAT_S = 5.0
 STALE_S = 30.0
@@ -22,72 +25,100 @@ POLL_S = 1.0
 
 @contextlib.contextmanager
 def claimed(files: Any, path: str, made: Callable[[], bool]) -> Iterator[None]:
-    """Hold a claim, or return without one once another machine has finished the work.
+    """Hold the claim on what is to be made, or find that somebody else has made it meanwhile.
 
     Args:
         files: the fsspec file system.
-        path: path of the claim.
-        made: tells whether the work is done; if so, the block is entered without a claim.
+        path: of the claim.
+        made: whether there is nothing left to make; the block is entered without a claim then.
 
     Raises:
-        OSError: the file system cannot be used.
+        StoreError: the file system cannot be used.
     """
-    owner = uuid.uuid4().hex
-    if not _claim(files, path, owner, made):
+    claim = _Claim(files, path)
+    if not claim.take(made):
         yield
         return
     stop = threading.Event()
-    beats = threading.Thread(target=_beat, args=(files, path, owner, stop), daemon=True)
+    beats = threading.Thread(target=claim.keep, args=(stop,), daemon=True)
     beats.start()
     try:
         yield
     finally:
         stop.set()
         beats.join()
-        with contextlib.suppress(OSError):
-            files.rm_file(path)
+        with contextlib.suppress(StoreError):
+            claim.give_back()
 
 
-def _claim(files: Any, path: str, owner: str, made: Callable[[], bool]) -> bool:
-    """Wait for the claim; return False if the work was done by another machine meanwhile."""
-    logged = False
-    while not _create(files, path, _beaten(owner)):
-        if made():
-            return False
-        if not logged:
-            _log.info("waiting for another machine that is making %s", path)
-            logged = True
-        _remove_stale(files, path)
-        time.sleep(POLL_S)
-    return True
+class _Claim:
+    """A claim, ours or that of another machine."""
 
+    def __init__(self, files: Any, path: str) -> None:
+        self._files = files
+        self._path = path
+        self._owner = uuid.uuid4().hex
 
-def _create(files: Any, path: str, content: bytes) -> bool:
-    """Create the claim; return False if there is one already."""
-    files.makedirs(path.rpartition("/")[0], exist_ok=True)
-    try:
-        files.pipe_file(path, content, mode="create")
-    except OSError:  # file systems differ in the error for an object that exists
-        files.invalidate_cache()
-        if not files.exists(path):
-            raise
-        return False
-    return True
+    def take(self, made: Callable[[], bool]) -> bool:
+        """Wait until the claim is ours; False when there is nothing left to make."""
+        seen, since = b"", time.monotonic()
+        while not self._create():
+            if made():
+                return False
+            found = self._read()
+            if found != seen:
+                if not seen:
+                    _log.info("waiting for another machine that makes %s", self._path)
+                seen, since = found, time.monotonic()
+            elif time.monotonic() - since > STALE_S:
+                _log.warning("%s is of a machine that is gone: taken over", self._path)
+                self._remove()
+                since = time.monotonic()
+            time.sleep(POLL_S)
+        return True
 
+    def keep(self, stop: threading.Event) -> None:
+        """Say again and again that this machine is there, until told to stop or taken over."""
+        while not stop.wait(BEAT_S):
+            with contextlib.suppress(StoreError):  # the next beat may reach the store again
+                if not self._is_ours():
+                    _log.warning("%s was taken over by another machine", self._path)
+                    return
+                with reaching(self._path):
+                    self._files.pipe_file(self._path, self._beat())
 
-def _remove_stale(files: Any, path: str) -> None:
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        content = files.cat_file(path).decode()
-        if time.time() - float(content.partition(" ")[2]) > STALE_S:
-            _log.warning("%s belongs to a machine that is gone: taking it over", path)
-            files.rm_file(path)
+    def give_back(self) -> None:
+        """Remove the claim, unless another machine has it now."""
+        if self._is_ours():
+            self._remove()
 
+    def _create(self) -> bool:
+        """Return whether the claim could be created; False where there is one."""
+        with reaching(self._path):
+            self._files.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+            try:
+                self._files.pipe_file(self._path, self._beat(), mode="create")
+            except OSError:  # what says that the object is there differs between file systems
+                self._files.invalidate_cache()
+                if not self._files.exists(self._path):
+                    raise
+                return False
+        return True
 
-def _beat(files: Any, path: str, owner: str, stop: threading.Event) -> None:
-    while not stop.wait(BEAT_S):
-        with contextlib.suppress(OSError):  # the next beat may reach the store again
-            files.pipe_file(path, _beaten(owner))
+    def _read(self) -> bytes:
+        """Return what the claim says; nothing where there is none."""
+        with reaching(self._path), contextlib.suppress(FileNotFoundError):
+            content: bytes = self._files.cat_file(self._path)
+            return content
+        return b""
 
+    def _remove(self) -> None:
+        with reaching(self._path), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path)
 
-def _beaten(owner: str) -> bytes:
-    return f"{owner} {time.time()}".encode()
+    def _is_ours(self) -> bool:
+        return self._read().partition(b" ")[0] == self._owner.encode()
+
+    def _beat(self) -> bytes:
+        """Return the claim's content, another one each time."""
+        return f"{self._owner} {uuid.uuid4().hex}".encode()

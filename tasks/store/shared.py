@@ -8,12 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-import fsspec
-
 from tasks.core.errors import StoreError
 from tasks.core.records.base import Entry
 from tasks.store.claims import claimed
 from tasks.store.entry import FILES, MANIFEST
+from tasks.store.files import move, opened, reaching
 
 _log = logging.getLogger(__name__)
 
@@ -30,18 +29,11 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        try:
-            self._fs, self._root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise StoreError(
-                str(error),
-                where=url,
-                remedy="install the package that this kind of URL needs, or use another kind",
-            ) from error
+        self._fs, self._root = opened(url)
 
     def has(self, entry: Entry) -> bool:
         """Return whether the object exists; it may be corrupt."""
-        with self._reaching():
+        with reaching(self._url):
             self._fs.invalidate_cache()  # other machines write here too
             return bool(self._fs.exists(self._path(entry)))
 
@@ -57,7 +49,7 @@ class Remote:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(claimed(self._fs, claim, made))
-            except OSError as error:
+            except StoreError as error:
                 _log.warning(
                     "cannot claim the entry in %s, so another machine may make it too: %s",
                     self._url,
@@ -69,7 +61,7 @@ class Remote:
         """Upload an entry's directory; the object appears or is replaced atomically."""
         path = self._path(entry)
         part = f"{path}.{uuid.uuid4().hex}.part"
-        with self._reaching():
+        with reaching(self._url):
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             try:
                 with (
@@ -78,34 +70,22 @@ class Remote:
                 ):
                     tar.add(directory / MANIFEST, MANIFEST)
                     tar.add(directory / FILES, FILES)
-                self._fs.mv(part, path)
+                move(self._fs, part, path)
             except BaseException:
-                with contextlib.suppress(OSError):
-                    self._fs.rm(part)
+                with contextlib.suppress(Exception):  # it may be the store that is gone
+                    self._fs.rm_file(part)
                 raise
 
     def fetch(self, entry: Entry, directory: Path) -> None:
         """Download an entry into an empty directory; raise ValueError if the object is bad."""
         with (
-            self._reaching(),
+            reaching(self._url),
             self._fs.open(self._path(entry), "rb") as file,
             _bad_is_value_error(),
             tarfile.open(fileobj=file, mode="r|") as tar,
         ):
             for member in tar:
                 _extract(tar, member, directory)
-
-    @contextlib.contextmanager
-    def _reaching(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(
-                f"cannot use the shared store: {error}",
-                where=self._url,
-                remedy="check the URL, the network, your permissions, and free space on both sides",
-                transient=True,
-            ) from error
 
     def _path(self, entry: Entry) -> str:
         return f"{self._root.rstrip('/')}/{entry.step}/{entry.digest}.tar"
