@@ -1,4 +1,4 @@
-"""Flow benchmark_nightly: measure every stored package on every board that can run it."""
+"""Flow benchmark_nightly: measure every package that has passed on every board that can run it."""
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -6,9 +6,11 @@ from prefect.artifacts import create_table_artifact
 from flows.benchmark import measure_package
 from tasks.core.errors import OverlayflowError
 from tasks.core.records.settings import MeasureSettings
+from tasks.core.settings import store_url
 from tasks.orchestration import board_block, run_logs, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.quality.gates import GateSettings
+from tasks.reporting import history
 from tasks.steps import registry
 
 
@@ -19,7 +21,7 @@ def benchmark_nightly(
     limits: GateSettings = GateSettings(baseline="fail"),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> list[registry.Outcome]:
-    """Measure every package again, each in its own run, and compare it with its baseline.
+    """Measure again what has passed before, each in its own run, and compare it with its baseline.
 
     Args:
         boards: Names of boards; if empty, all added boards and all running twins.
@@ -31,7 +33,8 @@ def benchmark_nightly(
     worker_watch.watch()
     found, gone = board_block.named(boards)
     outcomes = [registry.gone(name, error) for name, error in gone.items()]
-    for package, board in registry.pairs(open_store(), found, projects):
+    passed = history.passed_packages(store_url())
+    for package, board in registry.pairs(open_store(), found, projects, passed):
         try:
             run = measure_package(package, board, limits, measurement)
         except OverlayflowError as error:

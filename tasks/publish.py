@@ -1,6 +1,7 @@
 """Step publish: turn a run's results into artifacts, a report, a history entry and an event."""
 
 import contextlib
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 
-from tasks.core.errors import OverlayflowError
+from tasks.core.errors import OverlayflowError, StoreError
 from tasks.core.records.measurement import Run, Verdict
 from tasks.core.settings import store_url
 from tasks.orchestration import run_times
@@ -21,6 +22,8 @@ from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
 from tasks.reporting import figures, history, report, series
 from tasks.reporting.pictures import pictures
+
+log = logging.getLogger(__name__)
 
 HISTORY = 30  # number of runs in the history artifacts of a model and of a board
 
@@ -39,10 +42,14 @@ def publish(verdict: Verdict) -> Run:
         steps_s=run_times.take(str(flow_run.id)),
     )
     measurement = verdict.measurement
-    archive = open_store().files(measurement.deployment.package.entry) / PACKAGE_FILE
+    store = open_store()  # kept: what it hands out is in use as long as it exists
+    archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE
     images = pictures(run, verdicts.outputs(measurement, archive))
     text = report.markdown(run, images, archive, page(run.flow_run_id))
-    history.add(store_url(), run, text)
+    try:
+        history.add(store_url(), run, text)
+    except StoreError as error:  # what was measured counts, and stands in the artifacts
+        log.warning("the run is not in the history: %s", error)
     _artifacts(run, text)
     if verdict.passed:
         _emit("passed", run, f"{run.flow_run_name} passed")
@@ -61,7 +68,7 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
     # Our own errors are complete as they are; Prefect's message would repeat the class name.
     message = str(error) if isinstance(error, OverlayflowError) else str(state.message)
     run = None
-    with contextlib.suppress(OSError):  # the store may be the reason for the failure
+    with contextlib.suppress(OSError, StoreError):  # the store may be the reason for the failure
         run = history.of_flow_run(store_url(), str(flow_run.id))
     emit_event(
         "overlayflow.run.failed",
@@ -92,18 +99,27 @@ def _artifacts(run: Run, text: str) -> None:
         key=f"{prefix}-results",
         description="Figures of the run",
     )
-    of_model = history.runs(store_url(), project=project, limit=HISTORY)
+    of_model = _earlier(project=project)
     create_markdown_artifact(
         series.markdown(project, of_model),
         key=f"{prefix}-history",
         description=f"The last {len(of_model)} runs of {project}",
     )
-    of_board = history.runs(store_url(), board=deployment.board, limit=HISTORY)
+    of_board = _earlier(board=deployment.board)
     create_table_artifact(
         [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
         key=f"board-{artifact_key(deployment.board)}-runs",
         description=f"The last {len(of_board)} runs on {deployment.board}",
     )
+
+
+def _earlier(project: str | None = None, board: str | None = None) -> tuple[Run, ...]:
+    """Return the newest runs of a project or board; none if the store cannot be reached."""
+    try:
+        return history.runs(store_url(), project=project, board=board, limit=HISTORY)
+    except StoreError as error:
+        log.warning("no earlier runs are shown: %s", error)
+        return ()
 
 
 def _emit(what: str, run: Run, message: str) -> None:

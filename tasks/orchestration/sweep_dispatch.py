@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import cast
 
@@ -67,7 +68,9 @@ class _Batch:
         self._tag = tag
         self._store_url = store_url
         self._runs: dict[str, tuple[Point, FlowRun]] = {}
-        self._tries: dict[str, int] = {}
+        # Of a point's runs, also those that earlier sweeps started; and those of this sweep.
+        self._numbers: Counter[str] = Counter()
+        self._tries: Counter[str] = Counter()
         self._last_progress = time.monotonic()
 
     def run(self, points: Sequence[Point]) -> None:
@@ -86,7 +89,6 @@ class _Batch:
     def _submit(self, point: Point) -> None:
         """Start a point, or find its unfinished run that an earlier sweep started."""
         while True:
-            number = self._tries.get(point.digest, 0)
             # For a synchronous caller this is not a coroutine, despite its type.
             run = run_deployment(
                 name=self._deployment,
@@ -94,12 +96,13 @@ class _Batch:
                 flow_run_name=point.name,
                 timeout=0,
                 tags=[self._tag],
-                idempotency_key=f"{point.digest}-{number}",
+                idempotency_key=f"{point.digest}-{self._numbers[point.digest]}",
                 work_queue_name=queue(point, self._queues),
             )
             found = cast("FlowRun", run)
-            self._tries[point.digest] = number + 1
+            self._numbers[point.digest] += 1
             if found.state is None or not found.state.is_final():
+                self._tries[point.digest] += 1
                 self._runs[str(found.id)] = (point, found)
                 return
 

@@ -1,56 +1,56 @@
-"""Baselines: for a project on a board, the accepted run that later runs are held against.
+"""Baselines: for a project on a board, the accepted run that later runs are compared with.
 
-They are kept beside the history: one small file a project and board.
+They are kept beside the history: one small file for each project and board.
 """
 
+import logging
 from collections.abc import Iterator
-from typing import Any
 
-import fsspec
+from pydantic import ValidationError
 
-from tasks.core.errors import InputError, StoreError
+from tasks.core.errors import InputError
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import Measurement, Run, Verdict
 from tasks.core.records.package import Manifest
 from tasks.quality.gates import GateSettings, at_most, resource_shares
+from tasks.store.files import Files
+
+log = logging.getLogger(__name__)
 
 PREFIX = "baseline "
+BASELINES = "baselines"
 
 
 def accept(store_url: str, run: Run) -> None:
     """Make a run the baseline of its project on its board.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the store cannot be written.
     """
     deployment = run.verdict.measurement.deployment
-    files, root = fsspec.url_to_fs(store_url)
-    path = _path(root, deployment.package.manifest.project_name, deployment.board)
-    try:
-        files.makedirs(f"{root}/baselines", exist_ok=True)
-        files.pipe(f"{path}.part", run.model_dump_json().encode())
-        files.mv(f"{path}.part", path)
-    except OSError as error:
-        raise StoreError(
-            f"the baseline cannot be kept: {error}",
-            where=store_url,
-            remedy="free space on that disk",
-        ) from error
+    path = _path(deployment.package.manifest.project_name, deployment.board)
+    Files(store_url).write(path, run.model_dump_json().encode())
 
 
 def find(store_url: str, project: str, board: str) -> Run | None:
-    """The accepted run of a project on a board."""
-    files, root = fsspec.url_to_fs(store_url)
-    try:
-        return _run(files, _path(root, project, board))
-    except FileNotFoundError:
-        return None
+    """Return the accepted run of a project on a board.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    return _run(Files(store_url), _path(project, board))
 
 
 def every(store_url: str) -> tuple[Run, ...]:
-    """All accepted runs, by project and board."""
-    files, root = fsspec.url_to_fs(store_url)
-    return tuple(_run(files, path) for path in sorted(files.glob(f"{root}/baselines/*.json")))
+    """Return all accepted runs, by project and board; skip what is no run of this version.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    files = Files(store_url)
+    names = [name for name in files.names(BASELINES) if name.endswith(".json")]
+    found = (_run(files, f"{BASELINES}/{name}") for name in names)
+    return tuple(run for run in found if run is not None)
 
 
 def remove(store_url: str, project: str, board: str) -> None:
@@ -58,16 +58,14 @@ def remove(store_url: str, project: str, board: str) -> None:
 
     Raises:
         InputError: there is none.
+        StoreError: the store cannot be written.
     """
-    files, root = fsspec.url_to_fs(store_url)
-    try:
-        files.rm_file(_path(root, project, board))
-    except FileNotFoundError as error:
+    if not Files(store_url).remove(_path(project, board)):
         raise InputError(
             "there is no such baseline",
             where=f"{project} on {board}",
             remedy="overlayflow baseline list",
-        ) from error
+        )
 
 
 def compare(verdict: Verdict, baseline: Run, settings: GateSettings) -> tuple[Gate, ...]:
@@ -158,9 +156,16 @@ def _manifest(verdict: Verdict) -> Manifest:
     return verdict.measurement.deployment.package.manifest
 
 
-def _path(root: str, project: str, board: str) -> str:
-    return f"{root}/baselines/{project}~{board}.json"
+def _path(project: str, board: str) -> str:
+    return f"{BASELINES}/{project}~{board}.json"
 
 
-def _run(files: Any, path: str) -> Run:
-    return Run.model_validate_json(files.cat_file(path))
+def _run(files: Files, path: str) -> Run | None:
+    content = files.read(path)
+    if content is None:
+        return None
+    try:
+        return Run.model_validate_json(content)
+    except ValidationError:
+        log.warning("%s is no run record of this version; skipped", path)
+        return None

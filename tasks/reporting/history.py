@@ -1,19 +1,19 @@
-"""The history of runs that reached a verdict: a record and a report per run, kept in the store.
+"""History of the runs that ended with a verdict: a record and a report for each, in the store.
 
-Everybody who shares the store shares the history, and reading it needs no Prefect server. File
-names contain time, project and board, so the newest runs of a board are found without reading the
-others.
+Whoever shares the store shares the history, and reading it needs no Prefect server. A file's name
+is time~project~board~id, so the newest runs of a board are found without reading the others.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-import fsspec
 from pydantic import ValidationError
 
-from tasks.core.errors import InputError, StoreError
+from tasks.core.errors import InputError
 from tasks.core.records.measurement import Run
 from tasks.reporting.figures import percent
+from tasks.store.files import Files
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,22 @@ COLUMNS = (
     "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "latency",
     "inferences/s", "LUT", "clock",
 )  # fmt: skip
-# Files to read at a time: an object store serves many at once.
+RUNS = "runs"
+# Files that are read at a time: an object store answers many at once.
 BATCH = 50
+
+
+class _Name(NamedTuple):
+    """What the name of a run's files says."""
+
+    finished: str
+    project: str
+    board: str
+    flow_run_id: str
+
+    @property
+    def stem(self) -> str:
+        return "~".join(self)
 
 
 def add(store_url: str, run: Run, report: str) -> None:
@@ -31,27 +45,12 @@ def add(store_url: str, run: Run, report: str) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    files, root = fsspec.url_to_fs(store_url)
-    measurement = run.verdict.measurement
-    name = "~".join(
-        (
-            run.finished.replace(":", ""),
-            measurement.deployment.package.manifest.project_name,
-            measurement.deployment.board,
-            run.flow_run_id,
-        )
-    )
-    try:
-        files.makedirs(f"{root}/runs", exist_ok=True)
-        files.pipe(f"{root}/runs/{name}.md", report.encode())
-        # Write to a temporary name, then rename, so readers never see half a run.
-        path = f"{root}/runs/{name}.json"
-        files.pipe(f"{path}.part", run.model_dump_json().encode())
-        files.mv(f"{path}.part", path)
-    except OSError as error:
-        raise StoreError(
-            f"cannot keep the run: {error}", where=store_url, remedy="free space on that disk"
-        ) from error
+    deployment = run.verdict.measurement.deployment
+    project = deployment.package.manifest.project_name
+    name = _Name(run.finished.replace(":", ""), project, deployment.board, run.flow_run_id).stem
+    files = Files(store_url)
+    files.write(f"{RUNS}/{name}.md", report.encode())
+    files.write(f"{RUNS}/{name}.json", run.model_dump_json().encode())
 
 
 def runs(
@@ -70,9 +69,15 @@ def runs(
         project: only runs of this project.
         board: only runs on this board.
         limit: maximum number of runs.
+
+    Raises:
+        StoreError: the store cannot be reached.
     """
     found: list[Run] = []
-    for run in _read(store_url, f"*~{project or '*'}~{board or '*'}~*"):
+    wanted = _read(
+        store_url, lambda name: project in {None, name.project} and board in {None, name.board}
+    )
+    for run in wanted:
         if model in {None, run.verdict.measurement.deployment.package.manifest.model_name}:
             found.append(run)
         if len(found) == limit:
@@ -80,56 +85,79 @@ def runs(
     return tuple(found)
 
 
+def passed_packages(store_url: str) -> set[str]:
+    """Return the digests of the packages that have passed on some board."""
+    passed = (run.verdict for run in _read(store_url, lambda _: True) if run.verdict.passed)
+    return {verdict.measurement.deployment.package.digest for verdict in passed}
+
+
 def find(store_url: str, name: str) -> tuple[Run, str]:
     """Return a run and its report.
 
     Args:
         store_url: root of the store.
-        name: the flow run's id or the beginning of it, or its name, which selects the newest run
-            of that name.
+        name: the flow run's id, or its beginning; or its name, for the newest run of that name.
 
     Raises:
-        InputError: no run or several runs match.
+        InputError: no run matches, or several do.
+        StoreError: the store cannot be reached.
     """
-    chosen = list(_read(store_url, f"*~{name}*")) if _is_id(name) else []
+    chosen = []
+    if _is_id(name):
+        chosen = list(_read(store_url, lambda each: each.flow_run_id.startswith(name)))
     if len(chosen) > 1:
         raise InputError(
             f"{len(chosen)} runs match", where=f"run {name}", remedy="give more of the id"
         )
     if not chosen:
-        chosen = [run for run in _read(store_url, "*") if run.flow_run_name == name][:1]
+        every = _read(store_url, lambda _: True)
+        chosen = [run for run in every if run.flow_run_name == name][:1]
     if not chosen:
         raise InputError(
             "no run with this id or name reached a verdict",
             where=f"run {name}",
             remedy="list the ids with `overlayflow history --json`",
         )
-    files, root = fsspec.url_to_fs(store_url)
-    (path,) = files.glob(f"{root}/runs/*~{chosen[0].flow_run_id}.md")
-    return chosen[0], files.cat_file(path).decode()
+    return chosen[0], _report(store_url, chosen[0].flow_run_id)
 
 
 def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
     """Return a flow run's record, or None if it did not reach a verdict."""
-    return next(_read(store_url, f"*~{flow_run_id}"), None)
+    return next(_read(store_url, lambda name: name.flow_run_id == flow_run_id), None)
 
 
 def _is_id(name: str) -> bool:
     return bool(name) and set(name) <= set("0123456789abcdef-")
 
 
-def _read(store_url: str, pattern: str) -> Iterator[Run]:
-    """Yield the runs whose file name matches, newest first."""
-    files, root = fsspec.url_to_fs(store_url)
-    paths = sorted(files.glob(f"{root}/runs/{pattern}.json"), reverse=True)
+def _report(store_url: str, flow_run_id: str) -> str:
+    files = Files(store_url)
+    for stem, name in _names(files, ".md"):
+        if name.flow_run_id == flow_run_id:
+            return (files.read(f"{RUNS}/{stem}.md") or b"").decode()
+    return ""
+
+
+def _read(store_url: str, wanted: Callable[[_Name], bool]) -> Iterator[Run]:
+    """Yield the runs whose file name is wanted, newest first."""
+    files = Files(store_url)
+    paths = [f"{RUNS}/{stem}.json" for stem, name in _names(files, ".json") if wanted(name)]
+    paths.reverse()
     for start in range(0, len(paths), BATCH):
-        batch = paths[start : start + BATCH]
-        contents = files.cat(batch)
-        for path in batch:
+        for path, content in files.read_each(paths[start : start + BATCH]):
             try:
-                yield Run.model_validate_json(contents[path])
+                yield Run.model_validate_json(content or b"")
             except ValidationError:
                 log.warning("skipping %s: not a run record of this version", path)
+
+
+def _names(files: Files, suffix: str) -> Iterator[tuple[str, _Name]]:
+    """Yield the stems of the files with a suffix, oldest first, and what they say."""
+    for file in files.names(RUNS):
+        stem = file.removesuffix(suffix)
+        parts = stem.split("~")
+        if stem != file and len(parts) == len(_Name._fields):
+            yield stem, _Name(*parts)
 
 
 def row(run: Run) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """The store's packages as a registry: list them, and pair them with boards that can run them."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tasks.boards.address import BoardAddress
 from tasks.boards.requirement import takes
-from tasks.core.errors import GateError, OverlayflowError, StoreError
+from tasks.core.errors import GateError, OverlayflowError
 from tasks.core.records.base import Record
 from tasks.core.records.measurement import Run
 from tasks.core.records.package import Package
@@ -31,8 +31,8 @@ def packages(store: Store) -> Iterator[Package]:
         if info.entry.step != "package":
             continue
         try:
-            package = store.record(info.entry, Package)
-        except (StoreError, ValueError) as error:
+            package = store.peek(info, Package)
+        except ValueError as error:
             log.warning("skipping package %s: %s", info.entry.digest[:12], error)
             continue
         if package.digest not in seen:  # an imported package is a separate entry
@@ -41,7 +41,10 @@ def packages(store: Store) -> Iterator[Package]:
 
 
 def pairs(
-    store: Store, addresses: Sequence[BoardAddress], projects: Sequence[str]
+    store: Store,
+    addresses: Sequence[BoardAddress],
+    projects: Sequence[str],
+    passed: Collection[str],
 ) -> Iterator[tuple[Package, str]]:
     """Yield each package with the name of each board that can run it.
 
@@ -49,8 +52,11 @@ def pairs(
         store: store of the packages.
         addresses: addresses of the boards.
         projects: names of projects to include; all if empty.
+        passed: digests of the packages to include: those that have passed before.
     """
     for package in packages(store):
+        if package.digest not in passed:
+            continue
         if projects and package.manifest.project_name not in projects:
             continue
         for address in addresses:

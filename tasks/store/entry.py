@@ -4,18 +4,22 @@ An entry is a directory with `entry.json` and `files/`. entry.json contains a ch
 content, so a change to any byte of an entry is detected.
 """
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from tasks.core.records.base import Entry, Record, StepName
 
 MANIFEST = "entry.json"
 FILES = "files"
+# No entry has a manifest so large; whatever claims to be one is not read into memory.
+_MANIFEST_BYTES = 64 << 20
 # Part of every digest: a new layout gives new entries.
 _LAYOUT = 1
 
@@ -92,7 +96,10 @@ class EntryManifest(Record):
     @classmethod
     def decode(cls, text: str) -> Self:
         """Parse the text of entry.json; raise ValueError if any byte of it was changed."""
-        content = json.loads(text)
+        try:
+            content = json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(content, dict):
             raise ValueError("not an object")  # noqa: TRY004 - bad data, not a bad call
         content.pop("checksum", None)
@@ -158,6 +165,29 @@ def checksums(files: Path) -> dict[str, EntryFile]:
     return found
 
 
+def opened(directory: Path) -> BinaryIO:
+    """Open the manifest in an entry's directory.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: something else than a file has its name, or it is too large to be one.
+    """
+    try:
+        # A pipe of that name would keep its reader waiting.
+        file = os.fdopen(
+            os.open(directory / MANIFEST, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"
+        )
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR}:
+            raise ValueError(f"{MANIFEST} is not a file") from None
+        raise
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MANIFEST_BYTES:
+        file.close()
+        raise ValueError(f"{MANIFEST} is not a file of at most {_MANIFEST_BYTES >> 20} MiB")
+    return file
+
+
 def load(directory: Path, entry: Entry, record_type: type[Record] | None = None) -> EntryManifest:
     """Verify all files of an entry's directory and return its manifest.
 
@@ -168,7 +198,8 @@ def load(directory: Path, entry: Entry, record_type: type[Record] | None = None)
             another version of `record_type`.
     """
     try:
-        manifest = EntryManifest.decode((directory / MANIFEST).read_text())
+        with opened(directory) as file:
+            manifest = EntryManifest.decode(file.read().decode())
     except FileNotFoundError:
         raise ValueError(f"{MANIFEST} is missing") from None
     if manifest.entry != entry:

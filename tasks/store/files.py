@@ -7,7 +7,8 @@ botocore's, for one, are no OSError.
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,9 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from tasks.core.errors import StoreError
+
+# An object store answers many at once.
+_AT_A_TIME = 16
 
 
 class Files:
@@ -39,7 +43,7 @@ class Files:
             StoreError: the store cannot be reached.
         """
         with reaching(self._url):
-            self._fs.invalidate_cache()  # other machines write too
+            self._fs.invalidate_cache()  # other machines write here too
             with contextlib.suppress(FileNotFoundError):
                 found = self._fs.ls(self._path(directory), detail=True)
                 return sorted(_name(each["name"]) for each in found if each["type"] == "file")
@@ -55,6 +59,15 @@ class Files:
             content: bytes = self._fs.cat_file(self._path(name))
             return content
         return None
+
+    def read_each(self, names: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield each name with the content of its file; several are read at a time.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            yield from zip(names, pool.map(self.read, names), strict=True)
 
     def exists(self, name: str) -> bool:
         """Return whether there is a file; raises StoreError when the store cannot be reached."""
@@ -119,7 +132,7 @@ def opened(url: str) -> tuple[Any, str]:
         raise StoreError(
             str(error),
             where=url,
-            remedy="install what this kind of address needs, or use another",
+            remedy="install the package that this kind of URL needs, or use another kind",
         ) from error
     return found
 
@@ -148,9 +161,10 @@ def reaching(url: str) -> Iterator[None]:
         if not isinstance(error, OSError) and type(error).__module__ == "builtins":
             raise
         raise StoreError(
-            f"the store cannot be used: {str(error) or type(error).__name__}",
+            f"cannot use the store: {str(error) or type(error).__name__}",
             where=url,
-            remedy="check its address, the network, your credentials and rights, and its space",
+            remedy="check the URL, the network, your credentials and permissions, and free space "
+            "on both sides",
             transient=True,
         ) from error
 

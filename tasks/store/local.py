@@ -16,20 +16,23 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import shutil
+import stat
 import time
 import uuid
 import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, get_args
+from typing import IO, BinaryIO, get_args
 
 from tasks.core.records.base import Entry, Record, StepName
-from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, load
+from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, load, opened
 
 _log = logging.getLogger(__name__)
 _TMP, _LOCKS, _FAILED, _CORRUPT = "tmp", "locks", "failed", "corrupt"
+_WORKSPACE = re.compile(r"[a-z]+-[0-9a-f]{64}-[0-9a-f]{32}")
 _POLL_S = 0.2
 _SET_ASIDE_KEPT = timedelta(days=7)
 
@@ -42,7 +45,7 @@ class LocalEntries:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        self._in_use: dict[Entry, IO[str]] = {}
+        self._in_use: dict[Entry, BinaryIO] = {}
         weakref.finalize(self, _close_all, self._in_use)
 
     def directory(self, entry: Entry) -> Path:
@@ -59,10 +62,11 @@ class LocalEntries:
             ValueError: it is corrupt, or its record has another version of `record_type`.
         """
         directory = self.directory(entry)
-        directory.stat()
+        if not stat.S_ISDIR(directory.lstat().st_mode):
+            raise ValueError("it is not a directory")
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):  # `load` reports it
-                file = stack.enter_context((directory / MANIFEST).open())
+                file = stack.enter_context(opened(directory))
                 fcntl.flock(file, fcntl.LOCK_SH)
             manifest = load(directory, entry, record_type)
             stack.pop_all()
@@ -72,6 +76,16 @@ class LocalEntries:
         with contextlib.suppress(OSError):  # a store may be read-only
             os.utime(directory / MANIFEST)
         return manifest
+
+    def peek(self, entry: Entry) -> EntryManifest:
+        """Return an entry's manifest without reading its files, and without using it.
+
+        Raises:
+            FileNotFoundError: the entry does not exist.
+            ValueError: the manifest is corrupt.
+        """
+        with opened(self.directory(entry)) as file:
+            return EntryManifest.decode(file.read().decode())
 
     @contextlib.contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
@@ -130,7 +144,7 @@ class LocalEntries:
         for path in sorted(work.rglob("*"), reverse=True):  # a directory's content comes first
             if not path.is_dir() or path.is_symlink():
                 if path.suffix != ".log":
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             elif not any(path.iterdir()):
                 path.rmdir()
         kept = self._aside(_FAILED, work.name)
@@ -149,7 +163,8 @@ class LocalEntries:
         for step in get_args(StepName):
             for path in sorted(self.root.glob(f"{step}/*/{MANIFEST}")):
                 try:
-                    manifest = EntryManifest.decode(path.read_text())
+                    with opened(path.parent) as file:
+                        manifest = EntryManifest.decode(file.read().decode())
                     used = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 except (OSError, ValueError) as error:
                     _log.warning("%s cannot be read: %s", path, error)
@@ -174,18 +189,20 @@ class LocalEntries:
                     self.directory(entry).rename(gone)
             except (BlockingIOError, FileNotFoundError):  # in use, or already removed
                 return False
-            shutil.rmtree(gone)
+            _remove(gone)
         return True
 
     def remove_leftovers(self) -> None:
         """Remove workspaces of processes that are gone, and what was set aside over a week ago."""
         for work in _children(self.root / _TMP):
-            with self.lock(work.name.rpartition("-")[0], wait=False) as locked:
-                if locked:
-                    shutil.rmtree(work)
+            if _WORKSPACE.fullmatch(work.name):
+                with self.lock(work.name.rpartition("-")[0], wait=False) as locked:
+                    if locked:
+                        _remove(work)
         for aside in (*_children(self.root / _FAILED), *_children(self.root / _CORRUPT)):
-            if time.time() - aside.stat().st_mtime > _SET_ASIDE_KEPT.total_seconds():
-                shutil.rmtree(aside)
+            with contextlib.suppress(FileNotFoundError):  # another process removes it too
+                if time.time() - aside.lstat().st_mtime > _SET_ASIDE_KEPT.total_seconds():
+                    _remove(aside)
 
     def _fresh(self, entry: Entry) -> Path:
         """Return a new, unique path in `tmp/`.
@@ -222,7 +239,15 @@ def _try_lock(path: Path) -> IO[str] | None:
     return None
 
 
-def _close_all(files: dict[Entry, IO[str]]) -> None:
+def _remove(path: Path) -> None:
+    """Remove whatever has that name, also where another process removes it at the same time."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _close_all(files: dict[Entry, BinaryIO]) -> None:
     for file in files.values():
         file.close()
 

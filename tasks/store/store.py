@@ -13,6 +13,7 @@ import contextlib
 import errno
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,7 @@ R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 _FREE = "free some space, e.g. with `overlayflow store prune`"
 _RIGHTS = "correct its permissions, or choose another place for the store"
+_LOCKS = "this file system has no locks: set OVERLAYFLOW_HOME or OVERLAYFLOW_STORE to another one"
 _REMEDIES = {
     errno.ENOSPC: _FREE,
     errno.EDQUOT: _FREE,
@@ -41,6 +43,9 @@ _REMEDIES = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.ENOTDIR: "choose another place for the store",
+    errno.ENOLCK: _LOCKS,
+    errno.EOPNOTSUPP: _LOCKS,
+    errno.ENOSYS: _LOCKS,
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -109,8 +114,21 @@ class Store:
         """Return an entry's record; raise StoreError if the entry is not in the store."""
         return record_type.model_validate(self._require(entry).record)
 
+    def peek(self, info: EntryInfo, record_type: type[R]) -> R:
+        """Return the record of an entry on this machine, without reading or using its files.
+
+        Raises:
+            ValueError: the record is corrupt, of another version, or gone.
+        """
+        try:
+            return record_type.model_validate(self._local.peek(info.entry).record)
+        except OSError as error:
+            raise ValueError(str(error)) from error
+
     def files(self, entry: Entry) -> Path:
         """Return the local directory of an entry's files, which must not be changed.
+
+        They are in use, and so not pruned, as long as this object exists: keep it that long.
 
         Raises:
             StoreError: the entry is not in the store.
@@ -203,7 +221,7 @@ class Store:
 
     def _find(self, entry: Entry) -> EntryManifest | None:
         manifest = self._look_up(entry)
-        if manifest is None and (self._local.directory(entry).exists() or self.has(entry)):
+        if manifest is None and (os.path.lexists(self._local.directory(entry)) or self.has(entry)):
             with self._local.lock(key(entry)):
                 manifest = self._recover(entry)
         return manifest
@@ -257,6 +275,8 @@ class Store:
             root = self._local.root
             place = root if error.filename is None else Path(str(error.filename))
             ours = place.is_relative_to(root) or root.is_relative_to(place)
+            # What locks a file knows no name of it.
+            ours |= _REMEDIES.get(error.errno or 0) == _LOCKS
             # A build callback may also run into a full disk, or have trouble with users' files.
             if error.errno in _FULL or (ours and error.errno in _REMEDIES):
                 raise StoreError(

@@ -3,10 +3,9 @@
 import hashlib
 from pathlib import Path
 
-import fsspec
-
-from tasks.core.errors import InputError, StoreError
+from tasks.core.errors import InputError
 from tasks.packaging.archive import file_digest
+from tasks.store.files import Files
 from tasks.sweeps.points import Point
 
 
@@ -18,19 +17,10 @@ def share(store_url: str, points: list[Point]) -> None:
     """
     files = {(each.model, each.model_digest) for each in points}
     files |= {(each.data, each.data_digest) for each in points}
-    try:
-        there, root = fsspec.url_to_fs(store_url)
-        for path, digest in files:
-            target = f"{root}/inputs/{digest}/{path.name}"
-            if not there.exists(target):
-                there.makedirs(target.rpartition("/")[0], exist_ok=True)
-                there.put_file(str(path), target)
-    except OSError as error:
-        raise StoreError(
-            f"cannot share model and data: {error}",
-            where=store_url,
-            remedy="check the store's URL, your permissions and its free space",
-        ) from error
+    there = Files(store_url)
+    for path, digest in files:
+        if not there.exists(_target(path, digest)):
+            there.put(_target(path, digest), path)
 
 
 def at_hand(store_url: str, point: Point, directory: Path) -> Point:
@@ -55,16 +45,13 @@ def _file(store_url: str, path: Path, digest: str, directory: Path) -> Path:
     fetched = directory / digest / path.name
     if fetched.is_file() and file_digest(fetched) == digest:
         return fetched
-    try:
-        there, root = fsspec.url_to_fs(store_url)
-        content = there.cat_file(f"{root}/inputs/{digest}/{path.name}")
-    except OSError as error:
+    content = Files(store_url).read(_target(path, digest))
+    if content is None:
         raise InputError(
-            "the file is missing or has changed since the sweep began, and is not in the store: "
-            f"{error}",
+            "the file is missing or has changed since the sweep began, and is not in the store",
             where=str(path),
             remedy="start the sweep again, with a store that its workers share",
-        ) from error
+        )
     if hashlib.sha256(content).hexdigest() != digest:
         raise InputError(
             "the file is corrupt in the store", where=str(path), remedy="start the sweep again"
@@ -72,3 +59,7 @@ def _file(store_url: str, path: Path, digest: str, directory: Path) -> Path:
     fetched.parent.mkdir(parents=True, exist_ok=True)
     fetched.write_bytes(content)
     return fetched
+
+
+def _target(path: Path, digest: str) -> str:
+    return f"inputs/{digest}/{path.name}"

@@ -1,22 +1,23 @@
 """Results of a sweep's points: kept in the store, shown as tables, compared by Pareto front."""
 
+import contextlib
 import csv
 import importlib.util
 import io
 from collections.abc import Sequence
 from typing import Literal
 
-import fsspec
 from pydantic import ValidationError
 
-from tasks.core.errors import StoreError
 from tasks.core.records.base import Record
 from tasks.core.records.measurement import Run
+from tasks.store.files import Files
 from tasks.sweeps.estimate import Estimate
 from tasks.sweeps.points import Point
 
 PointState = Literal["done", "stored", "failed", "pruned", "not run"]
 
+POINTS = "points"
 # Figures of the Pareto front, and whether more is better.
 FRONT = {"accuracy": True, "latency_us": False, "lut": False}
 
@@ -97,20 +98,7 @@ def keep(store_url: str, point: Point, run: Run) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    try:
-        files, root = fsspec.url_to_fs(store_url)
-        files.makedirs(f"{root}/points", exist_ok=True)
-        path = f"{root}/points/{point.digest}.json"
-        # Write to a temporary name, then rename, so readers never see half a run.
-        part = f"{root}/points/{point.digest}.{run.flow_run_id}.part"
-        files.pipe_file(part, run.model_dump_json().encode())
-        files.mv(part, path)
-    except OSError as error:
-        raise StoreError(
-            f"cannot keep the result of {point.name!r}: {error}",
-            where=store_url,
-            remedy="free some space, e.g. with `overlayflow store prune`",
-        ) from error
+    Files(store_url).write(_path(point), run.model_dump_json().encode())
 
 
 def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
@@ -119,26 +107,19 @@ def find(store_url: str, points: Sequence[Point]) -> dict[str, Run]:
     Raises:
         StoreError: the store cannot be reached.
     """
-    try:
-        files, root = fsspec.url_to_fs(store_url)
-        files.invalidate_cache()  # other machines write here too
-        wanted = {f"{each.digest}.json": each.digest for each in points}
-        there = files.ls(f"{root}/points", detail=False) if files.exists(f"{root}/points") else []
-        names = {path.rpartition("/")[2]: path for path in there}
-        found = {}
-        for name in wanted.keys() & names.keys():
-            try:
-                found[wanted[name]] = Run.model_validate_json(files.cat_file(names[name]))
-            except (ValidationError, FileNotFoundError):
-                continue  # of another version, or just removed; the point runs again
-    except OSError as error:
-        raise StoreError(
-            f"cannot read kept results: {error}",
-            where=store_url,
-            remedy="check the store's URL, the network and your permissions",
-            transient=True,
-        ) from error
+    files = Files(store_url)
+    there = set(files.names(POINTS))
+    wanted = {_path(each): each.digest for each in points if f"{each.digest}.json" in there}
+    found = {}
+    for path, content in files.read_each(list(wanted)):
+        # One of another version, or that was just removed: the point runs again.
+        with contextlib.suppress(ValidationError):
+            found[wanted[path]] = Run.model_validate_json(content or b"")
     return found
+
+
+def _path(point: Point) -> str:
+    return f"{POINTS}/{point.digest}.json"
 
 
 def result(

@@ -118,3 +118,14 @@ def test_a_baseline_that_is_removed_is_gone(tmp_path: Path) -> None:
     assert baselines.every(str(tmp_path)) == ()
     with pytest.raises(InputError, match="no such baseline"):
         baselines.remove(str(tmp_path), "tiny", "twin")
+
+
+def test_a_baseline_of_another_version_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = str(tmp_path / "lab[1]")
+    baselines.accept(store, run())
+    (tmp_path / "lab[1]/baselines/other~twin.json").write_text("{}")
+    assert baselines.every(store) == (run(),)
+    assert baselines.find(store, "other", "twin") is None
+    assert "no run record of this version" in caplog.text

@@ -92,3 +92,40 @@ def test_a_row_tells_accuracy_latency_and_size() -> None:
     told = dict(zip(history.COLUMNS, history.row(run(0)), strict=True))
     assert (told["accuracy"], told["latency"], told["bit-exact"]) == ("100.00%", "1 µs", "4/4")
     assert told["LUT"] == "100"
+
+
+def test_a_project_whose_name_begins_like_an_id_is_not_found_by_it(store: str) -> None:
+    other = run(9)
+    measurement = other.verdict.measurement
+    manifest = samples.manifest(project_name="decade")
+    package = measurement.deployment.package.model_copy(update={"manifest": manifest})
+    deployment = measurement.deployment.model_copy(update={"package": package})
+    verdict = other.verdict.model_copy(
+        update={"measurement": measurement.model_copy(update={"deployment": deployment})}
+    )
+    history.add(store, other.model_copy(update={"verdict": verdict}), "")
+    with pytest.raises(InputError, match="no run of that id or name"):
+        history.find(store, "dec")
+
+
+@pytest.mark.parametrize("directory", ["lab[1]", "a*b", "what?"])
+def test_a_store_in_a_directory_with_brackets_keeps_its_history(
+    tmp_path: Path, directory: str
+) -> None:
+    store = str(tmp_path / directory)
+    history.add(store, run(1), "# report\n")
+    assert numbers(history.runs(store)) == [1]
+    assert history.find(store, "tiny on twin")[1] == "# report\n"
+
+
+@pytest.mark.parametrize("name", ["[a-z]*", "*", "tiny~twin", "x"])
+def test_a_file_of_any_name_spoils_the_history_for_nobody(store: str, name: str) -> None:
+    (Path(store) / f"runs/2026~{name}~twin~00000009.json").write_text("not a run")
+    assert numbers(history.runs(store)) == [4, 3, 2, 1, 0]
+    assert numbers(history.runs(store, project="tiny")) == [4, 3, 2, 1, 0]
+    assert history.find(store, "00000003")[0].flow_run_id == "00000003-0000"
+
+
+def test_packages_are_known_that_have_passed(store: str) -> None:
+    assert history.passed_packages(store) == {samples.measurement().deployment.package.digest}
+    assert history.passed_packages(store + "/none") == set()

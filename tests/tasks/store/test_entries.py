@@ -1,8 +1,12 @@
 """Entries are built once, whole, and found again; people list and prune them."""
 
+import errno
+import fcntl
 import math
 import os
+import shutil
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from tasks.core.records.base import Entry
 from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.measurement import LatencyFit
 from tasks.processes.run import run_tool
+from tasks.store import local
 from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, INPUTS, RECORD, build, everything, filled, get, other
 
@@ -203,3 +208,99 @@ def test_an_unreadable_entry_is_left_out_of_the_list_with_a_warning(
     (tmp_path / "package" / other(0).digest / "entry.json").write_text("{")
     assert [info.entry for info in store.list()] == [other(1)]
     assert "cannot be read" in caplog.text
+
+
+# What somebody else may have put into its place.
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def a_link_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def deeply_nested(path: Path) -> None:
+    path.write_text("[" * 200_000)
+
+
+def of_four_gigabytes(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(4 << 30)
+
+
+@pytest.mark.parametrize(
+    "place", [a_pipe, a_directory, a_link_loop, deeply_nested, of_four_gigabytes]
+)
+def test_whatever_has_the_manifest_s_name_is_set_aside_without_a_hang(
+    store: Store, tmp_path: Path, place: Callable[[Path], None]
+) -> None:
+    get(store, build)
+    path = tmp_path / "store/convert" / ENTRY.digest / "entry.json"
+    path.unlink()
+    place(path)
+    assert list(store.list()) == []
+    assert not Store(tmp_path / "store").verify(ENTRY)
+    assert get(Store(tmp_path / "store"), build) == RECORD
+
+
+@pytest.mark.parametrize("place", [a_link_loop, lambda path: path.write_text("a file")])
+def test_whatever_has_an_entry_s_name_is_set_aside(
+    store: Store, tmp_path: Path, place: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "store/convert" / ENTRY.digest
+    path.parent.mkdir(parents=True)
+    place(path)
+    assert get(store, build) == RECORD
+
+
+def test_prune_leaves_stray_files_alone(store: Store, tmp_path: Path) -> None:
+    get(store, build)
+    for name in ("tmp", "failed", "corrupt"):
+        (tmp_path / "store" / name).mkdir(exist_ok=True)
+        (tmp_path / "store" / name / "README-of-mine").touch()
+    assert [info.entry for info in Store(tmp_path / "store").prune(keep_bytes=10**9)] == []
+
+
+def test_two_prunes_at_once_do_not_disturb_each_other(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = tmp_path / "store/failed/convert-0-0"
+    aside.mkdir(parents=True)
+    os.utime(aside, (0, 0))
+    real = local._children
+
+    def vanishing(directory: Path) -> Iterator[Path]:
+        for path in real(directory):
+            shutil.rmtree(path)  # the other one was faster
+            yield path
+
+    monkeypatch.setattr(local, "_children", vanishing)
+    assert store.prune() == []
+
+
+def test_looking_at_an_entry_s_record_does_not_use_it(tmp_path: Path) -> None:
+    store = filled(tmp_path, [10, 20])
+    infos = list(store.list())
+    before = [info.used for info in infos]
+    assert [store.peek(info, FixedPoint) for info in store.list()] == [RECORD, RECORD]
+    assert [info.used for info in store.list()] == before
+    assert len(store.prune(keep_bytes=0)) == 2
+    with pytest.raises(ValueError, match="No such file"):
+        store.peek(infos[0], FixedPoint)
+
+
+def test_a_file_system_without_locks_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_file: object, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match="OVERLAYFLOW_STORE"):
+        get(store, build)

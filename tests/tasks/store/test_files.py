@@ -20,7 +20,7 @@ class LibraryError(Exception):
     """What libraries raise that have exceptions of their own, as botocore has."""
 
 
-class Unreachable(MemoryFileSystem):
+class Unreachable(MemoryFileSystem):  # type: ignore[misc]  # fsspec is untyped
     """A store behind a network that is down."""
 
     protocol = "unreachable"

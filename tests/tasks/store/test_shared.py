@@ -191,7 +191,7 @@ def test_an_upload_that_fails_half_way_changes_nothing(url: str, tmp_path: Path)
     get(Store(url, tmp_path / "cache"), build)
     (directory / "files").rename(tmp_path / "gone")
     change_object(url, lambda _: b"as before")
-    with pytest.raises(StoreError, match="cannot use the shared store"):
+    with pytest.raises(StoreError, match="cannot use the store"):
         Remote(url).put(ENTRY, directory)
     assert shared_objects(url) == [f"/convert/{ENTRY.digest}.tar"]
     assert Remote(url).has(ENTRY)
