@@ -157,12 +157,11 @@ def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> No
 
 SCHEDULED = """
 import contextlib, pathlib, sys
+from flows.benchmark import benchmark_package
 from flows.boards import check_boards
 from flows.nightly import benchmark_nightly
-from tasks.steps import building
-from tasks.orchestration.caching import open_store
 from tasks.core.errors import GateError
-building.import_package(open_store(), pathlib.Path(sys.argv[1]))
+benchmark_package(pathlib.Path(sys.argv[1]))
 check_boards()
 with contextlib.suppress(GateError):
     benchmark_nightly(boards=("gone", "twin"), projects=("echo",))

@@ -104,7 +104,7 @@ def test_a_project_whose_name_begins_like_an_id_is_not_found_by_it(store: str) -
         update={"measurement": measurement.model_copy(update={"deployment": deployment})}
     )
     history.add(store, other.model_copy(update={"verdict": verdict}), "")
-    with pytest.raises(InputError, match="no run of that id or name"):
+    with pytest.raises(InputError, match="no run with this id or name"):
         history.find(store, "dec")
 
 
