@@ -1,1 +1,1 @@
-"""What a person starts: the command line, and what registers flows with a Prefect server."""
+"""The entry points for people: the command line, and registration with a Prefect server."""

@@ -1,6 +1,6 @@
-"""Brings a Prefect server to the state that this repository describes; again and again.
+"""Bring a Prefect server to the state described by this repository; safe to repeat.
 
-What YAML cannot say is here and in automations.py; deployments themselves are in prefect.yaml.
+Deployments are described in prefect.yaml; what YAML cannot express is here and in automations.py.
 """
 
 import os
@@ -25,12 +25,12 @@ POOLS = {
     "builders": "Machines with a toolchain: conversion, synthesis, implementation, sweeps.",
     "boards": "Machines that reach the boards: measurements and health checks.",
 }
-# At first; one that is too high costs no more than a wait for the licence server.
+# Initial value; if it is too high, runs merely wait for the licence server.
 LICENSED_RUNS = 2
 
 
 class Applied(Record):
-    """What the server has now, by name."""
+    """Names of everything that the server has now."""
 
     pools: tuple[str, ...]
     limits: tuple[str, ...]
@@ -39,15 +39,15 @@ class Applied(Record):
 
 
 def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
-    """Pools, limits, blocks, automations and deployments on the server of PREFECT_API_URL.
+    """Create pools, limits, blocks, automations and deployments on the server of PREFECT_API_URL.
 
     Args:
-        twins: names of twins, which get a queue each; `overlayflow boards add` makes the others'.
-        notify: notification block as TYPE/NAME; None leaves notifications as they are.
+        twins: names of twins that get a queue; `overlayflow boards add` creates those of boards.
+        notify: notification block as TYPE/NAME; None leaves notifications unchanged.
 
     Raises:
-        InputError: there is no such block.
-        ToolError: Prefect refuses a deployment.
+        InputError: the notification block does not exist.
+        ToolError: Prefect rejects a deployment.
     """
     work_pools()
     Board.register_type_and_schema()
@@ -68,7 +68,7 @@ def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
 
 
 def work_pools() -> None:
-    """Create the pools that are missing; the limits of those that exist are their owner's."""
+    """Create missing work pools; keep existing ones, whose limits an administrator may have set."""
     template = ProcessWorker.get_default_base_job_template()
     with get_client(sync_client=True) as client:
         for name, description in POOLS.items():
@@ -86,9 +86,9 @@ def work_pools() -> None:
 
 
 def queues(twins: Sequence[str]) -> None:
-    """Limits of how many runs use a thing at a time: twins, and licences of Vivado.
+    """Limit how many runs use a twin or a Vivado licence at the same time.
 
-    How many licences there are is for their owner to say; a number that is there stays.
+    Administrators choose the number of licences, so an existing limit is not changed.
     """
     with get_client(sync_client=True) as client:
         for name in twins:
@@ -116,7 +116,7 @@ def deploy() -> None:
         raise ToolError(
             _last(done.stdout.splitlines() + done.stderr.splitlines()),
             where="prefect deploy --all",
-            remedy=f"run it in {ROOT} to see all it says",
+            remedy=f"run it in {ROOT} to see its complete output",
             returncode=done.returncode,
         )
 

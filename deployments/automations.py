@@ -1,4 +1,4 @@
-"""What the server does by itself: ends runs whose process is gone, and tells people of trouble."""
+"""What the server does by itself: end runs whose process is gone, and notify people of problems."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +20,7 @@ from prefect.exceptions import ObjectNotFound
 
 from tasks.core.errors import InputError
 
-# Three heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, which workers and our commands set.
+# Three heartbeats at PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, which workers and our commands set.
 SILENCE = timedelta(seconds=100)
 LONGEST_RUN = timedelta(hours=24)
 ANY_RUN = {"prefect.resource.id": ["prefect.flow-run.*"]}
@@ -35,16 +35,16 @@ BODY = """{{ event.payload['message'] | default('') }}
 {{ event.payload['page'] | default('') }}"""
 LATE_SUBJECT = "overlayflow: a run is late"
 LATE_BODY = """{{ flow_run.name }} of {{ deployment.name }} should have started by now.
-Does a worker of its pool run, and is a slot free? {{ flow_run | ui_url }}"""
+Check that a worker of its pool is running and has a free slot. {{ flow_run | ui_url }}"""
 
 
 def housekeeping() -> list[Automation]:
-    """Automations that need no set-up."""
+    """Return the automations that need no set-up."""
     return [
         Automation(
             name="crash-zombie-runs",
-            description="A run whose process sends no heartbeat any more is marked as crashed; "
-            "the deployment clean-up then frees what it held.",
+            description="Marks a run as crashed when its process stops sending heartbeats; the "
+            "deployment clean-up then releases what it held.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.*"},
@@ -63,8 +63,8 @@ def housekeeping() -> list[Automation]:
         ),
         Automation(
             name="cancel-endless-runs",
-            description="A hung run still sends heartbeats: it is cancelled after a day. A sweep "
-            "may take longer; its points may not.",
+            description="Cancels a run after a day, because a hung run still sends heartbeats. "
+            "Sweeps may take longer, but their points may not.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.Running"},
                 expect=ENDS,
@@ -81,7 +81,7 @@ def housekeeping() -> list[Automation]:
 
 
 def notifications(block: UUID | None) -> list[Automation]:
-    """What people are told; disabled as long as nobody said where.
+    """Return the automations that notify people; disabled without a block.
 
     Args:
         block: a Prefect notification block (Slack, Teams, SendGrid e-mail, webhook ...).
@@ -95,8 +95,8 @@ def notifications(block: UUID | None) -> list[Automation]:
     return [
         Automation(
             name="notify-failed-or-regressed",
-            description="Failed runs, and runs slower, bigger or less accurate than their "
-            "baseline, with the figures.",
+            description="Reports failed runs, and runs that are slower, larger or less accurate "
+            "than their baseline, with the figures.",
             enabled=block is not None,
             trigger=EventTrigger(
                 expect={"overlayflow.run.failed", "overlayflow.run.regressed"},
@@ -109,7 +109,7 @@ def notifications(block: UUID | None) -> list[Automation]:
         ),
         Automation(
             name="notify-late",
-            description="Runs that no worker took in time.",
+            description="Reports runs that no worker started in time.",
             enabled=block is not None,
             trigger=EventTrigger(
                 expect={"prefect.flow-run.Late"},
@@ -124,18 +124,18 @@ def notifications(block: UUID | None) -> list[Automation]:
 
 
 def apply(notify: str | None) -> list[str]:
-    """Create or update all automations; their names.
+    """Create or update all automations, and return their names.
 
     Args:
-        notify: notification block as TYPE/NAME; None leaves notifications as they are.
+        notify: notification block as TYPE/NAME; None leaves notifications unchanged.
 
     Raises:
-        InputError: there is no such block.
+        InputError: the notification block does not exist.
     """
     wanted = housekeeping()
     block = None if notify is None else _block(notify)
     for each in notifications(block):
-        # What somebody set up earlier, here or in the UI, stays.
+        # Keep what was set up earlier, here or in the UI.
         if block is not None or _find(each.name) is None:
             wanted.append(each)
     for each in wanted:
@@ -161,8 +161,8 @@ def _block(notify: str) -> UUID:
             return client.read_block_document_by_name(name, kind).id
     except ObjectNotFound as error:
         raise InputError(
-            "there is no notification block of that name",
+            "no notification block has this name",
             where=notify,
-            remedy="create it in the Prefect UI under Blocks, and name it as TYPE/NAME, "
+            remedy="create it in the Prefect UI under Blocks, and give it as TYPE/NAME, "
             "e.g. slack-webhook/team",
         ) from error

@@ -1,7 +1,7 @@
-"""Processes that outlive the command that starts them: started once, recorded, found, stopped.
+"""Start, find and stop processes that outlive the command that starts them.
 
-A record holds the process's start time beside its id, so that an id that the kernel has given to
-another process since is never taken for ours.
+A record contains the process's start time as well as its id, so a process to which the kernel has
+since given the same id is never mistaken for ours.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ LOG_TAIL_LINES = 8
 
 
 class Daemon(Record):
-    """A process that was started here.
+    """A daemon process.
 
     Attributes:
-        pid: of the process, which leads a process group of its own.
-        started: clock ticks since boot, as the kernel has it.
-        log: of all it printed.
+        pid: id of the process, which leads its own process group.
+        started: the kernel's start time of the process, in clock ticks since boot.
+        log: file with the process's output.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Daemon(Record):
 
     @property
     def runs(self) -> bool:
-        """Whether the very process that was started still runs."""
+        """Whether this process, and not another one with its id, is running."""
         return start_time(self.pid) == self.started
 
 
 def find(directory: Path, name: str) -> Daemon | None:
-    """The daemon of that name, if it runs."""
+    """Return the daemon of this name, or None if it is not running."""
     try:
         daemon = Daemon.model_validate_json(_record(directory, name).read_text())
     except FileNotFoundError:
@@ -53,17 +53,17 @@ def find(directory: Path, name: str) -> Daemon | None:
 def start(
     directory: Path, name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path
 ) -> Daemon:
-    """Start a daemon, or return the one that runs.
+    """Start a daemon, or return the one that is running.
 
     Args:
-        directory: of records and logs.
-        name: one daemon of a name runs at a time.
+        directory: directory of records and logs.
+        name: name of the daemon; only one daemon of a name runs at a time.
         command: program and arguments.
-        env: its whole environment.
-        cwd: its working directory.
+        env: the complete environment.
+        cwd: the working directory.
 
     Raises:
-        ToolError: it ended at once.
+        ToolError: the process exited immediately.
     """
     running = find(directory, name)
     if running is not None:
@@ -83,7 +83,7 @@ def start(
     started = start_time(process.pid)
     if started is None:
         raise ToolError(
-            f"ended at once with status {process.poll()}:\n{tail(log)}", where=name, log=log
+            f"exited immediately with status {process.poll()}:\n{tail(log)}", where=name, log=log
         )
     daemon = Daemon(name=name, pid=process.pid, started=started, log=log)
     _record(directory, name).write_text(daemon.model_dump_json())
@@ -91,7 +91,7 @@ def start(
 
 
 def stop(directory: Path, name: str) -> bool:
-    """Stop a daemon and its process group; False if it did not run."""
+    """Stop a daemon and its process group; return False if it was not running."""
     daemon = find(directory, name)
     if daemon is not None:
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -104,7 +104,7 @@ def stop(directory: Path, name: str) -> bool:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-LOG_TAIL_LINES:])
 

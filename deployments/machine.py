@@ -1,7 +1,7 @@
-"""A team's server on one machine: Prefect server, workers, twin; started once and found again.
+"""Start, find and stop a team's server on one machine: Prefect server, workers and twin.
 
-Everything listens on 127.0.0.1. What runs, and on which port, is written down in
-`<OVERLAYFLOW_HOME>/server`; runs, schedules and artifacts are in Prefect's database, which stays.
+Everything listens on 127.0.0.1. What is running, and on which port, is recorded in
+`<OVERLAYFLOW_HOME>/server`; runs, schedules and artifacts are kept in Prefect's database.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ POLL_S = 0.2
 SERVER = "server"
 TWIN = "twin"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
-HEARTBEAT_S = 30  # the shortest that Prefect takes; automations.py counts on it
-# By default the server writes each change of a task run by itself. On SQLite one writer keeps out
-# all others, so that a sweep's points waited seconds for each other: it takes 100 changes at once.
+HEARTBEAT_S = 30  # the shortest that Prefect accepts; automations.py relies on it
+# By default, the server writes each change of a task run separately. SQLite allows only one writer,
+# so the points of a sweep waited seconds for each other. Write 100 changes at a time instead.
 BATCHES = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -43,11 +43,11 @@ BATCHES = {
 
 
 class ServerState(Record):
-    """What `up` decided, kept for the next `up` and for `down`.
+    """What `up` has set up, kept for the next `up` and for `down`.
 
     Attributes:
-        port: of the Prefect server.
-        started_twin: whether the twin is ours to stop.
+        port: port of the Prefect server.
+        started_twin: whether `up` started the twin, so `down` must stop it.
     """
 
     port: int
@@ -55,28 +55,28 @@ class ServerState(Record):
 
     @property
     def address(self) -> str:
-        """Of the UI."""
+        """URL of the UI."""
         return f"http://{HOST}:{self.port}"
 
 
 def pools() -> dict[str, int]:
-    """Work pools, and how many runs this machine works on at a time."""
-    # Two at least: a sweep that hands its points out holds one.
+    """Return the work pools, each with the number of runs this machine takes at a time."""
+    # At least two: a sweep that distributes its points occupies one.
     return {"builders": max(2, os.cpu_count() or 1), "boards": 2}
 
 
 def state_directory() -> Path:
-    """Records and logs of what runs."""
+    """Return the directory of daemon records and logs."""
     return home() / "server"
 
 
 def running() -> ServerState | None:
-    """What was settled for the server, if that runs."""
+    """Return the server's state, or None if the server is not running."""
     return _settled() if daemons.find(state_directory(), SERVER) else None
 
 
 def environment(port: int) -> dict[str, str]:
-    """Of the server, the workers and the commands that speak with them."""
+    """Return the environment of the server, the workers and the commands that talk to them."""
     api = f"http://{HOST}:{port}/api"
     return os.environ | {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(home() / "prefect")),
@@ -84,7 +84,7 @@ def environment(port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # On disk: leases in memory are lost with the server, and their slots stay taken for ever.
+        # On disk: leases in memory are lost with the server, and their slots stay taken forever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
@@ -97,7 +97,7 @@ def environment(port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """One `up` or `down` at a time."""
+    """Make sure that only one `up` or `down` runs at a time."""
     state_directory().mkdir(parents=True, exist_ok=True, mode=0o700)
     with (state_directory() / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -105,13 +105,13 @@ def locked() -> Iterator[None]:
 
 
 def start_server(port: int | None) -> ServerState:
-    """Start the Prefect server and wait until it answers, or find the one that runs.
+    """Start the Prefect server and wait until it answers, or find the running one.
 
     Args:
-        port: to listen on; by default the one it had before, else 4200, else a free one.
+        port: port to listen on; by default the previous one, else 4200, else a free one.
 
     Raises:
-        ToolError: it ended, or does not answer.
+        ToolError: the server exited or does not answer.
     """
     daemon, settled = daemons.find(state_directory(), SERVER), _settled()
     if daemon is None or settled is None:
@@ -127,18 +127,18 @@ def start_server(port: int | None) -> ServerState:
     _wait(
         daemon,
         partial(_answers, settled.port),
-        remedy="overlayflow down, then overlayflow up --port with a port of your own",
+        remedy="run overlayflow down, then overlayflow up --port with a free port",
     )
     return settled
 
 
 def start_workers(settled: ServerState) -> None:
-    """Start a worker of each pool that has none, and wait until the server has heard of it.
+    """Start a worker for each pool that has none, and wait until the server has heard from it.
 
     Raises:
-        ToolError: a worker ended, or is not heard of.
+        ToolError: a worker exited, or the server has not heard from it.
     """
-    # Prefect's workers keep files below TMPDIR under a fixed name: in /tmp, that of the first user.
+    # Prefect's workers use a fixed name below TMPDIR; in /tmp it would belong to the first user.
     scratch = _scratch()
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     env = environment(settled.port) | {"TMPDIR": str(scratch)}
@@ -162,12 +162,12 @@ def start_workers(settled: ServerState) -> None:
         _wait(
             daemon,
             partial(_heard_of, pool, began),
-            remedy="mend what its log says, then overlayflow up again",
+            remedy="fix what its log reports, then run overlayflow up again",
         )
 
 
 def start_twin(settled: ServerState) -> ServerState:
-    """Start the twin, unless it runs."""
+    """Start the twin unless it is running."""
     if twins.twin_status(TWIN) is not None:
         return settled
     twins.start_twin(TWIN, "pynq-z2", 0)
@@ -177,7 +177,7 @@ def start_twin(settled: ServerState) -> ServerState:
 
 
 def stop_workers() -> list[str]:
-    """Names of the workers that ran; nothing of their temporary files is left."""
+    """Stop all workers, remove their temporary files, and return the names of those stopped."""
     names = [_worker(pool) for pool in pools()]
     stopped = [name for name in names if daemons.stop(state_directory(), name)]
     shutil.rmtree(_scratch(), ignore_errors=True)
@@ -185,7 +185,7 @@ def stop_workers() -> list[str]:
 
 
 def stop_server() -> list[str]:
-    """Stop the server, and the twin where `up` started it; names of what ran."""
+    """Stop the server, and the twin if `up` started it; return the names of those stopped."""
     stopped = [SERVER] if daemons.stop(state_directory(), SERVER) else []
     settled = _settled()
     if settled is not None and settled.started_twin:
@@ -196,7 +196,7 @@ def stop_server() -> list[str]:
 
 
 def write(settled: ServerState) -> None:
-    """Keep what was settled."""
+    """Save the server's state."""
     path = state_directory() / "settled.json"
     aside = path.with_suffix(".part")
     aside.write_text(settled.model_dump_json())
@@ -211,7 +211,7 @@ def _settled() -> ServerState | None:
 
 
 def _free_port(wanted: int) -> int:
-    """The port wanted, or a free one where somebody else listens on it."""
+    """Return the wanted port, or a free one if it is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -220,7 +220,7 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise ToolError("no free port", where=HOST, remedy="end a program that listens on one")
+    raise ToolError("no port is free", where=HOST, remedy="stop a program that uses one")
 
 
 def _worker(pool: str) -> str:
@@ -228,7 +228,7 @@ def _worker(pool: str) -> str:
 
 
 def _scratch() -> Path:
-    """Temporary files of workers and their runs."""
+    """Return the directory for temporary files of workers and their runs."""
     return state_directory() / "tmp"
 
 
@@ -241,7 +241,7 @@ def _answers(port: int) -> bool:
 
 
 def _heard_of(pool: str, since: datetime) -> bool:
-    """Whether a worker of the pool has told the server that it lives."""
+    """Return whether a worker of the pool has sent the server a heartbeat."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -251,10 +251,10 @@ def _heard_of(pool: str, since: datetime) -> bool:
 
 
 def _wait(daemon: Daemon, ready: Callable[[], bool], remedy: str) -> None:
-    """Until what was started is ready.
+    """Wait until a daemon is ready.
 
     Raises:
-        ToolError: it ended, or is not ready in time.
+        ToolError: it exited, or is not ready in time.
     """
     deadline = time.monotonic() + START_S
     while daemon.runs and time.monotonic() < deadline:
@@ -262,7 +262,7 @@ def _wait(daemon: Daemon, ready: Callable[[], bool], remedy: str) -> None:
             return
         time.sleep(POLL_S)
     raise ToolError(
-        f"{'is not ready' if daemon.runs else 'ended'}:\n{daemons.tail(daemon.log)}",
+        f"{'is not ready' if daemon.runs else 'exited'}:\n{daemons.tail(daemon.log)}",
         where=daemon.name,
         remedy=remedy,
         log=daemon.log,

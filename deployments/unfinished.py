@@ -1,4 +1,4 @@
-"""Runs that a stopped worker leaves behind: Prefect would show them as running for ever."""
+"""Clean up runs of a stopped worker, which Prefect would show as running forever."""
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -13,13 +13,13 @@ from prefect.states import Crashed
 
 
 def crash_unfinished(pools: list[str]) -> int:
-    """Mark what was being worked on in these pools as crashed.
+    """Mark the unfinished runs of these pools as crashed.
 
     Args:
-        pools: names of work pools whose workers have all ended.
+        pools: names of work pools whose workers have all been stopped.
 
     Returns:
-        How many runs there were.
+        The number of runs.
     """
     active = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
     with get_client(sync_client=True) as client:

@@ -1,5 +1,5 @@
 """The command line: `overlayflow`.
 
-Each command is a module here with `add` (its arguments) and `run` (returns the exit code). Only
-the command that runs imports what it needs: `--help` answers without Prefect.
+Each command is a module with `add`, which adds its arguments, and `run`, which returns the exit
+code. A command imports what it needs only when it runs, so `--help` answers without Prefect.
 """

@@ -1,4 +1,4 @@
-"""A bar at the last line of a terminal: where a build is, while log lines pass above it."""
+"""A progress bar on the last line of a terminal, with log lines scrolling above it."""
 
 import contextlib
 import shutil
@@ -17,7 +17,7 @@ _TICK_S = 1.0
 
 
 class Bar:
-    """Shows the progress of one step after the other on a terminal.
+    """A stream that shows the progress of the current step below everything written to it.
 
     Args:
         stream: the terminal.
@@ -32,7 +32,7 @@ class Bar:
         self._is_drawn = False
 
     def show(self, step: str, news: "Progress") -> None:
-        """Take news of a step; a step that is done has no bar any more."""
+        """Show the progress of a step; a finished step has no bar."""
         with self._lock:
             self._erase()
             self._step, self._heard = step, time.monotonic()
@@ -40,20 +40,20 @@ class Bar:
             self._draw()
 
     def tick(self) -> None:
-        """Let the times go on."""
+        """Redraw the bar with the current times."""
         with self._lock:
             if self._is_drawn:
                 self._erase()
                 self._draw()
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         with self._lock:
             self._erase()
             self._news = None
 
     def write(self, text: str) -> int:
-        """Write what others have to say above the bar."""
+        """Write text above the bar."""
         with self._lock:
             self._erase()
             written = self._stream.write(text)
@@ -62,7 +62,7 @@ class Bar:
             return written
 
     def __getattr__(self, name: str) -> Any:
-        """All else that a stream can do."""
+        """Return any other attribute of the stream."""
         return getattr(self._stream, name)
 
     def _erase(self) -> None:
@@ -82,7 +82,7 @@ class Bar:
 
 @contextlib.contextmanager
 def shown() -> Iterator[Bar | None]:
-    """Yield a bar, if stderr is a terminal; what is written to stderr meanwhile goes above it."""
+    """Yield a bar if stderr is a terminal; all output to stderr then appears above it."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -95,7 +95,7 @@ def shown() -> Iterator[Bar | None]:
     ticker = threading.Thread(target=tick, name="bar", daemon=True)
     ticker.start()
     try:
-        # Prefect's console keeps the stream that is there when it is imported.
+        # Prefect's console keeps the stream that it finds when it is imported.
         with contextlib.redirect_stderr(cast("TextIO", bar)):
             yield bar
     finally:
@@ -105,12 +105,12 @@ def shown() -> Iterator[Bar | None]:
 
 
 def _line(step: str, news: "Progress", since_s: float) -> str:
-    """The bar as text.
+    """Return the bar as text.
 
     Args:
-        step: that is under way.
-        news: the latest.
-        since_s: seconds since then.
+        step: the current step.
+        news: the latest progress report.
+        since_s: seconds since that report.
     """
     from tasks.toolchains.base import times
 

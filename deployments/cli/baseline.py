@@ -1,4 +1,4 @@
-"""overlayflow baseline: the runs that later runs are held against."""
+"""overlayflow baseline: manage the runs that later runs are compared with."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
@@ -6,27 +6,27 @@ from deployments.cli.output import add_json, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of accept, list and remove."""
+    """Add the arguments of accept, list and remove."""
     top = commands.add_parser(
         "baseline",
-        help="accept a run as the figures to keep",
-        description="A project has one baseline on each board. Later runs are held against it: "
-        "accuracy, latency, throughput, utilisation, within the tolerances of the gates.",
+        help="accept a run as the baseline of later runs",
+        description="A project has one baseline on each board. Accuracy, latency, throughput and "
+        "utilisation of later runs are compared with it, within the tolerances of the gates.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     accept = verbs.add_parser("accept", help="make a run the baseline of its project and board")
-    accept.add_argument("name", metavar="RUN", help="id, its beginning, or name of a run")
+    accept.add_argument("name", metavar="RUN", help="id (or the beginning of it) or name of a run")
     listing = verbs.add_parser("list", help="show the baselines")
-    remove = verbs.add_parser("remove", help="forget a baseline")
-    remove.add_argument("project", help="project name")
-    remove.add_argument("board", help="board")
+    remove = verbs.add_parser("remove", help="remove a baseline")
+    remove.add_argument("project", help="name of the project")
+    remove.add_argument("board", help="name of the board")
     for parser in (accept, listing, remove):
         add_json(parser)
     top.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    """Accept or remove, then show what there is."""
+    """Accept or remove a baseline, then list all baselines."""
     from tasks.core.records.base import Record
     from tasks.core.records.measurement import Run
     from tasks.core.settings import store_url

@@ -1,4 +1,4 @@
-"""overlayflow bench: measure a package that exists."""
+"""overlayflow bench: measure an existing package."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -8,18 +8,19 @@ from deployments.cli.run import add_gates, show
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of the flow benchmark_package."""
+    """Add the arguments of the flow benchmark_package."""
     parser = commands.add_parser(
         "bench",
-        help="measure a package on a board, or on several",
-        description="Runs the flow benchmark_package here: a package.tar.gz goes to a board, is "
-        "measured there and held against the C simulation's outputs that it carries. With several "
-        "boards it runs benchmark_boards: side by side, and one that fails stops no other.",
+        help="measure a package on one or more boards",
+        description="Runs the flow benchmark_package on this machine: transfers a package.tar.gz "
+        "to a board, measures it there and compares its outputs with those of the C simulation, "
+        "which the package contains. With several boards, runs benchmark_boards: in parallel, and "
+        "a board that fails does not stop the others.",
     )
     parser.add_argument("package", type=Path, help="package.tar.gz")
     parser.add_argument(
         "--board", action="append", default=[], metavar="BOARD",
-        help="board that measures, or kind=...,tag=...; may be repeated (twin)",
+        help="board to measure on, or kind=...,tag=...; may be repeated (default: twin)",
     )  # fmt: skip
     add_gates(parser)
     add_json(parser)
@@ -27,7 +28,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Check the input in a second, then run the flow."""
+    """Check the input within a second, then run the flow."""
     from tasks.boards import twins
     from tasks.packaging import archive
 

@@ -1,4 +1,4 @@
-"""overlayflow boards: the boards that flows may use, and who has them."""
+"""overlayflow boards: manage the boards that flows may use, and their leases."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of all verbs."""
+    """Add the arguments of all verbs."""
     top = commands.add_parser(
         "boards",
         help="add, list, check and lease boards",
-        description="Boards are Prefect blocks, so that every machine of a team knows them; twins "
-        "of this machine need not be added.",
+        description="Boards are Prefect blocks, so every machine of a team knows them. Twins on "
+        "this machine need not be added.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_add(verbs)
     for verb, text in (
-        ("list", "list the boards and the twins that run"),
-        ("show", "show a board, and who has it"),
-        ("check", "check boards, side by side: reachable, login, pynq, kind, space, clock"),
-        ("remove", "forget a board; nothing on it is changed"),
-        ("lease", "keep the flows off a board while you work on it"),
-        ("release", "give back what you leased"),
+        ("list", "list the boards and the running twins"),
+        ("show", "show a board and who has leased it"),
+        ("check", "check boards in parallel: reachable, login, pynq, kind, space, clock"),
+        ("remove", "remove a board from the list; nothing on it is changed"),
+        ("lease", "lease a board, so no flow uses it while you work on it"),
+        ("release", "release a board that you leased"),
     ):
         parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if verb == "check":
-            parser.add_argument("name", nargs="*", help="of a board (all)")
+            parser.add_argument("name", nargs="*", help="name of a board (default: all)")
             parser.add_argument(
                 "--overlay", action="store_true",
-                help="also load a design that is known to be good, in place of what is loaded: "
-                "PYNQ's base overlay, on a twin one that gives back what it is sent",
+                help="also load a known-good design, which replaces the one on the board: PYNQ's "
+                "base overlay, or on a twin a loopback",
             )  # fmt: skip
         elif verb != "list":
-            parser.add_argument("name", help="of a board")
+            parser.add_argument("name", help="name of the board")
         if verb == "lease":
             parser.add_argument(
                 "--for", dest="duration_s", type=duration, required=True, metavar="TIME",
-                help="how long at most: 90s, 30m, 2h, 1d",
+                help="maximum duration: 90s, 30m, 2h, 1d",
             )  # fmt: skip
-            parser.add_argument("--why", required=True, help="what for; others read it")
+            parser.add_argument("--why", required=True, help="reason, shown to others")
         add_json(parser)
     top.set_defaults(run=run)
 
@@ -51,41 +51,50 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     parser = verbs.add_parser(
         "add",
-        help="add a board, and pin its host key",
-        description="Shows the fingerprint of the board's host key, asks whether it is the right "
-        "one, logs in once, and saves the board.",
+        help="add a board and pin its host key",
+        description="Shows the fingerprint of the board's host key, asks you to confirm it, logs "
+        "in once, and saves the board.",
         epilog="Example: overlayflow boards add lab-1 --kind pynq-z2 --host 192.168.2.99 "
         "--ask-password --tag lab",
     )
-    parser.add_argument("name", help="lower-case letters, digits and dashes")
-    parser.add_argument("--kind", required=True, help="an entry of board/kinds.toml")
-    parser.add_argument("--host", required=True, help="name or address")
-    parser.add_argument("--port", type=int, default=22, help="(%(default)s)")
-    parser.add_argument("--user", default="xilinx", help="(%(default)s)")
-    parser.add_argument("--key", type=Path, help="private key without a passphrase")
+    parser.add_argument("name", help="name of lower-case letters, digits and hyphens")
+    parser.add_argument("--kind", required=True, help="board kind, an entry of board/kinds.toml")
+    parser.add_argument("--host", required=True, help="host name or address")
+    parser.add_argument("--port", type=int, default=22, help="SSH port (default: %(default)s)")
+    parser.add_argument("--user", default="xilinx", help="user (default: %(default)s)")
+    parser.add_argument("--key", type=Path, help="private key file without a passphrase")
     parser.add_argument("--agent", action="store_true", help="use the keys of the SSH agent")
     password = parser.add_mutually_exclusive_group()
-    password.add_argument("--ask-password", action="store_true", help="for login and sudo")
-    password.add_argument("--password-stdin", action="store_true", help="read it from stdin")
-    parser.add_argument("--tag", action="append", default=[], help="may be repeated")
+    password.add_argument(
+        "--ask-password", action="store_true", help="ask for the password for login and sudo"
+    )
+    password.add_argument(
+        "--password-stdin", action="store_true", help="read the password from stdin"
+    )
     parser.add_argument(
-        "--jump", metavar="USER@HOST[:PORT]", help="host that leads to the board; same key or agent"
+        "--tag", action="append", default=[], help="tag to select the board by; may be repeated"
+    )
+    parser.add_argument(
+        "--jump",
+        metavar="USER@HOST[:PORT]",
+        help="jump host through which to connect, with the same key or agent",
     )
     parser.add_argument(
         "--meter", metavar="COMMAND",
-        help="of a power meter: prints watts, a line each; runs here, without a shell",
+        help="command of a power meter that prints watts line by line; runs on this machine, "
+        "without a shell",
     )  # fmt: skip
     trust = parser.add_mutually_exclusive_group()
-    trust.add_argument("--yes", action="store_true", help="pin whatever key it shows now")
+    trust.add_argument("--yes", action="store_true", help="pin the key without confirmation")
     trust.add_argument(
         "--fingerprint", action="append", default=[], metavar="SHA256:...",
-        help="pin only this key, and ask nothing; once more for the jump host's",
+        help="accept only this host key, without asking; repeat it for the jump host's key",
     )  # fmt: skip
     add_json(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Do what the verb says."""
+    """Run the verb."""
     _require_server(arguments)
     if arguments.verb == "add":
         from deployments.cli.boards_add import add_board
@@ -101,7 +110,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _require_server(arguments: Namespace) -> None:
-    """Boards are on the server; a twin is on this machine, and needs none."""
+    """Require the Prefect server, unless only twins are named, which are on this machine."""
     from tasks.boards import twins
     from tasks.orchestration import server
 
@@ -132,7 +141,8 @@ def _list(arguments: Namespace) -> int:
         print_json(Boards(boards=tuple(found)))
     elif not found:
         print(
-            "no boards yet; start a twin with: overlayflow twin start, or: overlayflow boards add"
+            "no boards yet; start a twin (overlayflow twin start) or add a board "
+            "(overlayflow boards add)"
         )
     else:
         rows = [(each.name, each.kind, each.where, " ".join(each.tags)) for each in found]
@@ -181,7 +191,7 @@ def _check(arguments: Namespace) -> int:
                  "" if found.ok else found.remedy)
                 for found in each.findings
             ]  # fmt: skip
-            print_table(f"{each.board} ({each.kind})", ("", "what", "found", "to mend it"), rows)
+            print_table(f"{each.board} ({each.kind})", ("", "check", "found", "to fix it"), rows)
     return 0 if checks and all(each.ok for each in checks) else 2
 
 
@@ -191,7 +201,7 @@ def _remove(arguments: Namespace) -> "tuple[Record, str]":
 
     board = shown(board_block.address(arguments.name))
     board_block.remove(arguments.name)
-    return board, f"board {arguments.name} is forgotten"
+    return board, f"removed board {arguments.name}"
 
 
 def _lease(arguments: Namespace) -> "tuple[Record, str]":
@@ -202,7 +212,7 @@ def _lease(arguments: Namespace) -> "tuple[Record, str]":
     mine = lease.reserve(address, arguments.why, arguments.duration_s)
     return mine, (
         f"board {mine.board} is yours: {mine.words}\n"
-        f"give it back with: overlayflow boards release {mine.board}"
+        f"release it with: overlayflow boards release {mine.board}"
     )
 
 
@@ -214,7 +224,7 @@ def _release(arguments: Namespace) -> "tuple[Record, str]":
     address = board_block.address(arguments.name)
     released = lease.release(address)
     state = LeaseState(board=address.name, lease=released, heard_s=None, free=True)
-    what = "nothing was leased" if released is None else f"released: {released.words}"
+    what = "it was not leased" if released is None else f"released: {released.words}"
     return state, f"board {address.name}: {what}"
 
 

@@ -1,4 +1,4 @@
-"""overlayflow boards add: a person confirms the host key, then it is pinned."""
+"""overlayflow boards add: confirm and pin a board's host key, then save the board."""
 
 import getpass
 import shlex
@@ -16,14 +16,14 @@ from tasks.orchestration import board_block
 
 
 class ShownBoard(Record):
-    """A board as people see it: no secrets.
+    """A board without its secrets, for display.
 
     Attributes:
         where: user@host:port.
-        login: how it is logged into.
-        fingerprint: of the pinned host key.
+        login: ways to log in.
+        fingerprint: fingerprint of the pinned host key.
         jump: user@host:port of the jump host; empty without one.
-        meter: command of its power meter; empty without one.
+        meter: command of the power meter; empty without one.
     """
 
     name: str
@@ -36,14 +36,14 @@ class ShownBoard(Record):
     meter: str
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """What there is to tell, each with its name."""
+        """Yield the name and value of each fact."""
         for name in ("name", "kind", "where", "login", "fingerprint", "jump", "meter"):
             yield name, getattr(self, name)
         yield "tags", " ".join(self.tags)
 
 
 def shown(address: BoardAddress) -> ShownBoard:
-    """What may be shown of a board."""
+    """Return what may be shown of a board."""
     ways = {
         f"key {address.key_file}": address.key_file is not None,
         "SSH agent": address.use_agent,
@@ -62,12 +62,12 @@ def shown(address: BoardAddress) -> ShownBoard:
 
 
 def add_board(arguments: Namespace) -> tuple[ShownBoard, str]:
-    """Confirm, pin, log in once, save.
+    """Confirm and pin the host key, log in once, and save the board.
 
     Raises:
-        HostKeyError: the key is not the one that was expected, or was not confirmed.
-        InputError: there is such a board, or something is wrong with the arguments.
-        BoardError: the board cannot be reached or logged into.
+        HostKeyError: the key is not the expected one, or it was not confirmed.
+        InputError: the board exists already, or an argument is invalid.
+        BoardError: the board cannot be reached, or the login failed.
     """
     board = BoardAddress(
         name=arguments.name,
@@ -88,10 +88,10 @@ def add_board(arguments: Namespace) -> tuple[ShownBoard, str]:
         update={"host_key": key.line, "jump": jump, "password": _password(arguments)}
     )
     with connect(pinned):
-        pass  # whoever cannot log in now cannot later
+        pass  # a login that fails now would fail later
     board_block.add(pinned)
     return shown(pinned), (
-        f"{pinned.label} is added; see what it has with: overlayflow boards check {pinned.name}"
+        f"added {pinned.label}; check it with: overlayflow boards check {pinned.name}"
     )
 
 
@@ -100,9 +100,9 @@ def _meter(command: str) -> tuple[str, ...]:
         return tuple(shlex.split(command))
     except ValueError as error:
         raise InputError(
-            f"{command!r} is no command: {str(error).lower()}",
+            f"{command!r} is not a valid command: {str(error).lower()}",
             where="--meter",
-            remedy="write it as for a shell, which it never sees: quotes come in pairs",
+            remedy="quote it as for a shell; each quote needs a closing one",
         ) from error
 
 
@@ -124,26 +124,27 @@ def _jump(arguments: Namespace, board: BoardAddress) -> SshHost:
 
 
 def _confirm(arguments: Namespace, label: str, key: HostKey) -> None:
-    """A person, or the command line, says that the key is the right one."""
+    """Have the host key confirmed, by --fingerprint, --yes or a person at the terminal."""
     if arguments.fingerprint:
         if key.fingerprint not in arguments.fingerprint:
             raise HostKeyError(
-                f"it shows {key.fingerprint}, not {' or '.join(arguments.fingerprint)}",
+                f"the host key is {key.fingerprint}, not {' or '.join(arguments.fingerprint)}; "
+                "nothing was saved",
                 where=label,
-                remedy="this is another machine, or it was installed anew: nothing was saved",
+                remedy="find out whether this is a different machine or it was reinstalled",
             )
         return
-    print(f"{label} shows the host key {key.fingerprint} ({key.algorithm})", file=sys.stderr)
+    print(f"{label} has the host key {key.fingerprint} ({key.algorithm})", file=sys.stderr)
     if arguments.yes:
         return
     if not sys.stdin.isatty() or arguments.password_stdin:
         raise InputError(
-            "nobody is there to confirm the host key",
+            "stdin is not a terminal; cannot confirm the host key",
             where=label,
-            remedy=f"--fingerprint {key.fingerprint}, if that is what the board itself says: "
+            remedy=f"pass --fingerprint {key.fingerprint} if it equals what the board prints for: "
             "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         )
-    print("Is it the board's own? Type yes to pin it: ", end="", file=sys.stderr, flush=True)
+    print("Type yes if this is the board's key: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise HostKeyError("the host key was not confirmed; nothing was saved", where=label)
 

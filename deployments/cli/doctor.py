@@ -1,4 +1,4 @@
-"""overlayflow doctor: what this machine has, what it lacks, and the command that gets it."""
+"""overlayflow doctor: check this machine, and show the command that provides what is missing."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deployments.cli.output import add_json, print_json, print_table
 from tasks.core.settings import board_python, home
 
-if TYPE_CHECKING:  # --help must not wait for pydantic
+if TYPE_CHECKING:  # --help must not import pydantic
     from tasks.core.records.base import ToolchainName
     from tasks.core.requirements import Finding
 
@@ -20,11 +20,14 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     """Add the command's arguments."""
     parser = commands.add_parser(
         "doctor",
-        help="say what is missing, and how to get it",
-        description="Checks what the conversion, the toolchains, the twin and Prefect need.",
+        help="check this machine, and say how to get what is missing",
+        description="Checks the requirements of the conversion, the toolchains, the twin and "
+        "Prefect.",
     )
-    parser.add_argument("--toolchain", choices=("open", "vivado"), help="only this one")
-    parser.add_argument("--board-kind", help="with --toolchain: for this kind of board too")
+    parser.add_argument("--toolchain", choices=("open", "vivado"), help="check only this toolchain")
+    parser.add_argument(
+        "--board-kind", help="with --toolchain: also check its requirements for this board kind"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -52,14 +55,14 @@ def run(arguments: Namespace) -> int:
             )
             for each in findings
         ]
-        print_table("overlayflow doctor", ("", "what", "found", "to get it"), rows)
+        print_table("overlayflow doctor", ("", "requirement", "found", "to get it"), rows)
     return 0 if all(each.ok for each in findings) else 2
 
 
 def check(
     toolchain: "ToolchainName | None" = None, board_kind: str | None = None
 ) -> "list[Finding]":
-    """Return all findings, or those of one toolchain, for a kind of board if one is given."""
+    """Return all findings, or those of one toolchain, and for a board kind if one is given."""
     from tasks.toolchains.choice import named
 
     if toolchain is not None:
@@ -82,7 +85,7 @@ def _disk() -> "Finding":
         name="disk",
         ok=free_gb >= FREE_GB,
         detail=f"{free_gb:.1f} GB free at {home()}",
-        remedy="overlayflow store prune, or set OVERLAYFLOW_HOME to a larger disk",
+        remedy="overlayflow store prune, or set OVERLAYFLOW_HOME to a directory on a larger disk",
     )
 
 

@@ -1,4 +1,4 @@
-"""overlayflow history: what was measured, of which model, on which board."""
+"""overlayflow history: list and compare earlier runs."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
@@ -6,15 +6,17 @@ from deployments.cli.output import add_json, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments."""
+    """Add the command's arguments."""
     parser = commands.add_parser(
         "history",
         help="compare earlier runs",
-        description="Lists the runs that ended with a verdict, the newest first.",
+        description="Lists the runs that reached a verdict, newest first.",
     )
-    parser.add_argument("--model", help="only runs of this model file name")
+    parser.add_argument("--model", help="only runs with this model file name")
     parser.add_argument("--board", help="only runs on this board")
-    parser.add_argument("--limit", type=int, default=20, help="at most so many (%(default)s)")
+    parser.add_argument(
+        "--limit", type=int, default=20, help="maximum number of runs (default: %(default)s)"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 

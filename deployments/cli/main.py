@@ -1,4 +1,4 @@
-"""Entry point of `overlayflow`: reads arguments, runs a command, turns errors into messages."""
+"""Entry point of `overlayflow`: parse arguments, run a command, turn errors into messages."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ INTERRUPTED = 2
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
+    """Return the parser with all commands."""
     top = argparse.ArgumentParser(
         prog="overlayflow",
         description="From a trained model to a measured PYNQ overlay, as one Prefect flow.",
@@ -47,48 +47,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done; 1 a step, tool or gate failed; 2 the input or the set-up cannot be used, or the
-        run was interrupted.
+        0 for success; 1 if a step, tool or gate failed; 2 if the input or the set-up cannot be
+        used, or the run was interrupted.
     """
     arguments = parser().parse_args(argv)
     _set_up_prefect()
     try:
         code: int = arguments.run(arguments)
-    except BrokenPipeError:  # whoever read our output has enough
+    except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a message
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  always end with a message
         return _ended_by(error)
     return code
 
 
 def _ended_by(error: BaseException) -> int:
-    """Say what ended the command, never by a bare traceback; returns the exit status."""
-    # Prefect, interrupted in the midst of its bookkeeping, raises an error of its own.
+    """Print what ended the command, without a traceback, and return the exit status."""
+    # If interrupted in its bookkeeping, Prefect raises an error of its own.
     if any(isinstance(each, KeyboardInterrupt) for each in causes(error)):
         print(
-            "overlayflow: interrupted; finished steps are kept, the next run goes on after them",
+            "overlayflow: interrupted; finished steps are kept, and the next run continues from "
+            "there",
             file=sys.stderr,
         )
         return INTERRUPTED
     if isinstance(error, OverlayflowError):
-        told = error
+        shown = error
     else:
-        told = _from_server(error) or _unexpected(error)
-    print(f"overlayflow: {told}", file=sys.stderr)
-    return told.exit_code
+        shown = _from_server(error) or _unexpected(error)
+    print(f"overlayflow: {shown}", file=sys.stderr)
+    return shown.exit_code
 
 
 def _from_server(error: BaseException) -> OverlayflowError | None:
-    """What to say of an error of Prefect's client whose cause is its server: gone, or locked."""
+    """Return our error for one of Prefect's client that the server caused, else None."""
     import httpx
 
     for each in causes(error):
         if isinstance(each, httpx.HTTPStatusError) and each.response.status_code == UNAUTHORIZED:
             return ServerError(
-                "the Prefect server lets in only who knows its password",
+                "the Prefect server requires authentication",
                 where=f"{each.request.url.scheme}://{each.request.url.netloc.decode()}",
-                remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as the server has it",
+                remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as set on the server",
                 transient=False,
             )
         if isinstance(each, httpx.TransportError):
@@ -97,7 +98,7 @@ def _from_server(error: BaseException) -> OverlayflowError | None:
 
 
 def _gone() -> OverlayflowError | None:
-    """That the Prefect server does not answer; None if it does."""
+    """Return the error that the Prefect server does not answer, or None if it does."""
     from tasks.orchestration import server
 
     try:
@@ -108,28 +109,28 @@ def _gone() -> OverlayflowError | None:
 
 
 def _unexpected(error: BaseException) -> OverlayflowError:
-    """What to say of an error that nobody foresaw: keep its traceback, name the file."""
+    """Keep the traceback of an unexpected error in a file, and return an error that names it."""
     handle, path = tempfile.mkstemp(prefix="overlayflow-crash-", suffix=".log")
     with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor
         traceback.print_exception(error, file=file)
     return OverlayflowError(
         f"unexpected {type(error).__name__}: {error}",
-        remedy=f"this is a defect of overlayflow; its traceback is in {path}",
+        remedy=f"this is a bug in overlayflow; report it with the traceback in {path}",
     )
 
 
 def _set_up_prefect() -> None:
-    """Telemetry off, progress of our own packages in run logs, the server of `overlayflow up`."""
+    """Set Prefect up: no telemetry, our progress in run logs, the server of `overlayflow up`."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
-    # A machine at work needs longer for a temporary server than Prefect's 20 s.
+    # A busy machine needs longer to start a temporary server than Prefect's 20 s.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
-    # The server takes runs for dead that are silent for longer: deployments/automations.py.
+    # The server considers a run dead if its heartbeats stop: see deployments/automations.py.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     from deployments import machine
 
-    for name, value in machine.BATCHES.items():  # for a server that Prefect starts by itself
+    for name, value in machine.BATCHES.items():  # for a temporary server started by Prefect
         os.environ.setdefault(name, value)
     settled = machine.running()
     if settled is not None:

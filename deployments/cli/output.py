@@ -1,4 +1,4 @@
-"""What commands print: tables for people on stderr or stdout, one JSON record for programs."""
+"""Output of commands: tables for people, one JSON record for programs."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -13,7 +13,7 @@ _LONGEST_S = 30 * 86400.0
 
 
 def add_json(parser: ArgumentParser) -> None:
-    """The option --json, the same for every command."""
+    """Add the option --json, which is the same for every command."""
     parser.add_argument(
         "--json",
         action="store_true",
@@ -22,23 +22,23 @@ def add_json(parser: ArgumentParser) -> None:
 
 
 def duration(text: str) -> float:
-    """Seconds of a text like 90s, 30m, 2h or 1d, 30d at most."""
+    """Convert a duration such as 90s, 30m, 2h or 1d, at most 30d, to seconds."""
     try:
         seconds = float(text[:-1]) * _UNITS_S[text[-1:]]
     except (ValueError, KeyError):
         seconds = -1.0
     if not 0 <= seconds <= _LONGEST_S:
-        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d, 30d at most")
+        raise ArgumentTypeError(f"{text!r} is not a duration; use 90s, 30m, 2h or 1d, at most 30d")
     return seconds
 
 
 def print_json(record: "BaseModel") -> None:
-    """One record, on one line."""
+    """Print a record on one line."""
     print(record.model_dump_json())
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; columns fold rather than cut figures off."""
+    """Print a table on stdout; cells wrap rather than being cut off."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""overlayflow package: a build directory becomes a package that can be measured."""
+"""overlayflow package: turn a build directory into a package that can be measured."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -7,24 +7,31 @@ from deployments.cli.output import add_json, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments."""
+    """Add the command's arguments."""
     parser = commands.add_parser(
         "package",
-        help="package what hls4ml and Vivado built elsewhere",
+        help="package a design that hls4ml and Vivado built elsewhere",
         description="Makes a package.tar.gz of an output directory of hls4ml's backend "
-        "VivadoAccelerator in which Vivado has finished; measure it with: overlayflow bench.",
+        "VivadoAccelerator in which Vivado has finished. Measure it with overlayflow bench.",
     )
     parser.add_argument("directory", type=Path, help="hls4ml's output directory")
     parser.add_argument(
-        "--data", type=Path, help=".npz with X_test, y_test and y_csim (the directory's tb_data)"
+        "--data",
+        type=Path,
+        help=".npz with X_test, y_test and y_csim (default: the directory's tb_data)",
     )
-    parser.add_argument("--out", type=Path, default=Path("package.tar.gz"), help="(%(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("package.tar.gz"),
+        help="file to write (default: %(default)s)",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    """Read the directory, write the package, say what it is."""
+    """Read the directory, write the package and print what it contains."""
     import tempfile
 
     from tasks.core.records.base import Record

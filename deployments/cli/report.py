@@ -1,4 +1,4 @@
-"""overlayflow report: a run's report as one HTML file that needs nothing else."""
+"""overlayflow report: write a run's report as one self-contained HTML file."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -7,21 +7,23 @@ from deployments.cli.output import add_json, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments."""
+    """Add the command's arguments."""
     parser = commands.add_parser(
         "report",
         help="write a run's report as HTML",
-        description="Writes the report of a run, pictures included, as one HTML file to send or "
-        "to keep. It needs no Prefect server.",
+        description="Writes the report of a run with its pictures as one HTML file to send or "
+        "keep. Needs no Prefect server.",
     )
-    parser.add_argument("name", metavar="RUN", help="id, its beginning, or name of a run")
-    parser.add_argument("--out", type=Path, help="the file (RUN's name and id, .html)")
+    parser.add_argument("name", metavar="RUN", help="id (or the beginning of it) or name of a run")
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: the run's name and id, .html)"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    """Write the file, print where it is."""
+    """Write the file and print its path."""
     from tasks.core.records.base import Record
     from tasks.core.settings import store_url
     from tasks.reporting import history, html

@@ -1,4 +1,4 @@
-"""overlayflow run: the whole way, from a model to numbers from a board."""
+"""overlayflow run: take a model all the way to numbers measured on a board."""
 
 import contextlib
 from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -17,54 +17,89 @@ LOCAL_UI = "http://127.0.0.1:4200"
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of the flow deploy_model."""
+    """Add the arguments of the flow deploy_model."""
     parser = commands.add_parser(
         "run",
         help="convert, synthesize, implement, package, deploy and measure a model",
-        description="Runs the flow deploy_model here: a Keras model becomes an overlay that is "
-        "measured on a board. Steps whose inputs did not change come from the store.",
+        description="Runs the flow deploy_model on this machine: turns a Keras model into an "
+        "overlay and measures it on a board. Steps whose inputs have not changed are taken from "
+        "the store.",
         epilog="Example: overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
     )
     parser.add_argument("model", type=Path, help="Keras model, .keras or .h5")
     parser.add_argument("--data", type=Path, required=True, help=".npz with X_test and y_test")
     parser.add_argument(
-        "--board", default="twin", help="board that measures, or kind=...,tag=... (%(default)s)"
+        "--board",
+        default="twin",
+        help="board to measure on, or kind=...,tag=... (default: %(default)s)",
     )
     parser.add_argument(
         "--toolchain",
         choices=("auto", "open", "vivado"),
         default="auto",
-        help="open needs no vendor tools (%(default)s)",
+        help="open needs no vendor tools (default: %(default)s)",
     )
-    hls = parser.add_argument_group("conversion, in hls4ml's words")
-    hls.add_argument("--board-kind", default="pynq-z2", help="(%(default)s)")
-    hls.add_argument("--project-name", help="(the model file's name)")
-    hls.add_argument("--precision", default="auto", help="e.g. 'fixed<16,6>' (%(default)s)")
+    hls = parser.add_argument_group("conversion, in hls4ml's terms")
+    hls.add_argument(
+        "--board-kind", default="pynq-z2", help="board kind to build for (default: %(default)s)"
+    )
+    hls.add_argument(
+        "--project-name", help="name of the top function (default: the model file's name)"
+    )
+    hls.add_argument(
+        "--precision",
+        default="auto",
+        help="precision of layers that the model does not quantise, e.g. 'fixed<16,6>' "
+        "(default: %(default)s)",
+    )
     hls.add_argument(
         "--layer-precision", action="append", default=[], metavar="LAYER=PRECISION",
-        help="exception for one layer; may be repeated",
+        help="precision of one layer; may be repeated",
     )  # fmt: skip
-    hls.add_argument("--reuse-factor", type=int, default=1, help="(%(default)s)")
+    hls.add_argument(
+        "--reuse-factor",
+        type=int,
+        default=1,
+        help="multiplications per multiplier (default: %(default)s, fully parallel)",
+    )
     hls.add_argument(
         "--layer-reuse-factor", action="append", default=[], metavar="LAYER=N",
-        help="exception for one layer; may be repeated",
+        help="reuse factor of one layer; may be repeated",
     )  # fmt: skip
-    hls.add_argument("--strategy", choices=("Latency", "Resource"), default="Latency")
-    hls.add_argument("--io-type", choices=("io_parallel", "io_stream"), default="io_parallel")
-    hls.add_argument("--clock-period", type=float, default=10.0, metavar="NS", help="(%(default)s)")
+    hls.add_argument(
+        "--strategy",
+        choices=("Latency", "Resource"),
+        default="Latency",
+        help="implementation strategy (default: %(default)s)",
+    )
+    hls.add_argument(
+        "--io-type",
+        choices=("io_parallel", "io_stream"),
+        default="io_parallel",
+        help="how tensors pass between layers (default: %(default)s)",
+    )
+    hls.add_argument(
+        "--clock-period",
+        type=float,
+        default=10.0,
+        metavar="NS",
+        help="period of the fabric clock in ns (default: %(default)s)",
+    )
     hls.add_argument(
         "--words", choices=("float32", "packed"), default="float32",
-        help="what a stream word holds: one float32 as with hls4ml's own driver, or several "
-        "fixed-point elements (%(default)s)",
+        help="content of a stream word: one float32, as sent by hls4ml's own driver, or several "
+        "fixed-point elements (default: %(default)s)",
     )  # fmt: skip
-    vivado = parser.add_argument_group("toolchain vivado, in hls4ml's words")
-    vivado.add_argument("--csim", action="store_true", help="run Vivado HLS's C simulation too")
+    vivado = parser.add_argument_group("toolchain vivado, in hls4ml's terms")
     vivado.add_argument(
-        "--cosim", action="store_true", help="simulate the RTL, and compare it with the C model"
+        "--csim", action="store_true", help="also run Vivado HLS's own C simulation"
     )
     vivado.add_argument(
-        "--fifo-opt", action="store_true", help="with --cosim: record how full the FIFOs get"
+        "--cosim", action="store_true", help="simulate the RTL and compare it with the C simulation"
+    )
+    vivado.add_argument(
+        "--fifo-opt", action="store_true", help="record how full the FIFOs get; requires --cosim"
     )
     add_gates(parser)
     add_json(parser)
@@ -72,19 +107,19 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def add_gates(parser: ArgumentParser) -> None:
-    """The options --gates and --wait, for every command that ends with a verdict."""
+    """Add the options --gates and --wait, for every command that ends with a verdict."""
     parser.add_argument(
         "--wait", type=duration, default=3600.0, metavar="TIME",
-        help="how long to wait for a board that somebody else has: 0s, 30m, 2h (1h)",
+        help="how long to wait for a board leased to somebody else: 0s, 30m, 2h (default: 1h)",
     )  # fmt: skip
     parser.add_argument(
         "--gates", choices=("fail", "warn"), default="fail",
-        help="what a failed gate does (%(default)s)",
+        help="whether a failed gate fails the run or only warns (default: %(default)s)",
     )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
-    """Check the input in a second, then run the flow."""
+    """Check the input within a second, then run the flow."""
     settings = _settings(arguments)
     with bar.shown() as shown:
         _refuse_bad_input(arguments, settings)
@@ -138,7 +173,7 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise InputError(f"{first['msg']} (it is {first['input']!r})", where=name) from error
+        raise InputError(f"{first['msg']} (got {first['input']!r})", where=name) from error
     except ValueError as error:
         raise InputError(str(error), where="arguments") from error
 
@@ -158,7 +193,7 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
-    """Find what is wrong with the input before Prefect starts, which takes up to 20 s."""
+    """Check the input before Prefect starts, which takes up to 20 s."""
     from tasks.boards import twins
     from tasks.conversion import dataset
     from tasks.steps import building
@@ -177,7 +212,7 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
 
 
 def show(outcome: "Run", *, as_json: bool) -> None:
-    """The table that a run ends with, or its record."""
+    """Print a run's figures as a table, or its record as JSON."""
     if as_json:
         print_json(outcome)
         return
@@ -192,6 +227,6 @@ def show(outcome: "Run", *, as_json: bool) -> None:
     print(f"package:     {open_store().files(package.entry) / PACKAGE_FILE}")
     print(f"results:     {outcome.verdict.measurement.directory}")
     page = f"{PREFECT_UI_URL.value() or LOCAL_UI}/runs/flow-run/{outcome.flow_run_id}"
-    # Without a server of one's own the run used a short-lived one; its database stays.
+    # Without a permanent server, the run used a temporary one, whose database is kept.
     start = "" if PREFECT_API_URL.value() else "prefect server start, then open "
     print(f"Prefect UI:  {start}{page}")

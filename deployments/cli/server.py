@@ -1,4 +1,4 @@
-"""overlayflow up, down, apply: a team's Prefect server with everything registered."""
+"""overlayflow up, down, apply: run and set up a team's Prefect server."""
 
 import os
 from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -7,34 +7,36 @@ from deployments.cli.output import add_json, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of the three commands."""
+    """Add the arguments of the three commands."""
     up = commands.add_parser(
         "up",
-        help="start server, workers and twin; register all deployments",
+        help="start server, workers and twin, and register all deployments",
         description="Starts a Prefect server, workers and the twin on this machine, unless they "
-        "run, and registers deployments, work pools and automations. Everything listens on "
-        "127.0.0.1 only; runs and schedules survive a restart.",
+        "are running, and registers deployments, work pools and automations. Everything listens "
+        "on 127.0.0.1 only; runs and schedules survive a restart.",
     )
-    up.add_argument("--port", type=int, help="of the server (4200, or a free one)")
+    up.add_argument(
+        "--port", type=int, help="port of the server (default: 4200, or a free one if it is taken)"
+    )
     up.set_defaults(run=run_up)
     apply = commands.add_parser(
         "apply",
         help="register deployments, pools and automations with a Prefect server",
-        description="Brings the server of PREFECT_API_URL to the state that prefect.yaml and "
-        "deployments/ describe. It may be repeated at any time.",
+        description="Brings the server of PREFECT_API_URL to the state described by prefect.yaml "
+        "and deployments/. Can be repeated at any time.",
     )
     apply.set_defaults(run=run_apply)
     for parser in (up, apply):
         parser.add_argument(
             "--notify", metavar="TYPE/NAME",
             help="Prefect notification block for failed and regressed runs, e.g. "
-            "slack-webhook/team; without it earlier notifications stay as they are",
+            "slack-webhook/team (default: leave notifications unchanged)",
         )  # fmt: skip
     down = commands.add_parser(
         "down",
         help="stop what `up` started",
-        description="Stops workers, server and the twin that `up` started. Runs in progress end "
-        "as crashed; their finished steps are kept.",
+        description="Stops the workers, the server and the twin that `up` started. Runs in "
+        "progress are marked as crashed; their finished steps are kept.",
     )
     down.set_defaults(run=run_down)
     for parser in (up, apply, down):
@@ -42,7 +44,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run_up(arguments: Namespace) -> int:
-    """Start what does not run, register everything, print the address."""
+    """Start whatever is not running, register everything and print the URL."""
     from deployments import machine
     from tasks.core.records.base import Record
 
@@ -64,7 +66,7 @@ def run_up(arguments: Namespace) -> int:
     if arguments.json:
         print_json(Up(address=settled.address, deployments=applied.deployments))
     else:
-        print(f"overlayflow {'runs' if found else 'is up'}: {settled.address}")
+        print(f"overlayflow {'is already running' if found else 'is up'}: {settled.address}")
         print(f"deployments: {', '.join(applied.deployments)}")
         print(f"start a run: {settled.address}/deployments, or overlayflow run")
         print(f"logs:        {machine.state_directory()}; stop it with: overlayflow down")
@@ -72,7 +74,7 @@ def run_up(arguments: Namespace) -> int:
 
 
 def run_apply(arguments: Namespace) -> int:
-    """Register everything with the server that Prefect's settings name."""
+    """Register everything with the server named by Prefect's settings."""
     from deployments.apply import apply
 
     applied = apply(arguments.notify)
@@ -106,5 +108,5 @@ def run_down(arguments: Namespace) -> int:
     if arguments.json:
         print_json(Down(stopped=tuple(stopped)))
     else:
-        print(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
+        print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     return 0

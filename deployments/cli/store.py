@@ -1,4 +1,4 @@
-"""overlayflow store: what earlier runs left, and making room."""
+"""overlayflow store: list the results of earlier runs, and free space."""
 
 import argparse
 import re
@@ -12,46 +12,50 @@ PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of list and prune."""
+    """Add the arguments of list and prune."""
     top = commands.add_parser(
         "store",
         help="list and prune the results of steps",
-        description="The store holds every step's result under the digest of all it was made "
-        "from; OVERLAYFLOW_STORE says where (a path or an fsspec URL).",
+        description="The store keeps every step's result under the digest of its inputs. "
+        "OVERLAYFLOW_STORE says where: a path or an fsspec URL.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="show the entries on this machine")
     add_json(listing)
     pruning = verbs.add_parser(
         "prune",
-        help="remove entries, the least recently used first",
-        description="Removes entries that no run uses now; a later run builds them again. With "
-        "--older-than, what failed builds of toolchain vivado left so long ago goes, too.",
+        help="remove entries, least recently used first",
+        description="Removes entries that no run is using; a later run that needs one rebuilds "
+        "it. --older-than also removes failure bundles of toolchain vivado of that age.",
     )
-    pruning.add_argument("--older-than", type=age, metavar="AGE", help="e.g. 12h, 30d, 8w")
-    pruning.add_argument("--keep", type=size, metavar="SIZE", help="until no more is left: 10GB")
+    pruning.add_argument(
+        "--older-than", type=age, metavar="AGE", help="entries not used for 12h, 30d, 8w, ..."
+    )
+    pruning.add_argument(
+        "--keep", type=size, metavar="SIZE", help="until at most this much is left, e.g. 10GB"
+    )
     add_json(pruning)
     top.set_defaults(run=run)
 
 
 def age(text: str) -> timedelta:
-    """An age such as 30d."""
+    """Convert an age such as 30d."""
     match = re.fullmatch(r"(\d+)([hdw])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age such as 12h, 30d or 8w")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age; use 12h, 30d or 8w")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def size(text: str) -> int:
-    """Bytes of a size such as 10GB."""
+    """Convert a size such as 10GB to bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500MB or 10GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; use 500MB or 10GB")
     return int(float(match[1]) * PREFIXES[match[2]])
 
 
 def run(arguments: Namespace) -> int:
-    """List or prune."""
+    """List or prune entries."""
     from tasks.core.errors import InputError
     from tasks.core.records.base import Record
     from tasks.core.settings import failures, store_url
@@ -69,9 +73,9 @@ def run(arguments: Namespace) -> int:
     else:
         if arguments.older_than is None and arguments.keep is None:
             raise InputError(
-                "nothing to go by",
+                "no pruning criterion given",
                 where="store prune",
-                remedy="say --older-than 30d, --keep 10GB, or both",
+                remedy="pass --older-than 30d, --keep 10GB, or both",
             )
         found = list(store.prune(older_than=arguments.older_than, keep_bytes=arguments.keep))
         if arguments.older_than is not None:

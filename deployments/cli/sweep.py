@@ -1,4 +1,4 @@
-"""overlayflow sweep: many settings of a model, compared."""
+"""overlayflow sweep: build, measure and compare many settings of a model."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -17,32 +17,32 @@ COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT est
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of the flow sweep_models."""
+    """Add the arguments of the flow sweep_models."""
     parser = commands.add_parser(
         "sweep",
         help="build, measure and compare many settings of a model",
-        description="Runs the flow sweep_models here: every point of a sweep file becomes an "
-        "overlay that is measured. Points that have a result are read from the store; a sweep that "
-        "was stopped goes on where it was.",
+        description="Runs the flow sweep_models on this machine: turns every point of a sweep "
+        "file into an overlay and measures it. Points that have a result are read from the store, "
+        "so a stopped sweep continues where it was.",
         epilog="Example: overlayflow sweep examples/digits/sweep.yaml",
     )
-    parser.add_argument("file", type=Path, help="the sweep, YAML (docs/sweeps.md)")
+    parser.add_argument("file", type=Path, help="sweep file in YAML (docs/sweeps.md)")
     parser.add_argument(
-        "--yes", action="store_true", help="start even if it has more than 200 points"
+        "--yes", action="store_true", help="start even if the sweep has more than 200 points"
     )
     parser.add_argument(
         "--deployment",
         default="",
         metavar="FLOW/DEPLOYMENT",
         help="run the points on the workers of this deployment, e.g. sweep-point/sweep-point, "
-        "rather than here",
+        "instead of on this machine",
     )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
-    """Check the whole sweep in seconds, then run the flow; 1 if a point failed."""
+    """Check the whole sweep within seconds, then run the flow; return 1 if a point failed."""
     from tasks.sweeps.file import SweepFile
 
     file = SweepFile(arguments.file)
@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _refuse_bad_input(file: "SweepFile", *, many: bool) -> "list[Point]":
-    """Find what is wrong with any point before Prefect starts; return the points."""
+    """Check all points before Prefect starts, and return them."""
     from tasks.conversion import dataset
     from tasks.sweeps import search
 
@@ -86,7 +86,7 @@ def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
             wanted = each.conversion.board_kind
             if each.board == name and parts[wanted] not in there:
                 raise InputError(
-                    f"the point {each.name!r} is for a {wanted}, board {name} is a "
+                    f"point {each.name!r} is for a {wanted}, but board {name} is a "
                     + " or ".join(board.kind for board in boards),
                     where=file.where("base", "board"),
                     remedy=f"set board and board_kind together, or board: kind={wanted}",

@@ -1,4 +1,4 @@
-"""overlayflow twin: the emulated boards of this machine."""
+"""overlayflow twin: manage the emulated boards on this machine."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
@@ -6,26 +6,36 @@ from deployments.cli.output import add_json, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Arguments of start, status, stop, fault and clear."""
+    """Add the arguments of start, status, stop, fault and clear."""
     top = commands.add_parser(
         "twin",
         help="start, show and stop twin boards",
-        description="A twin is an emulated board: reached by SSH, running the genuine pynq over "
-        "emulated registers and the simulated design. It needs no root.",
+        description="A twin is an emulated board: it is reached by SSH and runs the genuine pynq "
+        "on emulated registers and the simulated design. It does not need root.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in (
-        ("start", "start a twin, unless it runs"),
-        ("status", "show whether a twin runs, and where"),
-        ("stop", "stop a twin and all that runs on it"),
+        ("start", "start a twin unless it is running"),
+        ("status", "show whether a twin is running, and its address"),
+        ("stop", "stop a twin and everything running on it"),
     ):
         parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        parser.add_argument("name", nargs="?", default="twin", help="(%(default)s)")
+        parser.add_argument(
+            "name", nargs="?", default="twin", help="name of the twin (default: %(default)s)"
+        )
         if verb == "start":
-            parser.add_argument("--kind", default="pynq-z2", help="board kind (%(default)s)")
-            parser.add_argument("--pynq", help="version of pynq on it (3.1.2, or the newest)")
-            parser.add_argument("--host", default="127.0.0.1", help="address (%(default)s)")
-            parser.add_argument("--port", type=int, default=0, help="SSH port (a free one)")
+            parser.add_argument(
+                "--kind", default="pynq-z2", help="board kind (default: %(default)s)"
+            )
+            parser.add_argument(
+                "--pynq", help="version of pynq on the twin (default: 3.1.2, or the newest)"
+            )
+            parser.add_argument(
+                "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+            )
+            parser.add_argument(
+                "--port", type=int, default=0, help="SSH port (default: any free port)"
+            )
         add_json(parser)
     _add_faults(verbs)
     top.set_defaults(run=run)
@@ -36,27 +46,29 @@ def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
 
     parser = verbs.add_parser(
         "fault",
-        help="give a running twin a fault",
-        description="Give a running twin a fault, to see what happens then.",
+        help="inject a fault into a running twin",
+        description="Injects a fault into a running twin, to see how the flows react.",
         epilog="faults: "
         + "; ".join(
             f"{kind}{f'={fault.value}' if fault.value else ''} ({fault.does})"
             for kind, fault in FAULTS.items()
         ),
     )
-    parser.add_argument("name", help="of the twin")
-    parser.add_argument("fault", metavar="FAULT[=VALUE]", help="which one: see below")
+    parser.add_argument("name", help="name of the twin")
+    parser.add_argument("fault", metavar="FAULT[=VALUE]", help="fault to inject, see below")
     add_json(parser)
     parser = verbs.add_parser(
-        "clear", help="take faults from a twin", description="Take faults from a twin."
+        "clear", help="remove faults from a twin", description="Removes faults from a twin."
     )
-    parser.add_argument("name", help="of the twin")
-    parser.add_argument("fault", nargs="?", metavar="FAULT", help="which one (all of them)")
+    parser.add_argument("name", help="name of the twin")
+    parser.add_argument(
+        "fault", nargs="?", metavar="FAULT", help="fault to remove (default: all faults)"
+    )
     add_json(parser)
 
 
 def run(arguments: Namespace) -> int:
-    """Do what the verb says."""
+    """Run the verb."""
     if arguments.verb in {"fault", "clear"}:
         return _change_faults(arguments)
     return _change_power(arguments)
@@ -82,8 +94,8 @@ def _change_faults(arguments: Namespace) -> int:
     if arguments.json:
         print_json(Faults(name=arguments.name, faults=found))
     else:
-        told = (f"{kind}={value}" if value else kind for kind, value in found.items())
-        print(f"twin {arguments.name} has these faults: {', '.join(told) or 'none'}")
+        shown = (f"{kind}={value}" if value else kind for kind, value in found.items())
+        print(f"faults of twin {arguments.name}: {', '.join(shown) or 'none'}")
     return 0
 
 
@@ -101,7 +113,7 @@ def _change_power(arguments: Namespace) -> int:
     name: str = arguments.name
     twin: TwinRecord | None = None
     if arguments.verb == "stop":
-        text = f"twin {name} {'is stopped' if twins.stop_twin(name) else 'did not run'}"
+        text = f"twin {name} {'was stopped' if twins.stop_twin(name) else 'was not running'}"
     else:
         if arguments.verb == "start":
             twin = twins.start_twin(
@@ -109,10 +121,10 @@ def _change_power(arguments: Namespace) -> int:
             )
         else:
             twin = twins.twin_status(name)
-        text = f"twin {name} does not run; start it with: overlayflow twin start {name}"
+        text = f"twin {name} is not running; start it with: overlayflow twin start {name}"
     if twin is not None:
         login = f"ssh -p {twin.port} -i {twin.client_key} {twin.user}@{twin.host}"
-        text = f"twin {name} ({twin.kind}, pynq {twin.pynq}) runs: {login}"
+        text = f"twin {name} ({twin.kind}, pynq {twin.pynq}) is running: {login}"
     if arguments.json:
         print_json(TwinState(name=name, twin=twin))
     else:

@@ -26,8 +26,8 @@ def test_a_key_is_pinned_when_somebody_says_yes(
     monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
     _confirm(ASKED, "board lab-1", KEY)
     shown = capsys.readouterr().err
-    assert f"board lab-1 shows the host key {KEY.fingerprint} (ssh-ed25519)" in shown
-    assert "Is it the board's own?" in shown
+    assert f"board lab-1 has the host key {KEY.fingerprint} (ssh-ed25519)" in shown
+    assert "Type yes if this is the board's key" in shown
 
 
 @pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", ""])

@@ -120,7 +120,7 @@ def test_pruning_needs_something_to_go_by(
 ) -> None:
     assert empty_home.exists()
     assert main.main(["store", "prune"]) == 2
-    assert "say --older-than 30d, --keep 10GB, or both" in capsys.readouterr().err
+    assert "pass --older-than 30d, --keep 10GB, or both" in capsys.readouterr().err
 
 
 def test_pruning_takes_what_failed_builds_left_long_ago(empty_home: Path) -> None:
@@ -195,7 +195,9 @@ def test_a_server_with_a_password_is_told_from_a_defect_of_ours(
     monkeypatch.setattr("deployments.cli.history.run", shut_out)
     assert main.main(["history"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("overlayflow: https://prefect.example.org: the Prefect server lets in")
+    assert told.startswith(
+        "overlayflow: https://prefect.example.org: the Prefect server requires authentication"
+    )
     assert "PREFECT_API_AUTH_STRING" in told
 
 

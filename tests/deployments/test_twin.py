@@ -38,11 +38,11 @@ def twin(told: str) -> Any:
 
 def test_faults_are_given_shown_and_taken(say: Say) -> None:
     say("start", "shaky")
-    assert say("fault", "shaky", "dma-error=decode") == (
-        "twin shaky has these faults: dma-error=decode\n"
+    assert say("fault", "shaky", "dma-error=decode") == ("faults of twin shaky: dma-error=decode\n")
+    assert "faults of twin shaky: full-disk, dma-error=decode\n" in say(
+        "fault", "shaky", "full-disk"
     )
-    assert "faults: full-disk, dma-error=decode\n" in say("fault", "shaky", "full-disk")
-    assert say("clear", "shaky", "dma-error") == "twin shaky has these faults: full-disk\n"
+    assert say("clear", "shaky", "dma-error") == "faults of twin shaky: full-disk\n"
     told = json.loads(say("clear", "shaky", "--json"))
     assert (told["name"], told["faults"]) == ("shaky", {})
     assert "no fault 'gremlins'" in say("fault", "shaky", "gremlins", code=2)

@@ -123,7 +123,7 @@ def test_a_host_key_that_nobody_confirms_is_not_pinned(
     assert f"--fingerprint {HostKey.parse(remote.host_key).fingerprint}" in asked.stderr
     wrong = add(machine, remote, "unsure", "--fingerprint", "SHA256:other")
     assert wrong.returncode == 2
-    assert "this is another machine" in wrong.stderr
+    assert "find out whether this is a different machine" in wrong.stderr
     assert "unsure" not in names(machine)
 
 

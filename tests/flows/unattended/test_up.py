@@ -356,7 +356,7 @@ def test_runs_survive_a_restart_at_the_same_address(team: Machine) -> None:
     assert team.command("down").returncode == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{team.api}/health")
-    assert team.command("down").stdout == "nothing ran\n"
+    assert team.command("down").stdout == "nothing was running\n"
     in_the_way = team.home / "server" / "tmp" / "runner_storage"
     in_the_way.parent.mkdir()
     in_the_way.touch()  # Prefect's workers want a directory there
