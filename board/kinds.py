@@ -35,6 +35,7 @@ class BoardKind:
         rails: whether pynq can read the board's supplies.
         environment_file: shell file on the board that sets up pynq's environment.
         xrt: what XILINX_XRT is set to on the board.
+        vivado_board: its name in Vivado, without a version; empty where Vivado has none for it.
         resources: of the part.
         hls4ml_backend: that writes projects for the board; empty if none does.
         hls4ml_board: the board's name there; empty if it has none.
@@ -52,6 +53,7 @@ class BoardKind:
     environment_file: str
     xrt: str
     resources: PartResources
+    vivado_board: str = ""
     hls4ml_backend: str = ""
     hls4ml_board: str = ""
     no_hls4ml: str = ""

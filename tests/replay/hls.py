@@ -105,7 +105,7 @@ class Hls:
     def set_part(self, part: str) -> None:
         """Take an installed part."""
         self._scenario.strike("set_part")
-        if part not in self._scenario.parts:
+        if part not in self._scenario.devices:
             raise CommandError(f"ERROR: [HLS 200-1023] Part '{part}' is not installed.")
         self._part = part
 

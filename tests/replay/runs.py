@@ -30,12 +30,15 @@ class Design:
     """What the runs implement.
 
     Attributes:
-        project: name of the hls4ml project, in the working directory.
+        project: name of the hls4ml project.
         part: full name.
+        is_traced: whether the core is a module in Verilog; else the working directory holds the
+            firmware of the project.
     """
 
     project: str
     part: str
+    is_traced: bool
 
 
 class Runs:
@@ -141,7 +144,10 @@ class Runs:
     def _write_bit(self, design: Design, marked: str) -> None:
         bit = self._directory / "impl_1" / "design_1_wrapper.bit"
         part = "xc7z010clg400-1" if marked == "other-part" else design.part
-        fabric.write_bit(bit, Path.cwd(), design.project, part)
+        if design.is_traced:
+            fabric.write_configuration(bit, part)
+        else:
+            fabric.write_bit(bit, Path.cwd(), design.project, part)
         if marked == "truncated":
             content = bit.read_bytes()
             bit.write_bytes(content[: len(content) // 2])

@@ -28,7 +28,18 @@ from tests.replay.errors import CommandError
 
 ENVIRONMENT = "OVERLAYFLOW_REPLAY_SCENARIO"
 SIGNATURES = Path(__file__).parents[2] / "tasks" / "toolchains" / "vivado" / "signatures.toml"
-PYNQ_Z2 = "tul.com.tw:pynq-z2:part0:1.0"
+# What each version knows: parts and board files came one by one.
+_PARTS = (
+    *(("", "xc7z020clg400-1"), ("", "xczu9eg-ffvb1156-2-e"), ("", "xczu7ev-ffvc1156-2-e")),
+    *(("", "xczu3eg-sbva484-1-i"), ("", "xczu3eg-sfvc784-2-e"), ("2021.1", "xck26-sfvc784-2LV-c")),
+)
+_BOARDS = (
+    *(("", "www.digilentinc.com:pynq-z1:part0:1.0"), ("", "tul.com.tw:pynq-z2:part0:1.0")),
+    *(("", "xilinx.com:zcu102:part0:3.3"), ("2020.1", "xilinx.com:zcu102:part0:3.4")),
+    *(("", "xilinx.com:zcu104:part0:1.1"), ("", "avnet.com:ultra96v2:part0:1.2")),
+    *(("2022.1", "xilinx.com:kv260_som:part0:1.3"), ("2023.1", "xilinx.com:kv260_som:part0:1.4")),
+    ("", "realdigital.org:aup-zu3-8gb:part0:1.0"),
+)
 
 # error: the command fails. silent: it does nothing, and says so to nobody. signal: the tool ends
 # itself by one. exit: it ends with a status. hang: it waits for ever, with a child that ignores
@@ -67,14 +78,20 @@ class Scenario:
     """Faults, what the replayed machine has, and what its designs take.
 
     Attributes:
+        parts: that are installed; None for all that the version knows.
+        board_parts: likewise.
+        board_device: the part that every board brings; empty for the one that is asked for.
+        platform: whether the hardware handoff is in the platform (.xsa) only.
         lut: LUTs of every design, in the reports.
     """
 
     path: Path | None = None
     version: str = "2019.2"
     y2k22_patch: bool = True
-    parts: tuple[str, ...] = ("xc7z020clg400-1", "xczu9eg-ffvb1156-2-e")
-    board_parts: tuple[str, ...] = (PYNQ_Z2, "xilinx.com:zcu102:part0:3.3")
+    parts: tuple[str, ...] | None = None
+    board_parts: tuple[str, ...] | None = None
+    board_device: str = ""
+    platform: bool = False
     lut: int = 2100
     faults: dict[str, Fault] = field(default_factory=dict)
 
@@ -88,6 +105,19 @@ class Scenario:
         asked: list[dict[str, Any]] = content.pop("faults", [])
         faults = {each["name"]: _fault(each) for each in asked}
         return cls(path=Path(name), faults=faults, **content)
+
+    @property
+    def devices(self) -> list[str]:
+        """Parts that are installed."""
+        return self._known(_PARTS) if self.parts is None else list(self.parts)
+
+    @property
+    def boards(self) -> list[str]:
+        """Boards whose files are installed."""
+        return self._known(_BOARDS) if self.board_parts is None else list(self.board_parts)
+
+    def _known(self, since: tuple[tuple[str, str], ...]) -> list[str]:
+        return [name for version, name in since if version <= self.version]
 
     def record(self, event: str, **fields: object) -> None:
         """Note what happens, for tests."""

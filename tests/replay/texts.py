@@ -86,7 +86,7 @@ def csynth_xml(top: str, estimate: Estimate, part: str, period_ns: float, versio
 
 def family(part: str) -> str:
     """A part's family, as the tools write it."""
-    return "zynquplus" if part.startswith("xczu") else "zynq"
+    return "zynq" if part.startswith("xc7z") else "zynquplus"
 
 
 def component_xml(top: str, part: str) -> str:
@@ -140,7 +140,7 @@ def resources(part: str) -> PartResources:
 def utilisation(lut: int, part: str) -> str:
     """The tables of report_utilization."""
     titles = ("Site Type", "Used", "Fixed", "Available", "Util%")
-    has, ultrascale = resources(part), part.startswith("xczu")
+    has, ultrascale = resources(part), family(part) == "zynquplus"
     cell = "CLB" if ultrascale else "Slice"
 
     def row(name: str, used: float, available: int) -> tuple[object, ...]:

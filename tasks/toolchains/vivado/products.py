@@ -13,6 +13,9 @@ REPORTS = (
     *("route_status.rpt", "drc_routed.rpt", "methodology_routed.rpt"),
 )
 
+# Goes on with a project whose runs were launched before.
+RESUME = Path(__file__).resolve().parent / "tcl" / "resume.tcl"
+
 
 class Products:
     """The files that Vivado makes in a project.

@@ -11,7 +11,7 @@ from tasks.hardware.bitfile import target
 from tasks.hardware.hwh_read import built_clock_mhz
 from tasks.toolchains.base import FitCheck
 from tasks.toolchains.vivado import reports
-from tasks.toolchains.vivado.products import Products
+from tasks.toolchains.vivado.products import RESUME, Products
 from tasks.toolchains.vivado.progress import ProgressMeter, RunsProgress
 from tasks.toolchains.vivado.reports import Slack, TimingReport
 from tasks.toolchains.vivado.supervised import Step, judge
@@ -113,7 +113,8 @@ class VivadoBuild:
             products.bit.unlink(missing_ok=True)
         if set(repeat) - {"impl_1"}:
             products.synthesised.unlink(missing_ok=True)
-        return ["-source", _TCL / "resume.tcl", "-tclargs", *arguments, self._name, *repeat]
+        project = f"{self._name}_vivado_accelerator/project_1.xpr"
+        return ["-source", RESUME, "-tclargs", *arguments, project, *repeat]
 
     def collect(self) -> Implementation:
         """Copy what the entry holds, and read the reports.
