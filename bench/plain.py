@@ -17,16 +17,16 @@ from tasks.reporting import report
 from tasks.reporting.pictures import pictures
 from tasks.steps import building, measuring
 from tasks.store.store import Store
-from tasks.toolchains.open.toolchain import OpenToolchain
+from tasks.toolchains.choice import named
 
 
 def main(model: Path, data: Path) -> None:
     """Convert, synthesize, implement, package, deploy, benchmark, judge, report."""
-    store, toolchain = Store(store_url()), OpenToolchain()
-    project = building.convert(store, model, data, ConvertSettings(project_name="digits"))
-    synthesis = building.synthesize(store, toolchain, project)
-    implementation = building.implement(store, toolchain, synthesis)
-    package = building.package(store, implementation, (), model, None)
+    store, toolchain = Store(store_url()), named("open")
+    project = building.convert(model, data, ConvertSettings(project_name="digits")).get(store)
+    synthesis = building.synthesize(project, toolchain).get(store)
+    implementation = building.implement(synthesis, toolchain).get(store)
+    package = building.package(implementation, (), model).get(store)
     address, settings = twins.twin_address("twin"), MeasureSettings()
     if address is None:
         raise SystemExit("start it: overlayflow twin start")

@@ -41,7 +41,7 @@ def benchmark_package(
     """
     run_logs.set_up()
     worker_watch.watch()
-    return _measure(building.import_package(open_store(), package), board, limits, measurement)
+    return _measure(building.imported(package).get(open_store()), board, limits, measurement)
 
 
 @flow(

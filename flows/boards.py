@@ -51,7 +51,7 @@ def benchmark_boards(
     """
     run_logs.set_up()
     worker_watch.watch()
-    imported = building.import_package(open_store(), package)
+    imported = building.imported(package).get(open_store())
     calls = {
         name: partial(measure_package, imported, name, limits, measurement)
         for name in board_block.taking(imported.manifest, boards)

@@ -11,13 +11,11 @@ from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureS
 from tasks.core.requirements import require
 from tasks.implement import implement
 from tasks.orchestration import run_logs, worker_watch
-from tasks.orchestration.caching import cached
 from tasks.orchestration.leasing import leased
 from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
-from tasks.steps import building
 from tasks.synthesize import synthesize
 from tasks.toolchains.choice import ToolchainChoice, choose
 from tasks.transfer import transfer
@@ -47,29 +45,22 @@ def deploy_model(
         data: Path of an .npz file with X_test and y_test on the machine that builds.
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
         conversion: How hls4ml converts the model.
-        toolchain: auto, open (no vendor tools) or vivado.
-        build: Optional steps of toolchain vivado.
+        toolchain: auto, open (no vendor tools) or vivado-hls.
+        build: Optional steps of toolchain vivado-hls.
         limits: Thresholds of the gates between the steps.
         measurement: How the board measures.
     """
     run_logs.set_up()
     worker_watch.watch()
-    recipe = building.convert_recipe(model, data, conversion)
-    chosen = choose(toolchain, model, conversion.board_kind, build=build)
-    require(chosen.check(conversion.board_kind), f"toolchain {chosen.name}")
-    project = cached(convert, recipe)(model, data, conversion)
+    pair = choose(toolchain, model, conversion.board_kind, build=build)
+    require(pair.check(conversion.board_kind), f"toolchain {pair.name}")
+    project = convert(model, data, conversion)
     passed = gates.require(gates.after_convert(project, limits))
-    synthesis = cached(synthesize, building.synthesize_recipe(project, chosen))(
-        project, chosen.name, build
-    )
+    synthesis = synthesize(project, pair.name, build)
     passed += gates.require(gates.after_synthesize(synthesis, limits))
-    implementation = cached(implement, building.implement_recipe(synthesis, chosen))(
-        synthesis, limits
-    )
+    implementation = implement(synthesis, pair.name, limits)
     passed += gates.require(gates.after_implement(implementation, limits))
-    packaged = cached(package, building.package_recipe(implementation, passed))(
-        implementation, passed, model
-    )
+    packaged = package(implementation, passed, model)
     with leased(board, f"measure {model.name}", measurement) as lease:
         deployment = transfer(packaged, lease)
         measured = benchmark(deployment, measurement, lease)

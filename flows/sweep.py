@@ -37,7 +37,7 @@ def sweep_point(point: Point) -> Run:
             data=point.data,
             board=point.board,
             conversion=point.conversion,
-            toolchain=point.toolchain,
+            toolchain=point.toolchain,  # type: ignore[arg-type]  # one of the choices, by choose()
             limits=point.limits,
             measurement=point.measurement,
         )

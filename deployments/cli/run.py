@@ -36,9 +36,10 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument(
         "--toolchain",
-        choices=("auto", "open", "vivado"),
         default="auto",
-        help="open needs no vendor tools (default: %(default)s)",
+        metavar="NAME",
+        help="auto, or a toolchain that `overlayflow doctor` lists; open needs no vendor tools "
+        "(default: %(default)s)",
     )
     hls = parser.add_argument_group("conversion, in hls4ml's terms")
     hls.add_argument(
@@ -91,7 +92,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="content of a stream word: one float32, as sent by hls4ml's own driver, or several "
         "fixed-point elements (default: %(default)s)",
     )  # fmt: skip
-    vivado = parser.add_argument_group("toolchain vivado, in hls4ml's terms")
+    vivado = parser.add_argument_group("toolchain vivado-hls, in hls4ml's terms")
     vivado.add_argument(
         "--csim", action="store_true", help="also run Vivado HLS's own C simulation"
     )
@@ -199,7 +200,7 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
     from tasks.steps import building
     from tasks.toolchains.choice import choose
 
-    building.convert_recipe(arguments.model, arguments.data, settings)
+    building.convert(arguments.model, arguments.data, settings)
     dataset.read(arguments.data)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
     from tasks.orchestration import server

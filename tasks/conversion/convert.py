@@ -29,8 +29,8 @@ def check_settings(settings: ConvertSettings) -> None:
     """Refuse settings that no conversion can use.
 
     Raises:
-        InputError: unknown board kind, a project name that is no identifier, an interface that no
-            design connects, or a clock that the board cannot make.
+        InputError: unknown board kind, a project name that is no identifier, or a clock that the
+            board cannot make.
     """
     if settings.board_kind not in board_kinds():
         raise InputError(
@@ -43,13 +43,6 @@ def check_settings(settings: ConvertSettings) -> None:
             f"project name {settings.project_name!r} is no identifier",
             where="project_name",
             remedy="use a letter, then up to 62 letters, digits and underscores",
-        )
-    if settings.interface != "axi_stream":
-        raise InputError(
-            f"no design for {settings.board_kind} connects an accelerator with "
-            f"{settings.interface}: hls4ml has the Tcl for axi_stream alone",
-            where="interface",
-            remedy="leave it at axi_stream",
         )
     check_clock(board_kinds()[settings.board_kind].processing_system, settings.clock_period_ns)
 

@@ -44,7 +44,7 @@ def convert(
     backend = "VivadoAccelerator" if accelerated else "Vivado"
     target: dict[str, Any] = {"part": kind.part}
     if accelerated:
-        target |= {"board": kind.hls4ml_board, "interface": settings.interface, "driver": "python"}
+        target |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
     try:
         config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
     except Exception as error:

@@ -17,6 +17,7 @@ from tasks.orchestration import server
 from tasks.sweeps import build_conflicts, inputs, results, search
 from tasks.sweeps.points import Point
 from tasks.sweeps.session import Session
+from tasks.toolchains.choice import named
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,6 @@ POLL_S = 3.0
 # A run crashes when its machine goes away; after this many crashes in a row, blame the point.
 TRIES = 3
 NO_WORKER_S = 120.0
-QUEUES = {"open": "hls", "vivado": "vivado"}
 
 
 def run(session: Session, deployment: str, tag: str, store_url: str) -> None:
@@ -157,7 +157,9 @@ def queue(point: Point, there: Collection[str]) -> str:
         there: names of the work pool's queues.
     """
     of_board = f"board-{point.board}"
-    return of_board if of_board in there else QUEUES[point.toolchain]
+    if of_board in there:
+        return of_board
+    return "vivado" if named(point.toolchain).licensed else "hls"
 
 
 def queues(deployment: str) -> frozenset[str]:

@@ -126,21 +126,20 @@ class EntryInfo(Record):
     size: int
 
 
-def digest(step: StepName, version: int | str, inputs: Mapping[str, Any]) -> str:
+def digest(step: StepName, inputs: Mapping[str, Any]) -> str:
     """Return the digest (hex SHA-256) of a step's entry.
 
     Equal JSON gives equal digests, whatever the order of keys; 1 and 1.0 are not equal.
 
     Args:
         step: the step.
-        version: the step's own version; a new version gives a new entry for the same inputs.
-        inputs: everything else that the result depends on, as plain JSON values.
+        inputs: everything that the result depends on, as plain JSON values.
 
     Raises:
         TypeError: a value is not plain JSON: a tuple, a path, a key that is not a string.
         ValueError: a value is NaN or infinity.
     """
-    content = {"layout": _LAYOUT, "step": step, "version": version, "inputs": dict(inputs)}
+    content = {"layout": _LAYOUT, "step": step, "inputs": dict(inputs)}
     text = _canonical(content)
     if json.loads(text) != content:  # json turns keys into strings and tuples into lists
         raise TypeError(f"not plain JSON: {content['inputs']}")

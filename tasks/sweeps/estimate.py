@@ -12,7 +12,7 @@ import re
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -60,9 +60,7 @@ class Weights(NamedTuple):
     positions: int
 
 
-def estimate(
-    model: Path, settings: ConvertSettings, toolchain: Literal["open", "vivado"]
-) -> Estimate | None:
+def estimate(model: Path, settings: ConvertSettings, toolchain: str) -> Estimate | None:
     """Estimate a point's utilisation; return None if the model file cannot be read this way.
 
     Args:
@@ -74,9 +72,8 @@ def estimate(
         layers = _weights(model, model.stat().st_mtime_ns)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
-    by_layer = [
-        (_distributed if toolchain == "open" else _multiplied)(layer, settings) for layer in layers
-    ]
+    count = _multiplied if toolchain == "vivado-hls" else _distributed
+    by_layer = [count(layer, settings) for layer in layers]
     lut = SHELL_LUT + sum(lut for lut, _ in by_layer)
     return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
 

@@ -8,17 +8,21 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from tasks.conversion.convert import check_settings, project_name
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, Record
+from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
 from tasks.packaging import archive
 from tasks.quality.gates import GateSettings
-from tasks.steps.building import IMPLEMENT, PACKAGE, SYNTHESIZE, Recipe, convert_recipe
+from tasks.steps import building
+from tasks.steps.building import Recipe
+from tasks.store.code import code_digest
+from tasks.store.store import digest as entry_digest
 from tasks.sweeps.file import BY_LAYER, CONVERSION, SweepFile, Value
 from tasks.toolchains.choice import choose
 
@@ -51,7 +55,7 @@ class Point(Record):
     model: Path
     data: Path
     board: str = "twin"
-    toolchain: Literal["open", "vivado"]
+    toolchain: str
     conversion: ConvertSettings
     limits: GateSettings
     measurement: MeasureSettings
@@ -145,7 +149,8 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
     conversion = _conversion(file, settings, varied, model)
     try:
         check_settings(conversion)
-        toolchain = choose(_toolchain(settings), model, conversion.board_kind).name
+        choice = str(settings.get("toolchain", "auto"))
+        toolchain = choose(choice, model, conversion.board_kind).name
     except InputError as error:
         raise _placed(file, error, varied, error.where) from error
     made = Point(
@@ -165,15 +170,6 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
         convert=Entry(step="convert", digest=_NOT_YET),
     )
     return made.model_copy(update=_digests(made))
-
-
-def _toolchain(settings: Settings) -> Literal["auto", "open", "vivado"]:
-    name = settings.get("toolchain", "auto")
-    if name not in {"auto", "open", "vivado"}:
-        raise InputError(
-            f"unknown toolchain {name!r}", where="toolchain", remedy="use auto, open or vivado"
-        )
-    return name  # type: ignore[return-value]  # one of the three
 
 
 def _path(file: SweepFile, settings: Settings, name: str) -> Path:
@@ -235,19 +231,17 @@ def _digests(point: Point) -> dict[str, Any]:
     changed = (_changed_ns(point.model), _changed_ns(point.data))
     basis = _convert_basis(point.model, point.data, changed)
     settings = point.conversion.model_dump(mode="json")
-    convert = Recipe(basis.step, basis.version, {**basis.inputs, "settings": settings}).entry
+    inputs = {**basis.inputs, "settings": settings}
+    convert = Entry(step="convert", digest=entry_digest("convert", inputs))
     build = {
         "convert": convert.digest,
-        "toolchain": point.toolchain,
-        "versions": _versions(point.toolchain),
-        "steps": [SYNTHESIZE, IMPLEMENT],
+        "toolchain": _identity(point.toolchain),
     }
     whole = {
         "point": POINT,
         "build": build,
-        "package": PACKAGE,
+        "package": _package_code(),
         "board": point.board,
-        "board_programs": _board_programs(),
         "limits": point.limits.model_dump(mode="json"),
         "measurement": point.measurement.model_dump(mode="json"),
     }
@@ -261,21 +255,22 @@ def _digests(point: Point) -> dict[str, Any]:
 
 
 @cache
-def _versions(toolchain: Literal["open", "vivado"]) -> dict[str, str]:
-    """Return the versions of a toolchain; cached, so they are not read for each point."""
-    return choose(toolchain).versions()
+def _identity(toolchain: str) -> dict[str, Any]:
+    """Return what a toolchain's results depend on; cached, so it is not asked for each point."""
+    pair = choose(toolchain)
+    return {"synthesizer": pair.synthesizer.identity(), "implementer": pair.implementer.identity()}
 
 
 @cache
-def _board_programs() -> dict[str, str]:
-    """Return the digests of the board programs; cached, so they are not read for each point."""
-    return archive.board_program_digests()
+def _package_code() -> dict[str, Any]:
+    """Return the digests of what packages and measures; cached, as above."""
+    return {"code": code_digest("tasks/packaging"), "programs": archive.board_program_digests()}
 
 
 @cache
-def _convert_basis(model: Path, data: Path, _changed_ns: tuple[int, int]) -> Recipe:
+def _convert_basis(model: Path, data: Path, _changed_ns: tuple[int, int]) -> Recipe[HlsProject]:
     """Return the recipe of a conversion with default settings; cached, to read the files once."""
-    return convert_recipe(model, data, ConvertSettings())
+    return building.convert(model, data, ConvertSettings())
 
 
 def _changed_ns(path: Path) -> int:

@@ -4,11 +4,10 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from tasks.core.records.base import Entry, Record, ToolchainName
+from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import HlsProject, Implementation, Synthesis, Utilisation
-from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import Finding
 
 _HOUR_S, _MINUTE_S = 3600, 60
@@ -68,25 +67,21 @@ class Hooks:
     fits: FitCheck = lambda _utilisation: None
 
 
-class Toolchain(Protocol):
-    """Synthesizes and implements; its versions are part of what a result depends on."""
+class Synthesizer(Protocol):
+    """Makes the core: RTL or an IP from an hls4ml project."""
 
-    @property
-    def name(self) -> ToolchainName:
-        """As records have it."""
+    def identity(self) -> dict[str, Any]:
+        """Return what a synthesis depends on besides the project, as plain JSON.
 
-    @property
-    def build(self) -> BuildSettings:
-        """What its synthesis does beside its work."""
+        The same under every implementer, so that toolchains that share a synthesizer share its
+        store entries. Cheap enough to ask before every step.
+        """
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
-        """What it needs of this machine, and for a kind of board."""
-
-    def versions(self) -> dict[str, str]:
-        """Versions of its tools; cheap enough to ask before every step."""
+        """Return what it needs of this machine, and for a kind of board."""
 
     def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
-        """RTL or IP of a project.
+        """Synthesize a project.
 
         Args:
             project: what to synthesize.
@@ -95,7 +90,36 @@ class Toolchain(Protocol):
             out: its files go here.
         """
 
+
+class Implementer(Protocol):
+    """Makes a design that can be loaded around a core."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what an implementation depends on besides the synthesis, as plain JSON."""
+
+    def check(self, board_kind: str | None = None) -> list[Finding]:
+        """Return what it needs of this machine, and for a kind of board."""
+
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
     ) -> Implementation:
-        """A loadable design of a synthesis; arguments as for `synthesize`."""
+        """Implement a synthesis; arguments as for `Synthesizer.synthesize`."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A named pair: who makes the core, and who implements it.
+
+    Attributes:
+        licensed: whether its tools are a vendor's, of which a machine runs few at a time.
+    """
+
+    name: str
+    synthesizer: Synthesizer
+    implementer: Implementer
+    licensed: bool = False
+
+    def check(self, board_kind: str | None = None) -> list[Finding]:
+        """Return what both need of this machine, and for a kind of board."""
+        both = (self.synthesizer, self.implementer)
+        return list(dict.fromkeys(found for one in both for found in one.check(board_kind)))

@@ -1,22 +1,25 @@
-"""Which toolchain a run takes."""
+"""The toolchains by name, and which one a run takes."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from board.kinds import board_kinds
 from tasks.core.errors import InputError
-from tasks.core.records.base import ToolchainName
 from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import require
 from tasks.toolchains.base import Hooks, Toolchain
 
-ToolchainChoice = Literal["auto", "open", "vivado"]
+ToolchainName = Literal["open", "vivado-hls"]
+ToolchainChoice = Literal["auto", "open", "vivado-hls"]
+NAMES: tuple[str, ...] = get_args(ToolchainName)
+CHOICES: tuple[str, ...] = get_args(ToolchainChoice)
+_FORMER = {"vivado": "vivado-hls"}
 
 
 def named(
-    name: ToolchainName, *, build: BuildSettings | None = None, hooks: Hooks | None = None
+    name: str, *, build: BuildSettings | None = None, hooks: Hooks | None = None
 ) -> Toolchain:
-    """The toolchain of that name, whether or not its tools are here.
+    """Return the toolchain of that name, whether or not its tools are here.
 
     Args:
         name: of the toolchain.
@@ -24,63 +27,86 @@ def named(
         hooks: of whoever runs it.
 
     Raises:
-        InputError: it cannot do what `build` asks for.
+        InputError: there is no such toolchain, or it cannot do what `build` asks for.
     """
-    build = build or BuildSettings()
-    if name == "vivado":
-        from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
+    build, hooks = build or BuildSettings(), hooks or Hooks()
+    if name == "open":
+        return _open(build)
+    if name == "vivado-hls":
+        return _vivado_hls(build, hooks)
+    raise unknown(name)
 
-        return VivadoToolchain(build, hooks or Hooks())
-    from tasks.toolchains.open.toolchain import OpenToolchain
 
-    if build != BuildSettings():
-        raise InputError(
-            "toolchain open has no simulation of a vendor's tool to run",
-            where="build",
-            remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado",
-        )
-    return OpenToolchain()
+def unknown(name: object) -> InputError:
+    """Return the error for a name that no toolchain has."""
+    former = _FORMER.get(str(name))
+    return InputError(
+        f"toolchain {name} is now called {former}" if former else f"unknown toolchain {name!r}",
+        where="toolchain",
+        remedy=f"use {former}" if former else f"use one of {', '.join(CHOICES)}",
+    )
 
 
 def choose(
-    name: ToolchainChoice,
+    choice: str,
     model: Path | None = None,
     board_kind: str | None = None,
     *,
     build: BuildSettings | None = None,
-    hooks: Hooks | None = None,
 ) -> Toolchain:
-    """The toolchain of that name; `auto`: vivado where it is installed and takes model and board.
+    """Return the toolchain of that name; `auto` takes what this machine, model and board allow.
 
     Decided before anything is converted: from files, without a start of any tool.
 
     Args:
-        name: of the toolchain.
+        choice: a toolchain's name, or `auto`.
         model: that it is for; None where it has been converted already.
         board_kind: as in board/kinds.toml; None for any.
         build: as for `named`.
-        hooks: as for `named`.
 
     Raises:
-        ToolMissingError: toolchain vivado was asked for and its tools are not here.
+        ToolMissingError: toolchain vivado-hls was asked for and its tools are not here.
         InputError: it was asked for and does not take the model, or as for `named`.
     """
     from tasks.conversion.modelfile import names_hgq
     from tasks.toolchains.vivado import installation, preflight
-    from tasks.toolchains.vivado.preflight import is_buildable
 
     hgq = model is not None and names_hgq(model)
     found = installation.find()
     installed = {installation.HLS, installation.VIVADO} <= set(found.tools)
-    if name == "auto":
-        designed = board_kind is None or is_buildable(board_kinds()[board_kind])
-        name = "vivado" if installed and designed and not hgq else "open"
-    elif name == "vivado" and hgq:
+    if choice == "auto":
+        designed = board_kind is None or preflight.is_buildable(board_kinds()[board_kind])
+        choice = "vivado-hls" if installed and designed and not hgq else "open"
+    elif choice == "vivado-hls" and hgq:
         raise InputError(
             "hls4ml makes no block design for an HGQ2 model",
             where=str(model),
             remedy="use toolchain open, which takes it",
         )
-    elif name == "vivado" and not installed:
-        require(preflight.tools(found).findings, "toolchain vivado")
-    return named(name, build=build, hooks=hooks)
+    elif choice == "vivado-hls" and not installed:
+        require(preflight.tools(found).findings, "toolchain vivado-hls")
+    return named(choice, build=build)
+
+
+def _open(build: BuildSettings) -> Toolchain:
+    """Return the traced core under Yosys and Verilator."""
+    from tasks.toolchains.cores.synthesizer import TracedCore
+    from tasks.toolchains.open.implementer import TwinImage
+
+    if build != BuildSettings():
+        raise InputError(
+            "toolchain open has no simulation of a vendor's tool to run",
+            where="build",
+            remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado-hls",
+        )
+    return Toolchain("open", TracedCore(), TwinImage())
+
+
+def _vivado_hls(build: BuildSettings, hooks: Hooks) -> Toolchain:
+    """Return hls4ml's build_prj.tcl under Vivado HLS, and its design.tcl under Vivado."""
+    from tasks.toolchains.vivado.job import Supervision
+    from tasks.toolchains.vivado_hls.implementer import DesignTcl
+    from tasks.toolchains.vivado_hls.synthesizer import BuildPrjTcl
+
+    runs = Supervision(hooks)
+    return Toolchain("vivado-hls", BuildPrjTcl(build, runs), DesignTcl(runs), licensed=True)

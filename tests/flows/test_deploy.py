@@ -90,7 +90,7 @@ def test_the_same_inputs_package_to_the_same_bytes(
         shutil.copytree(
             machine.home / "store" / entry.step / entry.digest, tmp_path / entry.step / entry.digest
         )
-    packaged = building.package(other, implementation, (), MODEL, None)
+    packaged = building.package(implementation, (), MODEL).get(other)
     assert packaged.digest == cold.verdict.measurement.deployment.package.digest
 
 
@@ -122,7 +122,7 @@ def test_the_documented_three_lines_run_with_the_stock_driver(machine: Machine, 
         driver = tar.extractfile("axi_stream_driver.py")
         assert driver is not None
         packed = driver.read()
-    from tasks.toolchains.open.toolchain import stock_driver
+    from tasks.toolchains.open.implementer import stock_driver
 
     assert packed == stock_driver().read_bytes()
 

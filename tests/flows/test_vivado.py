@@ -1,4 +1,4 @@
-"""The whole way with toolchain vivado, played by the replay tools: model file to verdict."""
+"""The whole way with toolchain vivado-hls, played by the replay tools: model file to verdict."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Arguments:
     directory = tmp_path_factory.mktemp("model")
     subprocess.run([sys.executable, "-c", MODEL, directory], check=True, capture_output=True)
     data = ("--data", directory / "plain.npz")
-    return "run", directory / "plain.keras", *data, "--toolchain", "vivado"
+    return "run", directory / "plain.keras", *data, "--toolchain", "vivado-hls"
 
 
 @pytest.fixture

@@ -9,9 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 StepName = Literal["convert", "synthesize", "implement", "package", "loopback"]
 
 
-ToolchainName = Literal["open", "vivado"]
-
-
 Target = Literal["twin", "hardware"]
 
 

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from board.kinds import board_kinds
-from tasks.core.records.base import Cycles, Entry, Record, Target, ToolchainName, WordFormat
+from tasks.core.records.base import Cycles, Entry, Record, Target, WordFormat
 from tasks.core.records.settings import ConvertSettings
 
 
@@ -140,10 +140,10 @@ class Utilisation(Record):
 class Synthesis(Record):
     """The model's core as RTL, or as an HLS IP.
 
-    Files of the entry with toolchain `open`: `rtl/*.v` with the top module `<project_name>_core`.
+    Files of the entry with a traced core: `rtl/*.v` with the top module `<project_name>_core`.
 
     Attributes:
-        toolchain: the toolchain that made it.
+        synthesizer: the synthesizer that made it.
         latency_cycles: latency of one sample through the core, without stream transfers.
         interval_cycles: initiation interval of the core.
         estimate: estimated resources, if the tool reports them.
@@ -153,7 +153,7 @@ class Synthesis(Record):
 
     entry: Entry
     project: HlsProject
-    toolchain: ToolchainName
+    synthesizer: str
     latency_cycles: Cycles
     interval_cycles: Cycles
     estimate: Resources | None = None
@@ -177,6 +177,7 @@ class Implementation(Record):
     (hls4ml's own), reports.
 
     Attributes:
+        implementer: that made it.
         target: real hardware, or the twin only (no open tool writes a bitstream for the part).
         clock_mhz: the clock the design was built for.
         utilisation: of the design as it is loaded, or as far as the toolchain comes.
@@ -188,6 +189,7 @@ class Implementation(Record):
 
     entry: Entry
     synthesis: Synthesis
+    implementer: str
     target: Target
     part: str
     clock_mhz: float

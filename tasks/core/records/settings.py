@@ -1,8 +1,8 @@
 """Settings that users choose for a run."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from board.kinds import board_kinds
 from tasks.core.records.base import Settings, WordFormat
@@ -22,7 +22,6 @@ class ConvertSettings(Settings):
         strategy: hls4ml's implementation strategy.
         io_type: How tensors pass between layers.
         clock_period_ns: Requested period of the fabric clock, in ns.
-        interface: Interface of the accelerator; hls4ml's board designs use axi_stream.
         words: Format of the stream words; hls4ml's own driver sends `float32`.
     """
 
@@ -36,12 +35,19 @@ class ConvertSettings(Settings):
     strategy: Literal["Latency", "Resource"] = "Latency"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     clock_period_ns: float = Field(default=10.0, gt=0, le=1000)
-    interface: Literal["axi_stream", "axi_master", "axi_lite"] = "axi_stream"
     words: WordFormat = "float32"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_0_1_0(cls, given: Any) -> Any:
+        """Drop what records of version 0.1.0 say of the interface: there was only one."""
+        if isinstance(given, dict) and given.get("interface") == "axi_stream":
+            return {name: value for name, value in given.items() if name != "interface"}
+        return given
 
 
 class BuildSettings(Settings):
-    """Optional steps of toolchain vivado; the names are hls4ml's own.
+    """Optional steps of toolchain vivado-hls; the names are hls4ml's own.
 
     Attributes:
         csim: Also run the vendor tool's own C simulation.

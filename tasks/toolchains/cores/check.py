@@ -42,7 +42,7 @@ def check(
             f"of {len(x)} samples, first in sample {sample}, element {element}: "
             f"expected {wanted[sample, element]}, got {got[sample, element]}",
             where=_departure(graph, words[sample]),
-            remedy="use toolchain vivado for this model, and report its layers and precisions",
+            remedy="use toolchain vivado-hls for this model, and report its layers and precisions",
         )
     return len(x)
 

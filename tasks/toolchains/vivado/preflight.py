@@ -109,7 +109,7 @@ def needs(kind: BoardKind) -> Needs:
     """
     if not is_buildable(kind):
         raise InputError(
-            f"toolchain vivado makes no overlay for {kind.name}: {_reason(kind)}",
+            f"toolchain vivado-hls makes no overlay for {kind.name}: {_reason(kind)}",
             where="board_kind",
             remedy="take pynq-z2 or zcu102, or use toolchain open; or build a block design of your "
             "own around hls4ml's IP, with hier_0/axi_dma_0, and make a package of it: see "

@@ -136,6 +136,7 @@ class VivadoBuild:
         return Implementation(
             entry=self.step.entry,
             synthesis=self.synthesis,
+            implementer="design.tcl",
             target=target(bit),
             part=self.synthesis.project.part,
             clock_mhz=clock_mhz,

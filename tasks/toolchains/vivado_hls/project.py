@@ -51,11 +51,6 @@ def _unbuildable(project: HlsProject, kind: BoardKind) -> Iterator[tuple[str, st
             f"hls4ml wrote it with backend {project.backend}, which makes no block design",
             "use toolchain open (HGQ2 models convert with backend Vivado only)",
         )
-    if project.settings.interface != "axi_stream":
-        yield (
-            f"hls4ml has no complete design for {kind.name} with {project.settings.interface}",
-            "convert with interface axi_stream",
-        )
     if project.part != kind.part:
         yield (f"part {project.part} is not that of {kind.name}, {kind.part}", "convert again")
     used, here = project.versions.get("hls4ml", "unknown"), version("hls4ml")

@@ -123,7 +123,7 @@ class HlsBuild:
         return Synthesis(
             entry=self.step.entry,
             project=self.project,
-            toolchain="vivado",
+            synthesizer="vivado-hls",
             latency_cycles=latency,
             interval_cycles=interval,
             estimate=top.utilisation.used,

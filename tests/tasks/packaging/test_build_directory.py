@@ -97,7 +97,7 @@ def test_a_twin_does_not_take_it_and_says_why(built: Path, tmp_path: Path) -> No
     store = Store(tmp_path / "store")
     twin = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
     with pytest.raises(InputError, match="a twin cannot run this package"):
-        measuring.deploy(store, building.import_package(store, out), twin)
+        measuring.deploy(store, building.imported(out).get(store), twin)
 
 
 def test_a_real_build_is_read(tmp_path: Path) -> None:

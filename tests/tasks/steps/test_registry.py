@@ -16,7 +16,7 @@ from tests.tasks import samples
 
 def keep(store: Store, number: int) -> Package:
     inputs = {"number": number}
-    entry = Entry(step="package", digest=digest("package", 1, inputs))
+    entry = Entry(step="package", digest=digest("package", inputs))
     found = samples.measurement().deployment.package
     package = found.model_copy(update={"entry": entry, "digest": f"{number:064x}"})
 

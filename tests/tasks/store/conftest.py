@@ -13,12 +13,12 @@ from tasks.store.store import Store, digest
 
 ROOT = Path(__file__).resolve().parents[3]
 INPUTS = {"model": "abc", "period": 10.0}
-ENTRY = Entry(step="convert", digest=digest("convert", 1, INPUTS))
+ENTRY = Entry(step="convert", digest=digest("convert", INPUTS))
 RECORD = FixedPoint(width=8, integer=3)
 
 
 def other(number: int) -> Entry:
-    return Entry(step="package", digest=digest("package", 1, {"number": number}))
+    return Entry(step="package", digest=digest("package", {"number": number}))
 
 
 def build(files: Path) -> FixedPoint:

@@ -175,7 +175,7 @@ def test_a_layer_that_cannot_be_traced_is_named_with_what_to_do(
     data = {"scale_data": np.ones(3), "bias_data": np.zeros(3)}
     model.branch("LayerNormalization", types="fixed<8,4>", n_in=6, seq_len=2, **data)
     model.convert()
-    expected = r"(?s)'layernormalization_1' \(LayerNormalization\).*use toolchain vivado"
+    expected = r"(?s)'layernormalization_1' \(LayerNormalization\).*use toolchain vivado-hls"
     with pytest.raises(UnsupportedModelError, match=expected):
         trace_graph(graph_of(tmp_path))
 

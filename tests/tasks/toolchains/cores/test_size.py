@@ -9,7 +9,7 @@ import pytest
 
 from tasks.toolchains.cores.graph import load_graph
 from tasks.toolchains.cores.size import count_products, warn_if_large
-from tasks.toolchains.open.toolchain import _pass_on
+from tasks.toolchains.cores.synthesizer import _pass_on
 
 TYPES = {
     "result": "fixed<8,4>",
@@ -48,5 +48,5 @@ def test_a_large_layer_is_named_with_what_can_be_done(
     # The process that traces prints it; here it becomes a warning of the run.
     _pass_on(caplog.messages[-1])
     name, level, message = caplog.record_tuples[-1]
-    assert (name, level) == ("tasks.toolchains.open.toolchain", logging.WARNING)
+    assert (name, level) == ("tasks.toolchains.cores.synthesizer", logging.WARNING)
     assert message.startswith("a core of 6000 products")

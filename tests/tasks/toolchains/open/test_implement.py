@@ -16,7 +16,7 @@ from tasks.core.records.design import HlsProject, Resources, Synthesis, Utilisat
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import run_child
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest, implement
-from tasks.toolchains.open.toolchain import stock_driver
+from tasks.toolchains.open.implementer import stock_driver
 from tests.tasks.toolchains.conftest import CASES
 from tests.tasks.toolchains.shell.test_shell import words_of
 from tests.tasks.toolchains.standin import Case, answer, write_core
@@ -66,7 +66,7 @@ def request_for(case: Case, directory: Path, *, interval: int = 1) -> ImplementR
     synthesis = Synthesis(
         entry=entry,
         project=project,
-        toolchain="open",
+        synthesizer="traced",
         latency_cycles=case.latency,
         interval_cycles=interval,
         versions={},

@@ -19,9 +19,11 @@ from tasks.core.records.design import FixedPoint, HlsProject, Implementation, St
 from tasks.core.records.settings import BuildSettings, ConvertSettings
 from tasks.steps import building
 from tasks.store.store import Store
-from tasks.toolchains.base import Hooks, Progress
+from tasks.toolchains.base import Hooks, Progress, Toolchain
+from tasks.toolchains.vivado.job import Supervision
 from tasks.toolchains.vivado.supervised import Limits, Patience
-from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
+from tasks.toolchains.vivado_hls.implementer import DesignTcl
+from tasks.toolchains.vivado_hls.synthesizer import BuildPrjTcl
 from tests.replay import fabric, scenario
 from tests.tasks.samples import hls_project
 
@@ -176,19 +178,20 @@ class Bench:
         self.path.write_text(f"faults = [{{{fields}}}]", encoding="utf-8")
 
     @property
-    def toolchain(self) -> VivadoToolchain:
-        return VivadoToolchain(
-            build=self.build,
+    def toolchain(self) -> Toolchain:
+        runs = Supervision(
             hooks=self.hooks or Hooks(listener=self.news.append),
             patience=Patience(licence_s=self.licence_s, sleep=self.sleeps.append),
             limits=self.limits,
         )
+        pair = BuildPrjTcl(self.build, runs), DesignTcl(runs)
+        return Toolchain("vivado-hls", *pair, licensed=True)
 
     def synthesize(self) -> Synthesis:
-        return building.synthesize(self.store, self.toolchain, self.project)
+        return building.synthesize(self.project, self.toolchain).get(self.store)
 
     def implement(self, synthesis: Synthesis) -> Implementation:
-        return building.implement(self.store, self.toolchain, synthesis)
+        return building.implement(synthesis, self.toolchain).get(self.store)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """What the tools noted, of one kind."""

@@ -10,7 +10,6 @@ from board.kinds import board_kinds
 from tasks.core.errors import InputError
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings
-from tasks.steps import building
 from tasks.toolchains.vivado_hls.project import check
 from tests.tasks.toolchains.vivado_hls.conftest import NAME, Bench, Converted
 
@@ -25,8 +24,6 @@ BAD: dict[str, tuple[Callable[[HlsProject], HlsProject], str]] = {
         lambda project: project.model_copy(update={"backend": "Vivado"}),
         "use toolchain open",
     ),
-    "memory ports": (lambda project: other(project, interface="axi_master"), "axi_stream"),
-    "registers": (lambda project: other(project, interface="axi_lite"), "axi_stream"),
     "another board's part": (
         lambda project: project.model_copy(update={"part": "xc7z010clg400-1"}),
         "convert again",
@@ -89,15 +86,6 @@ def test_a_place_where_nothing_can_be_built_is_refused(
             tmp_path / place,
         )
     assert "OVERLAYFLOW_HOME" in raised.value.remedy
-
-
-@pytest.mark.parametrize("interface", ["axi_lite", "axi_master"])
-def test_an_interface_without_a_design_is_refused_before_anything_is_read(
-    tmp_path: Path, interface: str
-) -> None:
-    settings = ConvertSettings.model_validate({"interface": interface})
-    with pytest.raises(InputError, match=f"no design for pynq-z2 .* {interface}"):
-        building.convert_recipe(tmp_path / "none.keras", tmp_path / "none.npz", settings)
 
 
 def test_reports_of_an_earlier_run_do_not_pass_for_new_ones(

@@ -45,7 +45,7 @@ def test_without_vivado_the_error_says_what_to_install_or_use(
     assert set(wrong(bench)) == {"vivado_hls", "vivado"}
     assert choose("auto").name == "open"
     with pytest.raises(ToolMissingError) as raised:
-        choose("vivado")
+        choose("vivado-hls")
     assert "install Vivado 2019.2 or 2020.1" in raised.value.remedy
     assert "toolchain open" in raised.value.remedy
 
@@ -63,12 +63,12 @@ def test_auto_takes_vivado_where_it_is_and_takes_model_and_board(
 ) -> None:
     plain = keras_archive(tmp_path / "plain.keras", "keras.layers")
     quantised = keras_archive(tmp_path / "quantised.keras", "hgq.layers")
-    assert choose("auto").name == "vivado"
-    assert choose("auto", plain, "pynq-z2").name == "vivado"
+    assert choose("auto").name == "vivado-hls"
+    assert choose("auto", plain, "pynq-z2").name == "vivado-hls"
     assert choose("auto", quantised, "pynq-z2").name == "open"
     assert choose("auto", plain, "kv260").name == "open"
     with pytest.raises(InputError, match="no block design for an HGQ2 model"):
-        choose("vivado", quantised, "pynq-z2")
+        choose("vivado-hls", quantised, "pynq-z2")
     assert not bench.events("start")
 
 
@@ -168,15 +168,16 @@ def test_a_tool_is_asked_once_a_process_and_again_when_it_is_another(
 ) -> None:
     for _ in range(3):
         require(bench.toolchain.check("pynq-z2"), "here")
-        assert bench.toolchain.versions() == {"vivado_hls": "2019.2", "vivado": "2019.2"}
+        assert bench.toolchain.synthesizer.identity()["versions"] == {"vivado_hls": "2019.2"}
+        assert bench.toolchain.implementer.identity()["versions"] == {"vivado": "2019.2"}
     assert len(bench.events("start")) == 2
     other = tmp_path / "vivado"
     other.write_text(f'#!/bin/sh\nexec {REPLAY}/vivado "$@"\n')
     other.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    bench.toolchain.versions()
+    bench.toolchain.implementer.identity()
     os.utime(other, (1, 1))
-    bench.toolchain.versions()
+    bench.toolchain.implementer.identity()
     assert [event["tool"] for event in bench.events("start")[2:]] == ["vivado", "vivado"]
 
 

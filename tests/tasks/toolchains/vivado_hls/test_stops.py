@@ -12,8 +12,8 @@ import pytest
 from tasks.core.errors import ToolTimeoutError
 from tasks.core.records.design import Synthesis
 from tasks.steps import building
+from tasks.toolchains.choice import named
 from tasks.toolchains.vivado.supervised import Limits
-from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
 from tests.tasks.toolchains.vivado_hls.conftest import Bench, processes
 from tests.tasks.toolchains.vivado_hls.test_failures import IMPLEMENTED
 
@@ -23,9 +23,9 @@ from pathlib import Path
 from tasks.core.records.design import Synthesis
 from tasks.steps import building
 from tasks.store.store import Store
-from tasks.toolchains.vivado_hls.toolchain import VivadoToolchain
+from tasks.toolchains.choice import named
 synthesis = Synthesis.model_validate_json(Path(sys.argv[2]).read_text())
-building.implement(Store(sys.argv[1]), VivadoToolchain(), synthesis)
+building.implement(synthesis, named("vivado-hls")).get(Store(sys.argv[1]))
 """
 PATIENCE_S = 60
 
@@ -85,5 +85,5 @@ def test_a_flow_that_is_killed_takes_the_tools_along_and_loses_no_finished_run(
 
     bench.fail()
     bench.forget()
-    building.implement(bench.store, VivadoToolchain(), synthesized)
+    building.implement(synthesized, named("vivado-hls")).get(bench.store)
     assert tuple(event["run"] for event in bench.events("run")) == IMPLEMENTED

@@ -63,7 +63,7 @@ def test_what_vivado_makes_for_a_zcu102_computes_on_its_twin_what_the_model_does
     passed = gates.require(gates.after_implement(implementation, GateSettings()))
 
     store = ultrascale.store
-    package = building.package(store, implementation, passed, tmp_path / "tiny.keras", None)
+    package = building.package(implementation, passed, tmp_path / "tiny.keras").get(store)
     with lease([board], "a test", duration_s=300) as mine:
         deployment = measuring.deploy(store, package, board)
         asked = MeasureSettings(passes=1, batches=(1, 8))

