@@ -30,9 +30,9 @@ def test_the_digits_example_is_estimated_within_a_factor_of_two() -> None:
     assert found.dsp == 0
 
 
-def test_reuse_takes_fewer_multipliers_with_vivado() -> None:
-    once = estimate(MODEL, ConvertSettings(), "vivado")
-    shared = estimate(MODEL, ConvertSettings(reuse_factor=8, strategy="Resource"), "vivado")
+def test_reuse_takes_fewer_multipliers_with_vivado_hls() -> None:
+    once = estimate(MODEL, ConvertSettings(), "vivado-hls")
+    shared = estimate(MODEL, ConvertSettings(reuse_factor=8, strategy="Resource"), "vivado-hls")
     assert once is not None
     assert shared is not None
     assert shared.lut < once.lut / 2
