@@ -1,5 +1,6 @@
 """overlayflow boards: manage the boards that flows may use, and their leases."""
 
+import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,9 +60,9 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("name", help="name of lower-case letters, digits and hyphens")
     parser.add_argument("--kind", required=True, help="board kind, an entry of board/kinds.toml")
-    parser.add_argument("--host", required=True, help="host name or address")
+    parser.add_argument("--host", required=True, metavar="[USER@]HOST", help="host name or address")
     parser.add_argument("--port", type=int, default=22, help="SSH port (default: %(default)s)")
-    parser.add_argument("--user", default="xilinx", help="user (default: %(default)s)")
+    parser.add_argument("--user", help="user (default: xilinx)")
     parser.add_argument("--key", type=Path, help="private key file without a passphrase")
     parser.add_argument("--agent", action="store_true", help="use the keys of the SSH agent")
     password = parser.add_mutually_exclusive_group()
@@ -87,8 +88,12 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     trust = parser.add_mutually_exclusive_group()
     trust.add_argument("--yes", action="store_true", help="pin the key without confirmation")
     trust.add_argument(
-        "--fingerprint", action="append", default=[], metavar="SHA256:...",
-        help="accept only this host key, without asking; repeat it for the jump host's key",
+        "--fingerprint", metavar="SHA256:...",
+        help="accept only this host key of the board, without asking",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jump-fingerprint", metavar="SHA256:...",
+        help="accept only this host key of the jump host, without asking",
     )  # fmt: skip
     add_json(parser)
 
@@ -135,10 +140,14 @@ def _list(arguments: Namespace) -> int:
         """What --json prints."""
 
         boards: tuple[ShownBoard, ...]
+        invalid: tuple[str, ...]
 
+    bad = [str(error) for error in board_block.invalid()]
+    for each in bad:
+        print(f"overlayflow: {each}", file=sys.stderr)
     found = [shown(address) for address in board_block.addresses()]
     if arguments.json:
-        print_json(Boards(boards=tuple(found)))
+        print_json(Boards(boards=tuple(found), invalid=tuple(bad)))
     elif not found:
         print(
             "no boards yet; start a twin (overlayflow twin start) or add a board "
@@ -196,12 +205,16 @@ def _check(arguments: Namespace) -> int:
 
 
 def _remove(arguments: Namespace) -> "tuple[Record, str]":
-    from deployments.cli.boards_add import shown
+    from tasks.core.records.base import Record
     from tasks.orchestration import board_block
 
-    board = shown(board_block.address(arguments.name))
+    class Removed(Record):
+        """What --json prints."""
+
+        board: str
+
     board_block.remove(arguments.name)
-    return board, f"removed board {arguments.name}"
+    return Removed(board=arguments.name), f"removed board {arguments.name}"
 
 
 def _lease(arguments: Namespace) -> "tuple[Record, str]":

@@ -1,18 +1,26 @@
 """overlayflow boards add: confirm and pin a board's host key, then save the board."""
 
 import getpass
+import re
 import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from tasks.boards.address import BoardAddress, HostKey, SshHost
 from tasks.boards.ssh import connect, fetch_host_key
 from tasks.core.errors import HostKeyError, InputError
 from tasks.core.records.base import Record
 from tasks.orchestration import board_block
+
+FACTORY_USER = "xilinx"
+# As for ssh -J; an IPv6 address without brackets has no port.
+_JUMP = re.compile(
+    r"(?P<user>[^@]+)@(?P<host>\[[^\]@]+\]|[^:@\[\]]+|[^@\[\]]*:[^@\[\]]*:[^@\[\]]*?)"
+    r"(?::(?P<port>\d+))?"
+)
 
 
 class ShownBoard(Record):
@@ -69,23 +77,13 @@ def add_board(arguments: Namespace) -> tuple[ShownBoard, str]:
         InputError: the board exists already, or an argument is invalid.
         BoardError: the board cannot be reached, or the login failed.
     """
-    board = BoardAddress(
-        name=arguments.name,
-        kind=arguments.kind,
-        host=arguments.host,
-        port=arguments.port,
-        user=arguments.user,
-        key_file=arguments.key.expanduser().absolute() if arguments.key else None,
-        use_agent=arguments.agent,
-        tags=tuple(arguments.tag),
-        meter=_meter(arguments.meter or ""),
-    )
+    board = _address(arguments)
     board_block.refuse_new(board)
     jump = _jump(arguments, board) if arguments.jump else None
     key = fetch_host_key(board.host, board.port, jump=jump)
-    _confirm(arguments, board.label, key)
+    _confirm(arguments, board.label, key, ("--fingerprint", arguments.fingerprint))
     pinned = board.model_copy(
-        update={"host_key": key.line, "jump": jump, "password": _password(arguments)}
+        update={"host_key": key.line, "jump": jump, "password": _password(arguments, board)}
     )
     with connect(pinned):
         pass  # a login that fails now would fail later
@@ -106,30 +104,68 @@ def _meter(command: str) -> tuple[str, ...]:
         ) from error
 
 
+def _address(arguments: Namespace) -> BoardAddress:
+    user, at, host = arguments.host.rpartition("@")
+    if at and arguments.user not in {None, user}:
+        raise InputError(
+            f"--user {arguments.user} and --host {arguments.host} name two users",
+            where="boards add",
+            remedy="give the user once",
+        )
+    try:
+        return BoardAddress(
+            name=arguments.name,
+            kind=arguments.kind,
+            host=host,
+            port=arguments.port,
+            user=arguments.user or user or FACTORY_USER,
+            key_file=arguments.key.expanduser().absolute() if arguments.key else None,
+            use_agent=arguments.agent,
+            tags=tuple(arguments.tag),
+            meter=_meter(arguments.meter or ""),
+        )
+    except ValidationError as error:
+        raise _refused(error, "boards add") from error
+
+
 def _jump(arguments: Namespace, board: BoardAddress) -> SshHost:
-    user, at, rest = arguments.jump.rpartition("@")
-    host, _, port = rest.partition(":")
-    if not (user and at and host and (port or "22").isdigit()):
-        raise InputError(f"{arguments.jump!r} is not of the form USER@HOST[:PORT]", where="--jump")
-    jump = SshHost(
-        host=host,
-        port=int(port or 22),
-        user=user,
-        key_file=board.key_file,
-        use_agent=board.use_agent,
-    )
+    match = _JUMP.fullmatch(arguments.jump)
+    if match is None:
+        raise InputError(
+            f"{arguments.jump!r} is not of the form USER@HOST[:PORT]",
+            where="--jump",
+            remedy="write an IPv6 address with a port in brackets: USER@[::1]:22",
+        )
+    try:
+        jump = SshHost(
+            host=match["host"],
+            port=int(match["port"] or 22),
+            user=match["user"],
+            key_file=board.key_file,
+            use_agent=board.use_agent,
+        )
+    except ValidationError as error:
+        raise _refused(error, "--jump") from error
     key = fetch_host_key(jump.host, jump.port)
-    _confirm(arguments, f"jump host {jump.label}", key)
+    expected = ("--jump-fingerprint", arguments.jump_fingerprint)
+    _confirm(arguments, f"jump host {jump.label}", key, expected)
     return jump.model_copy(update={"host_key": key.line})
 
 
-def _confirm(arguments: Namespace, label: str, key: HostKey) -> None:
-    """Have the host key confirmed, by --fingerprint, --yes or a person at the terminal."""
-    if arguments.fingerprint:
-        if key.fingerprint not in arguments.fingerprint:
+def _refused(error: ValidationError, where: str) -> InputError:
+    wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return InputError("; ".join(wrong), where=where, remedy="overlayflow boards add --help")
+
+
+def _confirm(
+    arguments: Namespace, label: str, key: HostKey, expected: tuple[str, str | None]
+) -> None:
+    """Have the host key confirmed, by its own option, --yes or a person at the terminal."""
+    option, fingerprint = expected
+    if fingerprint:
+        if key.fingerprint != fingerprint:
             raise HostKeyError(
-                f"the host key is {key.fingerprint}, not {' or '.join(arguments.fingerprint)}; "
-                "nothing was saved",
+                f"the host key is {key.fingerprint}, not {fingerprint}; nothing was saved",
                 where=label,
                 remedy="find out whether this is a different machine or it was reinstalled",
             )
@@ -141,7 +177,7 @@ def _confirm(arguments: Namespace, label: str, key: HostKey) -> None:
         raise InputError(
             "stdin is not a terminal; cannot confirm the host key",
             where=label,
-            remedy=f"pass --fingerprint {key.fingerprint} if it equals what the board prints for: "
+            remedy=f"pass {option} {key.fingerprint} if it equals what the host prints for: "
             "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         )
     print("Type yes if this is the board's key: ", end="", file=sys.stderr, flush=True)
@@ -149,9 +185,9 @@ def _confirm(arguments: Namespace, label: str, key: HostKey) -> None:
         raise HostKeyError("the host key was not confirmed; nothing was saved", where=label)
 
 
-def _password(arguments: Namespace) -> SecretStr | None:
+def _password(arguments: Namespace, board: BoardAddress) -> SecretStr | None:
     if arguments.ask_password:
-        return SecretStr(getpass.getpass(f"password of {arguments.user}@{arguments.host}: "))
+        return SecretStr(getpass.getpass(f"password of {board.user}@{board.host}: "))
     if arguments.password_stdin:
-        return SecretStr(sys.stdin.readline().rstrip("\n"))
+        return SecretStr(sys.stdin.readline().rstrip("\r\n"))
     return None

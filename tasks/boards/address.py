@@ -9,7 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from board.kinds import board_kinds
 from tasks.core.records.base import Record, Target
+
+NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 
 
 class HostKey(Record):
@@ -56,6 +59,28 @@ def _canonical_line(line: str) -> str:
     return HostKey.parse(line).line
 
 
+def _known_kind(name: str) -> str:
+    if name not in board_kinds():
+        raise ValueError(f"{name!r} is not a board kind; use one of {', '.join(board_kinds())}")
+    return name
+
+
+def _bare(host: str) -> str:
+    """Return a host as it is connected to; users write IPv6 addresses in brackets."""
+    bare = host.strip().removeprefix("[").removesuffix("]")
+    if not bare or any(letter.isspace() for letter in bare) or "@" in bare:
+        raise ValueError(f"{host!r} is not a host name or address; the user is a field of its own")
+    return bare
+
+
+PublicKey = Annotated[str, AfterValidator(_canonical_line)]
+KindName = Annotated[
+    str, AfterValidator(_known_kind), Field(json_schema_extra={"enum": [*board_kinds()]})
+]
+Host = Annotated[str, AfterValidator(_bare)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
 class SshHost(Record):
     """A machine, as SSH reaches it.
 
@@ -66,10 +91,10 @@ class SshHost(Record):
         password: for the login, where no key is accepted, and for sudo.
     """
 
-    host: str
-    port: int = Field(default=22, ge=1, le=65535)
+    host: Host
+    port: Port = 22
     user: str = "xilinx"
-    host_key: Annotated[str, AfterValidator(_canonical_line)] | None = None
+    host_key: PublicKey | None = None
     key_file: Path | None = None
     use_agent: bool = False
     password: SecretStr | None = None
@@ -99,8 +124,8 @@ class BoardAddress(SshHost):
         target: what packages the board runs; None if not known before one is tried.
     """
 
-    name: str
-    kind: str
+    name: str = Field(pattern=NAME)
+    kind: KindName
     directory: str = "overlayflow"
     tags: tuple[str, ...] = ()
     meter: tuple[str, ...] = ()

@@ -1,23 +1,25 @@
 """Boards as Prefect blocks, and look-up by name: of a twin on this machine, or of a block."""
 
 import contextlib
-import re
+import logging
+import shlex
 from collections.abc import Sequence
 from http.client import NOT_FOUND
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 
-from board.kinds import board_kinds
 from tasks.boards import twins
-from tasks.boards.address import BoardAddress, SshHost
+from tasks.boards.address import BoardAddress, Host, KindName, Port, PublicKey, SshHost
 from tasks.boards.requirement import Requirement, takes
 from tasks.core.errors import BoardError, BoardUnreachableError, InputError
 from tasks.core.records.package import Manifest
+
+log = logging.getLogger(__name__)
 
 QUEUE_PREFIX = "board-"
 
@@ -29,11 +31,11 @@ class Board(Block):
     _block_type_slug: ClassVar[str] = "overlayflow-board"
     _description: ClassVar[str] = "A board reached by SSH, with its pinned host key."
 
-    kind: str = Field(description="Board kind, an entry of board/kinds.toml.")
-    host: str = Field(description="Host name or address.")
-    port: int = Field(default=22, description="Port of the SSH server.")
+    kind: KindName = Field(description="Board kind, an entry of board/kinds.toml.")
+    host: Host = Field(description="Host name or address.")
+    port: Port = Field(default=22, description="Port of the SSH server.")
     user: str = Field(default="xilinx", description="User to log in as.")
-    host_key: str = Field(description="Pinned public host key, ssh-ed25519 AAAA...")
+    host_key: PublicKey = Field(description="Pinned public host key, ssh-ed25519 AAAA...")
     password: SecretStr | None = Field(default=None, description="Password for login and sudo.")
     key_file: Path | None = Field(
         default=None, description="Private key file on the machines that run flows."
@@ -47,12 +49,12 @@ class Board(Block):
         default_factory=list,
         description="Command of its power meter, on the machines that run flows.",
     )
-    jump_host: str | None = Field(default=None, description="Jump host through which to connect.")
-    jump_port: int = Field(default=22, description="Port of the jump host's SSH server.")
+    jump_host: Host | None = Field(default=None, description="Jump host through which to connect.")
+    jump_port: Port = Field(default=22, description="Port of the jump host's SSH server.")
     jump_user: str = Field(
         default="", description="User to log in as on the jump host, with a key or the agent."
     )
-    jump_host_key: str | None = Field(
+    jump_host_key: PublicKey | None = Field(
         default=None, description="Pinned public host key of the jump host."
     )
 
@@ -98,20 +100,8 @@ def refuse_new(address: BoardAddress) -> None:
     """Check that a board can be added.
 
     Raises:
-        InputError: the name is invalid or taken, or the board kind is unknown.
+        InputError: the name is taken.
     """
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", address.name):
-        raise InputError(
-            f"{address.name!r} is not a valid board name",
-            where="boards add",
-            remedy="use lower-case letters, digits and hyphens",
-        )
-    if address.kind not in board_kinds():
-        raise InputError(
-            f"{address.kind!r} is not a board kind",
-            where=f"board {address.name}",
-            remedy=f"use one of {', '.join(board_kinds())}, or see docs/add-a-board.md",
-        )
     if address.name in twins.twin_names() or address.name in _blocks():
         raise InputError(
             "a board with this name already exists",
@@ -125,7 +115,7 @@ def add(address: BoardAddress) -> None:
     """Save a board and create its queue in Prefect.
 
     Raises:
-        InputError: the name is invalid or taken, or the board kind is unknown.
+        InputError: the name is taken.
     """
     refuse_new(address)
     Board.of(address).save(address.name)
@@ -159,18 +149,30 @@ def address(name: str) -> BoardAddress:
     found = _blocks().get(name)
     if found is None:
         raise _unknown(name)
+    if isinstance(found, BoardError):
+        raise found
     return found
 
 
 def addresses() -> list[BoardAddress]:
-    """Return the addresses of all boards: the running twins, and the blocks."""
+    """Return the addresses of all boards that can be used: running twins, and valid blocks."""
     found = []
     for name in twins.twin_names():
         try:
             found.append(address(name))
         except BoardUnreachableError:
             continue  # not running
-    return [*found, *_blocks().values()]
+    for block in _blocks().values():
+        if isinstance(block, BoardError):
+            log.warning("skipping %s", block)
+        else:
+            found.append(block)
+    return found
+
+
+def invalid() -> list[BoardError]:
+    """Return why the blocks of boards that cannot be used are invalid."""
+    return [block for block in _blocks().values() if isinstance(block, BoardError)]
 
 
 def named(names: Sequence[str]) -> tuple[list[BoardAddress], dict[str, BoardError]]:
@@ -235,7 +237,8 @@ def taking(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _blocks() -> dict[str, BoardAddress]:
+def _blocks() -> dict[str, BoardAddress | BoardError]:
+    """Return the board of each block by name, or what is wrong with the block."""
     with get_client(sync_client=True) as client:
         try:
             documents = client.read_block_documents_by_type("overlayflow-board")
@@ -243,11 +246,21 @@ def _blocks() -> dict[str, BoardAddress]:
             if error.response.status_code == NOT_FOUND:  # adding the first board registers the type
                 return {}
             raise
-    found = {}
-    for document in documents:
-        if document.name is not None:
-            found[document.name] = Board.model_validate(document.data).address(document.name)
-    return found
+    return {name: _board(name, each.data) for each in documents if (name := each.name) is not None}
+
+
+def _board(name: str, data: dict[str, Any]) -> BoardAddress | BoardError:
+    try:
+        # The form of the UI takes whatever is typed into it.
+        return Board.model_validate(data).address(name)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return BoardError(
+            f"the block is invalid: {'; '.join(wrong)}",
+            where=f"board {name}",
+            remedy="correct it in the UI (Blocks), or remove it and add the board: "
+            f"overlayflow boards remove {shlex.quote(name)}",
+        )
 
 
 def _unknown(name: str) -> BoardError:

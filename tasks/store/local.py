@@ -25,15 +25,15 @@ import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, BinaryIO, get_args
+from typing import BinaryIO, get_args
 
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, load, opened
+from tasks.store.locks import locked
 
 _log = logging.getLogger(__name__)
 _TMP, _LOCKS, _FAILED, _CORRUPT = "tmp", "locks", "failed", "corrupt"
 _WORKSPACE = re.compile(r"[a-z]+-[0-9a-f]{64}-[0-9a-f]{32}")
-_POLL_S = 0.2
 _SET_ASIDE_KEPT = timedelta(days=7)
 
 
@@ -94,22 +94,8 @@ class LocalEntries:
         Yields:
             Whether the lock was acquired; always true if `wait` is set.
         """
-        path = self.root / _LOCKS / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _try_lock(path)
-        if lock is None and wait:
-            _log.info("waiting for another process that is making %s", key)
-        while lock is None and wait:
-            time.sleep(_POLL_S)
-            lock = _try_lock(path)
-        if lock is None:
-            yield False
-            return
-        with lock:
-            try:
-                yield True
-            finally:
-                path.unlink(missing_ok=True)
+        with locked(self.root / _LOCKS / key, wait=wait) as acquired:
+            yield acquired
 
     @contextlib.contextmanager
     def workspace(self, entry: Entry) -> Iterator[Path]:
@@ -224,19 +210,6 @@ class LocalEntries:
 def key(entry: Entry) -> str:
     """Return an entry's name as one word."""
     return f"{entry.step}-{entry.digest}"
-
-
-def _try_lock(path: Path) -> IO[str] | None:
-    """Lock a file; return None if another process holds the lock or is removing the file."""
-    file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    file.close()
-    return None
 
 
 def _remove(path: Path) -> None:

@@ -155,6 +155,38 @@ def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> No
     assert [each["board"] for each in checks] == [lab, "nowhere"]
 
 
+MISTYPED = """
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentCreate
+from tasks.orchestration.board_block import Board
+Board.register_type_and_schema()
+with get_client(sync_client=True) as client:
+    type_id = client.read_block_type_by_slug("overlayflow-board").id
+    schema_id = client.get_most_recent_block_schema_for_block_type(type_id).id
+    data = {"kind": "pynqz2", "host": "lab", "host_key": "ssh-ed25519 AAAA"}
+    client.create_block_document(BlockDocumentCreate(
+        name="mistyped", data=data, block_type_id=type_id, block_schema_id=schema_id
+    ))
+"""
+
+
+def test_a_block_that_was_mistyped_in_the_form_is_marked_and_stops_nothing(
+    machine: Machine, lab: str
+) -> None:
+    subprocess.run([sys.executable, "-c", MISTYPED], cwd=ROOT, env=machine.env, check=True)
+    try:
+        listed = machine.command("boards", "list", "--json")
+        assert lab in [each["name"] for each in json.loads(listed.stdout)["boards"]]
+        (invalid,) = json.loads(listed.stdout)["invalid"]
+        assert "kind: Value error, 'pynqz2' is not a board kind" in invalid
+        assert "host_key" in invalid
+        shown = machine.command("boards", "show", "mistyped")
+        assert shown.returncode == 2
+        assert "the block is invalid" in shown.stderr
+    finally:
+        assert machine.command("boards", "remove", "mistyped").returncode == 0
+
+
 SCHEDULED = """
 import contextlib, pathlib, sys
 from flows.benchmark import benchmark_package
@@ -234,10 +266,12 @@ def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
     machine: Machine, lab: str, package: Path
 ) -> None:
     mine = told(machine, "boards", "lease", lab, "--for", "2h", "--why", "solder the heat sink")
-    done = machine.command("bench", package, "--board", lab, "--wait", "0s")
+    done = machine.command("bench", package, "--board", lab, "--wait", "0s", LOGNAME="ada")
     assert done.returncode == 2
     assert f"{mine['owner']} until" in done.stderr
     assert "(solder the heat sink)" in done.stderr
+    own = machine.command("bench", package, "--board", lab, "--wait", "0s")
+    assert own.returncode == 0, own.stderr
     assert told(machine, "boards", "release", lab)["lease"]["purpose"] == "solder the heat sink"
 
 

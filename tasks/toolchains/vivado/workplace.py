@@ -11,19 +11,18 @@ some other build begins.
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tasks.core.records.base import Entry
+from tasks.store.locks import locked
 
 _log = logging.getLogger(__name__)
-_POLL_S = 0.5
 _KEPT_S = 24 * 3600.0
 _COMPLETE = "complete"
 
@@ -99,7 +98,7 @@ def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[W
     """
     root.mkdir(parents=True, exist_ok=True)
     directory = root / f"{entry.step}-{entry.digest[:16]}"
-    with _locked(root / f"{directory.name}.lock"):
+    with locked(_lock(directory)):
         _remove_old(root, directory)
         directory.mkdir(exist_ok=True)
         place = Workplace(directory, is_new=not (directory / "project").exists())
@@ -113,31 +112,21 @@ def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[W
         yield place
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as lock:
-        while not _try_lock(lock):
-            time.sleep(_POLL_S)
-        yield
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.lock")
 
 
 def _remove_old(root: Path, own: Path) -> None:
     """Remove what other builds have completed a day ago."""
     for state in root.glob("*/state.json"):
         directory = state.parent
-        with contextlib.suppress(OSError):  # another process removes it too
+        if directory == own:
+            continue
+        # A complete build may be in use again.
+        with locked(_lock(directory), wait=False) as acquired, contextlib.suppress(OSError):
             old = time.time() - state.stat().st_mtime > _KEPT_S
-            if directory != own and old and Workplace(directory).is_complete:
+            if acquired and old and Workplace(directory).is_complete:
                 shutil.rmtree(directory, ignore_errors=True)
-                (root / f"{directory.name}.lock").unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> list[int] | None:

@@ -290,3 +290,13 @@ def test_a_pause_lasts_as_long_as_it_should() -> None:
     start = time.monotonic()
     pause(0.02)
     assert time.monotonic() - start >= 0.02
+
+
+def test_a_complete_build_that_runs_again_is_not_cleaned_up_by_a_neighbour(tmp_path: Path) -> None:
+    with opened(tmp_path, ENTRY, fill) as place:
+        place.complete()
+        os.utime(place.directory / "state.json", (0, 0))
+        neighbour = entry("implement", "f")
+        with opened(tmp_path, neighbour, fill):
+            assert (place.project / "source").exists()
+            assert (tmp_path / f"{place.directory.name}.lock").exists()
