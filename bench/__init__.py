@@ -1,1 +1,1 @@
-"""The performance harness: every figure beside its budget, as ratios in one run."""
+"""The performance harness: measure figures and compare them with their budgets."""

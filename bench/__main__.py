@@ -1,8 +1,8 @@
 """Measure speed and size against their budgets: python -m bench.
 
-Prints each figure beside its budget and writes bench/results.json. Everything runs in one go on
-the same machine, with homes of its own; nothing of the user's is touched. It takes half an hour on
-two cores, most of it for the sweeps: python -m bench.sweep is those alone.
+Prints each figure with its budget and writes bench/results.json. Everything is measured in one run
+on the same machine, in temporary homes; the user's files are not touched. It takes half an hour on
+two cores, mostly for the sweeps, which python -m bench.sweep measures alone.
 """
 
 import os
@@ -14,13 +14,13 @@ from bench import boards, demo, fabric, sweep, transfer
 from bench.figures import Figure, Results
 
 RESULTS = Path(__file__).with_name("results.json")
-# Of a run and the plain script each, the fastest counts: Prefect waits up to a second at the end of
-# a run for its heartbeat's thread.
+# The fastest of several runs counts, for the flow as for the plain script: at the end of a run,
+# Prefect waits up to a second for its heartbeat's thread.
 TIMES = 6
 
 
 def main() -> int:
-    """Measure, print, write; 1 if a budget is not kept."""
+    """Measure, print and write all figures; return 1 if one exceeds its budget."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
         home = Path(directory)
         figures = [
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _demo(home: Path) -> list[Figure]:
-    """The main job, cold and warm, and what it costs beside a plain script."""
+    """Measure the main job, cold and warm, and its overhead over a plain script."""
     env = demo.environment(home)
     help_s = min(demo.command(["--help"], env)[0] for _ in range(3))
     twin_s, _, _ = demo.command(["twin", "start"], env)
@@ -70,7 +70,7 @@ def _demo(home: Path) -> list[Figure]:
 
 
 def _transfer() -> list[Figure]:
-    """64 MB over SFTP against scp to the same server."""
+    """Compare the transfer of 64 MB with scp to the same server."""
     return [
         Figure(
             name=f"transfer over scp's throughput, {measured.server}",

@@ -1,10 +1,9 @@
-"""Four boards served side by side, as a ratio to one alone; what a lease costs, and sending again.
+"""Compare serving four boards in parallel with serving one; time a lease and a repeated transfer.
 
     python -m bench.boards
 
-A board's own time is here that of its link, which is slow, and of a program that only waits. All
-four twins share this machine's processors, which four real boards would not: the simulation of a
-design says nothing about four boards.
+A board's time here is that of its slow link and of a program that only waits. A simulated design
+would say nothing about four boards, because all four twins share this machine's processors.
 """
 
 import os
@@ -34,7 +33,7 @@ ROUNDS = 5
 
 
 def measure() -> list[Figure]:
-    """Time to serve four boards over the time for one; of a lease, and of a package sent again."""
+    """Measure the time for four boards over that for one, for a lease and a repeated transfer."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as directory:
         state = Path(directory)
         names = [f"board{number}" for number in range(BOARDS)]
@@ -50,9 +49,9 @@ def measure() -> list[Figure]:
             for name in names:
                 lifecycle.stop(state, name)
     return [
-        Figure(name="four boards side by side over one", value=four / one, unit="", budget=1.3),
-        Figure(name="lease of a board, taken and given back", value=leased_s, unit="s", budget=0.2),
-        Figure(name="sending again what the board has", value=again_s, unit="s", budget=1),
+        Figure(name="four boards in parallel over one", value=four / one, unit="", budget=1.3),
+        Figure(name="lease and release of a board", value=leased_s, unit="s", budget=0.2),
+        Figure(name="transfer of a package that the board has", value=again_s, unit="s", budget=1),
     ]
 
 
@@ -75,7 +74,7 @@ def _package(path: Path) -> Path:
 
 
 def _serve(addresses: Sequence[BoardAddress], package: Path) -> float:
-    """Lease, deploy and run on all boards at once; seconds until the last one has finished."""
+    """Lease, deploy and run on all boards in parallel; return seconds until all have finished."""
 
     def serve(address: BoardAddress) -> None:
         with lease([address], "bench", duration_s=300):

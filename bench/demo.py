@@ -1,4 +1,4 @@
-"""The main job: cold, from the cache, with a server of its own and with a running one."""
+"""Time the main job: cold, from the cache, with a temporary server and with a running one."""
 
 import os
 import re
@@ -21,9 +21,9 @@ SERVER_S = 120
 
 
 def environment(home: Path) -> dict[str, str]:
-    """A machine where overlayflow and Prefect have never run."""
+    """Return an environment as on a machine where overlayflow and Prefect have never run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # of a container; users' machines keep bytecode
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # set in containers; users' machines keep bytecode
     return kept | {
         "OVERLAYFLOW_HOME": str(home / "overlayflow"),
         "PREFECT_HOME": str(home / "prefect"),
@@ -33,9 +33,9 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def command(arguments: list[str], env: Mapping[str, str]) -> tuple[float, float, str]:
-    """Run a command: seconds, peak resident memory of its own process in MB, its output."""
+    """Run a command; return seconds, peak resident memory of its process in MB, and its output."""
     started = time.monotonic()
-    # A file: nobody reads a pipe meanwhile, and the record of a long sweep fills it.
+    # Not a pipe, which nobody would read meanwhile: the record of a long sweep would fill it.
     with (
         tempfile.TemporaryFile("w+") as output,
         subprocess.Popen(
@@ -54,12 +54,12 @@ def command(arguments: list[str], env: Mapping[str, str]) -> tuple[float, float,
         output.seek(0)
         printed = output.read()
     if process.returncode != 0:
-        raise SystemExit(f"{' '.join(arguments)} failed with {process.returncode}")
+        raise SystemExit(f"{' '.join(arguments)} failed with status {process.returncode}")
     return seconds, peak_kb / 1e3, printed
 
 
 def _peak_kb(pid: int) -> int:
-    """Largest resident set of a process so far, 0 when it has just ended."""
+    """Return the largest resident set of a process so far; 0 if it has just ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -69,7 +69,7 @@ def _peak_kb(pid: int) -> int:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(env: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """A Prefect server on loopback, and the environment that uses it."""
+    """Run a Prefect server on loopback, and yield the environment that uses it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     process = subprocess.Popen(
@@ -107,11 +107,11 @@ def _wait_until_healthy(url: str) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.2)
-    raise SystemExit(f"no Prefect server at {url} within {SERVER_S} s")
+    raise SystemExit(f"the Prefect server at {url} did not answer within {SERVER_S} s")
 
 
 def plain(env: Mapping[str, str]) -> float:
-    """Seconds of the eight steps as a plain script, all but the board run in the store."""
+    """Time the eight steps as a plain script, with all but the board run in the store."""
     arguments = [str(DIGITS / "digits.keras"), str(DIGITS / "digits.npz")]
     started = time.monotonic()
     subprocess.run(

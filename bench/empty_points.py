@@ -1,4 +1,4 @@
-"""A sweep whose points do nothing, in as many tasks as real ones: what is left is orchestration.
+"""A sweep whose points do nothing, in as many tasks as real ones, to measure orchestration.
 
 python -m bench.empty_points SWEEP_FILE [DEPLOYMENT] prints the seconds that the sweep took, by
 itself or by the workers of a deployment of `empty_point`. BENCH_RUN names the record of a run whose
@@ -33,7 +33,7 @@ def step() -> None:
 
 @flow(name="empty-point", flow_run_name="{point.name}", retries=0)
 def empty_point(point: Point) -> Run:
-    """As sweep_point, without the work."""
+    """Do what sweep_point does, without the work."""
     with TagsContext(current_tags=set()):
         for _ in range(STEPS):
             step()
@@ -46,7 +46,7 @@ def empty_point(point: Point) -> Run:
 
 @flow(name="empty-sweep", retries=0)
 def empty_sweep(sweep: Path, deployment: str) -> None:
-    """As sweep_models, with empty points."""
+    """Do what sweep_models does, with empty points."""
     run_logs.set_up()
     session = Session(SweepFile(sweep), store_url(), home() / "sweeps" / "empty", server.require)
     if deployment:

@@ -1,4 +1,4 @@
-"""How fast the twin's fabric runs: clock cycles of the packaged design a second."""
+"""Measure how fast the twin's fabric runs, in clock cycles of the packaged design per second."""
 
 import ctypes
 import tarfile
@@ -39,7 +39,7 @@ def cycles_per_second(home: Path, output: str) -> float:
 
 
 def _run(library: Path, words: np.ndarray, outputs: np.ndarray) -> int:
-    """Feed words, collect outputs; returns the clock cycles (fabric.h tells of the arguments)."""
+    """Feed words and collect outputs; return the clock cycles (fabric.h explains the arguments)."""
     fabric = ctypes.CDLL(str(library))
     fabric.fabric_new.restype = ctypes.c_void_p
     fabric.fabric_run.restype = ctypes.c_uint64

@@ -1,13 +1,13 @@
-"""Figures and budgets, as they are printed and kept."""
+"""Figures with their budgets, for printing and storing."""
 
 from pydantic import BaseModel
 
 
 class Figure(BaseModel):
-    """One figure beside its budget.
+    """A figure and its budget.
 
     Attributes:
-        at_least: the budget is a lower bound rather than an upper one.
+        at_least: whether the budget is a lower instead of an upper bound.
     """
 
     name: str
@@ -18,7 +18,7 @@ class Figure(BaseModel):
 
     @property
     def met(self) -> bool:
-        """Whether it keeps its budget."""
+        """Whether the figure is within its budget."""
         return self.value >= self.budget if self.at_least else self.value <= self.budget
 
     def __str__(self) -> str:

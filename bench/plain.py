@@ -1,4 +1,4 @@
-"""The eight steps as a plain script, without Prefect: what the flow is compared with."""
+"""The eight steps as a plain script without Prefect, with which the flow is compared."""
 
 import sys
 import uuid
@@ -29,7 +29,7 @@ def main(model: Path, data: Path) -> None:
     package = building.package(implementation, (), model).get(store)
     address, settings = twins.twin_address("twin"), MeasureSettings()
     if address is None:
-        raise SystemExit("start it: overlayflow twin start")
+        raise SystemExit("the twin is not running; start it with: overlayflow twin start")
     with lease([address], "compare", duration_s=settings.deadline_s) as mine:
         deployment = measuring.deploy(store, package, address)
         run_id = uuid.uuid4().hex

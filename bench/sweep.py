@@ -1,4 +1,4 @@
-"""Sweeps against the same runs one after the other, and what orchestration costs per point.
+"""Compare sweeps with the same runs one after the other; measure orchestration per point.
 
 python -m bench.sweep [--points 12] [--many 200]; half an hour in full, on two cores.
 """
@@ -32,12 +32,12 @@ deployments:
 
 
 def measure(home: Path, points: int = POINTS, many: int = MANY) -> list[Figure]:
-    """All figures.
+    """Measure all figures.
 
     Args:
-        home: a directory of its own.
-        points: variants of the digits example that are really built.
-        many: points of the sweep that only costs orchestration.
+        home: an empty directory.
+        points: number of variants of the digits example to build.
+        many: number of points of the sweep that only measures orchestration.
     """
     home.mkdir(parents=True, exist_ok=True)
     env = demo.environment(home / "sweep")
@@ -55,7 +55,7 @@ def measure(home: Path, points: int = POINTS, many: int = MANY) -> list[Figure]:
 def _real_points(
     home: Path, env: Mapping[str, str], chosen: list[tuple[str, float]]
 ) -> tuple[float, str]:
-    """A sweep's time over that of its runs one after the other, and the record of a run."""
+    """Return a sweep's time over that of its runs one after the other, and the record of a run."""
     alone = demo.environment(home / "alone")
     twins = Path(alone["OVERLAYFLOW_HOME"]) / "twins"
     twins.parent.mkdir(parents=True)
@@ -67,7 +67,7 @@ def _real_points(
 
 
 def _empty_points(home: Path, env: Mapping[str, str], many: int) -> list[Figure]:
-    """What points cost that do nothing, and those that are in the store."""
+    """Measure the cost of points that do nothing, and of points that are in the store."""
     with demo.server(env) as served:
         few_s = _empty(_many(home, FEW), served) / FEW
         many_s = _empty(_many(home, many), served) / many
@@ -91,7 +91,7 @@ def _empty_points(home: Path, env: Mapping[str, str], many: int) -> list[Figure]
 
 
 def _by_workers(home: Path, env: Mapping[str, str]) -> float:
-    """Seconds of a sweep of empty points on a work pool, two of them at a time."""
+    """Time a sweep of empty points on a work pool, two at a time."""
     file = _many(home, BY_WORKERS)
     spec = home / "prefect.yaml"
     spec.write_text(DEPLOYMENT)
@@ -115,7 +115,7 @@ def _by_workers(home: Path, env: Mapping[str, str]) -> float:
 
 @contextlib.contextmanager
 def _worker(env: Mapping[str, str]) -> Iterator[None]:
-    """As `overlayflow up` starts them."""
+    """Run a worker as `overlayflow up` does."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "2"]
     process = subprocess.Popen(
         command,
@@ -132,7 +132,7 @@ def _worker(env: Mapping[str, str]) -> Iterator[None]:
 
 
 def variants(number: int) -> list[tuple[str, float]]:
-    """Words and clock period in ns of so many digits designs."""
+    """Return words and clock period in ns of this many designs for the digits."""
     clocks = [8.0, 10.0, 12.0, 16.0, 20.0, 25.0]
     return [(words, clock) for clock in clocks for words in ("float32", "packed")][:number]
 
@@ -140,7 +140,7 @@ def variants(number: int) -> list[tuple[str, float]]:
 def _one_after_the_other(
     chosen: list[tuple[str, float]], env: Mapping[str, str]
 ) -> tuple[float, str]:
-    """Seconds of the runs, and the record of the last."""
+    """Return the seconds of the runs, and the record of the last one."""
     taken, output = 0.0, ""
     for words, clock in chosen:
         options = ["--words", words, "--clock-period", str(clock)]
@@ -165,7 +165,7 @@ def _many(home: Path, number: int) -> Path:
 
 
 def _empty(file: Path, env: Mapping[str, str], deployment: str = "") -> float:
-    """Seconds of a sweep of points that do nothing."""
+    """Time a sweep of points that do nothing."""
     store = env.get("OVERLAYFLOW_STORE", str(file.with_suffix(".store")))
     done = subprocess.run(
         [sys.executable, "-m", "bench.empty_points", str(file), deployment],
@@ -181,7 +181,7 @@ def _empty(file: Path, env: Mapping[str, str], deployment: str = "") -> float:
 
 
 def _server_bytes(env: Mapping[str, str]) -> int:
-    """Resident memory of the Prefect server, once it has digested what it was sent."""
+    """Return the resident memory of the Prefect server once it has processed all requests."""
     time.sleep(10)
     port = env["PREFECT_API_URL"].rpartition(":")[2].partition("/")[0].encode()
     total = 0
@@ -194,7 +194,7 @@ def _server_bytes(env: Mapping[str, str]) -> int:
 
 
 def main() -> int:
-    """Print the figures beside their budgets; 1 if one is not kept."""
+    """Print the figures with their budgets; return 1 if one exceeds its budget."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=POINTS)
     parser.add_argument("--many", type=int, default=MANY)

@@ -1,9 +1,9 @@
-"""Transfer of a 64 MB file, as a ratio to OpenSSH's scp to the same server in the same run.
+"""Compare the transfer of a 64 MB file with OpenSSH's scp to the same server.
 
     python -m bench.transfer
 
-Servers: the twin, and OpenSSH's sshd where it is installed. Each figure is of connection, login
-and transfer together; rounds of both alternate, and the fastest of each counts.
+The servers are the twin and, if it is installed, OpenSSH's sshd. Each time covers connection, login
+and transfer; rounds of both programs alternate, and the fastest of each counts.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ BUDGET = 0.8
 
 @dataclass(frozen=True)
 class Figure:
-    """Throughput to one server, in bytes per second."""
+    """Throughput to a server, in bytes per second."""
 
     server: str
     ours: float
@@ -39,12 +39,12 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Above 1 when ours is the faster."""
+        """Our throughput over scp's; above 1 if ours is faster."""
         return self.ours / self.scp
 
 
 def measure() -> list[Figure]:
-    """One figure for each server that is there."""
+    """Measure one figure for each available server."""
     with tempfile.TemporaryDirectory(prefix="overlayflow-bench-") as name:
         directory = Path(name)
         source = directory / "64MB"
@@ -59,7 +59,7 @@ def measure() -> list[Figure]:
 
 @contextlib.contextmanager
 def twin(directory: Path) -> Iterator[BoardAddress | None]:
-    """A twin of its own."""
+    """Run a separate twin."""
     record = lifecycle.start(directory / "twins", "twin", python=settings.board_python())
     yield address_of(record)
     lifecycle.stop(directory / "twins", "twin")
@@ -67,7 +67,7 @@ def twin(directory: Path) -> Iterator[BoardAddress | None]:
 
 @contextlib.contextmanager
 def sshd(directory: Path) -> Iterator[BoardAddress | None]:
-    """OpenSSH's server for the current user, or None where it is not installed."""
+    """Run OpenSSH's server for the current user; yield None if it is not installed."""
     program = openssh.program()
     if program is None:
         yield None
@@ -85,7 +85,7 @@ def _against_scp(board: BoardAddress, source: Path, directory: Path) -> Figure:
             way(board, source, target)
             taken.append(time.perf_counter() - start)
             if target.stat().st_size != SIZE:
-                raise RuntimeError(f"{board.name}: {way.__name__} did not bring the whole file")
+                raise RuntimeError(f"{board.name}: {way.__name__} did not transfer the whole file")
             target.unlink()
     return Figure(board.name, SIZE / min(seconds[_ours]), SIZE / min(seconds[_scp]))
 
@@ -100,14 +100,14 @@ def _scp(board: BoardAddress, source: Path, target: Path) -> None:
     known.write_text(f"[{board.host}]:{board.port} {board.host_key}\n", encoding="utf-8")
     options = ["-q", "-B", "-F", "none", "-i", str(board.key_file), "-P", str(board.port)]
     options += ["-o", f"UserKnownHostsFile={known}"]
-    # The status is not looked at: it is 1 when a server ends SFTP without a status of its own.
+    # Ignore the exit status: it is 1 if a server ends SFTP without a status.
     subprocess.run(
         ["scp", *options, str(source), f"{board.user}@{board.host}:{target}"], check=False
     )
 
 
 def main() -> int:
-    """Print the figures beside their budget."""
+    """Print the figures with their budget."""
     figures = measure()
     for figure in figures:
         print(

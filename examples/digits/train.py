@@ -1,8 +1,8 @@
 """Train the quantised digits classifier: digits.keras and digits.npz beside this script.
 
-An HGQ2 network of 64-32-10 neurons on the 8x8 handwritten digits that scikit-learn ships. HGQ2
-learns the bit width of every weight and activation together with the weights, against a resource
-term (EBOPs, effective bit operations); the model file carries its own precisions, so the
+An HGQ2 network of 64-32-10 neurons for the 8x8 handwritten digits that come with scikit-learn. HGQ2
+learns the bit width of every weight and activation together with the weights, with a penalty on
+resources (EBOPs, effective bit operations). The model file contains all precisions, so the
 conversion needs no precision settings.
 
     python examples/digits/train.py
@@ -20,11 +20,11 @@ from sklearn.model_selection import train_test_split
 HERE = Path(__file__).parent
 SEED = 7
 EPOCHS = 150
-BETA = 3e-6  # weight of the resource term against the cross-entropy
+BETA = 3e-6  # weight of the resource penalty relative to the cross-entropy
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels as multiples of 1/16 in [0, 1], class numbers; 450 samples are held out."""
+    """Return pixels as multiples of 1/16 in [0, 1], and class numbers; hold out 450 samples."""
     data = load_digits()
     pixels = (data.data / 16).astype(np.float32)
     x_train, x_test, y_train, y_test = train_test_split(
@@ -34,7 +34,7 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def build() -> keras.Model:
-    """The network; its outputs are logits, since argmax needs no softmax."""
+    """Build the network; its outputs are logits, because argmax needs no softmax."""
     with (
         QuantizerConfigScope(place="all", default_q_type="kbi", overflow_mode="SAT_SYM"),
         QuantizerConfigScope(place="datalane", default_q_type="kif", overflow_mode="WRAP"),
@@ -51,7 +51,7 @@ def build() -> keras.Model:
 
 
 def main() -> None:
-    """Train, say how good it is, and write the two files."""
+    """Train the network, print its accuracy, and write the two files."""
     keras.utils.set_random_seed(SEED)
     x_train, x_test, y_train, y_test = digits()
     model = build()
@@ -65,7 +65,7 @@ def main() -> None:
     )
     accuracy = float(np.mean(model.predict(x_test, verbose=0).argmax(axis=1) == y_test))
     print(f"held-out accuracy {accuracy:.4f}")
-    plain = build()  # without the optimizer's state, which is two thirds of the file
+    plain = build()  # without the optimiser's state, which would be two thirds of the file
     plain.set_weights(model.get_weights())
     plain.save(HERE / "digits.keras")
     np.savez_compressed(HERE / "digits.npz", X_test=x_test, y_test=y_test)

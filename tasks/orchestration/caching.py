@@ -1,4 +1,4 @@
-"""Prefect's cache over the store: the store's digest is the key, the store holds the truth."""
+"""Prefect's cache on top of the store, whose digests are the keys and whose files decide."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,18 +15,18 @@ R = TypeVar("R")
 
 
 def open_store() -> Store:
-    """Return the store that this machine is set up for."""
+    """Return the store configured on this machine."""
     return Store(store_url())
 
 
 def stored(recipe: Callable[P, Recipe[Any]]) -> Callable[[Task[P, R]], Callable[P, R]]:
-    """Show a task as Cached where Prefect has its recipe's result and the store its files.
+    """Show a task as Cached if Prefect has its result and the store has its files.
 
-    Prefect never checks that what a cached result names still exists; so the task runs afresh
-    when its entry has left the store, or is found corrupt.
+    Prefect never checks that the files of a cached result still exist, so the task runs again if
+    its entry was removed from the store or is corrupt.
 
     Args:
-        recipe: of what the task returns, from the task's own arguments.
+        recipe: returns the recipe of the task's result for the task's own arguments.
     """
 
     def decorate(task: Task[P, R]) -> Callable[P, R]:

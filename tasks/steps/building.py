@@ -1,4 +1,4 @@
-"""The building steps as recipes: what each result is made of, and how it is made.
+"""The building steps as recipes, which say what each result depends on and how to make it.
 
 A recipe names a step's inputs once. `recipe.get(store)` reads the result from the store or makes
 it; `recipe.entry` is its key. The Prefect tasks wrap these functions; a script or a notebook calls
@@ -33,11 +33,11 @@ class Recipe(Generic[R]):
     """A store entry before it is made.
 
     Attributes:
-        step: that makes it.
+        step: the step that makes it.
         inputs: everything that its content depends on, as plain JSON.
         record: type of the result.
-        make: gets the store, the entry and an empty directory for its files; returns the result.
-        label: for people, e.g. the model's name.
+        make: makes the result; called with the store, the entry and an empty directory.
+        label: a name for people, e.g. the model's.
     """
 
     step: StepName
@@ -48,11 +48,11 @@ class Recipe(Generic[R]):
 
     @property
     def entry(self) -> Entry:
-        """Its place in the store."""
+        """The entry's place in the store."""
         return Entry(step=self.step, digest=digest(self.step, self.inputs))
 
     def get(self, store: Store) -> R:
-        """Return the result from the store; make it where it is absent or corrupt."""
+        """Return the result from the store; make it first if it is absent or corrupt."""
         entry = self.entry
 
         def build(out: Path) -> R:
@@ -65,7 +65,7 @@ def convert(model: Path, data: Path, settings: ConvertSettings) -> Recipe[HlsPro
     """Return the recipe of a model's hls4ml project with its golden outputs.
 
     Raises:
-        InputError: a file or setting that no conversion can use.
+        InputError: a file or setting cannot be used.
     """
     check_settings(settings)
     model_digest = modelfile.check(model)
@@ -127,10 +127,10 @@ def package(
     """Return the recipe of package.tar.gz with its manifest.
 
     Args:
-        implementation: what to package.
-        passed: gates that were checked so far.
+        implementation: the implementation to package.
+        passed: the gates checked so far.
         model: the model file; the state of its git repository becomes provenance.
-        flow_run_id: of the Prefect flow run that packages, if any; provenance as well.
+        flow_run_id: id of the Prefect flow run that packages it, if any; also provenance.
     """
     project = implementation.synthesis.project
 
@@ -164,7 +164,7 @@ def imported(path: Path) -> Recipe[Package]:
     """Return the recipe of a package.tar.gz from elsewhere; its manifest has no provenance.
 
     Raises:
-        InputError: it is no package.
+        InputError: it is not a package.
     """
     inside = archive.read_manifest(path)
     archive_digest = archive.file_digest(path)
