@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import main, run, store
 from tasks.conversion.convert import project_name
@@ -97,13 +96,6 @@ def test_ages_are_read_as_people_write_them() -> None:
     assert store.age("8w") == timedelta(weeks=8)
 
 
-@pytest.fixture
-def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path))
-    monkeypatch.delenv("OVERLAYFLOW_STORE", raising=False)
-    return tmp_path
-
-
 def test_a_new_machine_has_an_empty_store_and_no_history(
     empty_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,15 +139,6 @@ def test_a_defect_of_ours_is_a_message_with_a_file_not_a_traceback(
     log = Path(told.rsplit(" ", 1)[1].strip())
     assert "ZeroDivisionError: oh" in log.read_text()
     log.unlink()
-
-
-@pytest.fixture
-def no_server(empty_home: Path) -> Iterator[str]:
-    """An address at which nobody answers."""
-    assert empty_home.exists()
-    url = "http://127.0.0.1:9/api"
-    with temporary_settings({PREFECT_API_URL: url}):
-        yield url
 
 
 @pytest.mark.parametrize("verb", ["list", "check"])

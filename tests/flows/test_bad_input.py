@@ -1,89 +1,47 @@
-"""Bad input: one clear message, exit code 2, nothing half-written.
+"""Bad input, by the real command line: one clear message, exit code 2, nothing half-written.
 
-What only the conversion can find is in tests/tasks/conversion/test_refusals.py.
+Every other message is asked for in tests/deployments/test_bad_input.py, without a server.
 """
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from board.twin import lifecycle
+from tasks.core import settings
 from tests.flows.conftest import DATA, MODEL, Machine
 
-Change = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
-
-def refused(machine: Machine, *arguments: str | Path) -> str:
-    """The message of a run that must end with 2 and leave nothing."""
-    before = entries(machine)
-    done = machine.command("run", *arguments)
+def refused(machine: Machine, store: Path, *arguments: str | Path) -> str:
+    """Return the message of a run that must end with 2 and leave nothing in its store."""
+    done = machine.command("run", *arguments, OVERLAYFLOW_STORE=str(store))
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    assert entries(machine) == before
+    assert not store.exists()
     return done.stderr[done.stderr.index("overlayflow: ") :]
 
 
-def entries(machine: Machine) -> set[Path]:
-    store = machine.home / "store"
-    return {path for path in store.glob("*/*") if path.parent.name not in {"failed", "locks"}}
+def test_a_file_that_is_no_model(machine: Machine, tmp_path: Path) -> None:
+    model = tmp_path / "; rm -rf $HOME.keras"
+    model.write_bytes(b"no model")
+    told = refused(machine, tmp_path / "store", model, "--data", DATA)
+    assert told.startswith(f"overlayflow: {model}: ")
+    assert "is no Keras model" in told
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (("--board-kind", "zx81"), "unknown board kind 'zx81'"),
-        (("--project-name", "my project"), "project name 'my project' is no identifier"),
-        (("--project-name", "a'b"), "is no identifier"),
-        (("--project-name", "; rm -rf"), "is no identifier"),
-        (("--reuse-factor", "0"), "reuse_factor: Input should be greater than or equal to 1"),
-        (("--layer-precision", "hidden"), "is not of the form LAYER=VALUE"),
-        (("--clock-period", "-1"), "clock_period_ns: Input should be greater than 0"),
-        (("--clock-period", "12.5"), "cannot generate 80 MHz"),
-        (("--board", "nowhere"), "no board has this name"),
-    ],
-)
-def test_settings_that_cannot_be(machine: Machine, arguments: tuple[str, str], told: str) -> None:
-    assert told in refused(machine, MODEL, "--data", DATA, *arguments)
+def test_a_board_that_nobody_has_added(machine: Machine, tmp_path: Path) -> None:
+    told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "nowhere")
+    assert "no board has this name" in told
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x05\x06" + bytes(18)])
-def test_a_file_that_is_no_model(machine: Machine, tmp_path: Path, content: bytes) -> None:
-    model = tmp_path / "model.keras"
-    model.write_bytes(content)
-    assert "is no Keras model" in refused(machine, model, "--data", DATA)
-
-
-def test_a_damaged_model_file(machine: Machine, tmp_path: Path) -> None:
-    model = tmp_path / "model.keras"
-    model.write_bytes(MODEL.read_bytes().replace(b"QDense", b"QDemse"))
-    assert "is no Keras model, or a damaged one" in refused(machine, model, "--data", DATA)
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda data: {**data, "X_test": data["X_test"] * np.nan}, "NaN or infinite"),
-        (lambda data: {**data, "X_test": data["X_test"][:0]}, "X_test is empty"),
-        (lambda data: {**data, "y_test": data["y_test"][:9]}, "450 samples, y_test 9"),
-        (lambda data: {"X_test": data["X_test"]}, "no y_test"),
-    ],
-)
-def test_data_that_do_not_fit(machine: Machine, tmp_path: Path, change: Change, told: str) -> None:
-    with np.load(DATA) as loaded:
-        data = change(dict(loaded))
-    np.savez(tmp_path / "data.npz", **data)  # type: ignore[arg-type]  # arrays by name
-    assert told in refused(machine, MODEL, "--data", tmp_path / "data.npz")
-
-
-def test_a_twin_that_is_off(machine: Machine) -> None:
-    started = machine.command("twin", "start", "sleeper")
-    assert started.returncode == 0, started.stderr
-    assert machine.command("twin", "stop", "sleeper").returncode == 0
-    told = refused(machine, MODEL, "--data", DATA, "--board", "sleeper")
+def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
+    twins = machine.home / "twins"
+    lifecycle.start(twins, "sleeper", python=settings.board_python())
+    lifecycle.stop(twins, "sleeper")
+    told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
 
