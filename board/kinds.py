@@ -36,6 +36,7 @@ class BoardKind:
         environment_file: shell file on the board that sets up pynq's environment.
         xrt: what XILINX_XRT is set to on the board.
         vivado_board: its name in Vivado, without a version; empty where Vivado has none for it.
+        vivado_since: the first version of Vivado that has the part and the board.
         resources: of the part.
         hls4ml_backend: that writes projects for the board; empty if none does.
         hls4ml_board: the board's name there; empty if it has none.
@@ -54,6 +55,7 @@ class BoardKind:
     xrt: str
     resources: PartResources
     vivado_board: str = ""
+    vivado_since: str = "2019.1"
     hls4ml_backend: str = ""
     hls4ml_board: str = ""
     no_hls4ml: str = ""

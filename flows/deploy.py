@@ -45,7 +45,7 @@ def deploy_model(
         data: Path of an .npz file with X_test and y_test on the machine that builds.
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
         conversion: How hls4ml converts the model.
-        toolchain: auto, open (no vendor tools) or vivado-hls.
+        toolchain: auto, open (no vendor tools), vivado (any since 2019.1) or vivado-hls.
         build: Optional steps of toolchain vivado-hls.
         limits: Thresholds of the gates between the steps.
         measurement: How the board measures.

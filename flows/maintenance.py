@@ -21,7 +21,7 @@ def prune_store(
 ) -> int:
     """Remove the least recently used entries of the store; a later run that needs one rebuilds it.
 
-    Failure bundles of toolchain vivado-hls are removed at the same age.
+    Failure bundles of Vivado builds are removed at the same age.
 
     Args:
         older_than_days: Remove entries that no run has used for this many days.

@@ -26,7 +26,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "prune",
         help="remove entries, least recently used first",
         description="Removes entries that no run is using; a later run that needs one rebuilds "
-        "it. --older-than also removes failure bundles of toolchain vivado-hls of that age.",
+        "it. --older-than also removes failure bundles of Vivado builds of that age.",
     )
     pruning.add_argument(
         "--older-than", type=age, metavar="AGE", help="entries not used for 12h, 30d, 8w, ..."

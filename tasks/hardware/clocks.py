@@ -115,6 +115,15 @@ def fabric_clock(system: str, asked_mhz: float) -> Clock:
     return Clock(asked_mhz, round(properties.source_mhz / (d0 * d1), 6), d0, d1)
 
 
+def pll_mhz(system: str) -> float:
+    """Return the frequency of the PLL that the fabric's clock is divided from, as boards run it.
+
+    Raises:
+        UnsupportedModelError: no such processing system.
+    """
+    return _properties(system).source_mhz
+
+
 def check_clock(system: str, period_ns: float) -> None:
     """Check that the dividers can make a clock closely enough; unknown systems accept any clock.
 

@@ -61,7 +61,7 @@ def read(directory: Path) -> BuildDirectory:
     name, part = str(config["ProjectName"]), str(config["Part"])
     kind = str(config.get("AcceleratorConfig", {}).get("Board", ""))
     _check(config, kind, part, directory)
-    products = Products(directory, name, part)
+    products = Products.of_hls4ml(directory, name, part)
     ready = directory / "package"  # the directory that hls4ml's documentation makes
     bit = _first(directory, "bitstream", (products.bit, ready / "hls4ml_nn.bit"))
     handoff_file = _first(directory, ".hwh", (products.handoff, ready / "hls4ml_nn.hwh"))
@@ -217,7 +217,7 @@ def _fixed_point(text: str, where: Path) -> FixedPoint:
 
 
 def _utilisation(build: BuildDirectory) -> Utilisation | None:
-    runs = Products(build.directory, build.project_name, build.part).runs
+    runs = Products.of_hls4ml(build.directory, build.project_name, build.part).runs
     report = runs / "impl_1" / "design_1_wrapper_utilization_placed.rpt"
     if not report.exists():
         return None

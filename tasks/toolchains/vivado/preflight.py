@@ -5,15 +5,13 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Self
 
 from board.kinds import BoardKind
 from tasks.core.errors import InputError
 from tasks.core.requirements import Finding
-from tasks.toolchains.vivado.installation import HLS, VIVADO, Answer, Installation, ToolName, ask
+from tasks.toolchains.vivado.installation import VIVADO, Answer, Installation, ToolName, ask
 
 _GIB = 2**30
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -71,10 +69,18 @@ def _library(name: str) -> Path | None:
     return next((place / name for place in _LIBRARIES if (place / name).exists()), None)
 
 
-_BOARD_PART = re.compile(r"^\s*set_property\s+board_part\s+(\S+)", re.MULTILINE)
 # Parts that the editions of Vivado without a licence build for.
-_FREE = re.compile(r"xc7z0(07s|10|12s|14s|15|20|30)|xczu[1-57](cg|eg|ev)")
+_FREE = re.compile(r"xc7z0(07s|10|12s|14s|15|20|30)|xczu[1-57](cg|eg|ev)|xck26")
 _MOST_JOBS = 8
+OLDEST = "2019.1"
+_PROBE = Path(__file__).resolve().parent / "tcl" / "probe.tcl"
+BATCH = ("-mode", "batch", "-nolog", "-nojournal")
+_COUNTED = re.compile(r"^overlayflow: (part|board_part) (\d+)", re.MULTILINE)
+_LICENCES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+_INSTALL = (
+    f"install Vivado {OLDEST} or later with the device's family and source its settings64.sh, or "
+    "name that file in OVERLAYFLOW_VIVADO_SETTINGS; or use toolchain open, which needs no Vivado"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Needs:
     """Memory and disk of a build, in GiB.
 
     Attributes:
-        memory_gib: below this a build of hls4ml's smallest example does not come through.
+        memory_gib: the least that a build of a small model comes through with.
         job_gib: what one of several parallel runs takes.
         disk_gib: of a build directory, with room for reports and checkpoints.
     """
@@ -96,30 +102,24 @@ class Needs:
 _NEEDS = {"zynq7000": Needs(6.0, 2.5, 2.0), "zynqmp": Needs(12.0, 5.0, 6.0)}
 
 
-def is_buildable(kind: BoardKind) -> bool:
-    """Whether this toolchain builds for a kind of board."""
-    return kind.processing_system in _NEEDS and bool(kind.hls4ml_board)
-
-
 def needs(kind: BoardKind) -> Needs:
     """What a build for a kind of board takes.
 
     Raises:
-        InputError: this toolchain does not build for it.
+        InputError: there is no block design for it.
     """
-    if not is_buildable(kind):
-        raise InputError(
-            f"toolchain vivado-hls makes no overlay for {kind.name}: {_reason(kind)}",
-            where="board_kind",
-            remedy="take pynq-z2 or zcu102, or use toolchain open; or build a block design of your "
-            "own around hls4ml's IP, with hier_0/axi_dma_0, and make a package of it: see "
-            "docs/add-a-board.md",
-        )
-    return _NEEDS[kind.processing_system]
+    if kind.processing_system in _NEEDS and kind.vivado_board:
+        return _NEEDS[kind.processing_system]
+    raise InputError(
+        f"there is no block design for {kind.name}",
+        where="board_kind",
+        remedy="take a board with a Zynq, or toolchain open and a twin",
+    )
 
 
-def _reason(kind: BoardKind) -> str:
-    return kind.no_hls4ml or "hls4ml builds an XRT kernel for it, not a bitstream with a DMA"
+def is_buildable(kind: BoardKind) -> bool:
+    """Whether there is a block design for a kind of board."""
+    return kind.processing_system in _NEEDS and bool(kind.vivado_board)
 
 
 def jobs(kind: BoardKind, machine: Machine) -> int:
@@ -133,33 +133,14 @@ def licensed(part: str) -> bool:
     return not _FREE.match(part)
 
 
-@cache
-def stock_design(kind: BoardKind) -> str:
-    """hls4ml's own design.tcl for a kind of board."""
-    templates = resources("hls4ml") / "templates" / "vivado_accelerator" / kind.hls4ml_board
-    script = Path(str(templates)) / "tcl_scripts" / "axi_stream_design.tcl"
-    return script.read_text(encoding="utf-8")
+def board_pattern(kind: BoardKind) -> str:
+    """What matches the board's files in Vivado, of whichever version."""
+    return f"{kind.vivado_board}:*"
 
 
-def board_part(kind: BoardKind) -> str:
-    """The board's name in Vivado, as hls4ml's design.tcl has it."""
-    found = _BOARD_PART.search(stock_design(kind))
-    if found is None:
-        raise InputError(f"hls4ml's design for {kind.name} names no board", where="board_kind")
-    return found[1]
-
-
-# What hls4ml's backend VivadoAccelerator is made for; later versions have no vivado_hls.
-VERSIONS = ("2019.2", "2020.1")
-TCL = Path(__file__).resolve().parent / "tcl"
-_PATCHED = "Applying HLS Y2K22 patch"
-_COUNTED = re.compile(r"overlayflow: (part|board_part) (\d+)")
-_LICENCES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
-_INSTALL = (
-    f"install Vivado {VERSIONS[0]} or {VERSIONS[1]} (edition WebPACK or above) and source its "
-    "settings64.sh, or name that file in OVERLAYFLOW_VIVADO_SETTINGS; "
-    "or use toolchain open, which needs no Vivado"
-)
+def needs_board_files(kind: BoardKind) -> bool:
+    """Whether a bare part will not do: an UltraScale+'s memory and PLLs come with its board."""
+    return kind.processing_system == "zynqmp"
 
 
 @dataclass(frozen=True)
@@ -176,8 +157,8 @@ class Preflight:
 
 
 def tools(installation: Installation) -> Preflight:
-    """Whether the tools are there, start, and are of versions that work."""
-    return _judged(installation, {name: ask(installation, name) for name in installation.tools})
+    """Whether Vivado is there, starts, and is not too old."""
+    return _asked(installation)[0]
 
 
 def check(installation: Installation, kind: BoardKind | None, machine: Machine) -> Preflight:
@@ -186,23 +167,16 @@ def check(installation: Installation, kind: BoardKind | None, machine: Machine) 
     Raises:
         InputError: nothing is built for that kind.
     """
-    if kind is not None:
-        needs(kind)  # refuses kinds that nothing is built for
-    about = () if kind is None else ("-tclargs", kind.part, board_part(kind))
-    batch = ("-mode", "batch", "-nolog", "-nojournal")
-    scripts: dict[ToolName, Sequence[str | Path]] = {
-        HLS: ("-f", TCL / "probe_hls.tcl"),
-        VIVADO: (*batch, "-source", TCL / "probe.tcl", *about),
-    }
-    answers = {name: ask(installation, name, scripts[name]) for name in installation.tools}
-    judged = _judged(installation, answers)
-    more = [_udev(machine)]
-    if HLS in judged.versions:
-        more.append(_patch(answers[HLS]))
-    if kind is not None:
-        if VIVADO in judged.versions:
-            more += _devices(answers[VIVADO], kind)
-        more += [*_room(kind, machine), _licence(kind, installation.environment)]
+    if kind is None:
+        judged = tools(installation)
+        return Preflight((*judged.findings, udev(machine)), judged.versions)
+    needs(kind)  # refuses kinds that nothing is built for
+    question = (*BATCH, "-source", _PROBE, "-tclargs", kind.part, board_pattern(kind))
+    judged, answer = _asked(installation, question)
+    more = [udev(machine)]
+    if VIVADO in judged.versions and answer is not None:
+        more += [_since(answer.version, kind), *_devices(answer, kind)]
+    more += [*room(kind, machine), licence(kind, installation.environment)]
     return Preflight((*judged.findings, *more), judged.versions)
 
 
@@ -218,26 +192,22 @@ def preloaded(machine: Machine) -> dict[str, str]:
     return {"LD_PRELOAD": " ".join(filter(None, (str(machine.udev), before)))}
 
 
-def _judged(installation: Installation, answers: Mapping[ToolName, Answer]) -> Preflight:
-    found = [_tool(name, installation, answers) for name in (HLS, VIVADO)]
-    if installation.settings is not None:
-        found.insert(0, _settings(installation))
-    versions = {name: answer.version for name, answer in answers.items() if answer.version}
-    if len(set(versions.values())) > 1:
-        found.append(
-            Finding(
-                name="one version",
-                ok=False,
-                detail=", ".join(f"{name} {version}" for name, version in versions.items()),
-                remedy="source the settings64.sh of one version only",
-            )
-        )
-    return Preflight(tuple(found), versions)
+def _asked(
+    installation: Installation, question: Sequence[str | Path] | None = None
+) -> tuple[Preflight, Answer | None]:
+    """Ask Vivado, if it is there, and judge its answer."""
+    answer = ask(installation, VIVADO, question) if VIVADO in installation.tools else None
+    found = (*sourced(installation), _vivado(installation, answer))
+    versions = {VIVADO: answer.version} if answer is not None and answer.version else {}
+    return Preflight(found, versions), answer
 
 
-def _settings(installation: Installation) -> Finding:
+def sourced(installation: Installation) -> Iterator[Finding]:
+    """Whether a settings64.sh that was asked for can be sourced."""
+    if installation.settings is None:
+        return
     ok = bool(installation.environment)
-    return Finding(
+    yield Finding(
         name="settings64.sh",
         ok=ok,
         detail=f"{installation.settings}" + ("" if ok else " cannot be sourced"),
@@ -245,29 +215,24 @@ def _settings(installation: Installation) -> Finding:
     )
 
 
-def _tool(
-    name: ToolName, installation: Installation, answers: Mapping[ToolName, Answer]
-) -> Finding:
-    """Whether a tool is there, starts, and is of a version that works."""
-    if name not in answers:
-        return _absent(name, answers)
-    answer = answers[name]
+def _vivado(installation: Installation, answer: Answer | None) -> Finding:
+    """Whether Vivado is there, starts, and is not too old."""
+    if answer is None:
+        return Finding(
+            name=VIVADO,
+            ok=False,
+            detail="not on PATH, under XILINX_VIVADO or set up by a settings64.sh",
+            remedy=_INSTALL,
+        )
     if not answer.version:
-        return _deaf(name, installation.tools[name], answer)
-    ok = answer.version.startswith(VERSIONS)
-    detail = answer.version if ok else f"{answer.version} is not {' or '.join(VERSIONS)}"
-    return Finding(name=name, ok=ok, detail=detail, remedy=_INSTALL)
+        return deaf(VIVADO, installation.tools[VIVADO], answer)
+    ok = answer.version >= OLDEST
+    detail = answer.version if ok else f"{answer.version} is older than {OLDEST}"
+    return Finding(name=VIVADO, ok=ok, detail=detail, remedy=_INSTALL)
 
 
-def _absent(name: ToolName, answers: Mapping[ToolName, Answer]) -> Finding:
-    detail = "not on PATH, under XILINX_VIVADO or set up by a settings64.sh"
-    if name == HLS and VIVADO in answers:
-        version = answers[VIVADO].version or "this version"
-        detail = f"Vivado {version} is here without it: since 2020.2 Vivado has Vitis HLS instead"
-    return Finding(name=name, ok=False, detail=detail, remedy=_INSTALL)
-
-
-def _deaf(name: ToolName, path: Path, answer: Answer) -> Finding:
+def deaf(name: ToolName, path: Path, answer: Answer) -> Finding:
+    """Say of a tool that does not start why."""
     lines = answer.text.splitlines()
     remedy = f"run `{path} -version` and see why it does not start"
     if "libtinfo" in answer.text:
@@ -276,35 +241,47 @@ def _deaf(name: ToolName, path: Path, answer: Answer) -> Finding:
     return Finding(name=name, ok=False, detail=f"does not start: {reason}", remedy=remedy)
 
 
-def _patch(answer: Answer) -> Finding:
-    ok = _PATCHED in answer.text
+def _since(version: str, kind: BoardKind) -> Finding:
+    ok = version >= kind.vivado_since
     return Finding(
-        name="y2k22 patch",
+        name="support of the part",
         ok=ok,
-        detail="applied" if ok else "missing: without it no IP can be exported since 2022",
-        remedy="install AMD's patch for answer 76960 (y2k22_patch), as its README says",
+        detail=f"since Vivado {kind.vivado_since}" + ("" if ok else f", this is {version}"),
+        remedy=f"install Vivado {kind.vivado_since} or later",
     )
 
 
 def _devices(answer: Answer, kind: BoardKind) -> Iterator[Finding]:
-    board = board_part(kind)
     counts = {name: int(number) for name, number in _COUNTED.findall(answer.text)}
-    yield Finding(
-        name="device",
-        ok=counts.get("part", 0) > 0,
-        detail=kind.part if counts.get("part") else f"{kind.part} is not installed",
-        remedy="add the device's family with Vivado's installer (Add Design Tools or Devices)",
-    )
+    yield device(counts.get("part", 0), kind)
+    pattern, there = board_pattern(kind), counts.get("board_part", 0) > 0
+    missing = "not installed" if needs_board_files(kind) else "not installed; a bare part will do"
     yield Finding(
         name="board files",
-        ok=counts.get("board_part", 0) > 0,
-        detail=board if counts.get("board_part") else f"{board} is not installed",
-        remedy="unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
-        "`set_param board.repoPaths <directory>` in Vivado_init.tcl",
+        ok=there or not needs_board_files(kind),
+        detail=f"{pattern} is {'there' if there else missing}",
+        remedy=BOARD_FILES,
     )
 
 
-def _udev(machine: Machine) -> Finding:
+BOARD_FILES = (
+    "unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
+    "`set_param board.repoPaths <directory>` in Vivado_init.tcl"
+)
+
+
+def device(count: int, kind: BoardKind) -> Finding:
+    """Say whether Vivado has a part, of which it listed so many."""
+    return Finding(
+        name="device",
+        ok=count > 0,
+        detail=kind.part if count else f"{kind.part} is not installed",
+        remedy="add the device's family with Vivado's installer (Add Design Tools or Devices)",
+    )
+
+
+def udev(machine: Machine) -> Finding:
+    """Say whether Vivado would crash in this container."""
     loaded = "libudev" in os.environ.get("LD_PRELOAD", "")
     ok = not machine.container or loaded or machine.udev is not None
     detail = "not in a container"
@@ -318,7 +295,8 @@ def _udev(machine: Machine) -> Finding:
     )
 
 
-def _room(kind: BoardKind, machine: Machine) -> Iterable[Finding]:
+def room(kind: BoardKind, machine: Machine) -> Iterable[Finding]:
+    """Say whether memory and disk are large enough."""
     wanted = needs(kind)
     yield Finding(
         name="memory",
@@ -334,7 +312,8 @@ def _room(kind: BoardKind, machine: Machine) -> Iterable[Finding]:
     )
 
 
-def _licence(kind: BoardKind, environment: Mapping[str, str]) -> Finding:
+def licence(kind: BoardKind, environment: Mapping[str, str]) -> Finding:
+    """Say whether the part needs a paid licence, and whether one is named."""
     if not licensed(kind.part):
         return Finding(name="licence", ok=True, detail=f"{kind.part} needs none")
     named = [name for name in _LICENCES if environment.get(name) or os.environ.get(name)]

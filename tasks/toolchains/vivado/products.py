@@ -1,7 +1,9 @@
-"""What Vivado makes of an hls4ml project: where the files are, and whether they are good."""
+"""What Vivado makes of a design: where the files are, and whether they are good."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from tasks.core.errors import InputError
 from tasks.hardware.bitfile import read_bit, target
@@ -18,30 +20,46 @@ RESUME = Path(__file__).resolve().parent / "tcl" / "resume.tcl"
 
 
 class Products:
-    """The files that Vivado makes in a project.
+    """The files that Vivado makes.
 
     Args:
-        project: directory in which it runs.
-        name: of the project.
+        directory: in which it runs.
+        name: of the hls4ml project.
         part: full name.
+        project: name of the directory of Vivado's project.
     """
 
-    def __init__(self, project: Path, name: str, part: str) -> None:
+    def __init__(self, directory: Path, name: str, part: str, project: str) -> None:
+        self._directory = directory
         self._name = name
         self._part = part
-        self._root = project / f"{name}_vivado_accelerator"
+        self._root = directory / project
+        self.project_file = Path(project) / "project_1.xpr"
         self.runs = self._root / "project_1.runs"
         self.bit = self.runs / "impl_1" / "design_1_wrapper.bit"
-        self.utilisation = project / "util.rpt"
-        self.synthesised = project / "utilization_synth.rpt"
-        self.reports = project / "reports"
+        self.utilisation = directory / "util.rpt"
+        self.synthesised = directory / "utilization_synth.rpt"
+        self.reports = directory / "reports"
+
+    @classmethod
+    def of_hls4ml(cls, directory: Path, name: str, part: str) -> Self:
+        """What hls4ml's own design.tcl leads to."""
+        return cls(directory, name, part, f"{name}_vivado_accelerator")
 
     @property
     def handoff(self) -> Path:
-        """The .hwh, which may not exist; Vivado 2020.2 and later have it below project_1.gen."""
+        """The .hwh, which may not exist.
+
+        Vivado 2020.2 and later have it below project_1.gen, earlier ones below project_1.srcs;
+        where one has neither, our Tcl writes a platform, which holds it.
+        """
         inside = Path("sources_1", "bd", "design_1", "hw_handoff", "design_1.hwh")
-        old, new = (self._root / f"project_1.{kind}" / inside for kind in ("srcs", "gen"))
-        return new if new.exists() else old
+        beside = [self._root / f"project_1.{kind}" / inside for kind in ("gen", "srcs")]
+        unpacked = self._directory / "design_1.hwh"
+        platform = self._directory / "design_1.xsa"
+        if not any(path.exists() for path in (*beside, unpacked)) and platform.exists():
+            _unpack(platform, unpacked)
+        return next((path for path in (*beside, unpacked) if path.exists()), beside[0])
 
     def begun(self) -> list[Path]:
         """Directories of all runs that were begun; what comes out of Vivado's cache is not."""
@@ -101,3 +119,15 @@ class Products:
         cells = ("/hier_0/axi_dma_0", f"/hier_0/{self._name}_axi_0")
         missing = [cell for cell in cells if f'FULLNAME="{cell}"' not in text]
         return f"{self.handoff.name} has no {' and no '.join(missing)}" if missing else ""
+
+
+def _unpack(platform: Path, handoff: Path) -> None:
+    """Take the .hwh out of a hardware platform, if there is one."""
+    try:
+        with zipfile.ZipFile(platform) as archive:
+            name = next((each for each in archive.namelist() if each.endswith(".hwh")), None)
+            content = archive.read(name) if name else b""
+    except zipfile.BadZipFile:
+        return
+    if content:
+        handoff.write_bytes(content)

@@ -228,7 +228,7 @@ class Step:
 
     def crash_reports(self) -> list[Path]:
         """What the tool, or a run that it started, wrote when it crashed."""
-        runs = self.project.glob("*_vivado_accelerator/*.runs/*/hs_err_pid*.log")
+        runs = self.project.glob("*/*.runs/*/hs_err_pid*.log")
         return [*self.project.glob("hs_err_pid*.log"), *runs]
 
     def attempt(

@@ -13,6 +13,7 @@ some other build begins.
 import contextlib
 import json
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,11 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.records.base import Entry
+from tasks.core.requirements import Finding
 from tasks.store.locks import locked
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 24 * 3600.0
 _COMPLETE = "complete"
+# Bytes of the longest name that the tools make below a project, with some room.
+_BELOW = 512
+_PATH_MAX = 4096
+# The tools' own Tcl does not quote paths.
+_SAFE = re.compile(r"[\w./+@-]+")
 
 
 class Workplace:
@@ -135,3 +142,29 @@ def _identity(path: Path) -> list[int] | None:
     except FileNotFoundError:
         return None
     return [status.st_size, status.st_mtime_ns]
+
+
+def usable(work: Path) -> Finding:
+    """Whether something can be built below a directory."""
+    wrong = ""
+    if len(str(work)) + _BELOW > _PATH_MAX:
+        wrong = f"the path of {work.parent} is too long for what is built below it"
+    elif not _SAFE.fullmatch(str(work)):
+        wrong = f"Vivado cannot build below {work}: its scripts take plain names only"
+    elif (reason := _unwritable(work)) is not None:
+        wrong = f"{work} cannot be written: {reason}"
+    return Finding(
+        name="directory",
+        ok=not wrong,
+        detail=wrong or str(work),
+        remedy="set OVERLAYFLOW_HOME to another directory",
+    )
+
+
+def _unwritable(work: Path) -> str | None:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        (work / ".writable").touch()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None

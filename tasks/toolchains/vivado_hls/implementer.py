@@ -1,5 +1,6 @@
 """Vivado as an implementer, by hls4ml's own design.tcl."""
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,26 @@ from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Synthesis
 from tasks.core.requirements import Finding
 from tasks.store.code import code_digest
+from tasks.toolchains.vivado.implementation import VivadoBuild
 from tasks.toolchains.vivado.installation import VIVADO
 from tasks.toolchains.vivado.job import Supervision, kind_of
-from tasks.toolchains.vivado_hls import implementation, preflight
-from tasks.toolchains.vivado_hls.implementation import VivadoBuild
+from tasks.toolchains.vivado.products import Products
+from tasks.toolchains.vivado_hls import preflight
 from tasks.toolchains.vivado_hls.project import check as check_project
 
-_HERE = "tasks/toolchains/vivado_hls"
+_NAME = "design.tcl"
+_CODE = (
+    *("tasks/toolchains/vivado_hls/implementer.py", "tasks/toolchains/vivado_hls/tcl"),
+    *("tasks/toolchains/vivado/implementation.py", "tasks/toolchains/vivado/products.py"),
+    *("tasks/toolchains/vivado/tcl/runs.tcl", "tasks/toolchains/vivado/tcl/resume.tcl"),
+)
+_SCRIPT = Path(__file__).resolve().parent / "tcl" / "implement.tcl"
+_DRIVER = "axi_stream_driver.py"
+
+
+def _copy_project(files: Path, project: Path) -> None:
+    """Copy the project of a synthesis entry's files to where it is implemented."""
+    shutil.copytree(files / "project", project)
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,9 @@ class DesignTcl:
             ToolMissingError: the tools are not there, or do not start.
         """
         return {
-            "name": "design.tcl",
+            "name": _NAME,
             "versions": {VIVADO: preflight.version(VIVADO)},
-            "code": code_digest(f"{_HERE}/implementation.py", f"{_HERE}/tcl"),
+            "code": code_digest(*_CODE),
         }
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
@@ -66,12 +80,25 @@ class DesignTcl:
             project,
             entry,
             where=preflight.WHERE,
+            check=preflight.examine,
             out=out,
-            fill=partial(implementation.fill, files),
+            fill=partial(_copy_project, files),
             facts={},
         ) as job:
             size = float(synthesis.estimate.lut) if synthesis.estimate else 0.0
+            directory, name = job.place.project, project.settings.project_name
             with job.metered(hooks.listener, size) as meter:
-                build = VivadoBuild(job.place, job.step, synthesis, meter, hooks.fits)
+                build = VivadoBuild(
+                    place=job.place,
+                    step=job.step,
+                    synthesis=synthesis,
+                    implementer=_NAME,
+                    products=Products.of_hls4ml(directory, name, project.part),
+                    script=_SCRIPT,
+                    arguments=(),
+                    meter=meter,
+                    fits=hooks.fits,
+                )
                 job.step.attempt(job.jobs, self.runs.patience, hooks.licence, build.attempt)
+            shutil.copyfile(directory / _DRIVER, out / _DRIVER)
             return job.step.collected(build.collect)

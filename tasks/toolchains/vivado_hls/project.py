@@ -8,14 +8,9 @@ from pathlib import Path
 from board.kinds import BoardKind
 from tasks.core.errors import InputError
 from tasks.core.records.design import HlsProject
-from tasks.core.requirements import Finding
-from tasks.toolchains.vivado.preflight import needs
+from tasks.toolchains.vivado.workplace import usable
+from tasks.toolchains.vivado_hls.preflight import require_design
 
-# Bytes of the longest name that the tools make below a project, with some room.
-_BELOW = 512
-_PATH_MAX = 4096
-# The tools' own Tcl does not quote paths.
-_SAFE = re.compile(r"[\w./+@-]+")
 _PART = re.compile(r'^set part "([^"]+)"', re.MULTILINE)
 
 
@@ -31,11 +26,11 @@ def check(project: HlsProject, directory: Path, kind: BoardKind, work: Path) -> 
     Raises:
         InputError: all that is wrong, with remedies.
     """
-    needs(kind)
+    require_design(kind)
     wrong = [
         *_unbuildable(project, kind),
         *_incomplete(project, directory),
-        *((each.detail, each.remedy) for each in (place(work),) if not each.ok),
+        *((each.detail, each.remedy) for each in (usable(work),) if not each.ok),
     ]
     if wrong:
         raise InputError(
@@ -74,29 +69,3 @@ def _incomplete(project: HlsProject, directory: Path) -> Iterator[tuple[str, str
     part = _PART.search((directory / "project.tcl").read_text(encoding="utf-8"))
     if part is None or part[1] != project.part:
         yield f"project.tcl does not name part {project.part}", again
-
-
-def place(work: Path) -> Finding:
-    """Whether something can be built below a directory."""
-    wrong = ""
-    if len(str(work)) + _BELOW > _PATH_MAX:
-        wrong = f"the path of {work.parent} is too long for what is built below it"
-    elif not _SAFE.fullmatch(str(work)):
-        wrong = f"Vivado cannot build below {work}: its scripts take plain names only"
-    elif (reason := _unwritable(work)) is not None:
-        wrong = f"{work} cannot be written: {reason}"
-    return Finding(
-        name="directory",
-        ok=not wrong,
-        detail=wrong or str(work),
-        remedy="set OVERLAYFLOW_HOME to another directory",
-    )
-
-
-def _unwritable(work: Path) -> str | None:
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        (work / ".writable").touch()
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return None

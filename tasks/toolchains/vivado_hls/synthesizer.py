@@ -68,6 +68,7 @@ class BuildPrjTcl:
             project,
             entry,
             where=preflight.WHERE,
+            check=preflight.examine,
             out=out,
             fill=partial(synthesis.fill, files),
             facts={"build": self.build.model_dump(mode="json")},

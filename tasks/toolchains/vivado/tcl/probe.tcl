@@ -1,4 +1,5 @@
 # Say what this Vivado has: vivado -mode batch -source probe.tcl -tclargs PART BOARD_PART
+# BOARD_PART may be a pattern.
 
 lassign $argv part board_part
 puts "overlayflow: part [llength [get_parts -quiet $part]]"

@@ -16,7 +16,7 @@ from tasks.core.records.design import HlsProject, Resources, Synthesis, Utilisat
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import run_child
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest, implement
-from tasks.toolchains.open.implementer import stock_driver
+from tasks.toolchains.open.twin import stock_driver
 from tests.tasks.toolchains.conftest import CASES
 from tests.tasks.toolchains.shell.test_shell import words_of
 from tests.tasks.toolchains.standin import Case, answer, write_core
@@ -75,7 +75,6 @@ def request_for(case: Case, directory: Path, *, interval: int = 1) -> ImplementR
         core=core,
         synthesis=synthesis,
         available=Resources.model_validate(kind.resources, from_attributes=True),
-        processing_system=kind.processing_system,
         out=out,
     )
 

@@ -247,7 +247,7 @@ def test_a_bitstream_says_itself_what_it_is_for(tmp_path: Path) -> None:
 
 
 def test_a_bitstream_for_another_part_or_cut_off_is_a_problem(tmp_path: Path) -> None:
-    products = Products(tmp_path, "tiny", PART)
+    products = Products.of_hls4ml(tmp_path, "tiny", PART)
     assert "was not written" in products.bit_problem()
     bit(products.bit, fabric_image(b"a library"))
     assert not products.bit_problem()

@@ -12,9 +12,9 @@ from board.kinds import board_kinds
 from tasks.core.errors import InputError, ToolMissingError
 from tasks.core.requirements import Finding, require
 from tasks.toolchains.choice import choose
-from tasks.toolchains.vivado import preflight
 from tasks.toolchains.vivado.installation import find
-from tasks.toolchains.vivado.preflight import Machine
+from tasks.toolchains.vivado.preflight import Machine, jobs, preloaded
+from tasks.toolchains.vivado_hls import preflight
 from tests.tasks.toolchains.vivado_hls.conftest import REPLAY, Bench
 
 MACHINE = Machine(cores=4, memory_gib=16, disk_gib=100, container=False, udev=None)
@@ -28,7 +28,7 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wrong(bench: Bench, kind: str = "pynq-z2", machine: Machine = MACHINE) -> dict[str, Finding]:
     del bench  # its environment is what matters
-    found = preflight.check(find(), board_kinds()[kind], machine).findings
+    found = preflight.examine(find(), board_kinds()[kind], machine).findings
     return {each.name: each for each in found if not each.ok}
 
 
@@ -129,8 +129,8 @@ def test_in_a_container_libudev_is_loaded_first(monkeypatch: pytest.MonkeyPatch)
     udev = Path("/lib/libudev.so.1")
     monkeypatch.setenv("LD_PRELOAD", "/lib/other.so")
     inside = replace(MACHINE, container=True, udev=udev)
-    assert preflight.preloaded(inside) == {"LD_PRELOAD": f"{udev} /lib/other.so"}
-    assert preflight.preloaded(replace(MACHINE, udev=udev)) == {}
+    assert preloaded(inside) == {"LD_PRELOAD": f"{udev} /lib/other.so"}
+    assert preloaded(replace(MACHINE, udev=udev)) == {}
 
 
 def test_a_part_that_needs_a_licence_needs_one_to_be_named(
@@ -213,10 +213,10 @@ def test_a_board_that_nothing_is_built_for_is_refused(bench: Bench, kind: str) -
 
 def test_the_jobs_fit_the_cores_and_the_memory() -> None:
     kinds = board_kinds()
-    assert preflight.jobs(kinds["pynq-z2"], MACHINE) == 4
-    assert preflight.jobs(kinds["zcu102"], MACHINE) == 3
-    assert preflight.jobs(kinds["pynq-z2"], replace(MACHINE, memory_gib=1.0)) == 1
-    assert preflight.jobs(kinds["pynq-z2"], replace(MACHINE, cores=64, memory_gib=512)) == 8
+    assert jobs(kinds["pynq-z2"], MACHINE) == 4
+    assert jobs(kinds["zcu102"], MACHINE) == 3
+    assert jobs(kinds["pynq-z2"], replace(MACHINE, memory_gib=1.0)) == 1
+    assert jobs(kinds["pynq-z2"], replace(MACHINE, cores=64, memory_gib=512)) == 8
 
 
 def test_this_machine_is_measured(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_crash_of_vivado_leaves_finished_runs_alone(bench: Bench, synthesized:
 def test_memory_that_runs_out_is_met_with_fewer_jobs(
     bench: Bench, synthesized: Synthesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.toolchains.vivado_hls.toolchain.jobs", lambda *_: 4)
+    monkeypatch.setattr("tasks.toolchains.vivado.preflight.jobs", lambda *_: 4)
     bench.fail("ooc-out-of-memory", times=2)
     bench.implement(synthesized)
     launched = [(event["run"], event["jobs"]) for event in bench.events("launch")]

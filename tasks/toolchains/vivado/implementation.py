@@ -1,7 +1,8 @@
-"""Step implement: hls4ml's design.tcl under Vivado, from the IP to the bitstream."""
+"""Vivado's part of the step implement: from a design in Tcl to bitstream, reports and record."""
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +20,11 @@ from tasks.toolchains.vivado.workplace import Workplace
 
 _log = logging.getLogger(__name__)
 _PHASE = "implement"
-_TCL = Path(__file__).resolve().parent / "tcl"
-# tcl/around.tcl writes it as soon as the runs are launched.
+# tcl/runs.tcl writes it as soon as the runs are launched.
 _LAUNCHED = "overlayflow_launched"
 _SAME_CLOCK = 0.01
 _MODULES = 50
 _TOP_LEVELS = 2  # the wrapper and the block design, which hold all the others
-
-
-def fill(files: Path, project: Path) -> None:
-    """Copy the project of a synthesis entry's files to where it is implemented."""
-    shutil.copytree(files / "project", project)
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,10 @@ class VivadoBuild:
         place: where it is made.
         step: that makes it.
         synthesis: that is implemented.
+        implementer: the name of who implements.
+        products: what Vivado makes.
+        script: Tcl that begins it.
+        arguments: of the script, after the jobs and the clock.
         meter: of the progress.
         fits: hears what the design takes once it is synthesized; ends the build by raising.
     """
@@ -47,16 +46,16 @@ class VivadoBuild:
     place: Workplace
     step: Step
     synthesis: Synthesis
+    implementer: str
+    products: Products
+    script: Path
+    arguments: Sequence[str]
     meter: ProgressMeter
     fits: FitCheck
 
     @property
     def _name(self) -> str:
         return self.synthesis.project.settings.project_name
-
-    @property
-    def _products(self) -> Products:
-        return Products(self.place.project, self._name, self.synthesis.project.part)
 
     def attempt(self, number: int, jobs: int) -> BuildError | None:
         """Run Vivado once, unless all is done.
@@ -70,7 +69,7 @@ class VivadoBuild:
         """
         if self.place.is_done(_PHASE):
             return None
-        products = self._products
+        products = self.products
         script = self._script(products, jobs)
         products.utilisation.unlink(missing_ok=True)
         shutil.rmtree(products.reports, ignore_errors=True)
@@ -106,15 +105,14 @@ class VivadoBuild:
         arguments = [str(jobs), f"{clock_mhz:.6f}"]
         if not (self.place.project / _LAUNCHED).exists():
             products.synthesised.unlink(missing_ok=True)
-            return ["-source", _TCL / "implement.tcl", "-tclargs", *arguments]
+            return ["-source", self.script, "-tclargs", *arguments, *self.arguments]
         repeat = products.to_repeat()
         _log.info("going on after the runs that are done; again: %s", ", ".join(repeat) or "none")
         if "impl_1" in repeat:
             products.bit.unlink(missing_ok=True)
         if set(repeat) - {"impl_1"}:
             products.synthesised.unlink(missing_ok=True)
-        project = f"{self._name}_vivado_accelerator/project_1.xpr"
-        return ["-source", RESUME, "-tclargs", *arguments, project, *repeat]
+        return ["-source", RESUME, "-tclargs", *arguments, str(products.project_file), *repeat]
 
     def collect(self) -> Implementation:
         """Copy what the entry holds, and read the reports.
@@ -122,12 +120,10 @@ class VivadoBuild:
         Raises:
             InputError: a report is missing or says less than it should.
         """
-        products, out = self._products, self.step.out
+        products, out = self.products, self.step.out
         bit, handoff = out / f"{self._name}.bit", out / f"{self._name}.hwh"
         shutil.copyfile(products.bit, bit)
         shutil.copyfile(products.handoff, handoff)
-        driver = "axi_stream_driver.py"
-        shutil.copyfile(self.place.project / driver, out / driver)
         directory = shutil.copytree(products.reports, out / "reports")
         shutil.copyfile(products.utilisation, directory / "utilization_hierarchical.rpt")
         shutil.copyfile(products.synthesised, directory / products.synthesised.name)
