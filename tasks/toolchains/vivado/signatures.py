@@ -1,4 +1,4 @@
-"""Reads signatures.toml: what the tools print when they fail, and what it means."""
+"""Read signatures.toml: what the tools print when they fail, and what it means."""
 
 import re
 import tomllib
@@ -13,9 +13,13 @@ from tasks.core.records.base import Record
 Tool = Literal["vivado_hls", "vitis_hls", "vivado", "v++", "hls4ml", "pynq"]
 FailureClass = Literal["permanent", "configuration", "transient", "resource"]
 Kind = FailureClass | Literal["warning", "benign"]
+Rank = Literal["cause", "suspect", "effect", "unknown", "marker"]
 
-# For errors that no other entry knows.
-UNRECOGNISED = "unrecognised-error"
+# [v++ 207-3776], [VPL UTLZ-1]: the number or word says which tool's message it is.
+_WRAPPED = re.compile(r"\[(?:v\+\+|VPL|XOCC|vitis) (?P<family>\w+)-(?P<number>\d+)\]")
+# [COSIM-360], in reports: [COSIM 212-360].
+_SHORT = re.compile(r"\[(?P<tool>[A-Z]+)-(?P<number>\d+)\]")
+_CAUGHT = re.compile(r"^ERROR: \[v\+\+ 60-773\] .*, caught Tcl error: +(?=ERROR: )")
 
 
 class Signature(Record):
@@ -25,7 +29,7 @@ class Signature(Record):
     tools: tuple[Tool, ...] = ()
     steps: tuple[str, ...] = ()
     kind: Kind = Field(alias="class")
-    marker: bool = False
+    rank: Rank = "cause"
     regex: str
     cause: str
     remedy: str
@@ -38,8 +42,13 @@ class Signature(Record):
 
     @property
     def fails(self) -> bool:
-        """Whether a run that prints it has failed."""
+        """Whether it is the line of a failed run."""
         return self.kind not in ("warning", "benign")
+
+    @property
+    def proves(self) -> bool:
+        """Whether a run that prints it has failed, whatever its exit status."""
+        return self.fails and self.rank not in ("suspect", "unknown")
 
 
 class Ending(Record):
@@ -56,7 +65,10 @@ class Ending(Record):
 class Catalogue(Record):
     """All of signatures.toml."""
 
+    ignored: tuple[str, ...]
+    not_ignored: tuple[str, ...]
     nested: dict[Tool, tuple[Tool, ...]]
+    families: dict[str, str]
     signatures: tuple[Signature, ...] = Field(alias="signature")
     endings: tuple[Ending, ...] = Field(alias="ending")
 
@@ -74,6 +86,29 @@ class Catalogue(Record):
             if (not signature.tools or tool is None or tools & set(signature.tools))
             and (not signature.steps or step in signature.steps)
         ]
+
+    def ignores(self, line: str) -> bool:
+        """Return whether a line never reports a failure, by its beginning."""
+        return line.startswith(self.ignored) and not line.startswith(self.not_ignored)
+
+    def normalised(self, line: str) -> str:
+        """Return a line with the message of a wrapped tool under the tool's own name."""
+        if not line.startswith(("ERROR", "WARNING", "CRITICAL", "@E")):
+            return line
+        line = _CAUGHT.sub("", line)
+        line = _WRAPPED.sub(self._unwrapped, line, count=1)
+        return _SHORT.sub(self._numbered, line, count=1)
+
+    def _unwrapped(self, found: re.Match[str]) -> str:
+        family, number = found["family"], found["number"]
+        if not family.isdigit():
+            return f"[DRC {family}-{number}]"
+        tool = self.families.get(family)
+        return f"[{tool} {family}-{number}]" if tool else found[0]
+
+    def _numbered(self, found: re.Match[str]) -> str:
+        families = [family for family, tool in self.families.items() if tool == found["tool"]]
+        return f"[{found['tool']} {families[0]}-{found['number']}]" if families else found[0]
 
 
 @cache

@@ -94,7 +94,7 @@ def test_every_known_failure_with_text_is_judged_as_its_finders_judge_it(
         for match in signature.pattern.finditer(text):
             lines.setdefault(text.rfind("\n", 0, match.start()) + 1, signature)
     found = [lines[offset] for offset in sorted(lines)]
-    causes = [signature for signature in found if signature.fails and not signature.marker]
+    causes = [each for each in found if each.fails and each.rank in ("cause", "suspect")]
     judged = (causes or found)[0]
     if failure["id"] in JUDGED_OTHERWISE:
         assert judged.id == JUDGED_OTHERWISE[failure["id"]]
@@ -102,4 +102,4 @@ def test_every_known_failure_with_text_is_judged_as_its_finders_judge_it(
         kind, *_ = re.findall(r"[A-Z]+", failure["cls"])
         assert judged.kind == KINDS[kind]
     if failure["cls"].startswith("FATAL"):
-        assert judged.marker
+        assert judged.rank == "marker"
