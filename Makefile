@@ -1,4 +1,5 @@
-# Two environments: .venv runs the flow; .venv-board is the twin's, with the genuine pynq, whose
+# Two environments: .venv runs the flow (.env-* hold packages of single front ends that do not go
+# together with its own); .venv-board is the twin's, with the genuine pynq, whose
 # numpy (< 2) does not go together with TensorFlow's. Twins with other versions of pynq have their
 # own, .venv-board-VERSION. Exact versions are in constraints/. pynq comes as source: older versions
 # of pip would build it another way than newer ones, and complain.
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
+.PHONY: help env env-qkeras env-keras2 board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -43,7 +44,13 @@ $(BOARD_VENV)/.installed: constraints/board.txt
 $(BOARD_VENV)-%/.installed: constraints/board-%.txt
 	$(set-up-board)
 
+.env-%/.installed: constraints/%.txt $(VENV)/.installed
+	$(BIN)/python $(PIP_INSTALL) --no-deps --upgrade --target $(@D) --requirement $<
+	@touch $@
+
 env: $(VENV)/.installed  ## set up the host's environment
+env-qkeras: .env-qkeras/.installed  ## read QKeras models in files of Keras 3, too
+env-keras2: .env-keras2/.installed  ## read QKeras 0.9, HGQ 1 and pruned models of Keras 2, too
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
 board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq
 
@@ -80,4 +87,4 @@ twin-stop: env  ## stop the twin
 	$(BIN)/overlayflow twin stop
 
 clean:  ## remove all environments
-	rm -rf $(VENV) $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)
+	rm -rf $(VENV) .env-qkeras .env-keras2 $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)

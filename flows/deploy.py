@@ -30,7 +30,7 @@ from tasks.validate import validate
 )
 def deploy_model(
     model: Path,
-    data: Path,
+    data: Path | None = None,
     board: str = "twin",
     conversion: ConvertSettings = ConvertSettings(),
     toolchain: ToolchainChoice = "auto",
@@ -41,8 +41,9 @@ def deploy_model(
     """Convert, synthesize, implement, package, transfer, benchmark, validate and publish.
 
     Args:
-        model: Path of the Keras model (.keras or .h5) on the machine that builds.
-        data: Path of an .npz file with X_test and y_test on the machine that builds.
+        model: Path of the model file on the machine that builds: Keras, QKeras, HGQ, ONNX, PyTorch.
+        data: Path of an .npz file with X_test and y_test on the machine that builds; random inputs
+            without it.
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
         conversion: How hls4ml converts the model.
         toolchain: auto, open (no vendor tools), vivado (any since 2019.1) or vivado-hls.

@@ -32,7 +32,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print the findings; return 0 if nothing is missing, else 2."""
+    """Print the findings; return 0 if nothing is missing that every model needs, else 2."""
     from tasks.core.records.base import Record
     from tasks.core.requirements import Finding
 
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
     else:
         rows = [
             (
-                "ok" if each.ok else "MISSING",
+                "ok" if each.ok else "optional" if each.optional else "MISSING",
                 each.name,
                 each.detail,
                 each.remedy if not each.ok else "",
@@ -55,16 +55,17 @@ def run(arguments: Namespace) -> int:
             for each in findings
         ]
         print_table("overlayflow doctor", ("", "requirement", "found", "to get it"), rows)
-    return 0 if all(each.ok for each in findings) else 2
+    return 0 if all(each.ok or each.optional for each in findings) else 2
 
 
 def check(toolchain: str | None = None, board_kind: str | None = None) -> "list[Finding]":
     """Return all findings, or those of one toolchain, and for a board kind if one is given."""
+    from tasks.conversion.frontends import choice as frontends
     from tasks.toolchains.choice import named
 
     if toolchain is not None:
         return named(toolchain).check(board_kind)
-    return [*_host(), *named("open").check(), _twin()]
+    return [*_host(), *frontends.findings(), *named("open").check(), _twin()]
 
 
 def _host() -> "list[Finding]":

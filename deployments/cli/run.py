@@ -27,8 +27,16 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         epilog="Example: overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
     )
-    parser.add_argument("model", type=Path, help="Keras model, .keras or .h5")
-    parser.add_argument("--data", type=Path, required=True, help=".npz with X_test and y_test")
+    parser.add_argument("model", type=Path, help="model file: docs/models.md lists the kinds")
+    parser.add_argument(
+        "--framework",
+        choices=("auto", "keras", "keras2", "qkeras", "onnx", "pytorch"),
+        default="auto",
+        help="what reads the model; auto tells it from the file (%(default)s)",
+    )
+    parser.add_argument(
+        "--data", type=Path, help=".npz with X_test and y_test (random inputs, no accuracy)"
+    )
     parser.add_argument(
         "--board",
         default="twin",
@@ -139,7 +147,7 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
 
     return deploy_model(
         model=arguments.model.absolute(),
-        data=arguments.data.absolute(),
+        data=arguments.data and arguments.data.absolute(),
         board=arguments.board,
         conversion=settings,
         toolchain=arguments.toolchain,
@@ -169,6 +177,7 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
             strategy=arguments.strategy,
             io_type=arguments.io_type,
             clock_period_ns=arguments.clock_period,
+            framework=arguments.framework,
             words=arguments.words,
         )
     except ValidationError as error:
@@ -201,7 +210,8 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
     from tasks.toolchains.choice import choose
 
     building.convert(arguments.model, arguments.data, settings)
-    dataset.read(arguments.data)
+    if arguments.data:
+        dataset.read(arguments.data)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
     from tasks.orchestration import server
 

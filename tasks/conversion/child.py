@@ -6,15 +6,14 @@ python -m tasks.conversion.child REQUEST RESULT
 import os
 import shutil
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from board.kinds import board_kinds
-from tasks.conversion import dataset, hls, modelfile
-from tasks.core.errors import UnsupportedModelError
+from tasks.conversion import dataset, hls
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
 from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings
@@ -22,11 +21,15 @@ from tasks.processes.child import child_main
 
 
 class ConvertRequest(Record):
-    """What the child is asked: files, settings, and where the entry's files go."""
+    """What the child is asked: files, settings, and where the entry's files go.
+
+    Attributes:
+        data: test data; without any the inputs are drawn.
+    """
 
     model: Path
     model_digest: str
-    data: Path
+    data: Path | None
     settings: ConvertSettings
     entry: Entry
     out: Path
@@ -37,23 +40,28 @@ def convert(request: ConvertRequest) -> HlsProject:
 
     Raises:
         InputError: the data does not fit the model, or a setting is not possible.
-        UnsupportedModelError: Keras or hls4ml cannot take the model.
+        UnsupportedModelError: the framework or hls4ml cannot take the model.
     """
-    data = dataset.read(request.data)
-    model = modelfile.load(request.model)
-    x = dataset.match_input(data.x, _sample_shape(model.inputs[0]), model.inputs[0].dtype)
-    y, classes = dataset.match_output(data.y, _sample_shape(model.outputs[0]))
-    y_framework = np.asarray(model.predict(x, verbose=0), dtype=np.float32)
+    file = identify(request.model, request.settings.framework)
+    data = dataset.read(request.data) if request.data else None
+    model = choice.load(file)
+    kind = board_kinds()[request.settings.board_kind]
     out = request.out
+    golden = (out / "X_test.npy", out / "y_framework.npy")
+    if data is not None:  # before hls4ml, which takes its time
+        x = dataset.match_input(data.x, model.input.shape, model.input.dtype)
+        y, classes = dataset.match_output(data.y, model.output.shape)
+    graph = hls.convert(model, request.settings, kind, out / "project", golden)
+    stream_in, stream_out = hls.streams(graph, request.settings)
+    if data is None:
+        x, classes = dataset.drawn(model.input.shape, stream_in.element), False
+    y_framework = model.predict(x)
+    x, y_framework = model.input.arranged(x), model.output.arranged(y_framework)
+    y = y_framework if data is None else model.output.arranged(y)
+    hls.check_input(graph, x)
     for name, array in (("X_test", x), ("y_test", y), ("y_framework", y_framework)):
         np.save(out / f"{name}.npy", array)
-
-    kind = board_kinds()[request.settings.board_kind]
-    golden = (out / "X_test.npy", out / "y_framework.npy")
-    graph, backend = hls.convert(model, request.settings, kind, out / "project", golden)
-    hls.check_input(graph, x)
-    stream_in, stream_out = hls.streams(graph, request.settings)
-    graph.compile()
+    backend = hls.write(graph, out / "project")
     y_csim = np.asarray(graph.predict(x), dtype=np.float32).reshape(y_framework.shape)
     np.save(out / "y_csim.npy", y_csim)
     hls.save(graph, out / "model.fml")
@@ -69,20 +77,12 @@ def convert(request: ConvertRequest) -> HlsProject:
         input=stream_in.model_copy(update={"shape": x.shape[1:]}),
         output=stream_out.model_copy(update={"shape": y_csim.shape[1:]}),
         samples=len(x),
+        drawn_inputs=data is None,
         accuracy_framework=dataset.accuracy(y_framework, y) if classes else None,
         accuracy_csim=dataset.accuracy(y_csim, y) if classes else None,
         max_error_csim=float(np.abs(y_csim - y_framework).max()),
-        versions=tool_versions() | {"g++": _compiler_version()},
+        versions=choice.versions(file) | {"g++": _compiler_version()},
     )
-
-
-def _sample_shape(tensor: Any) -> tuple[int, ...]:
-    if any(extent is None for extent in tensor.shape[1:]):
-        raise UnsupportedModelError(
-            f"its tensor {tensor.name} has shape {tensor.shape}: hardware needs fixed extents",
-            remedy="give the model an Input layer with a fixed shape",
-        )
-    return tuple(tensor.shape[1:])
 
 
 def _remove_leftovers(project: Path) -> None:
@@ -90,11 +90,6 @@ def _remove_leftovers(project: Path) -> None:
     for library in (project / "firmware").glob("*.so"):
         library.unlink()
     shutil.rmtree(project / "firmware" / "__pycache__", ignore_errors=True)
-
-
-def tool_versions() -> dict[str, str]:
-    """Versions that a conversion depends on; reads metadata, imports nothing."""
-    return {name: version(name) for name in ("hls4ml", "keras", "tensorflow", "hgq2", "numpy")}
 
 
 def _compiler_version() -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from board.kinds import board_kinds
 from tasks.conversion import dataset
 from tasks.conversion.child import ConvertRequest
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import ModelFile
 from tasks.core.errors import InputError
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings
@@ -18,7 +20,7 @@ log = logging.getLogger(__name__)
 DEADLINE_S = 3600.0
 # As hls4ml prints them, and as Python does: <file>:<line>: UserWarning: <text>.
 WARNING = re.compile(
-    r"\s*(?:.*\.py:\d+: )?"
+    r"\s*(?:(?!.*/tf_keras/).*\.py:\d+: )?"
     r"(?P<told>(?i:warn|warning|error|userwarning)[:!](?!.*absl::InitializeLog).*)"
 )
 # Names that the generated C++ and Verilog would collide with, beside any keyword of theirs.
@@ -54,15 +56,20 @@ def project_name(model: Path) -> str:
     return name if name[:1].isalpha() else f"model_{name}"
 
 
-def run_conversion(request: ConvertRequest) -> HlsProject:
-    """Convert in a child process, which alone imports TensorFlow.
+def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
+    """Convert in a child process, which alone imports the framework.
+
+    Args:
+        request: for the child.
+        model: what `request.model` is.
 
     Raises:
         InputError: model, data or settings cannot be used; found before the child starts where
             that needs no model.
         ToolError: the child crashed.
     """
-    dataset.read(request.data)
+    if request.data:
+        dataset.read(request.data)
     return run_child(
         "tasks.conversion.child",
         request,
@@ -71,6 +78,7 @@ def run_conversion(request: ConvertRequest) -> HlsProject:
         log=request.out / "convert.log",
         step="convert",
         deadline_s=DEADLINE_S,
+        packages=choice.packages(model),
         on_line=_show_warnings,
     )
 

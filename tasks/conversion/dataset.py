@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.errors import InputError
+from tasks.core.records.design import FixedPoint
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -71,6 +72,21 @@ def _check(data: Dataset, where: str) -> None:
             )
     if len(data.x) != len(data.y):
         raise InputError(f"X_test has {len(data.x)} samples, y_test {len(data.y)}", where=where)
+
+
+def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:
+    """Return random inputs within a number format's range; the same ones every time.
+
+    Whole numbers are spread over the range. Numbers with a fraction follow the standard normal
+    distribution, which training data are mostly scaled to.
+    """
+    rng = np.random.default_rng(0)
+    step = 2.0**-element.fraction
+    low = -(2.0 ** (element.integer - 1)) if element.signed else 0.0
+    high = 2.0 ** (element.integer - element.signed) - step
+    size = (samples, *shape)
+    values = rng.uniform(low, high, size) if element.fraction <= 0 else rng.normal(size=size)
+    return (np.round(np.clip(values, low, high) / step) * step).astype(np.float32)
 
 
 def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> FloatArray:

@@ -8,31 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from board.kinds import BoardKind
-from tasks.conversion import modelfile
+from tasks.conversion.frontends.base import LoadedModel
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.settings import ConvertSettings
 
+ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
 WIDEST = 64  # bits of a FixedPoint
 PRECISION = re.compile(r"auto|(?:ap_|ac_)?u?(?:fixed|int)<[\w ,-]+>")
 
 
 def convert(
-    model: Any, settings: ConvertSettings, kind: BoardKind, out: Path, golden: tuple[Path, Path]
-) -> tuple[Any, str]:
-    """Convert and write the project.
+    model: LoadedModel,
+    settings: ConvertSettings,
+    kind: BoardKind,
+    out: Path,
+    golden: tuple[Path, Path],
+) -> Any:
+    """Convert; `write` writes the project.
 
     Args:
-        model: a Keras model with one input and one output.
+        model: as its front end loaded it.
         settings: how to convert it.
         kind: the board it is meant for.
         out: directory of the project.
         golden: .npy files of test inputs and the framework's outputs, for the HLS test bench.
 
     Returns:
-        hls4ml's ModelGraph and the name of the backend that wrote it. HGQ2 models go through
-        backend Vivado: hls4ml 1.3 refuses them with VivadoAccelerator.
+        hls4ml's ModelGraph. HGQ models go through backend Vivado: hls4ml 1.3 refuses them with
+        VivadoAccelerator.
 
     Raises:
         InputError: a setting that hls4ml does not take (precision, layer name, reuse factor).
@@ -40,19 +45,18 @@ def convert(
     """
     import hls4ml
 
-    accelerated = bool(kind.hls4ml_board) and not modelfile.uses_hgq(model)
-    backend = "VivadoAccelerator" if accelerated else "Vivado"
+    accelerated = bool(kind.hls4ml_board) and model.block_design
+    backend = ACCELERATED if accelerated else "Vivado"
     target: dict[str, Any] = {"part": kind.part}
     if accelerated:
         target |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
     try:
-        config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
+        config = model.configure(backend)
     except Exception as error:
         raise _unsupported(error) from error
     _apply(config, settings, hls4ml.backends.get_backend(backend))
     try:
-        graph = hls4ml.converters.convert_from_keras_model(
-            model,
+        graph = model.convert(
             hls_config=config,
             output_dir=str(out),
             project_name=settings.project_name,
@@ -66,10 +70,17 @@ def convert(
     except Exception as error:
         raise _unsupported(error) from error
     _check_reuse_factors(graph, settings)
+    return graph
+
+
+def write(graph: Any, out: Path) -> str:
+    """Write the project and compile its C simulation; return the backend's name."""
     graph.write()
-    if accelerated:
+    backend = str(graph.config.backend.name)
+    if backend == ACCELERATED:
         _unswap_stream_widths(out / "project.tcl")
-    return graph, backend
+    graph.compile()
+    return backend
 
 
 def _unsupported(error: Exception) -> UnsupportedModelError:

@@ -1,103 +1,145 @@
-"""Model files: told apart cheaply, loaded safely."""
+"""Model files: told apart cheaply, without a framework and without running what is in them."""
 
 import hashlib
-import json
-import zipfile
-import zlib
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tasks.conversion import keras_text
+from tasks.conversion.keras_text import Description
 from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.base import Framework, FrameworkChoice
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+LARGEST_BYTES = 1_000_000_000
+# Keras runs these layers from code in the file, or looks their functions up by name.
+CODE = ("Lambda",)
+QKERAS = re.compile(r"Q[A-Z]\w+|quantized_\w+")
+HGQ1 = re.compile(r"HGQ>\w+|FixedPointQuantizer|H[A-Z][A-Za-z]*(?:1D|2D)?(?:BatchNorm)?|UnaryLUT")
+KERAS_OWN = re.compile(r"Hard\w+|Hinge|Huber|He(?:Normal|Uniform)")
+PRUNED = re.compile(r"(?:Prune>)?PruneLowMagnitude")
 
 
-def check(path: Path) -> str:
-    """SHA-256 of a file that looks like a Keras model; reads no more than its bytes.
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file, and what reads it.
+
+    Attributes:
+        framework: the front end that reads it.
+        files: the file itself, and others that belong to it.
+        environment: which packages the front end needs beside this environment's, by the name of
+            their directory; empty for none.
+        block_design: whether hls4ml's block design takes its model: not with HGQ layers.
+    """
+
+    framework: Framework
+    files: tuple[Path, ...]
+    environment: str = ""
+    block_design: bool = True
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file; of several files, that of their digests."""
+        digests = [_digest(path) for path in self.files]
+        return (
+            digests[0]
+            if len(digests) == 1
+            else hashlib.sha256("".join(digests).encode()).hexdigest()
+        )
+
+
+def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
+    """Return which front end reads a model file; the file decides, not its suffix.
+
+    Args:
+        path: of the model.
+        framework: overrules what the file looks like.
 
     Raises:
-        InputError: no such file, or neither a whole .keras archive nor HDF5.
+        InputError: no such file, a damaged one, or one that no front end reads.
+        UnsupportedModelError: it holds code.
     """
+    if path.is_dir():
+        raise _directory(path)
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        described = keras_text.describe(path)
     except OSError as error:
         raise InputError(
-            f"cannot be read: {error.strerror}", where=str(path), remedy="give a .keras or .h5 file"
+            f"cannot be read: {error.strerror}", where=str(path), remedy="give a model file"
         ) from None
-    if not content.startswith(HDF5_MAGIC) and not _is_keras_archive(path):
+    if size > LARGEST_BYTES:
+        raise InputError(
+            f"has {size / 1e9:.1f} GB, more than any design for these boards takes",
+            where=str(path),
+            remedy="give the model alone, without optimizer state or data",
+        )
+    if described is None:
         raise InputError(
             "is no Keras model, or a damaged one",
             where=str(path),
             remedy="save the model with model.save('name.keras')",
         )
-    return hashlib.sha256(content).hexdigest()
+    return _keras(path, described, framework)
 
 
-def _is_keras_archive(path: Path) -> bool:
-    """Whether the file is an archive as Keras writes it, whole and undamaged."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return False
-            json.loads(archive.read("config.json"))
-            return "model.weights.h5" in archive.namelist()
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError):
-        return False
-
-
-def load(path: Path) -> Any:
-    """The Keras model, with one input and one output tensor; imports TensorFlow.
-
-    Custom code in the file is refused (Keras safe_mode): a model file is untrusted input.
-
-    Raises:
-        UnsupportedModelError: the file cannot be loaded safely, or the model has several
-            inputs or outputs.
-    """
-    if names_hgq(path):
-        import hgq  # noqa: F401  registers its layers with Keras
-    import keras
-
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnsupportedModelError(
-            f"Keras cannot load it: {reason[0].split('. ')[0]}",
+def _keras(path: Path, described: Description, framework: FrameworkChoice) -> ModelFile:
+    if described.config is None:
+        raise InputError(
+            "holds weights alone",
             where=str(path),
-            remedy="save it with the Keras version of this environment, without Lambda layers "
-            "or custom classes",
-        ) from error
-    for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
-        if len(tensors) != 1:
+            remedy="give the architecture's .json, with this file beside it under the same name "
+            "and '_weights.h5', or save both with model.save('name.keras')",
+        )
+    for name in CODE:
+        if name in described.classes:
             raise UnsupportedModelError(
-                f"has {len(tensors)} {kind} ({', '.join(tensor.name for tensor in tensors)})",
+                f"holds a {name} layer, which is code in the file: it is never run",
                 where=str(path),
-                remedy=f"the accelerator's stream carries one tensor each way: join the {kind}",
+                remedy="replace it by layers of Keras, or by a layer with a step of numpy before "
+                "the model",
             )
-    return model
+    files = (path, *_weights(path)) if path.suffix == ".json" else (path,)
+    if framework == "keras2" or (framework == "auto" and not described.version.startswith("3")):
+        extra = {name for name in described.classes if _beyond_keras2(name)}
+        hgq = any(HGQ1.fullmatch(name) for name in extra)
+        return ModelFile("keras2", files, "keras2" if extra else "", not hgq)
+    packages = described.packages
+    if framework == "qkeras" or (framework == "auto" and "qkeras" in packages - {"hgq"}):
+        return ModelFile("qkeras", files, "qkeras")
+    return ModelFile("keras", files, "", "hgq" not in packages)
 
 
-def names_hgq(path: Path) -> bool:
-    """Whether a model file names HGQ2 layers; told from its configuration, nothing is loaded."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _mentions(json.loads(archive.read("config.json")), "hgq")
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError):  # HDF5, or damaged
+def _beyond_keras2(name: str) -> bool:
+    """Whether a class of Keras 2's names comes from QKeras, HGQ or the pruning toolkit."""
+    if KERAS_OWN.fullmatch(name):
         return False
+    return any(names.fullmatch(name) for names in (QKERAS, HGQ1, PRUNED))
 
 
-def _mentions(config: Any, package: str) -> bool:
-    """Whether a Keras config names a layer that is registered under `package`."""
-    if isinstance(config, dict):
-        names = (config.get("module"), config.get("registered_name"))
-        found = any(isinstance(name, str) and name.split(".")[0] == package for name in names)
-        return found or any(_mentions(value, package) for value in config.values())
-    if isinstance(config, list):
-        return any(_mentions(value, package) for value in config)
-    return False
+def _weights(architecture: Path) -> tuple[Path, ...]:
+    found = keras_text.weights_beside(architecture)
+    if found is None:
+        raise InputError(
+            "is an architecture without weights",
+            where=str(architecture),
+            remedy=f"put {architecture.stem}_weights.h5 of model.save_weights() beside it",
+        )
+    return (found,)
 
 
-def uses_hgq(model: Any) -> bool:
-    """Whether the model has HGQ2 layers, which carry their own precisions."""
-    return any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
+def _directory(path: Path) -> InputError:
+    if (path / "saved_model.pb").is_file():
+        return InputError(
+            "is a SavedModel, which holds a program of TensorFlow and no layers",
+            where=str(path),
+            remedy="save the layers where it was made: "
+            f"tf.keras.models.load_model('{path.name}').save('{path.name}.h5')",
+        )
+    return InputError("is a directory", where=str(path), remedy="give a model file")
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None

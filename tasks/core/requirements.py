@@ -17,12 +17,14 @@ class Finding(Record):
         ok: whether it was found in a version that works.
         detail: the version found, or what is wrong.
         remedy: the command that fixes it.
+        optional: whether only some models need it.
     """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    optional: bool = False
 
 
 def require(findings: Iterable[Finding], where: str) -> None:

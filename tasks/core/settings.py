@@ -50,6 +50,11 @@ def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
     return environment.with_name(f"{environment.name}-{pynq}") / "bin" / python.name
 
 
+def frontend_packages(name: str) -> Path:
+    """Directory of a front end's own packages, where `make env-NAME` puts them."""
+    return Path(__file__).resolve().parents[2] / f".env-{name}"
+
+
 def vivado_settings() -> Path | None:
     """Return the settings64.sh named by OVERLAYFLOW_VIVADO_SETTINGS, or None if it is not set."""
     name = os.environ.get("OVERLAYFLOW_VIVADO_SETTINGS")

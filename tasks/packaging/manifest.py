@@ -31,6 +31,7 @@ def describe(implementation: Implementation) -> Manifest:
         model_name=project.model_name,
         model_digest=project.model_digest,
         samples=project.samples,
+        drawn_inputs=project.drawn_inputs,
         accuracy_framework=project.accuracy_framework,
         accuracy_csim=project.accuracy_csim,
         settings=project.settings,

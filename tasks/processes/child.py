@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def run_child(
     log: Path,
     step: str,
     deadline_s: float,
-    env: Mapping[str, str] | None = None,
+    packages: Path | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> _Answer:
     """Call the function behind a module's `child_main` in a supervised child process.
@@ -54,7 +54,7 @@ def run_child(
         log: file for the child's stdout and stderr; overwritten.
         step: step to name in errors.
         deadline_s: seconds after which the child is stopped.
-        env: as in `run_tool`.
+        packages: directory of Python packages that precede those of this environment.
         on_line: as in `run_tool`.
 
     Raises:
@@ -76,7 +76,7 @@ def run_child(
             log=log,
             step=step,
             deadline_s=deadline_s,
-            env={"PYTHONPATH": _python_path()} | dict(env or {}),
+            env={"PYTHONPATH": _python_path(packages)},
             on_line=on_line,
         )
         if run.returncode != 0 or not answer.exists():
@@ -99,10 +99,10 @@ def child_main(request_type: type[_Request], function: Callable[[_Request], Reco
     answer.write_text(json.dumps(outcome))
 
 
-def _python_path() -> str:
+def _python_path(packages: Path | None) -> str:
     """Return a PYTHONPATH under which the child imports the same `tasks` as this process."""
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_ROOT), *([inherited] if inherited else [])])
+    own, inherited = packages and str(packages), os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_ROOT), *(path for path in (own, inherited) if path)])
 
 
 def _encoded(error: OverlayflowError) -> dict[str, object]:

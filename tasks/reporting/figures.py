@@ -13,16 +13,15 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
     manifest = measurement.deployment.package.manifest
     simulated = " (simulated)" if measurement.simulated else ""
     deployment = measurement.deployment
+    samples = "random inputs" if manifest.drawn_inputs else "test samples"
     return [
         ("verdict", "passed" if verdict.passed else "FAILED"),
         ("model", f"{manifest.model_name} (SHA-256 {manifest.model_digest[:12]})"),
         ("board", f"{deployment.board} ({deployment.board_kind}, {manifest.target})"),
-        ("accuracy, framework", percent(manifest.accuracy_framework)),
-        ("accuracy, hls4ml C simulation", percent(manifest.accuracy_csim)),
-        ("accuracy, board", percent(verdict.accuracy_board)),
+        *_accuracies(verdict),
         (
             "bit-exact with the C simulation",
-            f"{verdict.bit_exact} of {verdict.samples} test samples",
+            f"{verdict.bit_exact} of {verdict.samples} {samples}",
         ),
         ("clock read back", f"{measurement.clock_mhz:g} MHz{simulated}"),
         ("latency, batch 1", _latency(verdict) + simulated),
@@ -30,6 +29,17 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("inferences per second", f"{measurement.inferences_per_s:,.0f}{simulated}"),
         ("power", _power(measurement)),
         *utilisation_rows(verdict),
+    ]
+
+
+def _accuracies(verdict: Verdict) -> list[tuple[str, str]]:
+    manifest = verdict.measurement.deployment.package.manifest
+    if manifest.drawn_inputs:
+        return [("accuracy", "not known: no test data")]
+    return [
+        ("accuracy, framework", percent(manifest.accuracy_framework)),
+        ("accuracy, hls4ml C simulation", percent(manifest.accuracy_csim)),
+        ("accuracy, board", percent(verdict.accuracy_board)),
     ]
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tasks.conversion import modelfile
-from tasks.conversion.child import ConvertRequest, tool_versions
+from tasks.conversion.child import ConvertRequest
 from tasks.conversion.convert import check_settings, run_conversion
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.core.records.design import Gate, HlsProject, Implementation, Synthesis
 from tasks.core.records.package import Package
@@ -61,33 +62,36 @@ class Recipe(Generic[R]):
         return store.get_or_build(entry, self.inputs, self.record, build, label=self.label)
 
 
-def convert(model: Path, data: Path, settings: ConvertSettings) -> Recipe[HlsProject]:
+def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe[HlsProject]:
     """Return the recipe of a model's hls4ml project with its golden outputs.
 
     Raises:
         InputError: a file or setting cannot be used.
+        ToolMissingError: the model's front end is not installed.
     """
     check_settings(settings)
-    model_digest = modelfile.check(model)
+    file = identify(model, settings.framework)
+    model_digest = file.digest()
 
     def make(_store: Store, entry: Entry, out: Path) -> HlsProject:
         return run_conversion(
             ConvertRequest(
                 model=model.absolute(),
                 model_digest=model_digest,
-                data=data.absolute(),
+                data=data and data.absolute(),
                 settings=settings,
                 entry=entry,
                 out=out,
-            )
+            ),
+            file,
         )
 
     inputs = {
         "model": model_digest,
         "model_name": model.name,
-        "data": archive.file_digest(data),
+        "data": archive.file_digest(data) if data else None,
         "settings": settings.model_dump(mode="json"),
-        "versions": tool_versions(),
+        "versions": choice.versions(file),
         "code": code_digest("tasks/conversion"),
     }
     return Recipe("convert", inputs, HlsProject, make, model.name)

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from tasks.conversion.convert import check_settings, project_name
 from tasks.core.errors import InputError
-from tasks.core.records.base import Entry, Record
+from tasks.core.records.base import Entry, FrameworkChoice, Record
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
 from tasks.packaging import archive
@@ -229,7 +229,7 @@ def _short(value: Value) -> str:
 
 def _digests(point: Point) -> dict[str, Any]:
     changed = (_changed_ns(point.model), _changed_ns(point.data))
-    basis = _convert_basis(point.model, point.data, changed)
+    basis = _convert_basis(point.model, point.data, changed, point.conversion.framework)
     settings = point.conversion.model_dump(mode="json")
     inputs = {**basis.inputs, "settings": settings}
     convert = Entry(step="convert", digest=entry_digest("convert", inputs))
@@ -268,9 +268,11 @@ def _package_code() -> dict[str, Any]:
 
 
 @cache
-def _convert_basis(model: Path, data: Path, _changed_ns: tuple[int, int]) -> Recipe[HlsProject]:
+def _convert_basis(
+    model: Path, data: Path, _changed_ns: tuple[int, int], framework: FrameworkChoice
+) -> Recipe[HlsProject]:
     """Return the recipe of a conversion with default settings; cached, to read the files once."""
-    return building.convert(model, data, ConvertSettings())
+    return building.convert(model, data, ConvertSettings(framework=framework))
 
 
 def _changed_ns(path: Path) -> int:

@@ -72,11 +72,11 @@ def choose(
         ToolMissingError: toolchain vivado-hls was asked for and its tools are not here.
         InputError: it was asked for and does not take the model, or as for `named`.
     """
-    from tasks.conversion.modelfile import names_hgq
+    from tasks.conversion.modelfile import identify
     from tasks.toolchains.vivado import installation
     from tasks.toolchains.vivado_hls import preflight
 
-    hgq = model is not None and names_hgq(model)
+    hgq = model is not None and not identify(model).block_design
     found = installation.find()
     installed = {installation.HLS, installation.VIVADO} <= set(found.tools)
     if choice == "auto":
@@ -84,7 +84,7 @@ def choose(
         choice = "vivado-hls" if installed and designed and not hgq else "open"
     elif choice == "vivado-hls" and hgq:
         raise InputError(
-            "hls4ml makes no block design for an HGQ2 model",
+            "hls4ml makes no block design for an HGQ model",
             where=str(model),
             remedy="use toolchain open, which takes it",
         )

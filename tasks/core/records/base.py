@@ -15,6 +15,12 @@ Target = Literal["twin", "hardware"]
 WordFormat = Literal["float32", "packed"]
 
 
+Framework = Literal["keras", "keras2", "qkeras", "onnx", "pytorch"]
+
+
+FrameworkChoice = Literal["auto", Framework]
+
+
 Rounding = Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"]
 
 

@@ -85,6 +85,7 @@ class HlsProject(Record):
         model_name: name of the model file.
         model_digest: SHA-256 of the model file.
         samples: number of test samples.
+        drawn_inputs: whether there were no test data, so that the samples are random inputs.
         accuracy_framework: share of correctly classified test samples; None without class labels.
         accuracy_csim: the same for the C simulation.
         max_error_csim: largest absolute difference between framework and C simulation outputs.
@@ -99,6 +100,7 @@ class HlsProject(Record):
     input: Stream
     output: Stream
     samples: int
+    drawn_inputs: bool = False
     accuracy_framework: float | None
     accuracy_csim: float | None
     max_error_csim: float

@@ -41,6 +41,7 @@ class Manifest(Record):
             report it.
         accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
         accuracy_csim: the same for the C simulation.
+        drawn_inputs: whether the samples are random inputs, for lack of test data.
         versions: versions of every tool involved.
         files: the files of the package, by name.
         provenance: where it comes from; only in the manifest beside the package.
@@ -59,6 +60,7 @@ class Manifest(Record):
     model_name: str
     model_digest: str
     samples: int
+    drawn_inputs: bool = False
     accuracy_framework: float | None = None
     accuracy_csim: float | None = None
     settings: ConvertSettings | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from board.kinds import board_kinds
-from tasks.core.records.base import Settings, WordFormat
+from tasks.core.records.base import FrameworkChoice, Settings, WordFormat
 
 
 class ConvertSettings(Settings):
@@ -22,6 +22,7 @@ class ConvertSettings(Settings):
         strategy: hls4ml's implementation strategy.
         io_type: How tensors pass between layers.
         clock_period_ns: Requested period of the fabric clock, in ns.
+        framework: Front end that reads the model file; `auto` detects it from the file's content.
         words: Format of the stream words; hls4ml's own driver sends `float32`.
     """
 
@@ -35,6 +36,7 @@ class ConvertSettings(Settings):
     strategy: Literal["Latency", "Resource"] = "Latency"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     clock_period_ns: float = Field(default=10.0, gt=0, le=1000)
+    framework: FrameworkChoice = "auto"
     words: WordFormat = "float32"
 
     @model_validator(mode="before")

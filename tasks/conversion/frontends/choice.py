@@ -1,0 +1,129 @@
+"""Which front end reads what, what each needs, and the command that gets it."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import cast
+
+from tasks.conversion.frontends.base import FrontEnd, LoadedModel
+from tasks.conversion.modelfile import ModelFile
+from tasks.core.errors import ToolMissingError
+from tasks.core.records.base import Framework
+from tasks.core.requirements import Finding
+from tasks.core.settings import frontend_packages
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A front end, before it is imported.
+
+    Attributes:
+        reads: the files that it reads.
+        module: of this folder.
+        needs: the distributions that its results depend on; all must be there.
+        get: the command that installs them.
+    """
+
+    reads: str
+    module: str
+    needs: tuple[str, ...]
+    get: str = "make env"
+
+
+KINDS: Mapping[Framework, Kind] = {
+    "keras": Kind("Keras 3 and HGQ2: .keras, .h5", "keras3", ("keras", "tensorflow", "hgq2")),
+    "keras2": Kind(
+        "Keras 2: .h5, .keras, .json with weights", "keras2", ("tf_keras", "tensorflow")
+    ),
+    "qkeras": Kind("QKeras for Keras 3: .keras", "qkeras", ("keras", "tensorflow")),
+}
+# Packages that do not fit beside this environment's lie in directories of their own, which go
+# first on the path of the conversion's process.
+PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "qkeras": ("QKeras for Keras 3", ("qkeras-v3",)),
+    "keras2": (
+        "QKeras 0.9, HGQ 1 and pruned layers in files of Keras 2",
+        ("QKeras", "HGQ", "tensorflow-model-optimization"),
+    ),
+}
+ALWAYS = ("hls4ml", "numpy")
+
+
+def load(model: ModelFile) -> LoadedModel:
+    """Load a model by its front end; imports the framework.
+
+    Raises:
+        UnsupportedModelError: as of the front end.
+    """
+    name = f"{__package__}.{KINDS[model.framework].module}"
+    return cast("FrontEnd", importlib.import_module(name)).load(model.files[0])
+
+
+def versions(model: ModelFile) -> dict[str, str]:
+    """Return the versions that a conversion depends on; reads metadata, imports nothing.
+
+    Raises:
+        ToolMissingError: a package is not there, with the command that gets it.
+    """
+    kind = KINDS[model.framework]
+    found = {}
+    for name in (*ALWAYS, *kind.needs):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            raise _missing(model, name, kind.get) from None
+    if model.environment:
+        _, names = PACKAGES[model.environment]
+        there = _in(frontend_packages(model.environment))
+        for name in names:
+            if name.lower() not in there:
+                raise _missing(model, name, f"make env-{model.environment}")
+            found[name] = there[name.lower()].version
+    return found
+
+
+def packages(model: ModelFile) -> Path | None:
+    """Return the directory of packages that goes before this environment's, if there is one."""
+    return frontend_packages(model.environment) if model.environment else None
+
+
+def findings() -> list[Finding]:
+    """Return each front end, and whether its packages are there."""
+    return [*(_finding(kind) for kind in KINDS.values()), *map(_directory, PACKAGES)]
+
+
+def _finding(kind: Kind) -> Finding:
+    try:
+        detail = ", ".join(f"{name} {version(name)}" for name in kind.needs)
+    except PackageNotFoundError as error:
+        return Finding(
+            name=kind.reads, ok=False, detail=f"no {error.name}", remedy=kind.get, optional=True
+        )
+    return Finding(name=kind.reads, ok=True, detail=detail)
+
+
+def _directory(name: str) -> Finding:
+    reads, names = PACKAGES[name]
+    there = _in(frontend_packages(name))
+    missing = [each for each in names if each.lower() not in there]
+    if missing:
+        detail = f"no {', '.join(missing)} at {frontend_packages(name)}"
+        return Finding(
+            name=reads, ok=False, detail=detail, remedy=f"make env-{name}", optional=True
+        )
+    detail = ", ".join(f"{each} {there[each.lower()].version}" for each in names)
+    return Finding(name=reads, ok=True, detail=detail)
+
+
+def _in(directory: Path) -> dict[str, Distribution]:
+    return {each.name.lower(): each for each in distributions(path=[str(directory)])}
+
+
+def _missing(model: ModelFile, package: str, command: str) -> ToolMissingError:
+    return ToolMissingError(
+        f"its front end, {model.framework}, needs {package}, which is not installed",
+        where=str(model.files[0]),
+        remedy=command,
+    )

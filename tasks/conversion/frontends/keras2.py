@@ -1,0 +1,87 @@
+"""Keras 2, with QKeras 0.9, HGQ 1 and pruned layers: HDF5 files, .keras, .json with weights.
+
+`tf_keras` is Keras 2 as it is maintained for today's TensorFlow. What imports `keras` in this
+process gets it: QKeras, HGQ and hls4ml, which then takes its way for Keras 2.
+"""
+
+import logging
+import os
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tasks.conversion.frontends.base import LoadedModel
+from tasks.conversion.frontends.keras_model import unloadable, wrapped
+from tasks.conversion.keras_text import weights_beside
+
+log = logging.getLogger(__name__)
+
+
+def load(path: Path) -> LoadedModel:
+    """Load a model of Keras 2; `modelfile` has refused code in it."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    import tf_keras
+
+    sys.modules["keras"] = tf_keras
+    try:
+        with tf_keras.utils.custom_object_scope(_layers_of_packages(tf_keras)):
+            model = _read(tf_keras, path)
+    except Exception as error:
+        raise unloadable(
+            error,
+            path,
+            "save it without Lambda layers or custom classes; of other packages QKeras 0.9, HGQ 1 "
+            "and pruned layers of tensorflow-model-optimization are read",
+        ) from error
+    model = _stripped(model)
+    if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
+        return wrapped(model, path, block_design=True)
+    return _hgq(model, path)
+
+
+def _read(tf_keras: Any, path: Path) -> Any:
+    if path.suffix != ".json":
+        return tf_keras.models.load_model(path, compile=False)
+    model = tf_keras.models.model_from_json(path.read_text())
+    model.load_weights(weights_beside(path))
+    return model
+
+
+def _layers_of_packages(tf_keras: Any) -> dict[str, Any]:
+    """Return the layers and quantizers of the packages beside Keras, by their names in files."""
+    if find_spec("HGQ") is None:  # no model of this process needs any
+        return {}
+    import HGQ.layers
+    import HGQ.proxy  # noqa: F401  both register their layers
+    import qkeras.utils
+    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+
+    known: dict[str, Any] = {"PruneLowMagnitude": pruning_wrapper.PruneLowMagnitude}
+    qkeras.utils._add_supported_quantized_objects(known)  # noqa: SLF001  it has no public name
+    registered = tf_keras.saving.get_custom_objects()
+    hgq = {name: each for name, each in registered.items() if name.startswith("HGQ>")}
+    return known | {name.removeprefix("HGQ>"): each for name, each in hgq.items()}
+
+
+def _stripped(model: Any) -> Any:
+    """Return the model without the wrappers that prune weights during training."""
+    pruned = [layer.name for layer in model.layers if type(layer).__name__ == "PruneLowMagnitude"]
+    if not pruned:
+        return model
+    from tensorflow_model_optimization.sparsity.keras import strip_pruning
+
+    log.info("took the pruning wrappers off %s", ", ".join(pruned))
+    return strip_pruning(model)
+
+
+def _hgq(model: Any, path: Path) -> LoadedModel:
+    """Return an HGQ model; hls4ml converts its proxy, in which each format is a layer."""
+    loaded = wrapped(model, path, block_design=False)
+    if any(type(layer).__name__ == "FixedPointQuantizer" for layer in model.layers):
+        return loaded
+    from HGQ.proxy import to_proxy_model
+
+    proxy = wrapped(to_proxy_model(model, aggressive=True), path, block_design=False)
+    return replace(loaded, configure=proxy.configure, convert=proxy.convert)

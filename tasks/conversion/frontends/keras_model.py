@@ -1,0 +1,50 @@
+"""What the front ends of Keras share, whichever version `keras` is in this process."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.conversion.dataset import FloatArray
+from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
+from tasks.core.errors import UnsupportedModelError
+
+
+def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
+    """Return a loaded Keras model as hls4ml takes it.
+
+    Raises:
+        UnsupportedModelError: it has several inputs or outputs, or an open axis.
+    """
+    taken, given = _tensor(model.inputs, "inputs", path), _tensor(model.outputs, "outputs", path)
+
+    def predict(samples: FloatArray) -> FloatArray:
+        return np.asarray(model.predict(samples, verbose=0), dtype=np.float32)
+
+    def configure(backend: str) -> dict[str, Any]:
+        from hls4ml.utils import config_from_keras_model
+
+        config: dict[str, Any] = config_from_keras_model(model, granularity="name", backend=backend)
+        return config
+
+    def convert(**arguments: Any) -> Any:
+        from hls4ml.converters import convert_from_keras_model
+
+        return convert_from_keras_model(model, **arguments)
+
+    return LoadedModel(taken, given, predict, configure, convert, block_design)
+
+
+def _tensor(tensors: Any, kind: str, path: Path) -> Tensor:
+    found = list(tensors or [])
+    tensor = only(found, kind, [each.name for each in found], path)
+    dtype = getattr(tensor.dtype, "name", tensor.dtype)  # TensorFlow's, or text
+    return Tensor(tensor.name, sample_shape(tensor.name, tuple(tensor.shape)), dtype)
+
+
+def unloadable(error: Exception, path: Path, remedy: str) -> UnsupportedModelError:
+    """Return the error for a file that Keras does not load, with its reason's first sentence."""
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return UnsupportedModelError(
+        f"Keras cannot load it: {reason[0].split('. ')[0]}", where=str(path), remedy=remedy
+    )

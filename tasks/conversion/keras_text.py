@@ -1,0 +1,119 @@
+"""What a Keras file says of itself: version, layers and where their code comes from."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+WEIGHTS = ("{}_weights.h5", "{}.weights.h5", "{}.h5")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model's configuration.
+
+    Attributes:
+        version: of the Keras that wrote it; empty where the file does not say.
+        config: its layers, as Keras writes them; None in a file of weights alone.
+    """
+
+    version: str
+    config: Any
+
+    @property
+    def classes(self) -> set[str]:
+        """Names of all classes: layers, quantizers, initializers."""
+        return {each["class_name"] for each in _objects(self.config)}
+
+    @property
+    def packages(self) -> set[str]:
+        """Names of the packages that the classes come from, where the file says so."""
+        named = {
+            str(each.get(key)).replace(">", ".").split(".")[0]
+            for each in _objects(self.config)
+            for key in ("module", "registered_name")
+            if each.get(key)
+        }
+        return named - self.classes
+
+
+def describe(path: Path) -> Description | None:
+    """Return what a Keras file says of itself; None for a damaged one and for other files."""
+    with path.open("rb") as file:
+        start = file.read(len(HDF5_MAGIC))
+    if start == HDF5_MAGIC:
+        return _in_hdf5(path)
+    if start.startswith(b"PK"):
+        return _in_archive(path)
+    return _in_json(path) if start.lstrip().startswith(b"{") else None
+
+
+def weights_beside(architecture: Path) -> Path | None:
+    """Return the file of weights that belongs to an architecture's .json."""
+    stem = architecture.stem
+    stems = [stem, stem.removesuffix("_model"), stem.removesuffix("_arch")]
+    names = [name.format(each) for each in stems for name in WEIGHTS]
+    found = (architecture.with_name(name) for name in names)
+    return next((path for path in found if path.is_file()), None)
+
+
+def _in_archive(path: Path) -> Description | None:
+    """Read a .keras archive, if it is whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None or "model.weights.h5" not in archive.namelist():
+                return None
+            config = json.loads(archive.read("config.json"))
+            about = json.loads(archive.read("metadata.json"))
+            return Description(str(about["keras_version"]), config)
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _in_hdf5(path: Path) -> Description | None:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = dict(file.attrs)
+            held = "model_weights" in file or "layer_names" in file.attrs
+    except (OSError, RuntimeError, ValueError):  # truncated
+        return None
+    config = attributes.get("model_config")
+    if not held and config is None:
+        return None
+    version = attributes.get("keras_version", "")
+    try:
+        return Description(_text(version), json.loads(_text(config)) if config else None)
+    except ValueError:
+        return None
+
+
+def _in_json(path: Path) -> Description | None:
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
+        return None
+    return Description(str(config.get("keras_version", "2")), config)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield every part of a configuration that names a class."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config
+        for value in config.values():
+            yield from _objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _objects(value)
