@@ -71,7 +71,7 @@ test: env board-env  ## lint, and every test but the slow ones
 suite:
 	$(PYTEST) -m 'not slow'
 
-test-slow: env board-envs  ## what needs root, another Python, a browser, a container or > 20 s
+test-slow: env board-envs env-qkeras env-keras2  ## what needs root, another Python, a browser, a container or > 20 s
 	$(PYTEST) -m slow
 
 lint: env  ## ruff, mypy --strict, layers

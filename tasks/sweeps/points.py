@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from tasks.conversion.convert import check_settings, project_name
+from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, FrameworkChoice, Record
 from tasks.core.records.design import HlsProject
@@ -147,6 +148,7 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
     label = ", ".join(f"{_last(name)}={_short(varied[name])}" for name in names)
     model, data = (_path(file, settings, name) for name in ("model", "data"))
     conversion = _conversion(file, settings, varied, model)
+    identify(model, conversion.framework)  # its errors name the file, not a line of the sweep
     try:
         check_settings(conversion)
         choice = str(settings.get("toolchain", "auto"))

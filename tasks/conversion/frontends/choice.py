@@ -1,6 +1,7 @@
 """Which front end reads what, what each needs, and the command that gets it."""
 
 import importlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
@@ -9,10 +10,12 @@ from typing import cast
 
 from tasks.conversion.frontends.base import FrontEnd, LoadedModel
 from tasks.conversion.modelfile import ModelFile
-from tasks.core.errors import ToolMissingError
+from tasks.core.errors import OverlayflowError, ToolMissingError, UnsupportedModelError
 from tasks.core.records.base import Framework
 from tasks.core.requirements import Finding
 from tasks.core.settings import frontend_packages
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,21 +26,38 @@ class Kind:
         reads: the files that it reads.
         module: of this folder.
         needs: the distributions that its results depend on; all must be there.
+        remedy: what to do about a file that it cannot load.
         get: the command that installs them.
     """
 
     reads: str
     module: str
     needs: tuple[str, ...]
+    remedy: str
     get: str = "make env"
 
 
 KINDS: Mapping[Framework, Kind] = {
-    "keras": Kind("Keras 3 and HGQ2: .keras, .h5", "keras3", ("keras", "tensorflow", "hgq2")),
-    "keras2": Kind(
-        "Keras 2: .h5, .keras, .json with weights", "keras2", ("tf_keras", "tensorflow")
+    "keras": Kind(
+        "Keras 3 and HGQ2: .keras, .h5",
+        "keras3",
+        ("keras", "tensorflow", "hgq2"),
+        "save it with the Keras version of this environment, without custom classes; of other "
+        "packages HGQ2 and qkeras-v3 are read",
     ),
-    "qkeras": Kind("QKeras for Keras 3: .keras", "qkeras", ("keras", "tensorflow")),
+    "keras2": Kind(
+        "Keras 2: .h5, .keras, .json with weights",
+        "keras2",
+        ("tf_keras", "tensorflow"),
+        "save it without custom classes; of other packages QKeras 0.9, HGQ 1 and pruned layers of "
+        "tensorflow-model-optimization are read",
+    ),
+    "qkeras": Kind(
+        "QKeras for Keras 3: .keras",
+        "qkeras",
+        ("keras", "tensorflow"),
+        "save it with qkeras-v3 and Keras 3, without custom classes",
+    ),
 }
 # Packages that do not fit beside this environment's lie in directories of their own, which go
 # first on the path of the conversion's process.
@@ -55,10 +75,22 @@ def load(model: ModelFile) -> LoadedModel:
     """Load a model by its front end; imports the framework.
 
     Raises:
-        UnsupportedModelError: as of the front end.
+        UnsupportedModelError: the framework does not load it, or no accelerator takes its form.
     """
-    name = f"{__package__}.{KINDS[model.framework].module}"
-    return cast("FrontEnd", importlib.import_module(name)).load(model.files[0])
+    kind = KINDS[model.framework]
+    front_end = cast("FrontEnd", importlib.import_module(f"{__package__}.{kind.module}"))
+    try:
+        return front_end.load(model.files[0])
+    except OverlayflowError:
+        raise
+    except Exception as error:  # each framework raises what it likes
+        log.exception("%s cannot load %s", model.framework, model.files[0])
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsupportedModelError(
+            f"{model.framework} cannot load it: {reason[0].split('. ')[0]}",
+            where=str(model.files[0]),
+            remedy=kind.remedy,
+        ) from error
 
 
 def versions(model: ModelFile) -> dict[str, str]:

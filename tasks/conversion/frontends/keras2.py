@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.conversion.frontends.base import LoadedModel
-from tasks.conversion.frontends.keras_model import unloadable, wrapped
+from tasks.conversion.frontends.keras_model import wrapped
 from tasks.conversion.keras_text import weights_beside
+from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +26,8 @@ def load(path: Path) -> LoadedModel:
     import tf_keras
 
     sys.modules["keras"] = tf_keras
-    try:
-        with tf_keras.utils.custom_object_scope(_layers_of_packages(tf_keras)):
-            model = _read(tf_keras, path)
-    except Exception as error:
-        raise unloadable(
-            error,
-            path,
-            "save it without Lambda layers or custom classes; of other packages QKeras 0.9, HGQ 1 "
-            "and pruned layers of tensorflow-model-optimization are read",
-        ) from error
+    with tf_keras.utils.custom_object_scope(_layers_of_packages(tf_keras)):
+        model = _read(tf_keras, path)
     model = _stripped(model)
     if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
         return wrapped(model, path, block_design=True)
@@ -77,11 +70,21 @@ def _stripped(model: Any) -> Any:
 
 
 def _hgq(model: Any, path: Path) -> LoadedModel:
-    """Return an HGQ model; hls4ml converts its proxy, in which each format is a layer."""
-    loaded = wrapped(model, path, block_design=False)
-    if any(type(layer).__name__ == "FixedPointQuantizer" for layer in model.layers):
-        return loaded
-    from HGQ.proxy import to_proxy_model
+    """Return a proxy of an HGQ model, in which every format is a layer of its own."""
+    if not any(type(layer).__name__ == "FixedPointQuantizer" for layer in model.layers):
+        raise UnsupportedModelError(
+            "is an HGQ model without the ranges of its values, which Keras does not save",
+            where=str(path),
+            remedy="run trace_minmax where it was trained, and save what hls4ml converts: "
+            "HGQ.proxy.to_proxy_model(model, aggressive=True).save('name.h5')",
+        )
+    proxy = wrapped(model, path, block_design=False)
 
-    proxy = wrapped(to_proxy_model(model, aggressive=True), path, block_design=False)
-    return replace(loaded, configure=proxy.configure, convert=proxy.convert)
+    def configure(backend: str) -> dict[str, Any]:
+        config = proxy.configure(backend)
+        for layer in config["LayerName"].values():
+            for key in ("Precision", "ParallelizationFactor"):
+                layer.pop(key, None)  # hls4ml would take it for the user's, before the proxy's
+        return config
+
+    return replace(proxy, configure=configure)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.conversion.frontends.base import LoadedModel
-from tasks.conversion.frontends.keras_model import unloadable, wrapped
+from tasks.conversion.frontends.keras_model import wrapped
 
 
 def load(path: Path) -> LoadedModel:
@@ -11,14 +11,6 @@ def load(path: Path) -> LoadedModel:
     import hgq  # noqa: F401  registers its layers with Keras
     import keras
 
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise unloadable(
-            error,
-            path,
-            "save it with the Keras version of this environment, without Lambda layers or "
-            "custom classes",
-        ) from error
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
     hgq2 = any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
     return wrapped(model, path, block_design=not hgq2)

@@ -7,7 +7,6 @@ import numpy as np
 
 from tasks.conversion.dataset import FloatArray
 from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
-from tasks.core.errors import UnsupportedModelError
 
 
 def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
@@ -40,11 +39,3 @@ def _tensor(tensors: Any, kind: str, path: Path) -> Tensor:
     tensor = only(found, kind, [each.name for each in found], path)
     dtype = getattr(tensor.dtype, "name", tensor.dtype)  # TensorFlow's, or text
     return Tensor(tensor.name, sample_shape(tensor.name, tuple(tensor.shape)), dtype)
-
-
-def unloadable(error: Exception, path: Path, remedy: str) -> UnsupportedModelError:
-    """Return the error for a file that Keras does not load, with its reason's first sentence."""
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    return UnsupportedModelError(
-        f"Keras cannot load it: {reason[0].split('. ')[0]}", where=str(path), remedy=remedy
-    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.conversion.frontends.base import LoadedModel
-from tasks.conversion.frontends.keras_model import unloadable, wrapped
+from tasks.conversion.frontends.keras_model import wrapped
 
 
 def load(path: Path) -> LoadedModel:
@@ -18,12 +18,7 @@ def load(path: Path) -> LoadedModel:
     import keras
     import qkeras  # noqa: F401  registers its layers and quantizers with Keras
 
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise unloadable(
-            error, path, "save it with qkeras-v3, without Lambda layers or custom classes"
-        ) from error
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
     _teach_hls4ml()
     return wrapped(model, path, block_design=True)
 

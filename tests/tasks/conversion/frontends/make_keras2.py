@@ -1,0 +1,104 @@
+"""Save models of Keras 2 to a directory: python make_keras2.py DIRECTORY.
+
+Run as a process of its own, with the packages of the front end `keras2` on its path.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import h5py
+import numpy as np
+import tf_keras
+
+sys.modules["keras"] = tf_keras
+
+import HGQ  # noqa: E402
+import HGQ.layers  # noqa: E402
+import HGQ.proxy  # noqa: E402
+import qkeras  # noqa: E402
+from tensorflow_model_optimization.sparsity import keras as sparsity  # noqa: E402
+
+layers = tf_keras.layers
+
+
+def plain() -> Any:
+    dense = layers.Dense(8, activation="relu", name="hidden")
+    return tf_keras.Sequential(
+        [layers.Input((6,)), dense, layers.Dropout(0.5), layers.Dense(3, name="scores")]
+    )
+
+
+def quantised() -> Any:
+    bits = "quantized_bits(6,1,alpha=1)"
+    return tf_keras.Sequential(
+        [
+            layers.Input((6,)),
+            qkeras.QDense(8, kernel_quantizer=bits, bias_quantizer=bits, name="hidden"),
+            qkeras.QActivation("quantized_relu(6,2)", name="relu"),
+            qkeras.QDense(3, kernel_quantizer=bits, bias_quantizer=bits, name="scores"),
+        ]
+    )
+
+
+def hgq() -> Any:
+    model = tf_keras.Sequential(
+        [
+            HGQ.layers.HQuantize(input_shape=(6,), name="quantize"),
+            HGQ.layers.HDense(8, activation="relu", name="hidden"),
+            HGQ.layers.HDense(3, name="scores"),
+        ]
+    )
+    samples = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    HGQ.trace_minmax(model, samples, cover_factor=1.0)
+    return model
+
+
+def separable() -> Any:
+    return tf_keras.Sequential(
+        [
+            layers.Input((6, 6, 2)),
+            layers.SeparableConv2D(3, 3, activation="relu", name="separable"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(2, name="scores"),
+        ]
+    )
+
+
+def as_keras_2_0(path: Path) -> None:
+    """Write the layers of a Sequential as a list, as Keras did before 2.2.3."""
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        dense = [each for each in config["config"]["layers"] if each["class_name"] != "InputLayer"]
+        dense[0]["config"]["batch_input_shape"] = [None, 6]
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": dense})
+        file.attrs["keras_version"] = "2.0.8"
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    tf_keras.utils.set_random_seed(3)
+    model = plain()
+    model.save(out / "plain.h5")
+    model.save(out / "plain.keras")
+    model.save(out / "saved_model")
+    (out / "architecture.json").write_text(model.to_json())
+    model.save_weights(out / "architecture_weights.h5")
+    model.save(out / "list.h5")
+    as_keras_2_0(out / "list.h5")
+    quantised().save(out / "quantised.h5")
+    model = hgq()
+    model.save(out / "hgq.h5")
+    HGQ.proxy.to_proxy_model(model, aggressive=True).save(out / "proxy.h5")
+    sparsity.prune_low_magnitude(plain()).save(out / "pruned.h5")
+    separable().save(out / "separable.h5")
+    code = tf_keras.Sequential([layers.Input((6,)), layers.Lambda(lambda values: values * 2)])
+    code.save(out / "lambda.h5")
+
+
+if __name__ == "__main__":
+    main()

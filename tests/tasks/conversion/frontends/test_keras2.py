@@ -1,0 +1,62 @@
+"""Files of Keras 2 become cores: plain ones, QKeras 0.9, HGQ 1, pruned ones, old forms."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.design import FixedPoint, HlsProject
+from tests.tasks.conversion.frontends.conftest import made
+
+pytestmark = pytest.mark.slow
+
+Traced = Callable[[Path], HlsProject]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made("make_keras2.py", tmp_path_factory.mktemp("keras2"))
+
+
+@pytest.mark.parametrize("name", ["plain.h5", "plain.keras", "architecture.json", "list.h5"])
+def test_every_form_of_a_model_has_the_same_outputs(
+    name: str, models: Path, traced: Traced
+) -> None:
+    project = traced(models / name)
+    assert (project.input.shape, project.output.shape) == ((6,), (3,))
+    assert project.max_error_csim < 0.05
+    assert "tf_keras" in project.versions
+
+
+def test_qkeras_layers_keep_their_own_precisions(models: Path, traced: Traced) -> None:
+    project = traced(models / "quantised.h5")
+    assert project.versions["QKeras"] == "0.9.0"
+    assert project.max_error_csim < 0.05
+
+
+def test_an_hgq_model_is_bit_exact_with_its_framework(models: Path, traced: Traced) -> None:
+    project = traced(models / "proxy.h5")
+    assert project.backend == "Vivado"
+    assert project.input.element != FixedPoint(width=16, integer=6)
+    assert project.max_error_csim == 0
+
+
+def test_an_hgq_model_without_its_ranges_names_the_call_that_saves_them(
+    models: Path, traced: Traced
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"to_proxy_model\(model"):
+        traced(models / "hgq.h5")
+
+
+def test_pruning_wrappers_come_off(models: Path, traced: Traced) -> None:
+    assert traced(models / "pruned.h5").max_error_csim < 0.05
+
+
+def test_a_separable_convolution_becomes_two(models: Path, traced: Traced) -> None:
+    assert traced(models / "separable.h5").max_error_csim < 0.05
+
+
+def test_code_in_a_file_is_never_run(models: Path, traced: Traced) -> None:
+    with pytest.raises(UnsupportedModelError, match="holds a Lambda layer, which is code"):
+        traced(models / "lambda.h5")

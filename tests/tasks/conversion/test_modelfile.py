@@ -1,0 +1,173 @@
+"""Model files are told apart by their content, and refused before any framework is imported."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import InputError, ToolMissingError, UnsupportedModelError
+
+
+def archive(path: Path, version: str, *layers: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("metadata.json", json.dumps({"keras_version": version}))
+        file.writestr("config.json", json.dumps(model(*layers)))
+        file.writestr("model.weights.h5", b"")
+    return path
+
+
+def hdf5(path: Path, version: str, *layers: dict[str, str], weights: bool = False) -> Path:
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = version
+        if weights:
+            file.attrs["layer_names"] = ["hidden"]
+        else:
+            file.attrs["model_config"] = json.dumps(model(*layers))
+    return path
+
+
+def model(*layers: dict[str, str]) -> dict[str, Any]:
+    described = [{**each, "config": {}} for each in layers]
+    return {"class_name": "Sequential", "config": {"layers": described}}
+
+
+def layer(name: str, module: str = "keras.layers") -> dict[str, str]:
+    return {"class_name": name, "module": module}
+
+
+DENSE = layer("Dense")
+HGQ2 = layer("QDense", "hgq.layers")
+QKERAS = layer("QDense", "qkeras.qlayers")
+
+
+@pytest.mark.parametrize(
+    ("written", "suffix", "framework", "environment"),
+    [
+        (lambda path: archive(path, "3.12.0", DENSE), ".keras", "keras", ""),
+        (lambda path: archive(path, "3.12.0", HGQ2), ".keras", "keras", ""),
+        (lambda path: archive(path, "3.12.0", QKERAS), ".keras", "qkeras", "qkeras"),
+        (lambda path: archive(path, "2.15.0", DENSE), ".keras", "keras2", ""),
+        (lambda path: hdf5(path, "3.12.0", HGQ2), ".h5", "keras", ""),
+        (lambda path: hdf5(path, "2.9.0", DENSE), ".h5", "keras2", ""),
+        (
+            lambda path: hdf5(path, "2.9.0", {"class_name": "QActivation"}),
+            ".h5",
+            "keras2",
+            "keras2",
+        ),
+        (lambda path: hdf5(path, "2.9.0", {"class_name": "HDense"}), ".h5", "keras2", "keras2"),
+        (lambda path: hdf5(path, "2.9.0", {"class_name": "HeNormal"}), ".h5", "keras2", ""),
+        (
+            lambda path: hdf5(path, "2.9.0", {"class_name": "PruneLowMagnitude"}),
+            ".hdf5",
+            "keras2",
+            "keras2",
+        ),
+        (lambda path: archive(path, "3.12.0", DENSE), ".h5", "keras", ""),
+    ],
+)
+def test_the_content_decides_what_reads_a_file(
+    tmp_path: Path, written: Any, suffix: str, framework: str, environment: str
+) -> None:
+    found = identify(written(tmp_path / f"model{suffix}"))
+    assert (found.framework, found.environment) == (framework, environment)
+
+
+def test_hgq_models_have_no_block_design(tmp_path: Path) -> None:
+    assert not identify(archive(tmp_path / "a.keras", "3.12.0", HGQ2)).block_design
+    assert not identify(hdf5(tmp_path / "b.h5", "2.9.0", {"class_name": "HDense"})).block_design
+    assert identify(archive(tmp_path / "c.keras", "3.12.0", QKERAS)).block_design
+
+
+def test_a_person_may_know_better(tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras", "3.12.0", QKERAS)
+    assert identify(path, "keras").framework == "keras"
+
+
+def test_an_architecture_belongs_with_the_weights_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(model({"class_name": "Dense"})))
+    with pytest.raises(InputError, match=r"architecture without weights\n.*net_weights\.h5"):
+        identify(path)
+    weights = hdf5(tmp_path / "net_weights.h5", "2.4.0", weights=True)
+    found = identify(path)
+    assert (found.framework, found.files) == ("keras2", (path, weights))
+    before = found.digest()
+    weights.write_bytes(weights.read_bytes() + b" ")
+    assert found.digest() != before
+
+
+def test_weights_alone_are_no_model(tmp_path: Path) -> None:
+    path = hdf5(tmp_path / "weights.h5", "2.4.0", weights=True)
+    with pytest.raises(InputError, match=r"holds weights alone\n.*\.json"):
+        identify(path)
+
+
+@pytest.mark.parametrize("version", ["2.9.0", "3.12.0"])
+def test_code_in_a_file_is_refused(tmp_path: Path, version: str) -> None:
+    path = archive(tmp_path / "model.keras", version, DENSE, layer("Lambda"))
+    with pytest.raises(UnsupportedModelError, match="Lambda layer, which is code"):
+        identify(path)
+
+
+def test_a_saved_model_names_the_call_that_converts_it(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(InputError, match=r"is a SavedModel(?s:.*)load_model\(.*\.save\("):
+        identify(tmp_path)
+
+
+def test_a_directory_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a directory"):
+        identify(tmp_path)
+
+
+def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    with path.open("wb") as file:
+        file.truncate(2_000_000_000)  # sparse
+    with pytest.raises(InputError, match=r"2\.0 GB"):
+        identify(path)
+
+
+@pytest.mark.parametrize("kept", [0, 20, 0.5, 0.99])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = tmp_path / f"model{suffix}"
+    written = archive if suffix == ".keras" else hdf5
+    content = written(path, "3.12.0", DENSE, layer("Flatten")).read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
+    with pytest.raises(InputError, match="damaged"):
+        identify(path)
+
+
+def test_a_front_end_that_is_missing_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "frontend_packages", lambda name: tmp_path / name)
+    found = identify(archive(tmp_path / "model.keras", "3.12.0", QKERAS))
+    with pytest.raises(ToolMissingError, match=r"needs qkeras-v3(?s:.*)make env-qkeras"):
+        choice.versions(found)
+    missing = {each.remedy for each in choice.findings() if not each.ok}
+    assert missing == {"make env-qkeras", "make env-keras2"}
+
+
+def test_no_framework_is_imported_to_tell_files_apart(tmp_path: Path) -> None:
+    path = hdf5(tmp_path / "model.h5", "2.9.0", {"class_name": "QDense"})
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from tasks.conversion.frontends import choice\n"
+        "from tasks.conversion.modelfile import identify\n"
+        f"identify(Path({str(path)!r})); choice.findings()\n"
+        "print(sorted({'tensorflow', 'keras', 'hls4ml', 'onnx', 'torch'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
