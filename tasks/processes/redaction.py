@@ -1,8 +1,9 @@
 """Remove secrets from text before it is stored, shown or quoted.
 
 Secrets are recognised by their form (tokens of well-known services, private keys, addresses with a
-password) or by their name (`..._TOKEN=`, `password:`, `--api-key`). v++ dumps the environment into
-its logs; there, every value is masked unless its name is known to be harmless.
+password), by their name (`..._TOKEN=`, `password:`, `--api-key`) or by the command that takes them
+(`curl -u`, `sshpass -p`). v++ dumps the environment into its logs; there, every value is masked
+unless its name is known to be harmless.
 
 A licence server (`2100@host`) is kept: by itself it gives no access, and a licence failure makes
 no sense without it. Signatures of a licence file are masked.
@@ -17,24 +18,41 @@ _WORDS = (
     r"tokens?|passw(?:or)?d|sshpass|passphrase|pwd|secrets?|credentials?|cookie|authorization|auth[_-]string"
     r"|(?:api|access|private|secret|signing|encryption)[_-]?key(?:[_-]id)?"
 )
-# These words match alone, or as part of a name separated by _ - or . (SSH_PASSWORD, api-key).
+# Too short to match alone: DB_PASS, GITLAB_PAT.
+_ENDINGS = r"pass|pw|pat|auth"
+# A word matches alone, or as part of a name separated by _ - or . (SSH_PASSWORD, api-key).
 # Repetitions are bounded so that matching takes linear time.
 _NAME = (
     r"(?!(?:OLD)?PWD\b)"  # directories
-    rf"(?:[\w.-]{{0,80}}[_.-])?(?:{_WORDS}|\w{{0,40}}(?:password|secret|token))(?:[_.-][\w.-]{{0,80}})?"
+    rf"(?:(?:[\w.-]{{0,80}}[_.-])?(?:{_WORDS}|\w{{0,40}}(?:password|secret|token))(?:[_.-][\w.-]{{0,80}})?"
+    rf"|[\w.-]{{0,80}}[_.-](?:{_ENDINGS}))(?![\w.-])"
 )
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|\{[^}\n]*\}|[^\s,;&|)\]}\"']+)"
 _ASSIGNS = r"[ \t]*(?:(?:export|set|declare -x)[ \t]+)?"
 
 _PATTERNS = {
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
+    r".*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    "private key of PuTTY": r"(?P<kept>^Private-Lines: \d+\n).*?(?=^Private-MAC:|\Z)",
     "address with a password": r"(?P<kept>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/'\"<>]+(?=@)",
     "key of AWS": r"\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b",
-    "token by its prefix": r"\b(?:gh[oprsu]_|github_pat_|glpat-|hf_|pn[bu]_|npm_|xox[abeprs]-|pypi-"
-    r"|sk-|AIza)[\w-]{16,}",
+    "token by its prefix": r"\b(?:gh[oprsu]_|github_pat_"
+    r"|gl(?:pat|dt|ft|rt|soat|ptt|imt|cbt|agent|oas)-|hf_|pn[bu]_|npm_|xox[abeprs]-|xapp-|pypi-|sk-"
+    r"|[rs]k_(?:live|test)_|sq0(?:csp|atp)-|AIza|GOCSPX-|dckr_pat_|dop_v1_|shp(?:at|ss)_|(?:SG|hv[bs]|ya29)\.)[\w-]{16,}(?:\.[\w-]{16,})?",
+    "token of a Telegram bot": r"\b\d{8,10}:[\w-]{35}\b",
+    "webhook": r"(?P<kept>\bhooks\.slack\.com/services/)[\w/-]+",
     "JSON web token": r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
     "header": r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?)"
     r"(?:(?:basic|bearer|token)\s+)?[^\s\"']+",
+    "login of docker": r"(?P<kept>\"auth\"\s*:\s*)\"[A-Za-z0-9+/=]{8,}\"",
+    "signature in an address": r"(?P<kept>[?&](?:x-(?:amz|goog)-)?sig(?:nature)?=)[^&\s\"'<>]+",
+    "connection string": r"(?P<kept>\b(?:Account|SharedAccess)(?:Key|Signature)=)[^;\s\"']+",
+    "user of curl": r"(?P<kept>\bcurl\b[^\n]{0,200}?\s(?:-\w{0,8}u|--user|--proxy-user)[ \t=]*"
+    r"[\"']?[^\s:\"']{1,80}:)[^\s\"']+",
+    "argument of sshpass": rf"(?P<kept>\bsshpass[ \t]+-p[ \t]*){_VALUE}",
+    "argument of plink": rf"(?P<kept>(?<![\w-])-pw[ \t]+){_VALUE}",
+    "line of netrc": r"(?P<kept>(?:\b(?:machine|default)\b[^\n]{0,200}\s|^[ \t]*)"
+    r"password[ \t]+)(?![=:])\S+(?=[ \t]*$)",
     "bearer": r"(?P<kept>\bbearer\s+)[\w.~+/=-]{16,}",
     "line of a licence file": r"(?P<kept>\b(?:SIGN2?|CK)=)(?:\"[0-9A-F \n]{12,}\"|[0-9A-F]{12,})",
     # On a line of its own, a value may contain spaces.

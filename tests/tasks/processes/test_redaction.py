@@ -36,6 +36,33 @@ PLACES = [
     "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----",
     "-----BEGIN RSA PRIVATE KEY-----\n{} (the log ends here)",
     "eyJhbGciOiJIUzI1NiJ9.{}.c2ln",
+    "DB_PASS={}",
+    "SMTP_PASS: {}",
+    "smtp.pass = '{}'",
+    "GITLAB_PAT={}",
+    "ROOT_PW={}",
+    "//registry.example/:_auth={}",
+    "npm_config_auth={}",
+    "curl -u me:{} https://host/x",
+    "curl -sSf --user 'me:{}' -o x https://host/x",
+    "curl -sSfu me:{} https://host/x",
+    "curl --proxy-user=me:{} https://host/x",
+    "sshpass -p {} ssh xilinx@pynq",
+    "sshpass -p'{}' scp a xilinx@pynq:",
+    "plink -pw {} xilinx@pynq",
+    "machine host.example login me password {}",
+    "machine host.example\n  login me\n  password {}\n",
+    "https://a.blob.example/c/x?sv=2024&se=2026&sig={}%3D",
+    "https://b.example/x?X-Amz-Signature={}&X-Amz-Date=1",
+    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}==;EndpointSuffix=x",
+    "Endpoint=sb://x/;SharedAccessKeyName=root;SharedAccessKey={}=",
+    '{{"auths": {{"registry.example": {{"auth": "{}"}}}}}}',
+    "https://hooks.slack.com/services/T0/B0/{}",
+    "sk_live_{}",
+    "glrt-{}",
+    "SG.{0}.{0}",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{}\n-----END PGP PRIVATE KEY BLOCK-----",
+    "Private-Lines: 1\n{}\nPrivate-MAC: 00",
 ]
 HARMLESS = [
     "XILINXD_LICENSE_FILE=2100@licences.example.org",
@@ -49,6 +76,13 @@ HARMLESS = [
     "Phase 1 Build RT Design | Checksum: 1fce1004d",
     "WARNING: [Synth 8-7080] key feature: tokenizer_0 | keys=3",
     "author: somebody, author=somebody",
+    "docker run -u 1000:1000 image",
+    "curl -O https://host/x:y",
+    "pass: 3, fail: 0",
+    "INFO: [COSIM 212-1000] *** C/RTL co-simulation finished: PASS ***",
+    "Phase 1.2 pass -p 8 -pwr 3",
+    "signal sig=3 of the pattern pat: 5",
+    "Enter your password or leave it empty",
 ]
 ENVIRONMENT = """\
 Environment of the step:
@@ -108,6 +142,11 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
-@pytest.mark.parametrize("unit", ["_", "a_", "-", "token", "a.b-", "token=", "A=1\n", "://", "{"])
+HOSTILE = ["_", "a_", "-", "token", "a.b-", "token=", "A=1\n", "://", "{"]
+HOSTILE += ["curl ", "curl -u ", "machine ", "?sig=", "_pass", "a_pass=", "1", "SG.", "glpat-"]
+HOSTILE += ["Private-Lines: 1\n", "-----BEGIN PRIVATE KEY-----\n"]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
 def test_hostile_lines_take_no_more_than_linear_time(unit: str) -> None:
     assert redact(unit * 50_000)
