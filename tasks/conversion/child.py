@@ -3,9 +3,11 @@
 python -m tasks.conversion.child REQUEST RESULT
 """
 
+import logging
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,16 @@ def _compiler_version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def _say() -> None:
+    """Print what our own modules log, in the form that the parent passes on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("NOTE: %(message)s"))
+    own = logging.getLogger("tasks")
+    own.addHandler(handler)
+    own.setLevel(logging.INFO)
+
+
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up messages say nothing here
+    _say()
     child_main(ConvertRequest, convert)

@@ -18,6 +18,7 @@ from tasks.processes.child import run_child
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 3600.0
+NOTE = "NOTE: "  # as the child prefixes what our own modules log
 # As hls4ml prints them, and as Python does: <file>:<line>: UserWarning: <text>.
 WARNING = re.compile(
     r"\s*(?:(?!.*/tf_keras/).*\.py:\d+: )?"
@@ -79,11 +80,13 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
         step="convert",
         deadline_s=DEADLINE_S,
         packages=choice.packages(model),
-        on_line=_show_warnings,
+        on_line=_show,
     )
 
 
-def _show_warnings(line: str) -> None:
-    """hls4ml says much; its warnings are what a person should read, not TensorFlow's logger's."""
-    if found := WARNING.match(line):
+def _show(line: str) -> None:
+    """Log our own notes and hls4ml's warnings, out of everything that the child prints."""
+    if line.startswith(NOTE):
+        log.info("%s", line.removeprefix(NOTE).strip())
+    elif found := WARNING.match(line):
         log.warning("hls4ml: %s", found["told"].strip())

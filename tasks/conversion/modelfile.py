@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.conversion import keras_text
+from tasks.conversion import keras_text, onnx_text
 from tasks.conversion.keras_text import Description
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
@@ -72,13 +72,15 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
             where=str(path),
             remedy="give the model alone, without optimizer state or data",
         )
-    if described is None:
-        raise InputError(
-            "is no Keras model, or a damaged one",
-            where=str(path),
-            remedy="save the model with model.save('name.keras')",
-        )
-    return _keras(path, described, framework)
+    if described is not None and framework != "onnx":
+        return _keras(path, described, framework)
+    if framework == "onnx" or path.suffix == ".onnx" or onnx_text.looks_like(path):
+        return ModelFile("onnx", (path, *onnx_text.external_files(path)))
+    raise InputError(
+        "is no model that a front end reads, or a damaged one",
+        where=str(path),
+        remedy="docs/models.md lists the kinds; of Keras model.save('name.keras') writes one",
+    )
 
 
 def _keras(path: Path, described: Description, framework: FrameworkChoice) -> ModelFile:

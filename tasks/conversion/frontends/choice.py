@@ -58,6 +58,12 @@ KINDS: Mapping[Framework, Kind] = {
         ("keras", "tensorflow"),
         "save it with qkeras-v3 and Keras 3, without custom classes",
     ),
+    "onnx": Kind(
+        "ONNX and QONNX, of scikit-learn too: .onnx",
+        "onnx_graph",
+        ("onnx", "qonnx", "onnxruntime"),
+        "export it again in float32 with a fixed input shape and without operators of your own",
+    ),
 }
 # Packages that do not fit beside this environment's lie in directories of their own, which go
 # first on the path of the conversion's process.

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from tasks.conversion.convert import _show_warnings
+from tasks.conversion.convert import _show
 
 NOISE = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -24,7 +24,7 @@ TOLD = {
 def test_noise_of_the_conversion_stays_in_its_own_log(
     line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _show_warnings(line)
+    _show(line)
     assert not caplog.records
 
 
@@ -32,7 +32,7 @@ def test_noise_of_the_conversion_stays_in_its_own_log(
 def test_warnings_of_hls4ml_reach_the_log_of_the_run(
     line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _show_warnings(line)
+    _show(line)
     assert caplog.record_tuples == [
         ("tasks.conversion.convert", logging.WARNING, f"hls4ml: {TOLD[line]}")
     ]

@@ -1,0 +1,198 @@
+"""ONNX and QONNX graphs, brought by qonnx into the form that hls4ml reads."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.conversion.dataset import FloatArray
+from tasks.conversion.frontends import onnx_rewrites
+from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
+from tasks.core.errors import UnsupportedModelError
+
+log = logging.getLogger(__name__)
+
+OLDEST_OPSET = 11  # qonnx and hls4ml read attributes as later opsets have them
+OPSET = 13
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+# hls4ml skips or folds these, beside the operators that it has a reader for.
+FOLDED = frozenset(("Dropout", "Identity", "Constant"))
+REPLACEMENTS: Mapping[str, str] = {
+    "LayerNormalization": "use BatchNormalization",
+    "ConvTranspose": "use Resize with a convolution",
+    "Gelu": "use Relu",
+    "Erf": "replace the gelu it is part of by Relu",
+    "Mish": "use Relu",
+    "HardSwish": "use Relu",
+    "Gather": "take the embedding off, and give its vectors as input",
+    "Attention": "use layers of MatMul and Relu",
+    "Slice": "slice the samples before the model",
+    "Split": "give the parts as separate models",
+}
+
+
+def load(path: Path) -> LoadedModel:
+    """Load a graph with its batch fixed to 1, and clean it for hls4ml."""
+    import onnx
+    from onnx import version_converter
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    graph = onnx.load(path)
+    onnx_rewrites.drop_weights_among_inputs(graph)
+    onnx_rewrites.drop_labels(graph)
+    taken, given = _ends(graph, path)
+    _fix_batch(graph)
+    if _opset(graph) < OLDEST_OPSET:
+        log.info("converted opset %d to %d", _opset(graph), OPSET)
+        graph = version_converter.convert_version(graph, OPSET)
+    onnx_rewrites.drop_casts(graph)
+    reference = onnx.ModelProto()
+    reference.CopyFrom(graph)
+    onnx_rewrites.spell_out_windows(graph)
+    onnx_rewrites.unwrap_batch_normalizations(graph)
+    # The model wrapper changes the graph that it is given.
+    cleaned = _for_hls4ml(cleanup_model(ModelWrapper(graph)))
+    _check_operators(cleaned, path)
+
+    def configure(backend: str) -> dict[str, Any]:
+        from hls4ml.utils import config_from_onnx_model
+
+        config: dict[str, Any] = config_from_onnx_model(
+            cleaned, granularity="name", backend=backend
+        )
+        return config
+
+    def convert(**arguments: Any) -> Any:
+        from hls4ml.converters import convert_from_onnx_model
+
+        return convert_from_onnx_model(cleaned, **arguments)
+
+    return LoadedModel(taken, given, _executor(reference, given.shape), configure, convert)
+
+
+def _ends(graph: Any, path: Path) -> tuple[Tensor, Tensor]:
+    """Return the graph's one input and output."""
+    inputs = list(graph.graph.input)
+    taken = only(inputs, "inputs", [each.name for each in inputs], path)
+    outputs = list(graph.graph.output)
+    given = only(outputs, "outputs", [each.name for each in outputs], path)
+    return _tensor(graph, taken, path), _tensor(graph, given, path)
+
+
+def _tensor(graph: Any, value: Any, path: Path) -> Tensor:
+    from onnx import TensorProto, shape_inference
+
+    if not value.type.tensor_type.HasField("shape"):
+        inferred = shape_inference.infer_shapes(graph).graph
+        known = {each.name: each for each in (*inferred.value_info, *inferred.output)}
+        value.CopyFrom(known.get(value.name, value))
+    kind = value.type.tensor_type.elem_type
+    if kind != TensorProto.FLOAT:
+        raise UnsupportedModelError(
+            f"its tensor {value.name} is of type {TensorProto.DataType.Name(kind).lower()}",
+            where=str(path),
+            remedy="export the model in float32; hls4ml chooses the fixed-point formats",
+        )
+    extents = [dim.dim_value or None for dim in value.type.tensor_type.shape.dim]
+    if not extents:
+        raise UnsupportedModelError(
+            f"its tensor {value.name} has no known shape",
+            where=str(path),
+            remedy="export the model with shapes: only the batch axis may stay open",
+        )
+    return Tensor(value.name, sample_shape(value.name, tuple(extents)))
+
+
+def _fix_batch(graph: Any) -> None:
+    """Set the batch to 1, whatever it was exported with; shapes between are inferred anew."""
+    for value in (*graph.graph.input, *graph.graph.output):
+        batch = value.type.tensor_type.shape.dim[0]
+        batch.Clear()
+        batch.dim_value = 1
+    del graph.graph.value_info[:]
+
+
+def _opset(graph: Any) -> int:
+    versions = [each.version for each in graph.opset_import if each.domain in {"", "ai.onnx"}]
+    return max(versions, default=OPSET)
+
+
+def _for_hls4ml(wrapper: Any) -> Any:
+    """Return the graph as hls4ml's documentation asks for: channels last, MatMul for Gemm."""
+    from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
+    from qonnx.transformation.gemm_to_matmul import GemmToMatMul
+    from qonnx.util.cleanup import cleanup_model
+
+    if any(len(wrapper.get_tensor_shape(node.input[0]) or ()) > 2 for node in wrapper.graph.node):  # noqa: PLR2004
+        wrapper = wrapper.transform(ConvertToChannelsLastAndClean())
+    with warnings.catch_warnings():
+        # It warns of every version of Gemm but 9; those after it changed the types it takes only.
+        warnings.simplefilter("ignore", UserWarning)
+        wrapper = wrapper.transform(GemmToMatMul())
+    model = cleanup_model(wrapper).model
+    onnx_rewrites.drop_batch_of_constants(model)
+    return model
+
+
+def _check_operators(graph: Any, path: Path) -> None:
+    from hls4ml.converters import get_supported_onnx_layers
+
+    known = FOLDED | set(get_supported_onnx_layers())
+    for node in graph.graph.node:
+        if node.op_type not in known:
+            raise UnsupportedModelError(
+                f"hls4ml has no layer for node {node.name}, a {node.op_type}"
+                + (f" of {node.domain}" if node.domain else ""),
+                where=str(path),
+                remedy=REPLACEMENTS.get(
+                    node.op_type, "replace it: its documentation lists the operators it reads"
+                ),
+            )
+        grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
+        channels = _channels(graph, node) if grouped > 1 else grouped
+        if grouped not in {1, channels}:
+            raise UnsupportedModelError(
+                f"node {node.name} is a convolution in {grouped} groups",
+                where=str(path),
+                remedy="use one group, or as many as there are channels (depthwise)",
+            )
+
+
+def _channels(graph: Any, node: Any) -> int:
+    weights = {each.name: each.dims for each in graph.graph.initializer}
+    return int(weights[node.input[1]][0]) if node.input[1] in weights else 0
+
+
+def _executor(graph: Any, shape: tuple[int, ...]) -> Any:
+    """Return a function that computes samples one by one: by qonnx where there are quantizers."""
+    name, result = graph.graph.input[0].name, graph.graph.output[0].name
+    if any(node.op_type in QUANTIZERS for node in graph.graph.node):
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.core.onnx_exec import execute_onnx
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        wrapper = ModelWrapper(graph).transform(InferShapes())
+
+        def run(sample: FloatArray) -> Any:
+            return execute_onnx(wrapper, {name: sample})[result]
+    else:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(
+            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+        def run(sample: FloatArray) -> Any:
+            return session.run([result], {name: sample})[0]
+
+    def predict(samples: FloatArray) -> FloatArray:
+        rows = [run(samples[index : index + 1]) for index in range(len(samples))]
+        return np.concatenate(rows).astype(np.float32).reshape(len(samples), *shape)
+
+    return predict

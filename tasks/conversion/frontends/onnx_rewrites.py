@@ -1,0 +1,159 @@
+"""Rewrites of ONNX graphs that change no output, for what hls4ml does not read."""
+
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+# What exporters of classifiers put behind the scores, to give labels and dictionaries.
+SEPARATE_WEIGHTS = 4  # the IR version since which weights need not be inputs as well
+LABELS = {"Cast": 0, "ArgMax": 0, "ZipMap": 0, "ArrayFeatureExtractor": 1, "Identity": 0}
+
+
+def drop_weights_among_inputs(model: Any) -> None:
+    """Take weights off the graph's inputs, where exporters for old versions listed them."""
+    weights = {each.name for each in model.graph.initializer}
+    for value in [each for each in model.graph.input if each.name in weights]:
+        model.graph.input.remove(value)
+    model.ir_version = max(model.ir_version, SEPARATE_WEIGHTS)
+
+
+def spell_out_windows(model: Any) -> None:
+    """Write down the defaults of convolutions and pools, which qonnx and hls4ml ask for."""
+    from onnx import helper, numpy_helper
+
+    weights = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type not in {"Conv", "MaxPool", "AveragePool"}:
+            continue
+        given = {each.name: each for each in node.attribute}
+        if "kernel_shape" in given:
+            kernel = list(given["kernel_shape"].ints)
+        elif len(node.input) > 1 and node.input[1] in weights:
+            kernel = list(numpy_helper.to_array(weights[node.input[1]]).shape[2:])
+        else:  # a quantized kernel of an exporter that leaves its shape out
+            continue
+        axes = len(kernel)
+        defaults: dict[str, Any] = {"kernel_shape": kernel, "strides": [1] * axes}
+        if "auto_pad" not in given:
+            defaults["pads"] = [0] * 2 * axes
+        if node.op_type == "Conv":
+            defaults |= {"dilations": [1] * axes, "group": 1}
+        missing = {name: value for name, value in defaults.items() if name not in given}
+        node.attribute.extend(helper.make_attribute(*each) for each in missing.items())
+
+
+def drop_batch_of_constants(model: Any) -> None:
+    """Drop the batch axis of constants that are added or multiplied: hls4ml has none."""
+    operators = [node for node in model.graph.node if node.op_type in {"Add", "Sub", "Mul", "Div"}]
+    read = {name for node in operators for name in node.input}
+    for weight in model.graph.initializer:
+        if weight.name in read and len(weight.dims) > 1 and weight.dims[0] == 1:
+            del weight.dims[0]
+    for value in model.graph.value_info:
+        dims = value.type.tensor_type.shape.dim
+        if value.name in {each.name for each in model.graph.initializer} & read and len(dims) > 1:
+            del dims[0]
+
+
+def drop_labels(model: Any) -> None:
+    """Take off what turns scores into labels, so that all outputs are one tensor of scores.
+
+    skl2onnx ends a classifier with Softmax, then ArgMax, ZipMap and casts; for two classes the
+    probability p stands beside 1 - p.
+    """
+    graph = model.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    scores = {_scores(makers, output.name) for output in graph.output}
+    if scores == {output.name for output in graph.output} or len(scores) != 1:
+        return
+    (name,) = scores
+    last = makers[name]
+    kept = _needed(makers, name)
+    dropped = [node for node in graph.node if id(node) not in kept]
+    log.info(
+        "took off %s behind the scores of %s",
+        ", ".join(sorted({node.op_type for node in dropped})),
+        last.op_type,
+    )
+    for node in dropped:
+        graph.node.remove(node)
+    from onnx import TensorProto, helper
+
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+
+
+def _scores(makers: dict[str, Any], name: str) -> str:
+    """Return the tensor of scores behind an output."""
+    node = makers.get(name)
+    if node is None:
+        return name
+    if node.op_type in LABELS:
+        return _scores(makers, node.input[LABELS[node.op_type]])
+    before = makers.get(node.input[0])
+    if node.op_type == "Reshape" and before and before.op_type == "ArrayFeatureExtractor":
+        return _scores(makers, node.input[0])
+    if node.op_type == "Concat" and before and before.op_type == "Sub":
+        probability = node.input[1]
+        if before.input[1] == probability:
+            return str(probability)
+    return name
+
+
+def _needed(makers: dict[str, Any], name: str) -> set[int]:
+    """Return the ids of the nodes that compute a tensor."""
+    found: set[int] = set()
+    waiting = [name]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and id(node) not in found:
+            found.add(id(node))
+            waiting.extend(node.input)
+    return found
+
+
+def drop_casts(model: Any) -> None:
+    """Take off casts of the float32 input to float32."""
+    from onnx import TensorProto
+
+    inputs = {each.name for each in model.graph.input}
+    for node in list(model.graph.node):
+        to_float = [each.i for each in node.attribute if each.name == "to"] == [TensorProto.FLOAT]
+        if node.op_type == "Cast" and to_float and node.input[0] in inputs:
+            _bypass(model.graph, node)
+            log.info("took off a cast of the input to its own type")
+
+
+def unwrap_batch_normalizations(model: Any) -> None:
+    """Take off Unsqueeze and Squeeze around a BatchNormalization of a vector."""
+    graph = model.graph
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in list(graph.node):
+        if node.op_type != "BatchNormalization":
+            continue
+        before, after = makers.get(node.input[0]), readers.get(node.output[0], [])
+        wrapped = before is not None and before.op_type == "Unsqueeze" and len(after) == 1
+        if wrapped and after[0].op_type == "Squeeze":
+            _bypass(graph, before)
+            _bypass(graph, after[0])
+            log.info("took off Unsqueeze and Squeeze around %s", node.name or "BatchNormalization")
+
+
+def _bypass(graph: Any, node: Any) -> None:
+    """Let the readers of a node read what it reads."""
+    source, result = node.input[0], node.output[0]
+    graph.node.remove(node)
+    for reader in graph.node:
+        for index, name in enumerate(reader.input):
+            if name == result:
+                reader.input[index] = source
+    if any(output.name == result for output in graph.output):
+        for maker in graph.node:
+            for index, name in enumerate(maker.output):
+                if name == source:
+                    maker.output[index] = result

@@ -1,0 +1,238 @@
+"""ONNX and QONNX graphs as exporters write them, and those that no front end should take."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tasks.conversion.frontends import choice
+from tasks.conversion.frontends.base import LoadedModel
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.design import HlsProject
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(5, 6)).astype(np.float32)
+
+Traced = Callable[[Path], HlsProject]
+Shape = tuple[int | str, ...]
+
+
+def saved(
+    path: Path,
+    nodes: list[Any],
+    shape: Shape,
+    *,
+    weights: dict[str, np.ndarray[Any, Any]] | None = None,
+    result: Shape = ("N", 3),
+    kind: int = TensorProto.FLOAT,
+    opset: int = 17,
+) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, result)],
+        [numpy_helper.from_array(value, name) for name, value in (weights or {}).items()],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("qonnx.custom_op.general", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
+    return path
+
+
+def weights(*shape: int) -> np.ndarray[Any, Any]:
+    return (RNG.normal(size=shape) / 2).astype(np.float32)
+
+
+def mlp(path: Path, batch: int | str = "N", **changes: Any) -> Path:
+    names = changes.pop("names", ("hidden", "scores"))
+    nodes = [
+        helper.make_node("Gemm", ["x", "w 1", "b.1"], ["int"], name=names[0]),
+        helper.make_node("Relu", ["int"], ["class"], name="relu of it"),
+        helper.make_node("Gemm", ["class", "w2", "b2"], ["y"], name=names[1]),
+    ]
+    held = {"w 1": weights(6, 8), "b.1": weights(8), "w2": weights(8, 3), "b2": weights(3)}
+    return saved(path, nodes, (batch, 6), weights=held, result=(batch, 3), **changes)
+
+
+def loaded(path: Path) -> LoadedModel:
+    return choice.load(identify(path))
+
+
+def by_onnxruntime(path: Path, x: np.ndarray[Any, Any], output: int = 0) -> np.ndarray[Any, Any]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    found: np.ndarray[Any, Any] = session.run(None, {session.get_inputs()[0].name: x})[output]
+    return found
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 5])
+def test_outputs_are_onnxruntimes_whatever_the_batch_was(tmp_path: Path, batch: int | str) -> None:
+    path = mlp(tmp_path / "mlp.onnx", batch)
+    model = loaded(path)
+    assert (model.input.shape, model.output.shape) == ((6,), (3,))
+    x = X[:1] if batch == 1 else X
+    assert np.allclose(model.predict(x), by_onnxruntime(path, x), atol=1e-6)
+
+
+def test_the_content_decides_not_the_suffix(tmp_path: Path) -> None:
+    path = mlp(tmp_path / "mlp.h5")
+    assert identify(path).framework == "onnx"
+
+
+@pytest.mark.slow
+def test_an_old_opset_and_names_that_are_no_identifiers(tmp_path: Path, traced: Traced) -> None:
+    project = traced(mlp(tmp_path / "mlp.onnx", opset=9, names=("for", "int main")))
+    assert project.max_error_csim < 0.05
+    assert "onnxruntime" in project.versions
+
+
+@pytest.mark.slow
+def test_channels_first_images_keep_their_order_at_the_board(
+    tmp_path: Path, traced: Traced
+) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k", "b"], ["c"], kernel_shape=[3, 3]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "v"], ["y"]),
+    ]
+    held = {"k": weights(2, 3, 3, 3), "b": weights(2), "w": weights(18, 3), "v": weights(3)}
+    path = saved(tmp_path / "image.onnx", nodes, ("N", 3, 5, 5), weights=held)
+    project = traced(path)
+    assert project.input.shape == (3, 5, 5)
+    assert project.max_error_csim < 0.1
+
+
+@pytest.mark.slow
+def test_quantizers_of_qonnx_are_kept(tmp_path: Path, traced: Traced) -> None:
+    def quant(source: str, result: str, *, signed: int) -> Any:
+        inputs = [source, "step", "zero", "bits"]
+        return helper.make_node(
+            "Quant", inputs, [result], domain="qonnx.custom_op.general",
+            signed=signed, narrow=0, rounding_mode="ROUND",
+        )  # fmt: skip
+
+    nodes = [
+        quant("x", "xq", signed=1),
+        quant("w", "wq", signed=1),
+        helper.make_node("MatMul", ["xq", "wq"], ["m"]),
+        helper.make_node("Relu", ["m"], ["r"]),
+        quant("r", "y", signed=0),
+    ]
+    held = {
+        "w": weights(6, 3),
+        "step": np.array(0.125, np.float32),
+        "zero": np.array(0, np.float32),
+        "bits": np.array(6, np.float32),
+    }
+    project = traced(saved(tmp_path / "quant.onnx", nodes, (1, 6), weights=held, result=(1, 3)))
+    assert project.output.element.width == 6
+    assert project.max_error_csim <= 0.125
+
+
+@pytest.mark.parametrize(("labels", "column"), [(3, slice(0, 3)), (2, slice(1, 2))])
+def test_labels_behind_the_scores_of_scikit_learn_come_off(
+    tmp_path: Path, labels: int, column: slice
+) -> None:
+    from skl2onnx import to_onnx
+    from sklearn.neural_network import MLPClassifier
+
+    estimator = MLPClassifier((4,), max_iter=5, random_state=0, n_iter_no_change=9, tol=0)
+    estimator.warm_start = True
+    for _ in range(3):  # partial_fit does not warn that it has not converged
+        estimator.partial_fit(X, np.arange(5) % labels, classes=np.arange(labels))
+    path = tmp_path / "classifier.onnx"
+    onnx.save(to_onnx(estimator, X[:1]), path)
+    model = loaded(path)
+    expected = estimator.predict_proba(X)[:, column]
+    assert np.allclose(model.predict(X), expected, atol=1e-5)
+
+
+def test_weights_in_a_file_beside_it_belong_to_the_model(tmp_path: Path) -> None:
+    whole = onnx.load(mlp(tmp_path / "mlp.onnx"))
+    path = tmp_path / "parts.onnx"
+    onnx.save(whole, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    found = identify(path)
+    assert found.files == (path, tmp_path / "w.bin")
+    before = found.digest()
+    assert loaded(path).predict(X).shape == (5, 3)
+    content = (tmp_path / "w.bin").read_bytes()
+    (tmp_path / "w.bin").write_bytes(content[:-1] + b"\x01")
+    assert identify(path).digest() != before
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(InputError, match=r"weights are not there: w\.bin"):
+        identify(path)
+
+
+@pytest.mark.parametrize("location", ["../w.bin", "/etc/passwd"])
+def test_weights_outside_the_models_directory_are_never_read(tmp_path: Path, location: str) -> None:
+    model = onnx.load(mlp(tmp_path / "mlp.onnx"))
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    tensor.ClearField("raw_data")
+    path = tmp_path / "model" / "mlp.onnx"
+    path.parent.mkdir()
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UnsupportedModelError, match="lie outside its directory"):
+        identify(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 0.5, 0.9])
+def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
+    path = mlp(tmp_path / "mlp.onnx")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
+    with pytest.raises(InputError, match="damaged"):
+        identify(path)
+
+
+def test_another_file_under_the_suffix_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mlp.onnx"
+    path.write_text("not a model")
+    with pytest.raises(InputError, match="is no ONNX model"):
+        identify(path)
+
+
+def test_an_axis_beside_the_batch_must_be_fixed(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    path = saved(tmp_path / "open.onnx", nodes, ("N", "width", 3), result=("N", "width", 3))
+    with pytest.raises(UnsupportedModelError, match="hardware needs fixed extents"):
+        loaded(path)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16])
+def test_numbers_of_another_type_are_refused(tmp_path: Path, kind: int) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    path = saved(tmp_path / "half.onnx", nodes, ("N", 3), kind=kind)
+    with pytest.raises(UnsupportedModelError, match=r"of type \w+\n.*export the model in float32"):
+        loaded(path)
+
+
+@pytest.mark.parametrize(
+    ("node", "named"),
+    [
+        (helper.make_node("LayerNormalization", ["x", "s"], ["y"]), r"(?s)a LayerNorm.*BatchNorm"),
+        (helper.make_node("Mish", ["x"], ["y"]), r"(?s)a Mish.*use Relu"),
+    ],
+)
+def test_an_operator_without_a_layer_is_named_with_its_replacement(
+    tmp_path: Path, node: Any, named: str
+) -> None:
+    held = {"s": weights(3)}
+    path = saved(tmp_path / "other.onnx", [node], ("N", 3), weights=held, opset=18)
+    with pytest.raises(UnsupportedModelError, match=named):
+        loaded(path)
+
+
+def test_an_operator_of_somebodys_own_is_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Mine", ["x"], ["y"], domain="my.company")
+    path = saved(tmp_path / "own.onnx", [node], ("N", 3))
+    with pytest.raises(UnsupportedModelError, match=r"onnx cannot load it|a Mine of my\.company"):
+        loaded(path)
