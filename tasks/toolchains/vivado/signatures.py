@@ -19,7 +19,8 @@ Rank = Literal["cause", "suspect", "effect", "unknown", "marker"]
 _WRAPPED = re.compile(r"\[(?:v\+\+|VPL|XOCC|vitis) (?P<family>\w+)-(?P<number>\d+)\]")
 # [COSIM-360], in reports: [COSIM 212-360].
 _SHORT = re.compile(r"\[(?P<tool>[A-Z]+)-(?P<number>\d+)\]")
-_CAUGHT = re.compile(r"^ERROR: \[v\+\+ 60-773\] .*, caught Tcl error: +(?=ERROR: )")
+# v++ quotes the message of a tool behind the path of its log.
+_CAUGHT = re.compile(r"^ERROR: \[\S+ 60-(?:773|2373)\] .*, caught (?:Tcl )?error: +(?=ERROR: )")
 
 
 class Signature(Record):

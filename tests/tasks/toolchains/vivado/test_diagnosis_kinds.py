@@ -340,7 +340,15 @@ def test_an_assertion_of_the_test_bench_is_not() -> None:
             "ERROR: [HLS 200-70] Project/solution path 'a b' contains illegal character ' '.",
             "configuration",
         ),
+        ("clang: error: unable to execute command: Killed", "resource"),
         ("make: g++: Command not found", "configuration"),
+        ("ERROR: [Coretcl 2-101] Project 'nn.xpr' is already open.", "configuration"),
+        ("ERROR: [Common 17-162] Invalid option value specified for 'value'.", "configuration"),
+        ("./elaborate.sh: line 2: LIBRARY_PATH: unbound variable", "configuration"),
+        (
+            "ERROR: [BD 41-1665] Unable to generate wrapper: design 'top.bd' is locked",
+            "configuration",
+        ),
     ],
 )
 def test_the_machine_is_told_from_the_design(line: str, failure_class: str) -> None:
@@ -358,3 +366,23 @@ def test_errors_of_families_without_entry_are_named_by_their_family() -> None:
     }
     for signature, line in lines.items():
         assert kind([HLS_BUILD, line, *TCL_STACK, CLOSING])[0] == signature
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/opt/Xilinx/Vitis_HLS/2023.2/tps/tcl/tcl8.5/tzdata/Europe/Berlin can't be opened.",
+        '#   puts "ERROR: Cannot find generated VHDL files. Did you run C synthesis?"',
+        '#   common::send_gid_msg -severity "ERROR" "This script was generated using Vivado <$v>"',
+        '## couldn\'t open "x": permission denied',
+        "WARNING: [Common 17-9] cannot open ~/.Xilinx/cache: Permission denied",
+        "WARNING: [Project 1-9] The project was created with a newer version of Vivado.",
+        "WARNING: [HLS 200-40] Cannot find library 'xilinx/Virtex-7/Virtex-7'.",
+        "ERROR: [Memdata 28-96] Could not find a BMM_INFO_DESIGN property in the design.",
+    ],
+)
+def test_lines_that_good_runs_print_are_no_failure(line: str) -> None:
+    closing = "INFO: [Common 17-206] Exiting Vivado at Mon Feb  2 10:00:00 2026..."
+    for banner, end, tool in ((HLS_BUILD, CLOSING, "vitis_hls"), (VIVADO, closing, "vivado")):
+        log = [*banner.splitlines(), *WORK, line, *WORK, end]
+        assert judged(log, tool) is None  # type: ignore[arg-type]
