@@ -258,6 +258,7 @@ PERMANENT = {
     "hls-no-top": [
         "ERROR: [HLS 214-157] Top function not found: there is no function named 'nn'",
         "ERROR: [HLS 200-70] Cannot find any design unit to elaborate.",
+        "ERROR: [SYNCHK 200-79] Cannot find the top function 'nn' in the design.",
     ],
     "hls-interface": [
         "ERROR: [HLS 214-125] A struct cannot be used as an axi slave stream",
@@ -386,3 +387,10 @@ def test_lines_that_good_runs_print_are_no_failure(line: str) -> None:
     for banner, end, tool in ((HLS_BUILD, CLOSING, "vitis_hls"), (VIVADO, closing, "vivado")):
         log = [*banner.splitlines(), *WORK, line, *WORK, end]
         assert judged(log, tool) is None  # type: ignore[arg-type]
+
+
+def test_a_program_of_hls_that_fails_without_a_message_is_named_if_nothing_else_is() -> None:
+    silent = ["command 'ap_source' returned error code", *TCL_STACK]
+    assert kind([VITIS_HLS, *WORK, *silent, CLOSING]) == ("hls-silent", "configuration")
+    other = ["ERROR: [HLS 200-70] Pre-synthesis failed.", *silent]
+    assert kind([VITIS_HLS, *WORK, *other, CLOSING])[0] == "hls-presynthesis"
