@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env env-qkeras env-keras2 board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
+.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -48,9 +48,14 @@ $(BOARD_VENV)-%/.installed: constraints/board-%.txt
 	$(BIN)/python $(PIP_INSTALL) --no-deps --upgrade --target $(@D) --requirement $<
 	@touch $@
 
+.env-pytorch/.installed: $(VENV)/.installed
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints/host.txt --editable '.[pytorch]'
+	@mkdir -p $(@D) && touch $@
+
 env: $(VENV)/.installed  ## set up the host's environment
 env-qkeras: .env-qkeras/.installed  ## read QKeras models in files of Keras 3, too
 env-keras2: .env-keras2/.installed  ## read QKeras 0.9, HGQ 1 and pruned models of Keras 2, too
+env-pytorch: .env-pytorch/.installed  ## read programs of torch.export, too (700 MB)
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
 board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq
 
@@ -71,7 +76,7 @@ test: env board-env  ## lint, and every test but the slow ones
 suite:
 	$(PYTEST) -m 'not slow'
 
-test-slow: env board-envs env-qkeras env-keras2  ## what needs root, another Python, a browser, a container or > 20 s
+test-slow: env board-envs env-qkeras env-keras2 env-pytorch  ## what needs root, another Python, a browser, a container or > 20 s
 	$(PYTEST) -m slow
 
 lint: env  ## ruff, mypy --strict, layers
@@ -87,4 +92,4 @@ twin-stop: env  ## stop the twin
 	$(BIN)/overlayflow twin stop
 
 clean:  ## remove all environments
-	rm -rf $(VENV) .env-qkeras .env-keras2 $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)
+	rm -rf $(VENV) .env-qkeras .env-keras2 .env-pytorch $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)

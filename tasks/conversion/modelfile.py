@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.conversion import keras_text, onnx_text
+from tasks.conversion import keras_text, onnx_text, torch_text
 from tasks.conversion.keras_text import Description
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
@@ -76,6 +76,9 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         return _keras(path, described, framework)
     if framework == "onnx" or path.suffix == ".onnx" or onnx_text.looks_like(path):
         return ModelFile("onnx", (path, *onnx_text.external_files(path)))
+    if framework == "pytorch" or path.suffix == ".pt2" or torch_text.looks_like(path):
+        torch_text.harmless(path)
+        return ModelFile("pytorch", (path,))
     raise InputError(
         "is no model that a front end reads, or a damaged one",
         where=str(path),

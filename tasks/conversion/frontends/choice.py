@@ -64,6 +64,13 @@ KINDS: Mapping[Framework, Kind] = {
         ("onnx", "qonnx", "onnxruntime"),
         "export it again in float32 with a fixed input shape and without operators of your own",
     ),
+    "pytorch": Kind(
+        "PyTorch: programs of torch.export, .pt2",
+        "torch_program",
+        ("torch", "onnxscript", "onnx", "qonnx"),
+        "export it again, with the PyTorch of this environment or an older one",
+        "make env-pytorch",
+    ),
 }
 # Packages that do not fit beside this environment's lie in directories of their own, which go
 # first on the path of the conversion's process.

@@ -37,11 +37,25 @@ REPLACEMENTS: Mapping[str, str] = {
 def load(path: Path) -> LoadedModel:
     """Load a graph with its batch fixed to 1, and clean it for hls4ml."""
     import onnx
+
+    return from_graph(onnx.load(path), path)
+
+
+def from_graph(graph: Any, path: Path) -> LoadedModel:
+    """Return a graph as hls4ml takes it.
+
+    Args:
+        graph: an onnx.ModelProto; it is changed.
+        path: named in errors.
+
+    Raises:
+        UnsupportedModelError: an operator, shape or type that no layer of hls4ml takes.
+    """
+    import onnx
     from onnx import version_converter
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.cleanup import cleanup_model
 
-    graph = onnx.load(path)
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
     taken, given = _ends(graph, path)
@@ -111,6 +125,7 @@ def _fix_batch(graph: Any) -> None:
     """Set the batch to 1, whatever it was exported with; shapes between are inferred anew."""
     for value in (*graph.graph.input, *graph.graph.output):
         batch = value.type.tensor_type.shape.dim[0]
+        onnx_rewrites.refit_reshapes(graph, batch.dim_value)
         batch.Clear()
         batch.dim_value = 1
     del graph.graph.value_info[:]

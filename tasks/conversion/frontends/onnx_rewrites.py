@@ -43,6 +43,20 @@ def spell_out_windows(model: Any) -> None:
         node.attribute.extend(helper.make_attribute(*each) for each in missing.items())
 
 
+def refit_reshapes(model: Any, batch: int) -> None:
+    """Let reshapes to a batch of a fixed size take any size."""
+    from onnx import numpy_helper
+
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for weight in model.graph.initializer:
+        if weight.name not in shapes:
+            continue
+        shape = numpy_helper.to_array(weight).copy()
+        if len(shape) and shape[0] == batch > 1 and -1 not in shape:
+            shape[0] = -1
+            weight.CopyFrom(numpy_helper.from_array(shape, weight.name))
+
+
 def drop_batch_of_constants(model: Any) -> None:
     """Drop the batch axis of constants that are added or multiplied: hls4ml has none."""
     operators = [node for node in model.graph.node if node.op_type in {"Add", "Sub", "Mul", "Div"}]

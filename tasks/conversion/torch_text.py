@@ -1,0 +1,135 @@
+"""PyTorch's files, read as text: programs of torch.export, taken apart without loading them.
+
+torch.export.load runs code that a file brings: pickles, guards, symbols that it evaluates, and
+operators that it looks up by any name below `torch`. What is loaded here is a copy, in which only
+tensor operations and plain weights are left.
+"""
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import InputError, UnsupportedModelError
+
+OPERATION = re.compile(r"torch\.ops\.aten\.\w+\.\w+|_operator\.getitem")
+SYMBOL = re.compile(r"-?\d+|Symbol\('s\d+'(?:, (?:positive|integer)=True)*\)")
+PICKLE = b"\x80"
+EXPORT = (
+    "export it where its code is:\n"
+    "       program = torch.export.export(model.eval(), (example_input,))\n"
+    "       torch.export.save(program, 'model.pt2')"
+)
+EXPORT_SKLEARN = (
+    "export it where it was trained:\n"
+    "       from skl2onnx import to_onnx\n"
+    "       open('model.onnx', 'wb').write(to_onnx(model, X[:1]).SerializeToString())"
+)
+
+
+def looks_like(path: Path) -> bool:
+    """Return whether a file is a program of torch.export.
+
+    Raises:
+        UnsupportedModelError: it is a pickle or a TorchScript, which are code.
+    """
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    if start.startswith(PICKLE):
+        raise _code(path, "a pickle", EXPORT_SKLEARN if b"sklearn" in start else EXPORT)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError):
+        return False
+    if "constants.pkl" in names or any(name.startswith("code/") for name in names):
+        raise _code(path, "a TorchScript", EXPORT)
+    if "data.pkl" in names:
+        raise _code(path, "a pickle", EXPORT)
+    return "archive_format" in names
+
+
+def harmless(path: Path) -> bytes:
+    """Return a program of torch.export without anything that loading would run.
+
+    Raises:
+        InputError: it is no such file, or a damaged one.
+        UnsupportedModelError: it needs operations or objects beside those of tensors.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise _damaged(path)
+            members = {name: archive.read(name) for name in archive.namelist()}
+            return _copied(members, path)
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _copied(members: dict[str, bytes], path: Path) -> bytes:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, content in members.items():
+            _, _, inside = name.partition("/")
+            if inside.startswith("models/"):
+                archive.writestr(name, json.dumps(_checked(json.loads(content), path)))
+            elif inside.endswith("_config.json"):
+                _check_weights(json.loads(content), path)
+                archive.writestr(name, content)
+            elif inside.startswith("data/sample_inputs/"):
+                archive.writestr(name, b"")
+            elif not inside.startswith("data/constants/custom_obj"):
+                archive.writestr(name, content)
+    return copy.getvalue()
+
+
+def _checked(value: Any, path: Path) -> Any:
+    """Return a part of the program without comments and guards.
+
+    Raises:
+        UnsupportedModelError: an operation or a symbol that is not one of tensors.
+    """
+    if isinstance(value, list):
+        return [_checked(each, path) for each in value]
+    if not isinstance(value, dict):
+        return value
+    target, symbol = value.get("target"), value.get("expr_str")
+    if isinstance(target, str) and not OPERATION.fullmatch(target):
+        raise UnsupportedModelError(
+            f"calls {target[:80]}, which is no operation on tensors",
+            where=str(path),
+            remedy="export a model of PyTorch's own layers",
+        )
+    if isinstance(symbol, str) and not SYMBOL.fullmatch(symbol):
+        raise UnsupportedModelError(
+            f"has a shape that depends on the input: {symbol[:80]}",
+            where=str(path),
+            remedy="export it with an example input of fixed shape; only the batch may stay open",
+        )
+    emptied: dict[str, Any] = {"metadata": {}, "guards_code": []}
+    return {name: emptied.get(name, _checked(each, path)) for name, each in value.items()}
+
+
+def _check_weights(config: dict[str, Any], path: Path) -> None:
+    for name, entry in config["config"].items():
+        if entry["use_pickle"]:
+            raise UnsupportedModelError(
+                f"holds {name} as a pickle, which is code: it is never loaded",
+                where=str(path),
+                remedy="export it with plain tensors as weights",
+            )
+
+
+def _code(path: Path, what: str, remedy: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"is {what}, which is code: it is never loaded", where=str(path), remedy=remedy
+    )
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        "is no program of torch.export, or a damaged one", where=str(path), remedy=EXPORT
+    )
