@@ -4,13 +4,15 @@
     nn = NeuralNetworkOverlay("hls4ml_nn.bit", X_test.shape, y_test.shape)
     y_hw, seconds, rate = nn.predict(X_test, profile=True)
 
-It takes any number of samples, never waits longer than `timeout_s`, returns arrays of their own,
-and converts packed fixed-point words by itself when manifest.json lies beside the bit file.
+It takes any number of samples, from any thread, never waits longer than `timeout_s`, returns arrays
+of their own, and converts packed fixed-point words by itself when manifest.json lies beside the bit
+file.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from math import prod
 from pathlib import Path
@@ -71,12 +73,14 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         Raises:
             ValueError: the shapes are not those of the design, or its DMA cannot be used.
         """
+        self._alone = threading.RLock()
         super().__init__(
             bitfile_name, dtbo=dtbo, download=download, ignore_version=ignore_version, device=device
         )
         self.timeout_s = DMA_TIMEOUT_S
         self.phases = dict.fromkeys(PHASES, 0.0)
         self.dma = Dma(self.hier_0.axi_dma_0)
+        self._loaded = self._in_fabric()
         self._y_shape = tuple(y_shape[1:])
         self._input, self._output = _codecs(
             self.bitfile_name, prod(x_shape[1:]), prod(y_shape[1:]), dtype
@@ -89,6 +93,18 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         self.input_buffer: Any = None
         self.output_buffer: Any = None
         self._reserve(x_shape[0])
+
+    def download(self, *args: Any, **kwargs: Any) -> None:
+        """Program the PL with this design, as pynq does; then `predict` works again."""
+        with self._alone:
+            super().download(*args, **kwargs)
+            if "dma" in self.__dict__:  # not while the overlay is being made
+                self._loaded = self._in_fabric()
+                self.dma.reset()
+
+    def _in_fabric(self) -> Any:
+        """When the PL was last programmed, as pynq notes it."""
+        return getattr(self.device, "timestamp", None)
 
     def predict(
         self,
@@ -115,7 +131,23 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
                 that packed words cannot hold.
             DmaTimeoutError: the design did not take its input, or did not answer, in time.
             DmaError: the DMA failed.
+            RuntimeError: another design was loaded since; `download` brings this one back.
         """
+        with self._alone:
+            if self._in_fabric() != self._loaded:
+                raise RuntimeError(
+                    "another design was loaded into the fabric: call download() on this one first"
+                )
+            return self._predict(X, debug, profile, encode, decode)
+
+    def _predict(
+        self,
+        X: Any,  # noqa: N803
+        debug: bool,
+        profile: bool,
+        encode: Callable[[Any], Any] | None,
+        decode: Callable[[Any], Any] | None,
+    ) -> Any:
         watch = _Stopwatch()
         samples = _rows(X if encode is None else encode(X), self._input.size)
         watch.lap("encode")
@@ -144,10 +176,11 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
     def free_buffers(self) -> None:
         """Give the buffers' memory back; the next `predict` allocates it again."""
-        for buffer in (self.input_buffer, self.output_buffer):
-            if buffer is not None:
-                buffer.freebuffer()
-        self.input_buffer = self.output_buffer = None
+        with self._alone:
+            for buffer in (self.input_buffer, self.output_buffer):
+                if buffer is not None:
+                    buffer.freebuffer()
+            self.input_buffer = self.output_buffer = None
 
     def _exchange(self, elements: NDArray[Any], watch: _Stopwatch) -> NDArray[Any]:
         """Send the elements of some samples, and copy those that came back."""

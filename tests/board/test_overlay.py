@@ -208,3 +208,30 @@ freed = nn.input_buffer is nn.output_buffer is None
 print(json.dumps([freed, same(nn.predict(X), y)]))
 """
     assert on_board.say(NETWORK + script) == [True, True]
+
+
+def test_an_overlay_refuses_to_answer_with_another_s_design(on_board: OnBoard) -> None:
+    script = """
+other = NeuralNetworkOverlay("hls4ml_nn.bit", X.shape, y.shape)
+try:
+    refused = nn.predict(X[:3]).tolist()
+except RuntimeError as error:
+    refused = str(error)
+right = same(other.predict(X), y)
+nn.download()
+print(json.dumps([refused, right, same(nn.predict(X), y)]))
+"""
+    refused, right, again = on_board.say(NETWORK + script)
+    assert "another design was loaded" in refused
+    assert (right, again) == (True, True)
+
+
+def test_predict_gives_each_thread_its_own_outputs(on_board: OnBoard) -> None:
+    script = """
+from concurrent.futures import ThreadPoolExecutor
+def ask(n):
+    return all(same(nn.predict(X[n:n + 8]), y[n:n + 8]) for _ in range(20))
+with ThreadPoolExecutor(4) as pool:
+    print(json.dumps(list(pool.map(ask, range(0, 160, 8)))))
+"""
+    assert all(on_board.say(NETWORK + script))
