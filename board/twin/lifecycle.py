@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def start(
     kind: str = "pynq-z2",
     host: str = HOST,
     port: int = 0,
-    password: str = "xilinx",  # noqa: S107  # the boards' own factory login, on loopback only
+    password: str | None = None,
 ) -> TwinRecord:
     """Start a twin, free of faults, or return the one that runs.
 
@@ -48,7 +49,8 @@ def start(
         kind: an entry of kinds.toml with a Zynq, for which that environment's pynq is made.
         host: address to listen on, of this machine or network namespace.
         port: to listen on; 0 takes a free one.
-        password: of the user `xilinx`.
+        password: of the user `xilinx`; a random one by default, as its programs run with the
+            rights of whoever started it, and its key logs in.
 
     Raises:
         TwinError: it cannot be started, or runs as another kind.
@@ -68,8 +70,9 @@ def start(
         directory.record.unlink(missing_ok=True)
         kill_all(directory.home)  # what a server that was killed has left
         clear_faults(state_dir, name)
+        secret = password or secrets.token_urlsafe()
         directory.write_settings(
-            TwinSettings(name, kind, str(python.absolute()), pynq, host, port, password)
+            TwinSettings(name, kind, str(python.absolute()), pynq, host, port, secret)
         )
         return _spawn(directory)
 
@@ -137,7 +140,7 @@ def _pynq_of(python: Path, kind: str) -> str:
     Raises:
         TwinError: it has none, or one that is not made for the kind.
     """
-    command = [str(python), "-c", "import importlib.metadata as m; print(m.version('pynq'))"]
+    command = [str(python), "-I", "-c", "import importlib.metadata as m; print(m.version('pynq'))"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -36,6 +36,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
             parser.add_argument(
                 "--port", type=int, default=0, help="SSH port (default: any free port)"
             )
+            parser.add_argument(
+                "--factory-password",
+                action="store_true",
+                help="let the password of PYNQ's images log in (default: only the twin's key)",
+            )
         add_json(parser)
     _add_faults(verbs)
     top.set_defaults(run=run)
@@ -117,7 +122,12 @@ def _change_power(arguments: Namespace) -> int:
     else:
         if arguments.verb == "start":
             twin = twins.start_twin(
-                name, arguments.kind, arguments.port, host=arguments.host, pynq=arguments.pynq
+                name,
+                arguments.kind,
+                arguments.port,
+                host=arguments.host,
+                pynq=arguments.pynq,
+                password=twins.FACTORY_PASSWORD if arguments.factory_password else None,
             )
         else:
             twin = twins.twin_status(name)

@@ -12,13 +12,22 @@ from tasks.core.errors import BoardError, BoardUnreachableError
 from tasks.core.settings import DEFAULT_PYNQ, board_python, home
 
 
+FACTORY_PASSWORD = "xilinx"  # noqa: S105  # everybody's, of every board
+
+
 def twins() -> Path:
     """Directory of all twins of this machine."""
     return home() / "twins"
 
 
 def start_twin(
-    name: str, kind: str, port: int = 0, *, host: str = LOOPBACK, pynq: str | None = None
+    name: str,
+    kind: str,
+    port: int = 0,
+    *,
+    host: str = LOOPBACK,
+    pynq: str | None = None,
+    password: str | None = None,
 ) -> TwinRecord:
     """Start a twin, or find the one that runs.
 
@@ -29,6 +38,7 @@ def start_twin(
         host: address to listen on.
         pynq: version of pynq on it; by default the one of `make board-env` where the kind has it,
             else the kind's newest.
+        password: of its user; a random one by default.
 
     Raises:
         BoardError: it cannot be started.
@@ -36,7 +46,9 @@ def start_twin(
     made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
     python = board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
     try:
-        record = lifecycle.start(twins(), name, python=python, kind=kind, host=host, port=port)
+        record = lifecycle.start(
+            twins(), name, python=python, kind=kind, host=host, port=port, password=password
+        )
     except TwinError as error:
         raise _board_error(name, error) from error
     if pynq not in {None, record.pynq}:

@@ -93,7 +93,7 @@ class Board:
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory, board_python: Path) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("twins")
-    lifecycle.start(directory, NAME, python=board_python)
+    lifecycle.start(directory, NAME, python=board_python, password="xilinx")
     yield directory
     lifecycle.stop(directory, NAME)
 

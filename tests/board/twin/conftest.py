@@ -92,7 +92,7 @@ def start_twin(tmp_path: Path, board_python: Path) -> Iterator[StartTwin]:
 def twin(tmp_path_factory: pytest.TempPathFactory, board_python: Path) -> Iterator[TwinRecord]:
     """One twin for a module's tests that do not end it."""
     state = tmp_path_factory.mktemp("twins")
-    yield lifecycle.start(state, "shared", python=board_python)
+    yield lifecycle.start(state, "shared", python=board_python, password="xilinx")
     lifecycle.stop(state, "shared")
 
 

@@ -1,5 +1,6 @@
 """Starting, watching and stopping twins."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -224,3 +225,14 @@ def test_a_port_that_is_taken_fails_with_the_servers_own_words(
     record = start_twin("one")
     with pytest.raises(TwinError, match="Address already in use"):
         lifecycle.start(state_of(record), "two", python=board_python, port=record.port)
+
+
+def test_the_factory_s_password_opens_no_twin_unless_asked(start_twin: StartTwin) -> None:
+    record = start_twin("one")
+    with (
+        contextlib.closing(paramiko.Transport((record.host, record.port))) as transport,
+        pytest.raises(paramiko.AuthenticationException),
+    ):
+        transport.connect(username=record.user, password="xilinx")
+    settings = TwinDirectory(Path(record.client_key).parent).settings
+    assert settings.stat().st_mode & 0o077 == 0
