@@ -1,10 +1,10 @@
 """Tells what this board is and has, as one JSON line.
 
-The host sends this file's text over SSH, through board/guard.py and as root where the board lets
-it: `python3 -c TEXT PROFILE`, PROFILE being the file that sets up pynq's environment. With a second
-argument, a .bit file that is known to be good, it loads that and tells of it only: whether it is
-loaded, of how many parts it is, whether it gave back what it was sent (null if it is not made for
-that), or the error.
+The host brings it with the other programs (tasks/boards/runtime.py) and runs it through
+board/guard.py, as root where the board lets it, with PROFILE as argument, the file that sets up
+pynq's environment. With a second argument, a .bit file that is known to be good, it loads that and
+tells of it only: whether it is loaded, of how many parts it is, whether it gave back what it was
+sent (null if it is not made for that), or the error.
 
 Facts that this board does not tell are null; pynq_error says why pynq could not be asked.
 """

@@ -1,11 +1,12 @@
 """Keeps packages on the board: which are there, how far one has come, unpacking, pruning.
 
-The host sends this file's text over SSH: `python3 -c TEXT REQUEST`, where REQUEST is JSON with
+The host sends this file's text over standard input (tasks/boards/python.py), and REQUEST, JSON with
 action, directory (of overlayflow, absolute or in the home) and digest (SHA-256 of package.tar.gz
 as hex). The answer is one JSON object, the last line on stdout.
 
     DIRECTORY/incoming/<digest>.part     an archive on its way, continued after an interruption
     DIRECTORY/deployments/<digest16>/    a package, unpacked; there only when it is whole
+    DIRECTORY/programs/<digest16>.zip    the host's own programs, which follow the request (size)
 """
 
 from __future__ import annotations
@@ -124,6 +125,24 @@ class Depot:
         for part in self.incoming.glob("*.part"):
             if part != self.part and part.stat().st_mtime < time.time() - _STALE_S:
                 part.unlink()
+
+
+def programs(directory: str, digest: str, size: int) -> dict[str, Any]:
+    """Say where the host's programs are; write them, if they follow and are whole."""
+    place = Path.home() / directory / "programs" / f"{digest[:16]}.zip"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.exists() or sha256(place) != digest:
+        content = sys.stdin.buffer.read(size)
+        if hashlib.sha256(content).hexdigest() != digest:
+            return {"path": None}
+        aside = place.with_name(f"{place.name}.{os.getpid()}")
+        aside.write_bytes(content)
+        aside.replace(place)
+    os.utime(place)
+    for other in place.parent.iterdir():
+        if other.stat().st_mtime < time.time() - _STALE_S:
+            other.unlink()
+    return {"path": str(place)}
 
 
 def sha256(path: Path) -> str:
@@ -248,14 +267,19 @@ def discard(directory: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def respond(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what the request asks for, and return the answer."""
+    if request["action"] == "programs":
+        return programs(request["directory"], request["digest"], request["size"])
+    depot = Depot(request["directory"], request["digest"])
+    return depot.prepare(request["keep"]) if request["action"] == "prepare" else depot.install()
+
+
 def main() -> None:
     """Answer one request."""
     request = json.loads(sys.argv[1])
-    depot = Depot(request["directory"], request["digest"])
     try:
-        answer = (
-            depot.prepare(request["keep"]) if request["action"] == "prepare" else depot.install()
-        )
+        answer = respond(request)
     except InUseError as error:
         answer = {"in_use": str(error)}
     except OSError as error:

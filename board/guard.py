@@ -1,8 +1,9 @@
 """Runs one program on the board in a process group of its own, and sees to its end.
 
-The host sends this file's text over SSH: `python3 -c TEXT SPEC`, where SPEC is JSON. Standard
-input is the lifeline: when it ends, because the host cancels or its session died, the program is
-ended with everything it started; so it is at its deadline.
+The host sends this file's text over standard input, and SPEC, which is JSON: see
+tasks/boards/python.py. The rest of standard input is the lifeline: when it ends, because the host
+cancels or its session died, the program is ended with everything it started; so it is at its
+deadline.
 
 SPEC of a run: argv; directory, where it runs; environment, added to the session's; profile, a
 bash file sourced first where it exists, or null; pid_file; deadline_s; lifeline_grace_s and

@@ -1,6 +1,7 @@
 """The right to use this board: a lease, which one file of the board describes.
 
-The host sends this file's text and REQUEST, which is JSON, over standard input (loader.py):
+The host sends this file's text and REQUEST, which is JSON, over standard input
+(tasks/boards/python.py):
 
     {"action": "hold", "record": RECORD, "duration_s": N, "silence_s": N}
                                    take the lease, or rejoin it after a lost connection, and hold it

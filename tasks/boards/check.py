@@ -5,12 +5,11 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from board.kinds import BoardKind, board_kinds
-from tasks.boards import program
+from tasks.boards import program, runtime
 from tasks.boards.address import BoardAddress
 from tasks.boards.lease import lease
 from tasks.boards.ssh import Connection, connect
@@ -228,13 +227,12 @@ def _is_twin(address: BoardAddress) -> bool:
 
 def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> dict[str, Any]:
     """What board/check.py says of the board, or of a .bit file."""
-    source = resources.files("board").joinpath("check.py").read_text(encoding="utf-8")
-    home = connection.execute(["pwd"]).stdout.strip()
+    programs = runtime.bring(connection)
     found: dict[str, Any] = {}
     other: list[str] = []
     asked = program.Program(
-        argv=("python3", "-c", source, kind.environment_file, *bit),
-        directory=home,
+        argv=runtime.command(programs, "check", kind.environment_file, *bit),
+        directory=str(PurePosixPath(programs).parent),
         environment={"XILINX_XRT": kind.xrt},
         profile=kind.environment_file or None,
         root=root,

@@ -17,7 +17,7 @@ from typing import Any
 import paramiko
 
 from tasks.boards.address import BoardAddress
-from tasks.boards.lease_answers import Lease, LeaseState, ask, command, granted, read_answer, told
+from tasks.boards.lease_answers import Lease, LeaseState, ask, granted, start, told
 from tasks.boards.ssh import connect
 from tasks.core.errors import BoardBusyError, BoardError
 from tasks.core.settings import user
@@ -115,13 +115,16 @@ class _Session:
     def __init__(self, address: BoardAddress, wanted: Lease, duration_s: float) -> None:
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(connect(address))
-            asked = command(
-                action="hold", record=wanted.record, duration_s=duration_s, silence_s=SILENCE_S
+            self._channel, answer = start(
+                connection,
+                action="hold",
+                record=wanted.record,
+                duration_s=duration_s,
+                silence_s=SILENCE_S,
             )
-            self._channel = connection.start(asked)
             stack.callback(self._channel.close)
             self.address = address
-            self.lease = granted(address, read_answer(connection, self._channel))
+            self.lease = granted(address, answer)
             self._stack = stack.pop_all()
 
     def beat(self) -> bool:

@@ -1,14 +1,13 @@
 """What is asked of board/lease.py on a board, and what it answers."""
 
-import contextlib
 import json
 import logging
-from importlib import resources
 from typing import Any
 
 import paramiko
 
 from board.lease import worded
+from tasks.boards import python
 from tasks.boards.address import BoardAddress
 from tasks.boards.ssh import Connection
 from tasks.core.errors import BoardBusyError, BoardError
@@ -76,35 +75,32 @@ def ask(connection: Connection, **request: Any) -> dict[str, Any]:
     Raises:
         BoardError: it does not answer.
     """
-    channel = connection.start(command(**request))
-    with contextlib.closing(channel):
-        return read_answer(connection, channel)
-
-
-def command(**request: Any) -> list[str]:
-    """What to run on the board to hand board/lease.py a request."""
-    program = resources.files("board").joinpath("lease.py").read_text(encoding="utf-8")
-    # Isolated and without site packages: it starts in half the time.
-    return ["python3", "-I", "-S", "-c", program, json.dumps(request)]
-
-
-def read_answer(connection: Connection, channel: paramiko.Channel) -> dict[str, Any]:
-    """The answer of a `command` that was started on a channel; errors as `ask`."""
-    line = b""
-    with connection.reaching("asking for the lease"):
-        channel.settimeout(_ANSWER_S)
-        while not line.endswith(b"\n") and (data := channel.recv(65536)):
-            line += data
-        stderr = b"" if line else channel.recv_stderr(65536)
-    try:
-        answer: dict[str, Any] = json.loads(line)
-    except ValueError:
-        raise BoardError(
-            f"the lease cannot be asked for: {stderr.decode(errors='replace').strip()[-500:]}",
-            where=connection.address.label,
-            remedy="the board needs python3, 3.8 or later, and a /var/tmp that all may write",
-        ) from None
+    channel, answer = start(connection, **request)
+    channel.close()
     return answer
+
+
+def start(connection: Connection, **request: Any) -> tuple[paramiko.Channel, dict[str, Any]]:
+    """Hand board/lease.py a request and read its answer; it may live on. Raises as `ask`."""
+    channel, heard = python.start(connection, "lease", request)
+    try:
+        line = stderr = b""
+        with connection.reaching("asking for the lease"):
+            channel.settimeout(_ANSWER_S)
+            while not line.endswith(b"\n") and (data := channel.recv(65536)):
+                line += heard(data)
+            stderr = b"" if line else channel.recv_stderr(65536)
+        try:
+            return channel, json.loads(line)
+        except ValueError:
+            raise BoardError(
+                f"the lease cannot be asked for: {stderr.decode(errors='replace').strip()[-500:]}",
+                where=connection.address.label,
+                remedy="the board needs python3, 3.8 or later, and a /var/tmp that all may write",
+            ) from None
+    except BaseException:
+        channel.close()
+        raise
 
 
 def told(address: BoardAddress, answer: dict[str, Any]) -> Lease | None:

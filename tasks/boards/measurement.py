@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from board.kinds import board_kinds
-from tasks.boards import program, transfer
+from tasks.boards import program, runtime, transfer
 from tasks.boards.address import BoardAddress
 from tasks.boards.meter import Meter, metering
 from tasks.boards.ssh import Connection, connect
@@ -84,16 +84,24 @@ def measure(
     run_id = uuid.uuid4().hex
     remote_out = str(PurePosixPath(deployment.directory).parents[1] / f"{RUN}{run_id}")
     out.mkdir(parents=True, exist_ok=True)
-    runner = program.Program(
-        argv=_command(remote_out, run_id, lease_id, settings, metered=bool(address.meter)),
-        directory=deployment.directory,
-        environment={"XILINX_XRT": board_kinds()[address.kind].xrt},
-        profile=board_kinds()[address.kind].environment_file or None,
-        # pynq programs a real fabric as root only; the twin's belongs to its user.
-        root=deployment.package.manifest.target == "hardware",
-    )
     metered = metering(address.meter, out) if address.meter else contextlib.nullcontext()
+    kind = board_kinds()[address.kind]
     with connect(address) as connection:
+        runner = program.Program(
+            argv=_command(
+                runtime.bring(connection),
+                remote_out,
+                run_id,
+                lease_id,
+                settings,
+                metered=bool(address.meter),
+            ),
+            directory=deployment.directory,
+            environment={"XILINX_XRT": kind.xrt},
+            profile=kind.environment_file or None,
+            # pynq programs a real fabric as root only; the twin's belongs to its user.
+            root=deployment.package.manifest.target == "hardware",
+        )
         try:
             with metered as meter:
                 _run(connection, runner, settings, meter)
@@ -104,10 +112,18 @@ def measure(
 
 
 def _command(
-    remote_out: str, run_id: str, lease_id: str, settings: MeasureSettings, *, metered: bool
+    programs: str,
+    remote_out: str,
+    run_id: str,
+    lease_id: str,
+    settings: MeasureSettings,
+    *,
+    metered: bool,
 ) -> tuple[str, ...]:
-    return (
-        *("python3", "-m", "board.runner", "--out", remote_out, "--run-id", run_id),
+    return runtime.command(
+        programs,
+        "runner",
+        *("--out", remote_out, "--run-id", run_id),
         *("--lease", lease_id),
         *("--passes", str(settings.passes)),
         *("--batches", ",".join(map(str, settings.batches))),

@@ -14,12 +14,12 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import paramiko
 
 from board.guard import DEADLINE
+from tasks.boards.python import AfterMark, ask, start
 from tasks.boards.ssh import Connection, Finished, connect, exit_status
 from tasks.core.errors import BenchmarkError, BoardError, LoginError
 
@@ -80,9 +80,9 @@ def run(
     """
     pid_file = f"{program.directory}/.run-{uuid.uuid4().hex}.pid"
     started = time.monotonic()
-    channel = _start(connection, program, pid_file, deadline_s)
+    channel, heard = _start(connection, program, pid_file, deadline_s)
     try:
-        stderr = _follow(channel, on_line, until=started + deadline_s + _stop_s())
+        stderr = _follow(channel, heard, on_line, until=started + deadline_s + _stop_s())
         with connection.reaching(f"running {program.argv[0]}"):
             status = exit_status(channel)
     except BaseException:
@@ -119,7 +119,7 @@ def json_lines(
 
 def _start(
     connection: Connection, program: Program, pid_file: str, deadline_s: float
-) -> paramiko.Channel:
+) -> tuple[paramiko.Channel, AfterMark]:
     prefix, password = sudo(connection) if program.root else ([], b"")
     spec = {
         "argv": program.argv,
@@ -132,21 +132,12 @@ def _start(
         "lifeline_grace_s": LIFELINE_GRACE_S,
         "term_grace_s": TERM_GRACE_S,
     }
-    channel = connection.start([*prefix, *_guard(spec)])
-    with connection.reaching("handing sudo the password"):
-        # The guard drops the line if sudo has not asked for it.
-        channel.sendall(password)
-    return channel
+    return start(connection, "guard", spec, prefix=prefix, stdin=password)
 
 
 def _stop_s() -> float:
     """How long the guard may take to end a program."""
     return LIFELINE_GRACE_S + TERM_GRACE_S + _GUARD_LATE_S
-
-
-def _guard(spec: Mapping[str, object]) -> list[str]:
-    text = resources.files("board").joinpath("guard.py").read_text(encoding="utf-8")
-    return ["python3", "-c", text, json.dumps(spec)]
 
 
 def sudo(connection: Connection) -> tuple[list[str], bytes]:
@@ -172,7 +163,9 @@ def sudo(connection: Connection) -> tuple[list[str], bytes]:
     return argv, line
 
 
-def _follow(channel: paramiko.Channel, on_line: Callable[[str], None], *, until: float) -> str:
+def _follow(
+    channel: paramiko.Channel, heard: AfterMark, on_line: Callable[[str], None], *, until: float
+) -> str:
     """Reads what the program says, to its end or `until`; returns the end of standard error."""
     stdout, stderr = _Lines(), _Lines()
     errors: deque[str] = deque(maxlen=_STDERR_LINES)
@@ -182,7 +175,7 @@ def _follow(channel: paramiko.Channel, on_line: Callable[[str], None], *, until:
         # Asked before the reads: what came before the end is then read.
         ended, exited = channel.eof_received or channel.closed, channel.exit_status_ready()
         if channel.recv_ready():
-            _deliver(stdout.feed(channel.recv(65536)), on_line)
+            _deliver(stdout.feed(heard(channel.recv(65536))), on_line)
         elif channel.recv_stderr_ready():
             _deliver(stderr.feed(channel.recv_stderr(65536)), errors.append)
         elif ended or time.monotonic() > until:
@@ -226,7 +219,7 @@ def _stop(connection: Connection, channel: paramiko.Channel, pid_file: str, *, r
         with connect(connection.address, timeout_s=_RECONNECT_S) as fresh:
             prefix, password = sudo(fresh) if root else ([], b"")
             spec = {"stop": pid_file, "within_s": LIFELINE_GRACE_S + TERM_GRACE_S}
-            fresh.execute([*prefix, *_guard(spec)], stdin=password)
+            ask(fresh, "guard", spec, prefix=prefix, stdin=password)
     except BoardError as error:
         logger.warning(
             "%s: the program could not be ended (%s); it ends when the board notices that its "

@@ -2,18 +2,17 @@
 
 import errno
 import hashlib
-import json
 import logging
 import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import paramiko
 
+from tasks.boards.python import WITH_SITE, answer, ask
 from tasks.boards.ssh import Connection
 from tasks.core.errors import (
     BoardBusyError,
@@ -165,35 +164,27 @@ def _fetch_file(
         aside.unlink(missing_ok=True)
 
 
-def _depot(connection: Connection, action: str, digest: str, **request: int) -> dict[str, Any]:
+def _depot(
+    connection: Connection, action: str, digest: str, *, payload: bytes = b"", **request: int
+) -> dict[str, Any]:
     """Asks board/depot.py, which is sent along."""
-    program = resources.files("board").joinpath("depot.py").read_text(encoding="utf-8")
-    request_json = json.dumps(
-        {
-            "action": action,
-            "directory": connection.address.directory,
-            "digest": digest,
-            **request,
-        }
-    )
-    done = connection.execute(["python3", "-c", program, request_json], silence_s=_DEPOT_S)
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        raise BoardError(
-            f"python3 on the board failed with status {done.status}: {done.stderr.strip()[-500:]}",
-            where=connection.address.label,
-            remedy="the board needs python3, 3.8 or later",
-        ) from None
-    if "in_use" in answer:
+    asked = {
+        "action": action,
+        "directory": connection.address.directory,
+        "digest": digest,
+        **request,
+    }
+    done = ask(connection, "depot", asked, flags=WITH_SITE, payload=payload, silence_s=_DEPOT_S)
+    found = answer(connection, done)
+    if "in_use" in found:
         raise BoardBusyError(
-            f"a program runs in a damaged package: {answer['in_use']}",
+            f"a program runs in a damaged package: {found['in_use']}",
             where=connection.address.label,
             remedy="wait for it to end",
         )
-    if "error" in answer:
-        raise _refused(connection, answer)
-    return answer
+    if "error" in found:
+        raise _refused(connection, found)
+    return found
 
 
 def _refused(connection: Connection, answer: dict[str, Any]) -> BoardError:

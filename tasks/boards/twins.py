@@ -11,7 +11,6 @@ from tasks.boards.address import BoardAddress
 from tasks.core.errors import BoardError, BoardUnreachableError
 from tasks.core.settings import DEFAULT_PYNQ, board_python, home
 
-
 FACTORY_PASSWORD = "xilinx"  # noqa: S105  # everybody's, of every board
 
 

@@ -164,7 +164,7 @@ def test_server_that_is_no_ssh_server_is_given_up(twin: BoardAddress) -> None:
 
 
 def test_host_name_that_does_not_exist_is_not_retried(twin: BoardAddress) -> None:
-    error = failure(twin.model_copy(update={"host": "no such host"}))
+    error = failure(twin.model_copy(update={"host": f"{'x' * 70}.invalid"}))
     assert isinstance(error, BoardUnreachableError)
     assert not error.transient
 
