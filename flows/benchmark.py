@@ -30,6 +30,7 @@ def benchmark_package(
     board: str = "twin",
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
+    trusted: bool = False,
 ) -> Run:
     """Transfer a package to a board, measure it, validate and publish.
 
@@ -38,10 +39,12 @@ def benchmark_package(
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
         limits: Thresholds of the gates.
         measurement: How the board measures.
+        trusted: Trust this package from now on, although it was not made on this machine.
     """
     run_logs.set_up()
     worker_watch.watch()
-    return _measure(building.imported(package).get(open_store()), board, limits, measurement)
+    imported = building.imported(package, trusted=trusted).get(open_store())
+    return _measure(imported, board, limits, measurement)
 
 
 @flow(

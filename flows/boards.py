@@ -39,6 +39,7 @@ def benchmark_boards(
     boards: tuple[str, ...] = (),
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
+    trusted: bool = False,
 ) -> Comparison:
     """Measure a package on several boards in parallel; a board that fails does not stop the others.
 
@@ -48,10 +49,11 @@ def benchmark_boards(
             that can run the package.
         limits: Thresholds of the gates.
         measurement: How the boards measure.
+        trusted: Trust this package from now on, although it was not made on this machine.
     """
     run_logs.set_up()
     worker_watch.watch()
-    imported = building.imported(package).get(open_store())
+    imported = building.imported(package, trusted=trusted).get(open_store())
     calls = {
         name: partial(measure_package, imported, name, limits, measurement)
         for name in board_block.taking(imported.manifest, boards)

@@ -22,6 +22,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "--board", action="append", default=[], metavar="BOARD",
         help="board to measure on, or kind=...,tag=...; may be repeated (default: twin)",
     )  # fmt: skip
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="trust this package from now on, although it was not made on this machine",
+    )
     add_gates(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -30,9 +35,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: Namespace) -> int:
     """Check the input within a second, then run the flow."""
     from tasks.boards import twins
-    from tasks.packaging import archive
+    from tasks.packaging import trust
 
-    archive.read_manifest(arguments.package)
+    trust.admit(arguments.package, trusted=arguments.trust)
     from tasks.orchestration import server
 
     server.require()

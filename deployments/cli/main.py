@@ -19,6 +19,7 @@ from deployments.cli import (
     run,
     server,
     store,
+    surroundings,
     sweep,
     twin,
 )
@@ -51,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         used, or the run was interrupted.
     """
     arguments = parser().parse_args(argv)
-    _set_up_prefect()
     try:
+        surroundings.settle()
+        _set_up_prefect()
         code: int = arguments.run(arguments)
     except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()

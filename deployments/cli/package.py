@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> int:
     from tasks.core.records.base import Record
     from tasks.core.records.package import Manifest
     from tasks.hardware.hwh_read import AddressRange
-    from tasks.packaging import build_directory, testdata
+    from tasks.packaging import archive, build_directory, testdata, trust
 
     class Packaged(Record):
         """What --json prints."""
@@ -53,6 +53,7 @@ def run(arguments: Namespace) -> int:
         data = testdata.from_test_bench(arguments.directory, build.output_element)
     with tempfile.TemporaryDirectory() as scratch:
         manifest = build_directory.package(build, data, arguments.out, Path(scratch))
+    trust.trust(archive.file_digest(arguments.out))
     if arguments.json:
         packaged = Packaged(
             package=arguments.out, manifest=manifest, addresses=build.handoff.addresses

@@ -15,6 +15,7 @@ import board
 from tasks.core.errors import InputError
 from tasks.core.records.design import Implementation
 from tasks.core.records.package import FileDigest, Manifest
+from tasks.packaging.inspection import array_shape
 
 PACKAGE_FILE = "package.tar.gz"
 # All members have the same fixed time, owner and mode, so the same inputs give the same bytes.
@@ -128,34 +129,14 @@ def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
     """
     try:
         with tarfile.open(archive) as tar:
-            member = tar.extractfile(name)
-            array: npt.NDArray[Any] = np.load(
-                io.BytesIO(member.read() if member else b""), allow_pickle=False
-            )
+            member = tar.getmember(name)
+            file = tar.extractfile(member)
+            content = io.BytesIO(file.read() if file else b"")
+            array_shape(content, member.size)
+            content.seek(0)
+            array: npt.NDArray[Any] = np.load(content, allow_pickle=False)
     except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
         raise InputError(
             f"contains no readable {name}", where=str(archive), remedy="package the design again"
         ) from error
     return array
-
-
-def read_manifest(archive: Path) -> Manifest:
-    """Return the manifest inside a package.
-
-    Raises:
-        InputError: it is not a package of this version.
-    """
-    try:
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile("manifest.json")
-            return Manifest.model_validate_json(member.read() if member else b"")
-    except FileNotFoundError:
-        raise InputError(
-            "the file does not exist", where=str(archive), remedy="give the path of a package"
-        ) from None
-    except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:
-        raise InputError(
-            "not an overlayflow package with a manifest of this version",
-            where=str(archive),
-            remedy="give a package.tar.gz made by overlayflow",
-        ) from error

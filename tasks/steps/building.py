@@ -17,11 +17,12 @@ from tasks.conversion.child import ConvertRequest
 from tasks.conversion.convert import check_settings, run_conversion
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
+from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.core.records.design import Gate, HlsProject, Implementation, Synthesis
 from tasks.core.records.package import Package
 from tasks.core.records.settings import ConvertSettings
-from tasks.packaging import archive, manifest
+from tasks.packaging import archive, manifest, trust
 from tasks.store.code import code_digest
 from tasks.store.store import Store, digest
 from tasks.toolchains.base import Toolchain
@@ -148,10 +149,12 @@ def package(
             update={"provenance": manifest.provenance(model.parent, flow_run_id, passed)}
         )
         (out / "manifest.json").write_text(outside.model_dump_json(indent=1))
+        digest = archive.file_digest(tarball)
+        trust.trust(digest)
         return Package(
             entry=entry,
             manifest=outside,
-            digest=archive.file_digest(tarball),
+            digest=digest,
             size=tarball.stat().st_size,
         )
 
@@ -164,19 +167,25 @@ def package(
     return Recipe("package", inputs, Package, make, project.model_name)
 
 
-def imported(path: Path) -> Recipe[Package]:
+def imported(path: Path, *, trusted: bool) -> Recipe[Package]:
     """Return the recipe of a package.tar.gz from elsewhere; its manifest has no provenance.
 
+    Args:
+        path: the package.
+        trusted: whether it is to be trusted, from now on.
+
     Raises:
-        InputError: it is not a package.
+        InputError: it is not a package, or not trusted.
     """
-    inside = archive.read_manifest(path)
-    archive_digest = archive.file_digest(path)
+    archive_digest, inside = trust.admit(path, trusted=trusted)
 
     def make(_store: Store, entry: Entry, out: Path) -> Package:
-        shutil.copyfile(path, out / archive.PACKAGE_FILE)
+        copy = out / archive.PACKAGE_FILE
+        shutil.copyfile(path, copy)
+        if archive.file_digest(copy) != archive_digest:
+            raise InputError("the file has changed meanwhile", where=str(path), remedy="run again")
         return Package(
-            entry=entry, manifest=inside, digest=archive_digest, size=path.stat().st_size
+            entry=entry, manifest=inside, digest=archive_digest, size=copy.stat().st_size
         )
 
     return Recipe("package", {"archive": archive_digest}, Package, make, inside.model_name)

@@ -1,17 +1,24 @@
 """Records of a package: its manifest and its archive."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from tasks.core.records.base import Cycles, Entry, Record, Target
 from tasks.core.records.design import Gate, Stream, Utilisation
 from tasks.core.records.settings import ConvertSettings
 
+# What is shown to people, on whose terminals control characters are commands.
+Shown = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
 
 class FileDigest(Record):
     """Hex SHA-256 and size in bytes of one file of a package."""
 
-    sha256: str
-    size: int
+    sha256: Sha256
+    size: int = Field(ge=0)
 
 
 class Provenance(Record):
@@ -47,24 +54,25 @@ class Manifest(Record):
         provenance: where it comes from; only in the manifest beside the package.
     """
 
-    project_name: str
+    # It becomes part of file names and of generated code.
+    project_name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
     target: Target
-    board_kind: str
-    part: str
-    clock_mhz: float
+    board_kind: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    part: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
+    clock_mhz: float = Field(gt=0, le=10_000, allow_inf_nan=False)
     input: Stream
     output: Stream
     latency_cycles: Cycles | None = None
     interval_cycles: Cycles | None = None
     utilisation: Utilisation | None = None
-    model_name: str
-    model_digest: str
-    samples: int
+    model_name: Shown
+    model_digest: Sha256
+    samples: int = Field(ge=1)
     drawn_inputs: bool = False
-    accuracy_framework: float | None = None
-    accuracy_csim: float | None = None
+    accuracy_framework: Share | None = None
+    accuracy_csim: Share | None = None
     settings: ConvertSettings | None = None
-    versions: dict[str, str]
+    versions: dict[Shown, Shown]
     files: dict[str, FileDigest] = Field(default_factory=dict)
     provenance: Provenance | None = None
 

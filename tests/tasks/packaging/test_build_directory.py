@@ -15,7 +15,7 @@ from tasks.core.records.package import Manifest
 from tasks.hardware.bitfile import write_bit
 from tasks.hardware.clocks import fabric_clock
 from tasks.hardware.hwh_write import write_hwh
-from tasks.packaging import archive, build_directory, testdata
+from tasks.packaging import archive, build_directory, inspection, testdata
 from tasks.steps import building, measuring
 from tasks.store.store import Store
 from tests.tasks.toolchains.vivado.realdata import REALDATA
@@ -78,7 +78,7 @@ def packaged(directory: Path, tmp_path: Path) -> tuple[Path, Manifest]:
 
 def test_a_build_becomes_a_package_for_real_boards(built: Path, tmp_path: Path) -> None:
     out, manifest = packaged(built, tmp_path)
-    assert archive.read_manifest(out) == manifest
+    assert inspection.inspect(out) == manifest
     assert (manifest.target, manifest.board_kind, manifest.part) == ("hardware", "pynq-z2", PART)
     assert manifest.clock_mhz == 100.0
     assert manifest.input.element == FixedPoint(
@@ -97,7 +97,7 @@ def test_a_twin_does_not_take_it_and_says_why(built: Path, tmp_path: Path) -> No
     store = Store(tmp_path / "store")
     twin = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
     with pytest.raises(InputError, match="a twin cannot run this package"):
-        measuring.deploy(store, building.imported(out).get(store), twin)
+        measuring.deploy(store, building.imported(out, trusted=True).get(store), twin)
 
 
 def test_a_real_build_is_read(tmp_path: Path) -> None:

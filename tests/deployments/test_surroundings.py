@@ -1,0 +1,93 @@
+"""Commands work in odd shells, containers and networks, or say what is odd."""
+
+import importlib.util
+import io
+import os
+import sys
+
+import httpx
+import pytest
+
+from deployments.cli.surroundings import api_url, settle
+from tasks.core.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment of the test's own, which `settle` may change."""
+    kept = {name: os.environ[name] for name in ("HOME", "PATH")}
+    monkeypatch.setattr(os, "environ", kept)
+    return kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:4200/api",
+        "http://127.0.0.1:4200/api/",
+        "http://127.0.0.1:4200",
+        "http://127.0.0.1:4200/",
+        " 127.0.0.1:4200 ",
+    ],
+)
+def test_a_server_s_address_is_taken_as_people_write_it(text: str) -> None:
+    assert api_url(text) == "http://127.0.0.1:4200/api"
+
+
+def test_a_path_of_a_reverse_proxy_is_kept() -> None:
+    assert api_url("https://lab.example.org/prefect/api") == "https://lab.example.org/prefect/api"
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "127.0.0.1:9"])
+def test_loopback_is_never_proxied(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    environment[name] = proxy
+    settle()
+    for each in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        if each in environment:
+            monkeypatch.setenv(each, environment[each])
+    with httpx.Client() as client:
+        transport = client._transport_for_url(httpx.URL("http://127.0.0.1:4200/api"))
+        assert transport is client._transport
+
+
+def test_a_proxy_that_cannot_be_used_is_named(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    environment["all_proxy"] = "socks5h://proxy:1080"
+    settle()
+    assert "ignoring all_proxy" in capsys.readouterr().err
+    assert "all_proxy" not in environment
+
+
+def test_no_proxy_of_the_user_s_stays(environment: dict[str, str]) -> None:
+    environment["no_proxy"] = "example.org"
+    settle()
+    assert environment["no_proxy"].split(",") == ["example.org", "127.0.0.1", "localhost", "::1"]
+
+
+def test_a_user_without_a_home_is_asked_for_one(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 123456)
+    del environment["HOME"]
+    with pytest.raises(InputError, match="no home directory"):
+        settle()
+    environment["OVERLAYFLOW_HOME"] = "/data"
+    settle()
+    assert environment["HOME"] == "/data"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "latin-1"])
+def test_what_a_terminal_cannot_show_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    settle()
+    sys.stdout.write("1 µs, 25 °C → 30 °C, модель")
+    sys.stdout.flush()
+    assert written.getvalue().startswith(b"1 ")
