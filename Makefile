@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint bench twin-stop clean
+.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint bench chaos twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -87,6 +87,9 @@ lint: env  ## ruff, mypy --strict, layers
 
 bench: env board-env  ## measure speed and size against their budgets
 	$(BIN)/python -m bench
+
+chaos: env board-env  ## kill runs, race for boards and load the store; count what went wrong
+	$(BIN)/python -m bench.chaos
 
 twin-stop: env  ## stop the twin
 	$(BIN)/overlayflow twin stop

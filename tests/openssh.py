@@ -21,7 +21,7 @@ PidFile none
 StrictModes no
 UsePAM no
 PermitRootLogin yes
-Subsystem sftp internal-sftp
+{sftp}
 SetEnv PATH={directory}/bin:/usr/local/bin:/usr/bin:/bin OVERLAYFLOW_LEASE={directory}/lease
 """
 
@@ -32,19 +32,22 @@ def program() -> str | None:
 
 
 @contextlib.contextmanager
-def serve(sshd: str, directory: Path, *settings: str) -> Iterator[BoardAddress]:
+def serve(
+    sshd: str, directory: Path, *settings: str, sftp: str = "Subsystem sftp internal-sftp"
+) -> Iterator[BoardAddress]:
     """Run the server in an empty directory; what lies in its `bin` comes first on the PATH.
 
     Args:
         sshd: path of the server.
         directory: of its keys, and of the lease of the board that it stands for.
         settings: further lines of its configuration.
+        sftp: the line that says what transfers files.
     """
     for key in ("host_key", "user_key"):
         make_key(directory / key)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    config = [_CONFIG.format(port=port, directory=directory), *settings]
+    config = [_CONFIG.format(port=port, directory=directory, sftp=sftp), *settings]
     (directory / "config").write_text("\n".join(config))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it under root

@@ -31,6 +31,7 @@ _SILENCE_S = 20
 # What may wait in the kernel for a slow link: the lease's heartbeat comes after it.
 _UNSENT_BYTES = 1 << 17
 _ANSWER_S = 30.0
+_LOGIN_S = 60.0
 # From the end of a program's output to its exit status.
 _STATUS_S = 5.0
 _PARAMIKO_LOG = f"{__name__}.paramiko"
@@ -125,8 +126,19 @@ class Connection:
         """Opens a file transfer session; relative paths start in the user's home."""
         with self.reaching("opening SFTP"):
             channel = self._session()
-            channel.invoke_subsystem("sftp")
-            client = paramiko.SFTPClient(channel)
+            try:
+                channel.invoke_subsystem("sftp")
+                client = paramiko.SFTPClient(channel)
+            except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
+                if not self._login.transport.is_active():
+                    raise
+                # paramiko raises what the session's silence, or the noise on it, leads to.
+                raise BoardError(
+                    f"its SSH server offers no file transfer (SFTP): {reason(error)}",
+                    where=self.address.label,
+                    remedy="install an SFTP server there (openssh-sftp-server); if there is one, "
+                    "~/.bashrc must not print anything when there is no terminal",
+                ) from error
         with contextlib.closing(client):
             yield client
 
@@ -148,7 +160,7 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
 
     Args:
         address: of the board.
-        timeout_s: for each of: TCP connection, SSH handshake, login; on a jump host too.
+        timeout_s: for the TCP connection, and for the SSH handshake; on a jump host too.
 
     Raises:
         BoardUnreachableError: off, no route, no answer.
@@ -228,7 +240,9 @@ def _handshake(
     # Errors are raised; paramiko would also log each with a traceback.
     transport.set_log_channel(_PARAMIKO_LOG)
     logging.getLogger(_PARAMIKO_LOG).setLevel(logging.CRITICAL)
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout_s
+    transport.banner_timeout = transport.handshake_timeout = timeout_s
+    # A server that looks up names, or asks another one, takes its time to let somebody in.
+    transport.auth_timeout = max(timeout_s, _LOGIN_S)
     options = transport.get_security_options()
     options.ciphers = _CIPHERS
     if pinned:
@@ -238,7 +252,12 @@ def _handshake(
             transport.start_client(timeout=timeout_s)
             transport.get_remote_server_key()  # raises when the time is up
         except paramiko.ssh_exception.IncompatiblePeer as error:
-            raise BoardError(f"no common SSH algorithm: {error}", where=where) from error
+            raise BoardError(
+                f"no common SSH algorithm: {error}",
+                where=where,
+                remedy="the board's SSH server is too old: update it (OpenSSH 7.2, dropbear 2020.79 or "
+                "later), or give it an ed25519 or ecdsa host key",
+            ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise unreachable(
                 where, f"no SSH server answered (within {timeout_s:g} s): {reason(error)}"

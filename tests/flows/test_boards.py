@@ -108,8 +108,8 @@ def lab(machine: Machine, remote: TwinRecord) -> Iterator[str]:
     assert "lab-1" not in names(machine)
 
 
-def told(machine: Machine, *arguments: str | Path, code: int = 0) -> Any:
-    done = machine.command(*arguments, "--json")
+def told(machine: Machine, *arguments: str | Path, code: int = 0, **env: str) -> Any:
+    done = machine.command(*arguments, "--json", **env)
     assert done.returncode == code, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -399,7 +399,7 @@ def test_one_board_that_fails_does_not_stop_the_others(
 ) -> None:
     asked = ("--board", "twin", "--board", lab, "--wait", "0s")
     told(machine, "boards", "lease", "twin", "--for", "1h", "--why", "lunch")
-    compared = told(machine, "bench", package, *asked, code=1)
+    compared = told(machine, "bench", package, *asked, code=1, LOGNAME="ada")
     assert told(machine, "boards", "release", "twin")["free"]
     outcomes = {each["board"]: each for each in compared["boards"]}
     assert "(lunch)" in outcomes["twin"]["error"]
