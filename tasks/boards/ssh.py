@@ -255,7 +255,7 @@ def _handshake(
             raise BoardError(
                 f"no common SSH algorithm: {error}",
                 where=where,
-                remedy="the board's SSH server is too old: update it (OpenSSH 7.2, dropbear 2020.79 or "
+                remedy="the board's SSH server is too old: update it (OpenSSH 7.2 or "
                 "later), or give it an ed25519 or ecdsa host key",
             ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
