@@ -35,7 +35,13 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="what reads the model; auto tells it from the file (%(default)s)",
     )
     parser.add_argument(
-        "--data", type=Path, help=".npz with X_test and y_test (random inputs, no accuracy)"
+        "--data",
+        type=Path,
+        help=".npz with X_test and y_test, X_test.npy beside y_test.npy, .csv or .parquet "
+        "(default: random inputs, no accuracy)",
+    )
+    parser.add_argument(
+        "--target", default="", metavar="COLUMN", help="expected classes or values in a table"
     )
     parser.add_argument(
         "--board",
@@ -178,6 +184,7 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
             io_type=arguments.io_type,
             clock_period_ns=arguments.clock_period,
             framework=arguments.framework,
+            target=arguments.target,
             words=arguments.words,
         )
     except ValidationError as error:
@@ -205,13 +212,13 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
     """Check the input before Prefect starts, which takes up to 20 s."""
     from tasks.boards import twins
-    from tasks.conversion import dataset
+    from tasks.conversion import datafile
     from tasks.steps import building
     from tasks.toolchains.choice import choose
 
     building.convert(arguments.model, arguments.data, settings)
     if arguments.data:
-        dataset.read(arguments.data)
+        datafile.read(arguments.data, arguments.target)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
     from tasks.orchestration import server
 

@@ -62,14 +62,14 @@ def run(arguments: Namespace) -> int:
 
 def _refuse_bad_input(file: "SweepFile", *, many: bool) -> "list[Point]":
     """Check all points before Prefect starts, and return them."""
-    from tasks.conversion import dataset
+    from tasks.conversion import datafile
     from tasks.sweeps import search
 
     if not many:
         search.refuse_too_many(file)
     found = search.check(file)
-    for data in {each.data for each in found}:
-        dataset.read(data)
+    for data, target in {(each.data, each.conversion.target) for each in found}:
+        datafile.read(data, target)
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from board.kinds import board_kinds
-from tasks.conversion import dataset, hls
+from tasks.conversion import datafile, dataset, hls
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
 from tasks.core.records.base import Entry, Record
@@ -45,7 +45,8 @@ def convert(request: ConvertRequest) -> HlsProject:
         UnsupportedModelError: the framework or hls4ml cannot take the model.
     """
     file = identify(request.model, request.settings.framework)
-    data = dataset.read(request.data) if request.data else None
+    target = request.settings.target
+    data = datafile.read(request.data, target) if request.data else None
     model = choice.load(file)
     kind = board_kinds()[request.settings.board_kind]
     out = request.out

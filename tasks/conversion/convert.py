@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks.conversion import dataset
+from tasks.conversion import datafile
 from tasks.conversion.child import ConvertRequest
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import ModelFile
@@ -70,7 +70,7 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
         ToolError: the child crashed.
     """
     if request.data:
-        dataset.read(request.data)
+        datafile.read(request.data, request.settings.target)
     return run_child(
         "tasks.conversion.child",
         request,

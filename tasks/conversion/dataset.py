@@ -1,5 +1,6 @@
 """Test data of a model: read from an .npz file, checked before anything expensive starts."""
 
+import logging
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy.typing as npt
 
 from tasks.core.errors import InputError
 from tasks.core.records.design import FixedPoint
+
+log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -52,11 +55,16 @@ def read(path: Path) -> Dataset:
             where=str(path),
             remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
         ) from error
-    _check(data, str(path))
-    return data
+    return checked(data, path)
 
 
-def _check(data: Dataset, where: str) -> None:
+def checked(data: Dataset, path: Path) -> Dataset:
+    """Return test data of numbers, one expected output a sample.
+
+    Raises:
+        InputError: an array is empty, not numeric, not finite, or shorter than the other.
+    """
+    where = str(path)
     for name, array in (("X_test", data.x), ("y_test", data.y)):
         if array.dtype.kind not in "fiub":
             raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=where)
@@ -72,6 +80,7 @@ def _check(data: Dataset, where: str) -> None:
             )
     if len(data.x) != len(data.y):
         raise InputError(f"X_test has {len(data.x)} samples, y_test {len(data.y)}", where=where)
+    return data
 
 
 def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:
@@ -98,7 +107,7 @@ def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> Floa
         dtype: of the model's input.
 
     Raises:
-        InputError: shape or dtype differ from the model's.
+        InputError: another shape than the model's, or numbers that its dtype does not hold.
     """
     if x.shape[1:] != shape:
         raise InputError(
@@ -106,13 +115,16 @@ def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> Floa
             where="X_test",
             remedy="reshape or rescale the samples as in training",
         )
-    if x.dtype != np.dtype(dtype):
+    converted = x.astype(dtype)
+    if not np.array_equal(converted.astype(np.float64), x.astype(np.float64)):
         raise InputError(
-            f"X_test is {x.dtype}, the model takes {dtype}",
+            f"X_test is {x.dtype}, and {dtype}, which the model takes, rounds its values",
             where="X_test",
             remedy=f"save X_test.astype('{dtype}'), after the scaling used in training",
         )
-    return np.ascontiguousarray(x, dtype=np.float32)
+    if x.dtype != converted.dtype:
+        log.info("converted X_test from %s to %s, without a change of value", x.dtype, dtype)
+    return np.ascontiguousarray(converted, dtype=np.float32)
 
 
 def match_output(y: npt.NDArray[Any], shape: tuple[int, ...]) -> tuple[FloatArray, bool]:

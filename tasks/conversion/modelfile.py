@@ -1,11 +1,11 @@
 """Model files: told apart cheaply, without a framework and without running what is in them."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.conversion import keras_text, onnx_text, torch_text
+from tasks.conversion.files import digest_of
 from tasks.conversion.keras_text import Description
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
@@ -38,12 +38,7 @@ class ModelFile:
 
     def digest(self) -> str:
         """Return the SHA-256 of the file; of several files, that of their digests."""
-        digests = [_digest(path) for path in self.files]
-        return (
-            digests[0]
-            if len(digests) == 1
-            else hashlib.sha256("".join(digests).encode()).hexdigest()
-        )
+        return digest_of(self.files)
 
 
 def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
@@ -140,11 +135,3 @@ def _directory(path: Path) -> InputError:
             f"tf.keras.models.load_model('{path.name}').save('{path.name}.h5')",
         )
     return InputError("is a directory", where=str(path), remedy="give a model file")
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from tasks.conversion import datafile
 from tasks.conversion.child import ConvertRequest
 from tasks.conversion.convert import check_settings, run_conversion
+from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError
@@ -90,7 +92,7 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     inputs = {
         "model": model_digest,
         "model_name": model.name,
-        "data": archive.file_digest(data) if data else None,
+        "data": digest_of(datafile.files(data)) if data else None,
         "settings": settings.model_dump(mode="json"),
         "versions": choice.versions(file),
         "code": code_digest("tasks/conversion"),

@@ -1,12 +1,16 @@
 """Share a sweep's model and data through the store with workers on other machines."""
 
-import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
+from tasks.conversion import datafile
+from tasks.conversion.files import digest_of
+from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError
-from tasks.packaging.archive import file_digest
 from tasks.store.files import Files
 from tasks.sweeps.points import Point
+
+Finder = Callable[[Path], tuple[Path, ...]]
 
 
 def share(store_url: str, points: list[Point]) -> None:
@@ -15,12 +19,11 @@ def share(store_url: str, points: list[Point]) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    files = {(each.model, each.model_digest) for each in points}
-    files |= {(each.data, each.data_digest) for each in points}
     there = Files(store_url)
-    for path, digest in files:
-        if not there.exists(_target(path, digest)):
-            there.put(_target(path, digest), path)
+    for files, digest in {each for point in points for each in _inputs(point)}:
+        for path in files:
+            if not there.exists(_target(path, digest)):
+                there.put(_target(path, digest), path)
 
 
 def at_hand(store_url: str, point: Point, directory: Path) -> Point:
@@ -34,31 +37,52 @@ def at_hand(store_url: str, point: Point, directory: Path) -> Point:
     Raises:
         InputError: a file is missing or has changed here, and is not in the store.
     """
-    model = _file(store_url, point.model, point.model_digest, directory)
-    data = _file(store_url, point.data, point.data_digest, directory)
+    there = Files(store_url)
+    model = _place(there, point.model, point.model_digest, directory, _model_files(point))
+    data = _place(there, point.data, point.data_digest, directory, datafile.files)
     return point.model_copy(update={"model": model, "data": data})
 
 
-def _file(store_url: str, path: Path, digest: str, directory: Path) -> Path:
-    if path.is_file() and file_digest(path) == digest:
-        return path
+def _inputs(point: Point) -> tuple[tuple[tuple[Path, ...], str], ...]:
+    """Return the files of the model and of the data, each with their digest."""
+    return (
+        (_model_files(point)(point.model), point.model_digest),
+        (datafile.files(point.data), point.data_digest),
+    )
+
+
+def _model_files(point: Point) -> Finder:
+    return lambda path: identify(path, point.conversion.framework).files
+
+
+def _place(there: Files, path: Path, digest: str, directory: Path, find: Finder) -> Path:
     fetched = directory / digest / path.name
-    if fetched.is_file() and file_digest(fetched) == digest:
-        return fetched
-    content = Files(store_url).read(_target(path, digest))
-    if content is None:
+    for place in (path, fetched):
+        if _matches(place, digest, find):
+            return place
+    names = there.names(f"inputs/{digest}")
+    if path.name not in names:
         raise InputError(
             "the file is missing or has changed since the sweep began, and is not in the store",
             where=str(path),
             remedy="start the sweep again, with a store that its workers share",
         )
-    if hashlib.sha256(content).hexdigest() != digest:
+    fetched.parent.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        fetched.with_name(name).write_bytes(there.read(f"inputs/{digest}/{name}") or b"")
+    if not _matches(fetched, digest, find):
         raise InputError(
             "the file is corrupt in the store", where=str(path), remedy="start the sweep again"
         )
-    fetched.parent.mkdir(parents=True, exist_ok=True)
-    fetched.write_bytes(content)
     return fetched
+
+
+def _matches(path: Path, digest: str, find: Finder) -> bool:
+    """Return whether a file is there, with those that belong to it, as the sweep saw it."""
+    try:
+        return digest_of(find(path)) == digest
+    except InputError:
+        return False
 
 
 def _target(path: Path, digest: str) -> str:

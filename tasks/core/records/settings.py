@@ -23,6 +23,7 @@ class ConvertSettings(Settings):
         io_type: How tensors pass between layers.
         clock_period_ns: Requested period of the fabric clock, in ns.
         framework: Front end that reads the model file; `auto` detects it from the file's content.
+        target: Column of a CSV or Parquet file with the expected classes or values.
         words: Format of the stream words; hls4ml's own driver sends `float32`.
     """
 
@@ -37,6 +38,7 @@ class ConvertSettings(Settings):
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     clock_period_ns: float = Field(default=10.0, gt=0, le=1000)
     framework: FrameworkChoice = "auto"
+    target: str = ""
     words: WordFormat = "float32"
 
     @model_validator(mode="before")

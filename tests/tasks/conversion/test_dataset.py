@@ -60,8 +60,26 @@ def test_samples_must_have_the_shape_and_type_of_the_models_input() -> None:
     assert dataset.match_input(x, (4,), "float32").shape == (5, 4)
     with pytest.raises(InputError, match=r"shape \(4,\), the model takes \(2, 2\)"):
         dataset.match_input(x, (2, 2), "float32")
-    with pytest.raises(InputError, match="X_test is float64, the model takes float32"):
-        dataset.match_input(x.astype(np.float64), (4,), "float32")
+
+
+@given(hnp.arrays(np.float64, (3, 2), elements=st.floats(-1e6, 1e6)))
+def test_numbers_are_converted_only_where_that_changes_none(x: np.ndarray) -> None:
+    if np.array_equal(x.astype(np.float32), x):
+        assert np.array_equal(dataset.match_input(x, (2,), "float32"), x)
+    else:
+        with pytest.raises(InputError, match=r"(?s)rounds its values.*astype\('float32'\)"):
+            dataset.match_input(x, (2,), "float32")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "float64", "bool"])
+def test_whole_numbers_of_any_dtype_are_taken(dtype: str) -> None:
+    x = np.array([[0, 1], [1, 0]], dtype=dtype)
+    assert dataset.match_input(x, (2,), "float32").dtype == np.float32
+
+
+def test_numbers_that_an_integer_input_does_not_hold_are_refused() -> None:
+    with pytest.raises(InputError, match=r"and uint8, which the model takes, rounds"):
+        dataset.match_input(np.array([[0.5]]), (1,), "uint8")
 
 
 @given(hnp.arrays(np.int64, st.integers(1, 20), elements=st.integers(0, 3)))

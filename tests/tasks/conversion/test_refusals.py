@@ -81,7 +81,7 @@ def test_a_model_with_code_of_its_own(keras: Any, tmp_path: Path) -> None:
     ("x", "y", "told"),
     [
         (X[:, :15], CLASSES, "the model takes (16,)"),
-        (X.astype(np.float64), CLASSES, "X_test is float64, the model takes float32"),
+        (X / np.float64(3), CLASSES, "X_test is float64, and float32, which the model takes"),
         (X, CLASSES + 1, "the model has classes 0 to 3"),
     ],
 )

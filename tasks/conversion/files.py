@@ -1,0 +1,27 @@
+"""The digest of a model or of data that may lie in several files."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.core.errors import InputError
+
+
+def digest_of(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file; of several files, that of their digests.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    digests = [_of_one(path) for path in paths]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _of_one(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None

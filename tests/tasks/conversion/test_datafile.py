@@ -1,0 +1,84 @@
+"""Test data in every form that people have them in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.conversion import datafile
+from tasks.conversion.files import digest_of
+from tasks.core.errors import InputError
+
+X = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)
+Y = np.array([1, 0])
+
+
+def table(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_all_forms_hold_the_same_samples(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    np.savez(tmp_path / "data.npz", X_test=X, y_test=Y)
+    np.save(tmp_path / "X_test.npy", X)
+    np.save(tmp_path / "y_test.npy", Y)
+    table(tmp_path / "data.csv", "a,label,b\n1.5,1,-2\n0.25,0,3\n")
+    columns = {"a": X[:, 0], "label": Y, "b": X[:, 1]}
+    parquet.write_table(pa.table(columns), tmp_path / "data.parquet")
+    for name in ("data.npz", "X_test.npy", "data.csv", "data.parquet"):
+        suffix = Path(name).suffix
+        data = datafile.read(tmp_path / name, "label" if suffix in {".csv", ".parquet"} else "")
+        assert np.array_equal(data.x, X), name
+        assert np.array_equal(data.y, Y), name
+
+
+def test_both_files_of_a_pair_make_its_digest(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    before = digest_of(datafile.files(tmp_path / "X.npy"))
+    np.save(tmp_path / "y.npy", Y + 1)
+    assert digest_of(datafile.files(tmp_path / "X.npy")) != before
+
+
+@pytest.mark.parametrize("name", ["X_test.npy", "samples.npy"])
+def test_a_pair_without_its_second_file_is_refused(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / name, X)
+    with pytest.raises(InputError, match="has no partner"):
+        datafile.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "named"),
+    [
+        ("a,label\n1,0\n", "", "without a named target\n.*a, label"),
+        ("a,label\n1,0\n", "class", "no column 'class'\n.*a, label"),
+        ("a,label\n1,cat\n", "label", "could not convert string to float: 'cat'"),
+        ("1,2\n3,4\n", "1", "no line of column names"),
+        ("a,label\n1\n", "label", "rows of another length"),
+        ("a,label\n1,\n", "label", "no CSV file of numbers"),
+        ("a,label\nnan,0\n", "label", "NaN or infinite"),
+        ("a,label\n", "label", "empty"),
+        ("", "label", "no line of column names"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(
+    tmp_path: Path, text: str, target: str, named: str
+) -> None:
+    with pytest.raises(InputError, match=named):
+        datafile.read(table(tmp_path / "data.csv", text), target)
+
+
+def test_binary_content_under_the_suffix_of_a_table_is_refused(tmp_path: Path) -> None:
+    for name in ("data.csv", "data.parquet"):
+        (tmp_path / name).write_bytes(b"\xff\x00\xfe")
+        with pytest.raises(InputError, match="of numbers"):
+            datafile.read(tmp_path / name, "label")
+
+
+def test_a_target_is_for_tables_alone(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X_test=X, y_test=Y)
+    with pytest.raises(InputError, match="is no table"):
+        datafile.read(tmp_path / "data.npz", "label")
