@@ -1,7 +1,12 @@
-"""One machine for all whole-way tests: a Prefect server, a twin, a store, one cold run."""
+"""One machine for all whole-way tests of all workers: a Prefect server, a twin, a store.
+
+Tests on several workers use it at the same time: what a test stops, breaks or counts is its own.
+"""
 
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +21,9 @@ import pytest
 
 from deployments.machine import BATCHES
 from tasks.core import settings
+from tasks.core.records.base import StepName
 from tasks.core.records.measurement import Run
+from tests.flows.once import once, shared_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -125,8 +132,15 @@ class Server:
             env=self.env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it may outlive the worker that starts it
         )
         wait_until_healthy(self.api)
+
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self) -> None:
         if self._process is not None:
@@ -135,37 +149,44 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    own = {
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine of all workers."""
+    directory = shared_directory(tmp_path_factory) / "machine"
+    server_env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        **BATCHES,
+        "PREFECT_HOME": str(directory / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    server = Server({**kept, **BATCHES, **own})
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
+    def at(api: str) -> Machine:
+        own = {
+            "OVERLAYFLOW_HOME": str(directory / "overlayflow"),
+            "OVERLAYFLOW_BOARD_PYTHON": str(settings.board_python()),
+            "COLUMNS": "200",
+            "PREFECT_API_URL": api,
+        }
+        return Machine(directory / "overlayflow", api, server_env | own)
 
-@pytest.fixture(scope="session")
-def machine(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    home = tmp_path_factory.mktemp("machine") / "overlayflow"
-    env = server.env | {
-        "OVERLAYFLOW_HOME": str(home),
-        "OVERLAYFLOW_BOARD_PYTHON": str(settings.board_python()),
-        "COLUMNS": "200",
-        "PREFECT_API_URL": server.api,
-    }
-    machine = Machine(home, server.api, env)
-    try:
-        started = machine.command("twin", "start")
-        assert started.returncode == 0, started.stderr
-        yield machine
-    finally:
-        machine.command("twin", "stop")
+    def start() -> str:
+        server = Server(server_env)
+        try:
+            server.start()
+            started = at(server.api).command("twin", "start")
+            assert started.returncode == 0, started.stderr
+        except BaseException:
+            server.stop()
+            raise
+        return f"{server.pid} {server.api}"
+
+    def stop(text: str) -> None:
+        pid, api = text.split()
+        at(api).command("twin", "stop")
+        os.kill(int(pid), signal.SIGTERM)
+
+    with once(directory, start, stop) as text:
+        yield at(text.split()[1])
 
 
 def wait_until_healthy(api: str) -> None:
@@ -180,9 +201,55 @@ def wait_until_healthy(api: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def cold(machine: Machine) -> Run:
-    """The digits example, from the model file to a verdict, with nothing in the store."""
-    return finished(machine.command("run", MODEL, "--data", DATA, "--json"))
+def cold(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The digits example, from the model file to a verdict; the first time nothing is stored."""
+
+    def run() -> str:
+        return finished(machine.command("run", MODEL, "--data", DATA, "--json")).model_dump_json()
+
+    with once(shared_directory(tmp_path_factory) / "cold", run) as text:
+        yield Run.model_validate_json(text)
+
+
+SMALL_MODEL = """
+import sys
+import keras
+import numpy as np
+keras.utils.set_random_seed(5)
+layers = [keras.layers.Input((16,)), keras.layers.Dense(3, activation="relu", name="hidden")]
+model = keras.Sequential([*layers, keras.layers.Dense(4, name="scores")])
+model.save("small.keras")
+x = np.random.default_rng(5).uniform(-2, 2, (40, 16)).astype(np.float32)
+np.savez("small.npz", X_test=x, y_test=model.predict(x, verbose=0).argmax(axis=1))
+"""
+
+
+@dataclass(frozen=True)
+class Small:
+    """A plain Keras model of 67 weights, and test data with class numbers."""
+
+    model: Path
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    """The model for whatever does not depend on the size of a design."""
+    directory = shared_directory(tmp_path_factory) / "small"
+
+    def train() -> str:
+        command = [sys.executable, "-c", SMALL_MODEL]
+        subprocess.run(command, cwd=directory, check=True, capture_output=True)
+        return str(directory)
+
+    with once(directory, train) as text:
+        yield Small(Path(text) / "small.keras", Path(text) / "small.npz")
+
+
+def copy_entries(machine: Machine, store: Path, *steps: StepName) -> None:
+    """Fill a store of a test's own with what the machine's has of these steps."""
+    for step in steps:
+        shutil.copytree(machine.home / "store" / step, store / step)
 
 
 def finished(done: subprocess.CompletedProcess[str]) -> Run:
@@ -196,12 +263,15 @@ def finished(done: subprocess.CompletedProcess[str]) -> Run:
 def team(
     machine: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:
-    """What `overlayflow up` starts, with the store of the other tests: no tool has to run again."""
-    assert cold.verdict.passed
+    """What `overlayflow up` starts; the cold run is in its store, so no tool has to run again."""
     home = tmp_path_factory.mktemp("team")
+    copy_entries(machine, home / "store", "convert", "synthesize", "implement", "package")
+    (home / "store" / "runs").mkdir()
+    for file in (machine.home / "store" / "runs").glob(f"*{cold.flow_run_id}*"):
+        shutil.copy(file, home / "store" / "runs")
     port = free_port()
     kept = {name: value for name, value in machine.env.items() if not name.startswith("PREFECT_")}
-    env = kept | {"OVERLAYFLOW_HOME": str(home), "OVERLAYFLOW_STORE": str(machine.home / "store")}
+    env = kept | {"OVERLAYFLOW_HOME": str(home), "OVERLAYFLOW_STORE": str(home / "store")}
     team = Machine(home, f"http://127.0.0.1:{port}/api", env)
     try:
         started = team.command("up", "--port", str(port), "--json")

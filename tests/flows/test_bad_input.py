@@ -1,6 +1,6 @@
 """Bad input, by the real command line: one clear message, exit code 2, nothing half-written.
 
-Every other message is asked for in tests/deployments/test_bad_input.py, without a server.
+What takes neither a server nor a board is in tests/deployments/test_bad_input.py.
 """
 
 import os
@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from board.twin import lifecycle
+from deployments.cli import main
 from tasks.core import settings
 from tests.flows.conftest import DATA, MODEL, Machine
 
@@ -44,6 +46,24 @@ def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
     told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("{board: [twin, nowhere]}", "no board has this name"),
+        ("{board_kind: [pynq-z2, zcu102]}", "is for a zcu102, but board twin is a pynq-z2"),
+    ],
+)
+def test_boards_of_a_sweep_that_cannot_be(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str], axes: str, message: str
+) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"name: bad\nbase: {{model: {MODEL}, data: {DATA}}}\naxes: {axes}\n")
+    with pytest.MonkeyPatch.context() as patch, temporary_settings({PREFECT_API_URL: machine.api}):
+        patch.setenv("OVERLAYFLOW_HOME", str(machine.home))
+        assert main.main(["sweep", str(path)]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

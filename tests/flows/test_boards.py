@@ -80,6 +80,14 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinRecord]:
     lifecycle.stop(state, "elsewhere")
 
 
+@pytest.fixture(scope="module")
+def neighbour(machine: Machine) -> Iterator[str]:
+    """A twin that only these tests use."""
+    assert machine.command("twin", "start", "neighbour").returncode == 0
+    yield "neighbour"
+    assert machine.command("twin", "stop", "neighbour").returncode == 0
+
+
 def add(
     machine: Machine, record: TwinRecord, name: str, *more: str
 ) -> subprocess.CompletedProcess[str]:
@@ -203,14 +211,15 @@ from tasks.core.errors import GateError
 benchmark_package(pathlib.Path(sys.argv[1]))
 check_boards()
 with contextlib.suppress(GateError):
-    benchmark_nightly(boards=("gone", "twin"), projects=("echo",))
+    benchmark_nightly(boards=("gone", "neighbour"), projects=("echo",))
 """
 
 
 @pytest.fixture(scope="module")
-def scheduled(machine: Machine, lab: str, package: Path) -> Machine:
+def scheduled(machine: Machine, lab: str, neighbour: str, package: Path) -> Machine:
     """What schedules start has run, over all boards, and over one that is not there any more."""
     assert lab in names(machine)
+    assert neighbour in SCHEDULED
     command = [sys.executable, "-c", SCHEDULED, str(package)]
     subprocess.run(command, cwd=ROOT, env=machine.env, check=True)
     return machine
@@ -236,7 +245,7 @@ def test_a_board_that_is_gone_does_not_keep_the_nightly_run_from_the_others(
     assert "no board has this name" in gone["message"]
     assert (measured["project"], measured["board"], measured["verdict"]) == (
         "echo",
-        "twin",
+        "neighbour",
         "passed",
     )
 
@@ -246,6 +255,7 @@ def test_a_package_is_measured_on_the_first_free_board_that_fits(
 ) -> None:
     run = told(machine, "bench", package, "--board", "kind=pynq-z2,tag=lab")
     assert run["verdict"]["bit_exact"] == 40
+    assert run["verdict"]["accuracy_board"] is None  # targets, no classes
     assert run["verdict"]["measurement"]["deployment"]["board"] == lab
     assert not is_taken(remote)
 
@@ -282,7 +292,8 @@ def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
     assert told(machine, "boards", "release", lab)["lease"]["purpose"] == "solder the heat sink"
 
 
-@pytest.mark.parametrize("others", [(), ("--board", "twin")], ids=["alone", "side by side"])
+@pytest.mark.usefixtures("neighbour")
+@pytest.mark.parametrize("others", [(), ("--board", "neighbour")], ids=["alone", "side by side"])
 def test_a_run_that_is_interrupted_gives_the_board_back(
     machine: Machine, remote: TwinRecord, lab: str, package: Path, others: tuple[str, ...]
 ) -> None:
@@ -296,7 +307,7 @@ def test_a_run_that_is_interrupted_gives_the_board_back(
     assert running.returncode == 2, output
     assert "overlayflow: interrupted" in output
     assert not is_taken(remote)
-    twin = TwinDirectory(machine.home / "twins" / "twin").running()
+    twin = TwinDirectory(machine.home / "twins" / "neighbour").running()
     assert twin is not None
     assert not is_taken(twin)
 
@@ -395,13 +406,13 @@ def test_a_board_that_shows_another_host_key_is_not_used(
 
 
 def test_one_board_that_fails_does_not_stop_the_others(
-    machine: Machine, lab: str, package: Path
+    machine: Machine, lab: str, neighbour: str, package: Path
 ) -> None:
-    asked = ("--board", "twin", "--board", lab, "--wait", "0s")
-    told(machine, "boards", "lease", "twin", "--for", "1h", "--why", "lunch")
+    asked = ("--board", neighbour, "--board", lab, "--wait", "0s")
+    told(machine, "boards", "lease", neighbour, "--for", "1h", "--why", "lunch")
     compared = told(machine, "bench", package, *asked, code=1, LOGNAME="ada")
-    assert told(machine, "boards", "release", "twin")["free"]
+    assert told(machine, "boards", "release", neighbour)["free"]
     outcomes = {each["board"]: each for each in compared["boards"]}
-    assert "(lunch)" in outcomes["twin"]["error"]
-    assert outcomes["twin"]["run"] is None
+    assert "(lunch)" in outcomes[neighbour]["error"]
+    assert outcomes[neighbour]["run"] is None
     assert outcomes[lab]["run"]["verdict"]["bit_exact"] == 40
