@@ -166,7 +166,7 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
 def _settings(arguments: Namespace) -> "ConvertSettings":
     from pydantic import ValidationError
 
-    from tasks.conversion.convert import project_name
+    from tasks.conversion.names import project_name
     from tasks.core.errors import InputError
     from tasks.core.records.settings import ConvertSettings
 
@@ -218,7 +218,7 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
 
     building.convert(arguments.model, arguments.data, settings)
     if arguments.data:
-        datafile.read(arguments.data, arguments.target)
+        datafile.check(arguments.data, arguments.target)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
     from tasks.orchestration import server
 

@@ -69,7 +69,7 @@ def _refuse_bad_input(file: "SweepFile", *, many: bool) -> "list[Point]":
         search.refuse_too_many(file)
     found = search.check(file)
     for data, target in {(each.data, each.conversion.target) for each in found}:
-        datafile.read(data, target)
+        datafile.check(data, target)
     return found
 
 

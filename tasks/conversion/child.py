@@ -5,36 +5,59 @@ python -m tasks.conversion.child REQUEST RESULT
 
 import logging
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from board.kinds import board_kinds
 from tasks.conversion import datafile, dataset, hls
+from tasks.conversion.csim import CSimulation
+from tasks.conversion.departure import first_departing
+from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
-from tasks.conversion.modelfile import identify
+from tasks.conversion.frontends.base import LoadedModel
+from tasks.conversion.meaning import accuracy, compare, match_output, rmse, with_threshold
+from tasks.conversion.modelfile import ModelFile, identify
+from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Entry, Record
-from tasks.core.records.design import HlsProject
+from tasks.core.records.design import FixedPoint, HlsProject
+from tasks.core.records.quality import Fidelity, Meaning
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import child_main
+
+log = logging.getLogger(__name__)
 
 
 class ConvertRequest(Record):
     """What the child is asked: files, settings, and where the entry's files go.
 
     Attributes:
+        model_digest: SHA-256 of the model file, part of the entry's key.
         data: test data; without any the inputs are drawn.
+        data_digest: SHA-256 of the data file, part of the entry's key.
+        out: directory of the entry's files.
     """
 
     model: Path
     model_digest: str
     data: Path | None
+    data_digest: str
     settings: ConvertSettings
     entry: Entry
     out: Path
+
+
+# Samples by which formats are chosen and layers compared; text files of the HLS test bench hold
+# as many.
+SAMPLES = 1000
+# From here on the first layer that departs is looked for, which compiles everything once more.
+_AGREEMENT, _ERROR = 0.99, 0.05
+_USUAL = FixedPoint(width=16, integer=6)
 
 
 def convert(request: ConvertRequest) -> HlsProject:
@@ -44,55 +67,136 @@ def convert(request: ConvertRequest) -> HlsProject:
         InputError: the data does not fit the model, or a setting is not possible.
         UnsupportedModelError: the framework or hls4ml cannot take the model.
     """
-    file = identify(request.model, request.settings.framework)
-    target = request.settings.target
-    data = datafile.read(request.data, target) if request.data else None
+    out, settings = request.out, request.settings
+    file = identify(request.model, settings.framework)
+    data = datafile.unpack(request.data, settings.target, out) if request.data else None
     model = choice.load(file)
-    kind = board_kinds()[request.settings.board_kind]
-    out = request.out
-    golden = (out / "X_test.npy", out / "y_framework.npy")
+    _check_unchanged(request, file)
     if data is not None:  # before hls4ml, which takes its time
-        x = dataset.match_input(data.x, model.input.shape, model.input.dtype)
-        y, classes = dataset.match_output(data.y, model.output.shape)
-    graph = hls.convert(model, request.settings, kind, out / "project", golden)
-    stream_in, stream_out = hls.streams(graph, request.settings)
+        given = dataset.match_input(data.x, model.input.shape, model.input.dtype)
+        y, meaning = _expected(model, data.y, out)
+        sample = np.asarray(given[:SAMPLES], dtype=np.float32)
+    else:
+        sample = dataset.drawn(model.input.shape, _USUAL)
+    project, kind = out / "project", board_kinds()[settings.board_kind]
+    bench = (project / "tb_data" / "X_test.npy", project / "tb_data" / "y_framework.npy")
+    converted = hls.convert(model, settings, kind, project, bench, sample=sample)
+    for name, text in converted.chosen.items():
+        log.info("chosen for layer %s: %s", name, text)
+    graph = converted.graph
+    stream_in, stream_out = hls.streams(graph, settings)
     if data is None:
-        x, classes = dataset.drawn(model.input.shape, stream_in.element), False
-    y_framework = model.predict(x)
-    x, y_framework = model.input.arranged(x), model.output.arranged(y_framework)
-    y = y_framework if data is None else model.output.arranged(y)
+        given = dataset.drawn(model.input.shape, stream_in.element)
+    y_framework = _predicted(model, given, out / "y_framework.npy")
+    if data is None:
+        y, meaning = dataset.write_floats(out / "y_test.npy", y_framework), Meaning(kind="values")
+    x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
+    meaning = with_threshold(meaning, model.activation, y_framework)
     hls.check_input(graph, x)
-    for name, array in (("X_test", x), ("y_test", y), ("y_framework", y_framework)):
-        np.save(out / f"{name}.npy", array)
-    backend = hls.write(graph, out / "project")
-    y_csim = np.asarray(graph.predict(x), dtype=np.float32).reshape(y_framework.shape)
-    np.save(out / "y_csim.npy", y_csim)
+    _write_test_bench(bench, x, y_framework)
+    backend = hls.write(graph, project)
+    y_csim = _simulated(graph, x, y_framework.shape, out)
+    fidelity = compare(y_framework, y_csim, meaning)
+    departure = _departure(converted, x, fidelity)
     hls.save(graph, out / "model.fml")
-    _remove_leftovers(out / "project")
 
     return HlsProject(
         entry=request.entry,
-        settings=request.settings,
+        settings=settings,
         backend=backend,
         part=kind.part,
         model_name=request.model.name,
         model_digest=request.model_digest,
+        data_digest=request.data_digest,
         input=stream_in.model_copy(update={"shape": x.shape[1:]}),
         output=stream_out.model_copy(update={"shape": y_csim.shape[1:]}),
         samples=len(x),
         drawn_inputs=data is None,
-        accuracy_framework=dataset.accuracy(y_framework, y) if classes else None,
-        accuracy_csim=dataset.accuracy(y_csim, y) if classes else None,
-        max_error_csim=float(np.abs(y_csim - y_framework).max()),
+        meaning=meaning,
+        accuracy_framework=accuracy(y_framework, y, meaning),
+        accuracy_csim=accuracy(y_csim, y, meaning),
+        rmse_framework=rmse(y_framework, y, meaning),
+        rmse_csim=rmse(y_csim, y, meaning),
+        max_error_csim=fidelity.max_error,
+        fidelity=fidelity,
+        overflows=hls.overflows(converted, x, stream_in.element),
+        departure=departure,
+        formats=converted.chosen,
         versions=choice.versions(file) | {"g++": _compiler_version()},
     )
 
 
-def _remove_leftovers(project: Path) -> None:
-    """Drop what only the C simulation on this machine needs."""
-    for library in (project / "firmware").glob("*.so"):
-        library.unlink()
-    shutil.rmtree(project / "firmware" / "__pycache__", ignore_errors=True)
+def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
+    """Refuse files that were overwritten since the entry got its key."""
+    changed = [request.model] if file.digest() != request.model_digest else []
+    if request.data and digest_of(datafile.files(request.data)) != request.data_digest:
+        changed.append(request.data)
+    for path in changed:
+        raise InputError(
+            "was changed while the run started",
+            where=str(path),
+            remedy="run it again, once nobody writes the file",
+        )
+
+
+def _expected(
+    model: LoadedModel, y: npt.NDArray[Any], out: Path
+) -> tuple[npt.NDArray[np.float32], Meaning]:
+    """Return what the outputs should be, in hls4ml's order of axes, and what they mean."""
+    if y.shape[1:] == model.output.shape:
+        y = dataset.write_floats(out / "y_test.npy", y, model.output.arranged)
+    shape = model.output.arranged(np.empty((1, *model.output.shape), np.float32)).shape[1:]
+    expected, meaning = match_output(y, shape, model.activation)
+    return dataset.write_floats(out / "y_test.npy", expected), meaning
+
+
+def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArray[np.float32]:
+    """Compute the framework's outputs, some megabytes of samples at a time."""
+    y: npt.NDArray[np.float32] | None = None
+    for part in dataset.chunks(x):
+        outputs = model.output.arranged(model.predict(np.asarray(x[part], dtype=np.float32)))
+        if not np.isfinite(outputs).all():
+            raise UnsupportedModelError(
+                "gives NaN or infinite outputs on the test samples",
+                where=f"the model, output {model.output.name}",
+                remedy="train it anew, with scaled inputs or a smaller learning rate",
+            )
+        if y is None:
+            shape = (len(x), *outputs.shape[1:])
+            y = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        y[part] = outputs
+    if y is None:
+        raise InputError("is empty", where="X_test")
+    return y
+
+
+def _write_test_bench(files: tuple[Path, Path], *arrays: npt.NDArray[Any]) -> None:
+    """Save the first samples for hls4ml, which writes them out as text."""
+    for file, array in zip(files, arrays, strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, array[:SAMPLES])
+
+
+def _simulated(
+    graph: Any, x: npt.NDArray[Any], shape: tuple[int, ...], out: Path
+) -> npt.NDArray[np.float32]:
+    y = np.lib.format.open_memmap(out / "y_csim.npy", "w+", np.float32, shape)
+    for part, outputs in CSimulation(graph, out / "project", out / "g++.log").chunks(x):
+        y[part] = outputs.reshape(-1, *shape[1:])
+    return y
+
+
+def _departure(converted: hls.Converted, x: npt.NDArray[Any], fidelity: Fidelity) -> str:
+    """Return a sentence about the first layer that departs, where the outputs do."""
+    close = (
+        fidelity.rmse <= _ERROR * fidelity.spread
+        if fidelity.agreement is None
+        else fidelity.agreement >= _AGREEMENT
+    )
+    if close or not converted.layer_outputs:
+        return ""
+    with tempfile.TemporaryDirectory(prefix="overlayflow-") as scratch:
+        return first_departing(converted.graph, converted.layer_outputs, x[:SAMPLES], Path(scratch))
 
 
 def _compiler_version() -> str:

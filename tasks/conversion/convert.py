@@ -2,10 +2,9 @@
 
 import logging
 import re
-from pathlib import Path
 
 from board.kinds import board_kinds
-from tasks.conversion import datafile
+from tasks.conversion import names
 from tasks.conversion.child import ConvertRequest
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import ModelFile
@@ -24,8 +23,6 @@ WARNING = re.compile(
     r"\s*(?:(?!.*/tf_keras/).*\.py:\d+: )?"
     r"(?P<told>(?i:warn|warning|error|userwarning)[:!](?!.*absl::InitializeLog).*)"
 )
-# Names that the generated C++ and Verilog would collide with, beside any keyword of theirs.
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
 def check_settings(settings: ConvertSettings) -> None:
@@ -41,20 +38,19 @@ def check_settings(settings: ConvertSettings) -> None:
             where="board_kind",
             remedy=f"one of {', '.join(board_kinds())}; a new one is an entry of board/kinds.toml",
         )
-    if not IDENTIFIER.fullmatch(settings.project_name):
+    if not names.IDENTIFIER.fullmatch(settings.project_name):
         raise InputError(
             f"project name {settings.project_name!r} is no identifier",
             where="project_name",
             remedy="use a letter, then up to 62 letters, digits and underscores",
         )
+    if not names.is_free(settings.project_name):
+        raise InputError(
+            f"project name {settings.project_name!r} means something else in C++ or hls4ml",
+            where="project_name",
+            remedy=f"take another one, for instance model_{settings.project_name}",
+        )
     check_clock(board_kinds()[settings.board_kind].processing_system, settings.clock_period_ns)
-
-
-def project_name(model: Path) -> str:
-    """A model file's name as a project name: an identifier."""
-    letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
-    name = "".join(letters)
-    return name if name[:1].isalpha() else f"model_{name}"
 
 
 def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
@@ -65,12 +61,9 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
         model: what `request.model` is.
 
     Raises:
-        InputError: model, data or settings cannot be used; found before the child starts where
-            that needs no model.
+        InputError: model, data or settings cannot be used.
         ToolError: the child crashed.
     """
-    if request.data:
-        datafile.read(request.data, request.settings.target)
     return run_child(
         "tasks.conversion.child",
         request,

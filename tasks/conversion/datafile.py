@@ -56,6 +56,27 @@ def read(path: Path, target: str = "") -> Dataset:
     return dataset.checked(Dataset(x.astype(np.float32), values[:, index]), path)
 
 
+def check(path: Path, target: str = "") -> None:
+    """Check test data, without holding an .npz in memory.
+
+    Arguments and errors as `read`.
+    """
+    if path.suffix == ".npz" and not target:
+        dataset.check(path)
+    else:
+        read(path, target)
+
+
+def unpack(path: Path, target: str, directory: Path) -> Dataset:
+    """Read test data; arrays of an .npz are unpacked to a directory and mapped, not read.
+
+    Other arguments and errors as `read`.
+    """
+    if path.suffix == ".npz" and not target:
+        return dataset.unpack(path, directory)
+    return read(path, target)
+
+
 def _pair(path: Path) -> Dataset:
     x, y = (_array(each) for each in files(path))
     return dataset.checked(Dataset(x, y), path)
@@ -74,7 +95,7 @@ def _partner(path: Path) -> Path:
 
 def _array(path: Path) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError("no such data file", where=str(path)) from None
     except (OSError, EOFError, ValueError) as error:

@@ -1,10 +1,18 @@
-"""Test data of a model: read from an .npz file, checked before anything expensive starts."""
+"""Test data of a model: an .npz file, checked before anything expensive starts.
 
+The arrays may be larger than the memory: they are unpacked to .npy files and mapped.
+"""
+
+import contextlib
 import logging
+import math
+import shutil
 import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +23,9 @@ from tasks.core.records.design import FixedPoint
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
+
+NAMES = ("X_test", "y_test")
+CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -30,32 +41,171 @@ class Dataset:
     y: npt.NDArray[Any]
 
 
-def read(path: Path) -> Dataset:
-    """Read `X_test` and `y_test` from an .npz file.
+@dataclass(frozen=True)
+class _Header:
+    """What an .npy file says of its array, and where that begins."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def check(path: Path) -> None:
+    """Check `X_test` and `y_test` in an .npz file, some megabytes at a time.
 
     Raises:
-        InputError: no such file, not an .npz, an array is missing, empty, of another length,
-            not numeric, or not finite.
+        InputError: no such file, not an .npz, an array is missing, empty, of another length than
+            the other, not numeric, or not finite.
     """
+    for name, header in _headers(path).items():
+        with _opened(path) as archive, _member(archive, name, path) as member:
+            member.read(header.offset)
+            _require_finite(_blocks(member, header), header, name, str(path))
+
+
+def read(path: Path) -> Dataset:
+    """Read `X_test` and `y_test` from an .npz file into memory.
+
+    Raises:
+        InputError: as `check`.
+    """
+    check(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        return Dataset(arrays["X_test"], arrays["y_test"])
+
+
+def unpack(path: Path, directory: Path) -> Dataset:
+    """Unpack `X_test` and `y_test` to .npy files and map them.
+
+    Args:
+        path: the .npz file.
+        directory: gets the two files.
+
+    Raises:
+        InputError: as `check`.
+    """
+    arrays = {}
+    for name, header in _headers(path).items():
+        file = directory / f"{name}.npy"
+        with (
+            _opened(path) as archive,
+            _member(archive, name, path) as member,
+            file.open("wb") as target,
+        ):
+            shutil.copyfileobj(member, target, CHUNK_BYTES)
+        with file.open("rb") as written:
+            written.seek(header.offset)
+            _require_finite(_blocks(written, header), header, name, str(path))
+        arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+    return Dataset(arrays["X_test"], arrays["y_test"])
+
+
+def _headers(path: Path) -> dict[str, _Header]:
+    """Read and check the headers of the arrays; their values are not read."""
+    with _opened(path) as archive:
+        headers = {name: _header(archive, name, path) for name in _members(archive, path)}
+    for name, header in headers.items():
+        if header.dtype.kind not in "fiub":
+            raise InputError(f"{name} is of dtype {header.dtype}, not numeric", where=str(path))
+        if not header.shape or not math.prod(header.shape):
+            raise InputError(f"{name} is empty (shape {header.shape})", where=str(path))
+    x, y = (headers[name].shape[0] for name in NAMES)
+    if x != y:
+        raise InputError(f"X_test has {x} samples, y_test {y}", where=str(path))
+    return headers
+
+
+@contextlib.contextmanager
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[bytes]]:
+    """Open an array's file in the archive; what is damaged in it shows while it is read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ("X_test", "y_test") if name not in arrays]
-            if missing:
-                raise InputError(
-                    f"holds {', '.join(arrays) or 'nothing'}, but no {' and no '.join(missing)}",
-                    where=str(path),
-                    remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
-                )
-            data = Dataset(arrays["X_test"], arrays["y_test"])
+        with archive.open(f"{name}.npy") as member:
+            yield member
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise _not_npz(path) from error
+
+
+def _blocks(file: IO[bytes], header: _Header) -> Iterator[npt.NDArray[Any]]:
+    """Yield an array's values in the order of the file."""
+    size = header.dtype.itemsize
+    while block := file.read(CHUNK_BYTES // size * size):
+        yield np.frombuffer(block, header.dtype)
+
+
+def _require_finite(
+    blocks: Iterable[npt.NDArray[Any]], header: _Header, name: str, where: str
+) -> None:
+    bad, first, passed = 0, None, 0
+    for block in blocks:
+        wrong = np.flatnonzero(~np.isfinite(block))
+        if len(wrong) and first is None:
+            shape = header.shape[::-1] if header.fortran else header.shape
+            place = [int(each) for each in np.unravel_index(passed + int(wrong[0]), shape)]
+            first = place[::-1] if header.fortran else place
+        bad += len(wrong)
+        passed += len(block)
+    if bad:
+        raise InputError(
+            f"{name} holds {bad} values that are NaN or infinite, the first at {first}",
+            where=where,
+            remedy="remove or replace them",
+        )
+
+
+def chunks(array: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of the samples that take some megabytes each."""
+    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        yield slice(start, min(start + step, len(array)))
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise InputError("no such data file", where=str(path)) from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _not_npz(path) from error
+
+
+def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
+    held = [name.removesuffix(".npy") for name in archive.namelist()]
+    missing = [name for name in NAMES if name not in held]
+    if missing:
         raise InputError(
-            "is not an .npz file of plain arrays",
+            f"holds {', '.join(held) or 'nothing'}, but no {' and no '.join(missing)}",
             where=str(path),
-            remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
-        ) from error
-    return checked(data, path)
+            remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
+        )
+    return {name: f"{name}.npy" for name in NAMES}
+
+
+def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
+    """Read a header, and check that the file holds what it promises: nothing is allocated yet."""
+    try:
+        with _member(archive, name, path) as member:
+            version = np.lib.format.read_magic(member)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, fortran, dtype = read(member)
+            header = _Header(shape, fortran, dtype, member.tell())
+            size = archive.getinfo(f"{name}.npy").file_size
+    except (ValueError, KeyError, OSError) as error:
+        raise _not_npz(path) from error
+    if dtype.hasobject or size != header.offset + math.prod(shape) * dtype.itemsize:
+        raise _not_npz(path)
+    return header
+
+
+def _not_npz(path: Path) -> InputError:
+    return InputError(
+        "is not an .npz file of plain arrays",
+        where=str(path),
+        remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
+    )
 
 
 def checked(data: Dataset, path: Path) -> Dataset:
@@ -70,17 +220,20 @@ def checked(data: Dataset, path: Path) -> Dataset:
             raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=where)
         if array.ndim == 0 or array.size == 0:
             raise InputError(f"{name} is empty (shape {array.shape})", where=where)
-        bad = int(np.count_nonzero(~np.isfinite(array)))
-        if bad:
-            first = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise InputError(
-                f"{name} holds {bad} values that are NaN or infinite, the first at {first}",
-                where=where,
-                remedy="remove or replace them",
-            )
+        check_finite(array, name, where)
     if len(data.x) != len(data.y):
         raise InputError(f"X_test has {len(data.x)} samples, y_test {len(data.y)}", where=where)
     return data
+
+
+def check_finite(array: npt.NDArray[Any], name: str, where: str) -> None:
+    """Refuse an array with values that are NaN or infinite, and name the first.
+
+    Raises:
+        InputError: there are some.
+    """
+    header = _Header(array.shape, fortran=False, dtype=array.dtype, offset=0)
+    _require_finite((np.ravel(array[part]) for part in chunks(array)), header, name, where)
 
 
 def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:
@@ -91,15 +244,18 @@ def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> Fl
     """
     rng = np.random.default_rng(0)
     step = 2.0**-element.fraction
-    low = -(2.0 ** (element.integer - 1)) if element.signed else 0.0
-    high = 2.0 ** (element.integer - element.signed) - step
     size = (samples, *shape)
-    values = rng.uniform(low, high, size) if element.fraction <= 0 else rng.normal(size=size)
-    return (np.round(np.clip(values, low, high) / step) * step).astype(np.float32)
+    values = (
+        rng.uniform(element.low, element.high, size)
+        if element.fraction <= 0
+        else rng.normal(size=size)
+    )
+    inside = np.clip(values, element.low, element.high)
+    return (np.round(inside / step) * step).astype(np.float32)
 
 
 def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> FloatArray:
-    """The samples as the model takes them.
+    """Return the samples, if they are what the model takes.
 
     Args:
         x: samples x anything.
@@ -115,65 +271,35 @@ def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> Floa
             where="X_test",
             remedy="reshape or rescale the samples as in training",
         )
-    converted = x.astype(dtype)
-    if not np.array_equal(converted.astype(np.float64), x.astype(np.float64)):
-        raise InputError(
-            f"X_test is {x.dtype}, and {dtype}, which the model takes, rounds its values",
-            where="X_test",
-            remedy=f"save X_test.astype('{dtype}'), after the scaling used in training",
-        )
-    if x.dtype != converted.dtype:
+    for part in chunks(x):
+        converted = x[part].astype(dtype)
+        if not np.array_equal(converted.astype(np.float64), x[part].astype(np.float64)):
+            raise InputError(
+                f"X_test is {x.dtype}, and {dtype}, which the model takes, rounds its values",
+                where="X_test",
+                remedy=f"save X_test.astype('{dtype}'), after the scaling used in training",
+            )
+    if x.dtype != np.dtype(dtype):
         log.info("converted X_test from %s to %s, without a change of value", x.dtype, dtype)
-    return np.ascontiguousarray(converted, dtype=np.float32)
+    return x if x.dtype == np.float32 else np.ascontiguousarray(x, dtype=np.float32)
 
 
-def match_output(y: npt.NDArray[Any], shape: tuple[int, ...]) -> tuple[FloatArray, bool]:
-    """The expected outputs in the output's shape, and whether they are classes.
-
-    Class numbers (one integer a sample) become one-hot rows; a single output takes 0 and 1.
-    One-hot rows stay; other arrays of the output's shape are targets.
+def write_floats(
+    path: Path, array: npt.NDArray[Any], arrange: Callable[[Any], Any] = np.asarray
+) -> FloatArray:
+    """Save an array as float32 samples in C order, and map it; `path` may be the array's own.
 
     Args:
-        y: samples, or samples x 1, class numbers; or samples x output shape.
-        shape: of one sample of the model's output.
-
-    Raises:
-        InputError: y fits neither form, or a class number has no output.
+        path: of the .npy file.
+        array: samples.
+        arrange: puts the axes of some samples in another order.
     """
-    if y.shape[1:] == shape and not (shape == (1,) and _whole(y)):
-        one_hot = np.isin(y, (0, 1)).all() and (y.reshape(len(y), -1).sum(axis=1) == 1).all()
-        return y.astype(np.float32), bool(one_hot)
-    if y.ndim > 2 or y.shape[1:] not in {(), (1,)} or not _whole(y):  # noqa: PLR2004
-        raise InputError(
-            f"y_test has samples of shape {y.shape[1:]}, the model gives {shape}",
-            where="y_test",
-            remedy="give class numbers (one integer a sample), one-hot rows, or targets",
-        )
-    labels = y.reshape(-1).astype(np.int64)
-    classes = 2 if shape == (1,) else int(np.prod(shape))
-    if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(
-            f"y_test has class numbers {labels.min()} to {labels.max()}, "
-            f"the model has classes 0 to {classes - 1}",
-            where="y_test",
-        )
-    if shape == (1,):
-        return labels.astype(np.float32).reshape(-1, 1), True
-    return np.eye(classes, dtype=np.float32)[labels].reshape(-1, *shape), True
-
-
-def _whole(y: npt.NDArray[Any]) -> bool:
-    return bool((y == np.round(y)).all())
-
-
-def class_numbers(outputs: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The class of each row: the largest output, or a single output at or above 0.5."""
-    flat = outputs.reshape(len(outputs), -1)
-    if flat.shape[1] == 1:
-        return (flat[:, 0] >= 0.5).astype(np.int64)  # noqa: PLR2004
-    return np.asarray(flat.argmax(axis=1), dtype=np.int64)
-
-
-def accuracy(outputs: FloatArray, expected: FloatArray) -> float:
-    """Share of samples whose class is the expected one."""
-    return float(np.mean(class_numbers(outputs) == class_numbers(expected)))
+    aside = path.with_suffix(".part.npy")
+    shape = (len(array), *arrange(array[:1]).shape[1:])
+    target = np.lib.format.open_memmap(aside, "w+", np.float32, shape)
+    for part in chunks(array):
+        target[part] = arrange(array[part])
+    target.flush()
+    aside.replace(path)
+    mapped: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped

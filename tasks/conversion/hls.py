@@ -1,6 +1,8 @@
 """From a Keras model to an hls4ml project whose C simulation can be asked for outputs."""
 
+import copy
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from board.kinds import BoardKind
-from tasks.conversion.frontends.base import LoadedModel
+from tasks.conversion import departure, formats, names
+from tasks.conversion.elements import WIDEST, fixed_point, is_fixed_point, plain
+from tasks.conversion.frontends.base import LoadedModel, Outputs
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
+from tasks.core.records.quality import Overflow
 from tasks.core.records.settings import ConvertSettings
 
 ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
-WIDEST = 64  # bits of a FixedPoint
 PRECISION = re.compile(r"auto|(?:ap_|ac_)?u?(?:fixed|int)<[\w ,-]+>")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model as hls4ml has converted it.
+
+    Attributes:
+        graph: hls4ml's ModelGraph.
+        layer_outputs: of the framework, on some samples.
+        chosen: what was chosen for layers whose formats nobody gave, by layer.
+    """
+
+    graph: Any
+    layer_outputs: Outputs
+    chosen: dict[str, str]
 
 
 def convert(
@@ -25,8 +44,12 @@ def convert(
     kind: BoardKind,
     out: Path,
     golden: tuple[Path, Path],
-) -> Any:
+    *,
+    sample: NDArray[np.float32],
+) -> Converted:
     """Convert; `write` writes the project.
+
+    HGQ models go through backend Vivado: hls4ml 1.3 refuses them with VivadoAccelerator.
 
     Args:
         model: as its front end loaded it.
@@ -34,10 +57,7 @@ def convert(
         kind: the board it is meant for.
         out: directory of the project.
         golden: .npy files of test inputs and the framework's outputs, for the HLS test bench.
-
-    Returns:
-        hls4ml's ModelGraph. HGQ models go through backend Vivado: hls4ml 1.3 refuses them with
-        VivadoAccelerator.
+        sample: some inputs of the framework, by which open number formats are chosen.
 
     Raises:
         InputError: a setting that hls4ml does not take (precision, layer name, reuse factor).
@@ -50,37 +70,85 @@ def convert(
     target: dict[str, Any] = {"part": kind.part}
     if accelerated:
         target |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
+
+    def converted(config: dict[str, Any]) -> Any:
+        try:
+            return model.convert(
+                hls_config=copy.deepcopy(config),
+                output_dir=str(out),
+                project_name=settings.project_name,
+                backend=backend,
+                io_type=settings.io_type,
+                clock_period=settings.clock_period_ns,
+                input_data_tb=str(golden[0]),
+                output_data_tb=str(golden[1]),
+                **target,
+            )
+        except Exception as error:
+            raise _unsupported(error) from error
+
     try:
         config = model.configure(backend)
     except Exception as error:
         raise _unsupported(error) from error
+    _check_names(config, settings)
+    outputs: Outputs = {}
+    chosen: formats.Chosen = {}
+    if model.layer_outputs is not None:
+        graph = converted(config)
+        outputs = model.layer_outputs(sample, [each.name for each in graph.get_layers()])
+        if settings.precision == "auto" and model.open_formats:
+            chosen = formats.choose(graph, outputs)
+            config["Model"]["Precision"]["default"] = formats.default(outputs)
+            _take(config, chosen)
     _apply(config, settings, hls4ml.backends.get_backend(backend))
-    try:
-        graph = model.convert(
-            hls_config=config,
-            output_dir=str(out),
-            project_name=settings.project_name,
-            backend=backend,
-            io_type=settings.io_type,
-            clock_period=settings.clock_period_ns,
-            input_data_tb=str(golden[0]),
-            output_data_tb=str(golden[1]),
-            **target,
-        )
-    except Exception as error:
-        raise _unsupported(error) from error
+    graph = converted(config)
     _check_reuse_factors(graph, settings)
-    return graph
+    _check_precisions(graph, settings)
+    return Converted(graph, outputs, {name: _spoken(each) for name, each in chosen.items()})
 
 
 def write(graph: Any, out: Path) -> str:
-    """Write the project and compile its C simulation; return the backend's name."""
+    """Write the project; return the backend's name."""
     graph.write()
     backend = str(graph.config.backend.name)
     if backend == ACCELERATED:
         _unswap_stream_widths(out / "project.tcl")
-    graph.compile()
     return backend
+
+
+def _check_names(config: dict[str, Any], settings: ConvertSettings) -> None:
+    names.check(config["LayerName"], "layer", "the model")
+    if settings.project_name in config["LayerName"]:
+        raise InputError(
+            f"project name {settings.project_name!r} is the name of a layer as well, and C++ "
+            "cannot tell them apart",
+            where="project_name",
+            remedy=f"take another one, for instance --project-name model_{settings.project_name}",
+        )
+
+
+def _take(config: dict[str, Any], chosen: formats.Chosen) -> None:
+    """Write what was chosen into hls4ml's configuration, where the model leaves it open."""
+    for name, settings in chosen.items():
+        layer = config["LayerName"].get(name)
+        if layer is None:
+            continue
+        precisions = layer.setdefault("Precision", {})
+        for variable, text in settings["Precision"].items():
+            if precisions.get(variable, "auto") == "auto" or variable == "accum":
+                precisions[variable] = text
+        layer.update({key: value for key, value in settings.items() if key != "Precision"})
+
+
+def _spoken(settings: dict[str, Any]) -> str:
+    words = [f"{name} {text}" for name, text in settings["Precision"].items()]
+    words += [
+        f"{name.removesuffix('_t')} {text}"
+        for name, text in settings.items()
+        if name != "Precision"
+    ]
+    return ", ".join(dict.fromkeys(words))
 
 
 def _unsupported(error: Exception) -> UnsupportedModelError:
@@ -108,12 +176,18 @@ def _apply(config: dict[str, Any], settings: ConvertSettings, backend: Any) -> N
             precisions.update(
                 {name: settings.precision for name, old in precisions.items() if old == "auto"}
             )
-    for name, precision in settings.layer_precision.items():
+    for name, text in settings.layer_precision.items():
         layer_name, _, variable = name.partition(".")
-        _check_precision(precision, f"layer_precision {name}", backend)
-        precisions = _layer(layers, layer_name, "layer_precision").setdefault("Precision", {})
-        chosen = [variable] if variable else list(precisions)
-        precisions.update(dict.fromkeys(chosen, precision))
+        _check_precision(text, f"layer_precision {name}", backend)
+        layer = _layer(layers, layer_name, "layer_precision")
+        precisions = layer.setdefault("Precision", {})
+        if variable:
+            precisions[variable] = text
+            if variable not in {"result", "accum"}:
+                # hls4ml reads the formats of tables here, and those of weights above.
+                layer[f"{variable}_t"] = text
+        else:
+            precisions.update(dict.fromkeys(precisions, text))
     for name, reuse_factor in settings.layer_reuse_factor.items():
         _layer(layers, name, "layer_reuse_factor")["ReuseFactor"] = reuse_factor
 
@@ -137,20 +211,12 @@ def _check_precision(text: str, where: str, backend: Any) -> None:
         precision = backend.convert_precision_string(text) if PRECISION.fullmatch(text) else None
     except Exception:  # noqa: BLE001  each kind of mistake raises another
         precision = None
-    if not (isinstance(precision, UnspecifiedPrecisionType) or _is_fixed_point(precision)):
+    if not (isinstance(precision, UnspecifiedPrecisionType) or is_fixed_point(precision)):
         raise InputError(
             f"{text!r} is no precision of fixed-point numbers",
             where=where,
             remedy="write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto",
         )
-
-
-def _is_fixed_point(precision: Any) -> bool:
-    """Whether a precision of hls4ml is that of fixed-point numbers or integers, with any bit."""
-    from hls4ml.model import types
-
-    kinds = (types.FixedPrecisionType, types.IntegerPrecisionType, types.XnorPrecisionType)
-    return isinstance(precision, kinds) and precision.width >= 1
 
 
 def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
@@ -163,6 +229,40 @@ def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
                 f"reuse factor {asked} is not possible with strategy {settings.strategy}",
                 where=f"layer {layer.name}",
                 remedy=f"the closest that is: {used}",
+            )
+
+
+def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
+    """Compare what was asked for with what the converted graph has: hls4ml ignores the rest."""
+    backend = graph.config.backend
+    layers = {layer.name: layer for layer in graph.get_layers()}
+    for name, text in settings.layer_precision.items():
+        layer_name, _, variable = name.partition(".")
+        where = f"layer_precision {name}"
+        layer = layers.get(layer_name)
+        if layer is None:
+            raise InputError(
+                f"has no effect: hls4ml merges layer {layer_name!r} into another one",
+                where=where,
+                remedy=f"give the precision to one of {', '.join(layers)}",
+            )
+        types = {key.removesuffix("_t"): value for key, value in layer.types.items()}
+        if variable and variable not in types:
+            raise InputError(
+                f"layer {layer_name!r} has no {variable!r}",
+                where=where,
+                remedy=f"it has {', '.join(types)}",
+            )
+        if text == "auto":
+            continue
+        asked = backend.convert_precision_string(text)
+        found = plain(types[variable or "result"].precision)
+        if found != asked:
+            raise InputError(
+                f"has no effect: the converted layer has {found}",
+                where=where,
+                remedy="the model itself, or a layer that hls4ml merges into this one, decides; "
+                "leave the setting out",
             )
 
 
@@ -193,7 +293,8 @@ def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
 
 def _stream(variable: Any, settings: ConvertSettings) -> Stream:
     precision = _element_precision(variable)
-    if not _is_fixed_point(precision) or precision.width > WIDEST:
+    element = fixed_point(precision)
+    if element is None:
         raise InputError(
             f"its precision is {precision}, and a stream carries fixed-point numbers of at most "
             f"{WIDEST} bits",
@@ -202,15 +303,40 @@ def _stream(variable: Any, settings: ConvertSettings) -> Stream:
         )
     return Stream(
         shape=tuple(int(extent) for extent in variable.shape),
-        element=fixed_point(precision),
+        element=element,
         words=settings.words,
     )
 
 
 def _element_precision(variable: Any) -> Any:
-    precision = variable.type.precision
-    # In io_stream a variable's type packs one pixel; the element's precision stands inside.
-    return getattr(precision, "precision", precision)
+    return plain(variable.type.precision)
+
+
+def overflows(
+    converted: Converted, x: NDArray[np.floating], element: FixedPoint
+) -> tuple[Overflow, ...]:
+    """Return the layers whose values wrap around; the input's by all samples.
+
+    Args:
+        converted: of `convert`.
+        x: test inputs.
+        element: format of the input.
+    """
+    found = departure.overflows(converted.graph, converted.layer_outputs)
+    name = converted.graph.get_input_variables()[0].name
+    inner = tuple(each for each in found if each.layer != name)
+    outside = departure.outside(x, element)
+    if element.saturation != "WRAP" or not outside:
+        return inner
+    entry = Overflow(
+        layer=name,
+        variable="result",
+        share=outside / x.size,
+        low=float(x.min()),
+        high=float(x.max()),
+        element=element.text,
+    )
+    return (entry, *inner)
 
 
 def check_input(graph: Any, x: NDArray[np.floating]) -> None:
@@ -242,30 +368,6 @@ def _without_fraction(precision: Any) -> str:
     """The fixed-point type with the values of an integer type."""
     kind, width = "fixed" if precision.signed else "ufixed", precision.width
     return f"{kind}<{width},{width},TRN_ZERO>"
-
-
-def fixed_point(precision: Any) -> FixedPoint:
-    """hls4ml's precision object as a record.
-
-    Of integers hls4ml says that they round down; C++ cuts off what is assigned to an ap_int.
-    """
-    from hls4ml.model.types import IntegerPrecisionType
-
-    modes = {}
-    for name in ("rounding", "saturation"):
-        mode = getattr(precision, f"{name}_mode", None)
-        if mode is not None:
-            modes[name] = str(mode).removeprefix("AP_")
-    if isinstance(precision, IntegerPrecisionType):
-        modes["rounding"] = "TRN_ZERO"
-    return FixedPoint.model_validate(
-        {
-            "width": int(precision.width),
-            "integer": int(getattr(precision, "integer", precision.width)),
-            "signed": bool(precision.signed),
-            **modes,
-        }
-    )
 
 
 def save(graph: Any, path: Path) -> None:

@@ -16,13 +16,13 @@ from tasks.hardware.bitfile import read_bit, target
 from tasks.hardware.hwh_read import Handoff, read_hwh
 from tasks.hardware.part import parse_part
 from tasks.packaging import archive
-from tasks.packaging.testdata import GoldenData
+from tasks.packaging.testdata import GoldenData, check_design
 from tasks.toolchains.vivado import reports
 from tasks.toolchains.vivado.products import Products
 
 CONFIG = "hls4ml_config.yml"
 DRIVER = "axi_stream_driver.py"
-_FIXED = re.compile(r"(ap_)?(?P<u>u?)fixed<\s*(?P<arguments>[^>]*)>")
+_FORMAT = re.compile(r"(?:ap_)?(?P<u>u?)(?P<kind>fixed|int)<\s*(?P<arguments>[^>]*)>")
 
 
 class BuildDirectory(Record):
@@ -35,6 +35,7 @@ class BuildDirectory(Record):
         handoff: content of the .hwh.
         input_element: fixed-point format of the design's input inside the fabric.
         output_element: fixed-point format of its output.
+        sizes: elements of its input and output; None where its C++ is not there.
     """
 
     directory: Path
@@ -48,6 +49,7 @@ class BuildDirectory(Record):
     handoff: Handoff
     input_element: FixedPoint
     output_element: FixedPoint
+    sizes: tuple[int, int] | None = None
 
 
 def read(directory: Path) -> BuildDirectory:
@@ -81,6 +83,7 @@ def read(directory: Path) -> BuildDirectory:
         handoff=handoff,
         input_element=elements["input_t"],
         output_element=elements["result_t"],
+        sizes=_sizes(directory / "firmware" / f"{name}_axi.h"),
     )
 
 
@@ -93,6 +96,7 @@ def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -
         out: the archive to write.
         scratch: an empty directory.
     """
+    check_design(data, build.sizes, build.output_element, build.directory)
     files = archive.design_members(build.bit, build.handoff_file, build.driver)
     files |= data.write(scratch)
     manifest = Manifest(
@@ -108,7 +112,9 @@ def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -
         # There may be no model file, so the bitstream identifies the design.
         model_digest=archive.file_digest(build.bit),
         samples=len(data.x),
+        meaning=data.meaning,
         accuracy_csim=data.accuracy_csim,
+        rmse_csim=data.rmse_csim,
         versions={"vivado": build.handoff.vivado},
     )
     return archive.write(out, files, manifest)
@@ -201,19 +207,44 @@ def _elements(directory: Path, config: dict[str, Any]) -> dict[str, FixedPoint]:
     return {name: _fixed_point(text, directory) for name, text in texts.items()}
 
 
+def _sizes(header: Path) -> tuple[int, int] | None:
+    """Return the elements of input and output that the accelerator's C++ counts, if it is there."""
+    if not header.exists():
+        return None
+    text = header.read_text(encoding="utf-8", errors="replace")
+    found = [re.search(rf"\b{name}\s*=\s*(\d+)", text) for name in ("N_IN", "N_OUT")]
+    if not all(found):
+        return None
+    inputs, outputs = (int(each[1]) for each in found if each)
+    return inputs, outputs
+
+
 def _fixed_point(text: str, where: Path) -> FixedPoint:
-    found = _FIXED.search(text)
+    found = _FORMAT.search(text)
     arguments = (
         [part.strip().removeprefix("AP_") for part in found["arguments"].split(",")]
         if found
         else []
     )
-    if found is None or len(arguments) < 2:  # noqa: PLR2004  width and integer bits
-        raise UnsupportedModelError(f"{text!r} is not a fixed-point format", where=str(where))
-    modes: dict[str, Any] = dict(zip(("rounding", "saturation"), arguments[2:4], strict=False))
-    return FixedPoint(
-        width=int(arguments[0]), integer=int(arguments[1]), signed=not found["u"], **modes
-    )
+    whole = found is not None and found["kind"] == "int"
+    try:
+        width = int(arguments[0])
+        integer = width if whole else int(arguments[1])
+        modes = dict(zip(("rounding", "saturation"), arguments[2:4], strict=False))
+        return FixedPoint.model_validate(
+            {
+                "width": width,
+                "integer": integer,
+                "signed": not (found and found["u"]),
+                **({"rounding": "TRN_ZERO"} if whole else modes),
+            }
+        )
+    except (IndexError, ValueError) as error:  # a ValidationError is one
+        raise UnsupportedModelError(
+            f"{text!r} is not a fixed-point format with numbers for its bits",
+            where=str(where),
+            remedy="write them out, like ap_fixed<16,6>",
+        ) from error
 
 
 def _utilisation(build: BuildDirectory) -> Utilisation | None:

@@ -34,6 +34,12 @@ def describe(implementation: Implementation) -> Manifest:
         drawn_inputs=project.drawn_inputs,
         accuracy_framework=project.accuracy_framework,
         accuracy_csim=project.accuracy_csim,
+        data_digest=project.data_digest or None,
+        meaning=project.meaning,
+        rmse_framework=project.rmse_framework,
+        rmse_csim=project.rmse_csim,
+        fidelity=project.fidelity,
+        formats=project.formats,
         settings=project.settings,
         versions=project.versions | synthesis.versions | implementation.versions,
     )

@@ -7,10 +7,13 @@ import numpy as np
 
 from tasks.conversion import dataset
 from tasks.conversion.dataset import FloatArray
+from tasks.conversion.meaning import accuracy, match_output, rmse, with_threshold
 from tasks.core.errors import InputError
 from tasks.core.records.design import FixedPoint
+from tasks.core.records.quality import Meaning
 
 GOLDEN = "y_csim"
+_SAVE = "save it with numpy.savez(path, X_test=..., y_test=..., y_csim=hls_model.predict(X_test))"
 INPUTS, EXPECTED, SIMULATED = (
     *("tb_input_features.dat", "tb_output_predictions.dat"),
     "csim_results.log",
@@ -27,14 +30,17 @@ class GoldenData:
         x: inputs, samples x input shape.
         y: one-hot classes or targets, samples x output shape.
         golden: outputs of the C simulation, samples x output shape.
-        accuracy_csim: share of samples that the C simulation classifies correctly; None for
-            targets.
+        meaning: what the outputs say, and so how they are judged.
+        accuracy_csim: share of correct decisions of the C simulation; None for values.
+        rmse_csim: its root mean square error against y; None where only decisions count.
     """
 
     x: FloatArray
     y: FloatArray
     golden: FloatArray
+    meaning: Meaning
     accuracy_csim: float | None
+    rmse_csim: float | None
 
     def write(self, directory: Path) -> dict[str, Path]:
         """Save the arrays as a package stores them; return their paths by file name."""
@@ -50,18 +56,28 @@ def from_npz(path: Path) -> GoldenData:
     Raises:
         InputError: an array is missing, or their shapes do not match.
     """
-    data = dataset.read(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        if GOLDEN not in arrays:
-            raise InputError(
-                f"contains no {GOLDEN}, the outputs expected from the board",
-                where=str(path),
-                remedy="save it with numpy.savez(path, X_test=..., y_test=..., "
-                "y_csim=hls_model.predict(X_test))",
-            )
-        golden = np.asarray(arrays[GOLDEN], dtype=np.float32)
+    dataset.check(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if GOLDEN not in arrays:
+                raise InputError(
+                    f"contains no {GOLDEN}, the outputs expected from the board",
+                    where=str(path),
+                    remedy=_SAVE,
+                )
+            x, y, golden = (arrays[name] for name in (*dataset.NAMES, GOLDEN))
+    except ValueError as error:  # Python objects
+        raise InputError(f"{GOLDEN} is not a plain array", where=str(path), remedy=_SAVE) from error
+    if golden.dtype.kind not in "fiub" or golden.ndim == 0 or golden.size == 0:
+        raise InputError(
+            f"{GOLDEN} is not numeric, or no samples (dtype {golden.dtype}, shape {golden.shape})",
+            where=str(path),
+            remedy=_SAVE,
+        )
+    for name, array in zip((*dataset.NAMES, GOLDEN), (x, y, golden), strict=True):
+        dataset.check_finite(array, name, str(path))
     golden = golden.reshape(len(golden), -1) if golden.ndim == 1 else golden
-    return _fitting(np.asarray(data.x, dtype=np.float32), data.y, golden, path)
+    return _fitting(np.asarray(x, dtype=np.float32), y, np.asarray(golden, dtype=np.float32), path)
 
 
 def from_test_bench(directory: Path, output: FixedPoint) -> GoldenData:
@@ -107,6 +123,47 @@ def _fitting(x: FloatArray, y: np.ndarray, golden: FloatArray, where: Path) -> G
             f"{len(golden)} golden outputs",
             where=str(where),
         )
-    expected, classes = dataset.match_output(y, golden.shape[1:])
-    accuracy = dataset.accuracy(golden, expected) if classes else None
-    return GoldenData(np.ascontiguousarray(x), expected, golden, accuracy)
+    expected, meaning = match_output(y, golden.shape[1:])
+    meaning = with_threshold(meaning, "", golden)
+    return GoldenData(
+        x=np.ascontiguousarray(x),
+        y=np.asarray(expected, dtype=np.float32),
+        golden=golden,
+        meaning=meaning,
+        accuracy_csim=accuracy(golden, expected, meaning),
+        rmse_csim=rmse(golden, expected, meaning),
+    )
+
+
+def check_design(
+    data: GoldenData, sizes: tuple[int, int] | None, output: FixedPoint, where: Path
+) -> None:
+    """Check that data belong to a design.
+
+    Args:
+        data: samples and golden outputs.
+        sizes: elements of the design's input and output; None where they are not known.
+        output: format of the design's outputs.
+        where: the design lies.
+
+    Raises:
+        InputError: the data are of another width, or the golden outputs not those of the design.
+    """
+    found = (int(np.prod(data.x.shape[1:])), int(np.prod(data.golden.shape[1:])))
+    if sizes is not None and found != sizes:
+        raise InputError(
+            f"the data have {found[0]} inputs and {found[1]} outputs, the design has {sizes[0]} "
+            f"and {sizes[1]}",
+            where=str(where),
+            remedy="give --data of this model",
+        )
+    steps = data.golden.astype(np.float64) * 2.0**output.fraction
+    wrong = (steps != np.round(steps)) | (data.golden < output.low) | (data.golden > output.high)
+    if wrong.any():
+        value = float(data.golden[wrong][0])
+        raise InputError(
+            f"{GOLDEN} holds {np.count_nonzero(wrong)} values that no output of the design can "
+            f"have, like {value:g}: it gives {output.text}",
+            where=str(where),
+            remedy="give the outputs of hls_model.predict(X_test), not those of the framework",
+        )

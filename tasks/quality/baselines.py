@@ -84,6 +84,7 @@ def compare(verdict: Verdict, baseline: Run, settings: GateSettings) -> tuple[Ga
     gates = (
         *_speed(verdict.measurement, baseline.verdict.measurement, settings),
         *_accuracy(verdict.accuracy_board, baseline.verdict.accuracy_board, settings),
+        *_error(verdict.rmse_board, baseline.verdict.rmse_board, settings),
         *_utilisation(_manifest(verdict), _manifest(baseline.verdict), settings),
     )
     since = f" (baseline: {baseline.flow_run_name}, {baseline.finished})"
@@ -133,6 +134,18 @@ def _accuracy(new: float | None, old: float | None, settings: GateSettings) -> I
             settings.mode,
             f"the board classifies {new:.2%} right, it was {old:.2%}; "
             f"allowed loss: {settings.accuracy_loss:.2%}",
+        )
+
+
+def _error(new: float | None, old: float | None, settings: GateSettings) -> Iterator[Gate]:
+    if new is not None and old is not None:
+        yield at_most(
+            "error",
+            new / old - 1 if old else new,
+            settings.error_growth,
+            settings.mode,
+            f"RMSE against y_test: {new:.4g}, baseline {old:.4g}; "
+            f"allowed increase: {settings.error_growth:.0%}",
         )
 
 

@@ -1,6 +1,6 @@
 """Gates between the steps: each holds one figure against one threshold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -15,36 +15,55 @@ from tasks.core.records.design import (
     Synthesis,
     Utilisation,
 )
+from tasks.core.records.quality import Fidelity
 
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
 UTILISATION_GATES = (ESTIMATED, SYNTHESISED, COUNTED)
+# Outputs of which each counts; of an image, single pixels do not.
+FEW_OUTPUTS = 32
 
 
 class GateSettings(Settings):
     """Thresholds of the gates, and what a failed gate does.
 
     Attributes:
-        mode: `fail` ends the flow at a failed gate, `warn` goes on and says so.
-        csim_accuracy_drop: framework minus C simulation, at most; share of samples.
-        board_accuracy_drop: framework minus board, at most; share of samples.
-        bit_exact_share: of test samples whose outputs equal the C simulation's, at least.
-        estimate: share of any resource of the part that the synthesis estimates, at most: what is
-            far beyond the part ends before the long tools start.
-        utilisation: share of any resource of the part, at most; also before placement, where the
-            toolchain places.
-        clock_error: between clock asked, built and read back, at most; relative.
-        setup_slack_ns: at least, where the toolchain routes.
-        hold_slack_ns: at least, where the toolchain routes.
-        pulse_width_slack_ns: at least, where the toolchain routes.
-        baseline: what a run does that is worse than its accepted baseline, if it has one.
-        accuracy_loss: baseline minus board, at most; share of samples.
-        slowdown: of latency and throughput against the baseline, at most; relative.
-        growth: of any resource against the baseline, at most; share of the part.
+        mode: `fail` ends the flow at a failed gate, `warn` continues with a warning.
+        csim_accuracy_drop: Maximum accuracy lost from framework to C simulation (0.02 = 2 %).
+        csim_agreement: Minimum share of decisions in which C simulation and framework agree.
+        csim_class_agreement: The same within each class that the framework finds 5 times or more.
+        csim_rmse: Maximum RMSE between C simulation and framework, as a share of the spread
+            (standard deviation) of the framework's outputs; for values and probabilities.
+        csim_output_rmse: The same for the worst of up to 32 outputs, by its own spread.
+        csim_max_error: Maximum difference of a single output, as a multiple of the spread; for
+            values.
+        wrapped_share: Maximum share of a layer's values, or of X_test, that leave their number
+            format and wrap around.
+        board_accuracy_drop: Maximum accuracy lost from framework to board.
+        bit_exact_share: Minimum share of samples that match the C simulation bit for bit.
+        estimate: Maximum estimated utilisation (1.25 = 125 %); larger designs stop before the long
+            tools start.
+        utilisation: Maximum utilisation of any resource of the part; also checked before placement
+            where the toolchain places.
+        clock_error: Maximum relative deviation between clock requested, built and read back.
+        setup_slack_ns: Minimum setup slack where the toolchain routes.
+        hold_slack_ns: Minimum hold slack where the toolchain routes.
+        pulse_width_slack_ns: Minimum pulse width slack where the toolchain routes.
+        baseline: What happens to a run that is worse than its accepted baseline.
+        accuracy_loss: Maximum accuracy lost against the baseline.
+        error_growth: Maximum relative growth of the RMSE against the baseline.
+        slowdown: Maximum relative loss of latency and throughput against the baseline.
+        growth: Maximum growth of any resource against the baseline, as a share of the part.
     """
 
     mode: Mode = "fail"
     csim_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
+    csim_agreement: float = Field(default=0.95, ge=0, le=1)
+    csim_class_agreement: float = Field(default=0.5, ge=0, le=1)
+    csim_rmse: float = Field(default=0.1, ge=0)
+    csim_output_rmse: float = Field(default=0.5, ge=0)
+    csim_max_error: float = Field(default=1.0, ge=0)
+    wrapped_share: float = Field(default=0.0, ge=0, le=1)
     board_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     bit_exact_share: float = Field(default=1.0, ge=0, le=1)
     estimate: float = Field(default=1.25, gt=0)
@@ -55,6 +74,7 @@ class GateSettings(Settings):
     pulse_width_slack_ns: float = 0.0
     baseline: Literal["fail", "warn", "ignore"] = "warn"
     accuracy_loss: float = Field(default=0.005, ge=0, le=1)
+    error_growth: float = Field(default=0.05, ge=0)
     slowdown: float = Field(default=0.05, ge=0)
     growth: float = Field(default=0.02, ge=0, le=1)
 
@@ -74,39 +94,133 @@ def at_least(name: str, value: float, limit: float, mode: Mode, message: str) ->
 
 
 def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
-    """The gates themselves, if each passed or only warns.
+    """Return the gates, if each passed or only warns.
 
     Raises:
         DoesNotFitError: a utilisation gate failed and its mode is `fail`.
-        GateError: another one did.
+        GateError: another one did; its message has all that failed.
     """
     gates = tuple(checked)
-    for gate in gates:
-        if not gate.passed and gate.mode == "fail":
-            error = DoesNotFitError if gate.name in UTILISATION_GATES else GateError
-            raise error(
-                f"gate failed: {gate.message}",
-                where=gate.name,
-                remedy="change the model or the settings, or the gate's threshold or mode",
-            )
+    failed = [gate for gate in gates if not gate.passed and gate.mode == "fail"]
+    if failed:
+        too_big = all(gate.name in UTILISATION_GATES for gate in failed)
+        messages = [f"{gate.name}: {gate.message}" for gate in failed[1:]]
+        also = "".join(f"\n  gate failed, {message}" for message in messages)
+        raise (DoesNotFitError if too_big else GateError)(
+            f"gate failed: {failed[0].message}{also}",
+            where=failed[0].name,
+            remedy="change the model or the settings, or the gate's threshold or mode",
+        )
     return gates
 
 
 def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
-    """Accuracy that the fixed-point C simulation loses against the framework."""
-    if project.accuracy_framework is None or project.accuracy_csim is None:
-        return []
-    drop = project.accuracy_framework - project.accuracy_csim
-    return [
-        at_most(
-            "csim accuracy",
-            drop,
-            settings.csim_accuracy_drop,
-            settings.mode,
-            f"the C simulation classifies {project.accuracy_csim:.2%} right, the framework "
-            f"{project.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
+    """Check what fixed-point numbers cost: the C simulation against the framework."""
+    found: list[Gate] = []
+    if project.accuracy_framework is not None and project.accuracy_csim is not None:
+        found.append(
+            at_most(
+                "csim accuracy",
+                project.accuracy_framework - project.accuracy_csim,
+                settings.csim_accuracy_drop,
+                settings.mode,
+                f"the C simulation classifies {project.accuracy_csim:.2%} right, the framework "
+                f"{project.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
+            )
         )
-    ]
+    if project.fidelity is not None:
+        # Random inputs may be such as the model never sees.
+        mode: Mode = "warn" if project.drawn_inputs else settings.mode
+        judged = settings.model_copy(update={"mode": mode})
+        found.append(_wrapped(project, judged))
+        found += _faithful(project, project.fidelity, judged)
+    if project.departure:
+        failed = [number for number, gate in enumerate(found) if not gate.passed][:1]
+        for number in failed:
+            text = f"{found[number].message}; {project.departure}"
+            found[number] = found[number].model_copy(update={"message": text})
+    return found
+
+
+def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
+    """No value leaves the format of its layer: what does comes back at the other end."""
+    message = "all values stay within the number formats of their layers"
+    if project.overflows:
+        first = project.overflows[0]
+        names = ", ".join(each.layer for each in project.overflows)
+        sums = "sums" if first.variable == "accum" else "values"
+        message = (
+            f"{first.share:.2%} of the {sums} of {first.layer} wrap around: they reach from "
+            f"{first.low:.4g} to {first.high:.4g}, its {first.variable} is {first.element}; "
+            f"give layer_precision {first.layer}.{first.variable} more integer bits or SAT, or "
+            f"scale the data (layers that wrap: {names})"
+        )
+    share = max((each.share for each in project.overflows), default=0.0)
+    return at_most("wrapped values", share, settings.wrapped_share, settings.mode, message)
+
+
+def _faithful(project: HlsProject, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
+    """Decisions agree, values are close, and the outputs are not all the same."""
+    mode = settings.mode
+    yield Gate(
+        name="csim varies",
+        passed=not fidelity.constant,
+        value=None,
+        threshold=None,
+        mode=mode,
+        message="all samples give the same answer in the C simulation, and not in the framework"
+        if fidelity.constant
+        else "the C simulation's answers vary as the framework's do",
+    )
+    if fidelity.agreement is not None:
+        yield at_least(
+            "csim agreement",
+            fidelity.agreement,
+            settings.csim_agreement,
+            mode,
+            f"C simulation and framework agree in {fidelity.agreement:.2%} of all decisions; "
+            f"{settings.csim_agreement:.2%} are asked for",
+        )
+    if fidelity.worst_class_agreement is not None:
+        yield at_least(
+            "csim class agreement",
+            fidelity.worst_class_agreement,
+            settings.csim_class_agreement,
+            mode,
+            f"of what the framework takes for class {fidelity.worst_class}, the C simulation finds "
+            f"{fidelity.worst_class_agreement:.2%}; {settings.csim_class_agreement:.2%} are asked "
+            "for",
+        )
+    if project.meaning.kind != "values" and not project.meaning.soft:
+        return
+    spread = fidelity.spread
+    yield at_most(
+        "csim RMSE",
+        fidelity.rmse / spread,
+        settings.csim_rmse,
+        mode,
+        f"the C simulation is off by {fidelity.rmse:.4g} (RMSE), {fidelity.rmse / spread:.1%} of "
+        f"the spread of the framework's outputs, {spread:.4g}; allowed: {settings.csim_rmse:.1%}",
+    )
+    if project.output.size <= FEW_OUTPUTS:
+        yield at_most(
+            "csim RMSE of one output",
+            fidelity.worst_output_error,
+            settings.csim_output_rmse,
+            mode,
+            f"one output is off by {fidelity.worst_output_error:.1%} of its own spread (RMSE); "
+            f"allowed: {settings.csim_output_rmse:.1%}",
+        )
+    if project.meaning.kind == "values":
+        yield at_most(
+            "csim largest error",
+            fidelity.max_error / spread,
+            settings.csim_max_error,
+            mode,
+            f"one output of the C simulation is off by {fidelity.max_error:.4g}, "
+            f"{fidelity.max_error / spread:.1%} of the spread; "
+            f"allowed: {settings.csim_max_error:.1%}",
+        )
 
 
 def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]:

@@ -1,16 +1,18 @@
 """Whether the board computes what the model does: outputs sample by sample, clock, accuracy."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conversion.dataset import accuracy
+from tasks.conversion.meaning import accuracy, compare, rmse
 from tasks.core.errors import BenchmarkError
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import Measurement, Verdict
+from tasks.core.records.package import Manifest
 from tasks.packaging.archive import read_array
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
@@ -66,8 +68,9 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
     """Hold the board's outputs and clock against what was asked."""
     manifest = measurement.deployment.package.manifest
     same = (found.board == found.golden).reshape(len(found.board), -1).all(axis=1)
-    classes = manifest.accuracy_framework is not None
-    board_accuracy = accuracy(found.board, found.expected) if classes else None
+    meaning = manifest.meaning
+    board_accuracy = accuracy(found.board, found.expected, meaning)
+    against = compare(found.golden, found.board, meaning)
     checks = [
         gates.at_most(
             "clock read back",
@@ -96,15 +99,16 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
             else "two passes over the test samples gave different outputs",
         ),
     ]
-    if manifest.accuracy_framework is not None and board_accuracy is not None:
+    checks += _as_good(manifest, board_accuracy, settings)
+    if meaning.kind == "values" or meaning.soft:
         checks.append(
             gates.at_most(
-                "board accuracy",
-                manifest.accuracy_framework - board_accuracy,
-                settings.board_accuracy_drop,
+                "board RMSE",
+                against.rmse / against.spread,
+                settings.csim_rmse,
                 settings.mode,
-                f"the board classifies {board_accuracy:.2%} right, "
-                f"the framework {manifest.accuracy_framework:.2%}",
+                f"the board is off by {against.rmse:.4g} (RMSE), "
+                f"{against.rmse / against.spread:.1%} of the spread of the C simulation's outputs",
             )
         )
     before = manifest.provenance.gates if manifest.provenance else ()
@@ -114,7 +118,27 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
         bit_exact=int(same.sum()),
         samples=len(same),
         accuracy_board=board_accuracy,
+        rmse_board=rmse(found.board, found.expected, meaning),
+        max_error_board=against.max_error,
     )
+
+
+def _as_good(
+    manifest: Manifest, board_accuracy: float | None, settings: GateSettings
+) -> Iterator[Gate]:
+    """The board is as accurate as the framework, or the C simulation where that is not known."""
+    named = ("the framework", manifest.accuracy_framework)
+    if manifest.accuracy_framework is None:
+        named = ("the C simulation", manifest.accuracy_csim)
+    who, wanted = named
+    if board_accuracy is not None and wanted is not None:
+        yield gates.at_most(
+            "board accuracy",
+            wanted - board_accuracy,
+            settings.board_accuracy_drop,
+            settings.mode,
+            f"the board classifies {board_accuracy:.2%} right, {who} {wanted:.2%}",
+        )
 
 
 def _suspect(measurement: Measurement) -> str:

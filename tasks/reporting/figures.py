@@ -4,6 +4,7 @@ from tasks.core.records.design import Resources
 from tasks.core.records.measurement import Measurement, Verdict
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
+_WHO = ("framework", "hls4ml C simulation", "board")
 _POWER_BY = {"board": "by the board's sensors", "meter": "by an external meter"}
 
 
@@ -18,7 +19,7 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("verdict", "passed" if verdict.passed else "FAILED"),
         ("model", f"{manifest.model_name} (SHA-256 {manifest.model_digest[:12]})"),
         ("board", f"{deployment.board} ({deployment.board_kind}, {manifest.target})"),
-        *_accuracies(verdict),
+        *quality_rows(verdict),
         (
             "bit-exact with the C simulation",
             f"{verdict.bit_exact} of {verdict.samples} {samples}",
@@ -32,15 +33,42 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
     ]
 
 
-def _accuracies(verdict: Verdict) -> list[tuple[str, str]]:
+def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:
+    """Return accuracy or error of the framework, the C simulation and the board, with labels."""
     manifest = verdict.measurement.deployment.package.manifest
+    meaning, fidelity = manifest.meaning, manifest.fidelity
+    accuracies = (manifest.accuracy_framework, manifest.accuracy_csim, verdict.accuracy_board)
+    errors = (manifest.rmse_framework, manifest.rmse_csim, verdict.rmse_board)
     if manifest.drawn_inputs:
         return [("accuracy", "not known: no test data")]
-    return [
-        ("accuracy, framework", percent(manifest.accuracy_framework)),
-        ("accuracy, hls4ml C simulation", percent(manifest.accuracy_csim)),
-        ("accuracy, board", percent(verdict.accuracy_board)),
-    ]
+    rows: list[tuple[str, str]] = []
+    if meaning.kind != "values":
+        # An imported package may not know the framework's.
+        shown = ["not known" if each is None else percent(each) for each in accuracies]
+        rows += zip([f"accuracy, {who}" for who in _WHO], shown, strict=True)
+    if meaning.threshold is not None:
+        rows.append(("an output says yes from", f"{meaning.threshold:g}"))
+    if meaning.kind == "values" or meaning.soft:
+        shown = ["not known" if each is None else f"{each:.4g}" for each in errors]
+        rows += zip([f"RMSE against y_test, {who}" for who in _WHO], shown, strict=True)
+    if fidelity is not None:
+        if fidelity.agreement is not None:
+            rows.append(("C simulation agrees with framework", f"{fidelity.agreement:.2%}"))
+        error = (
+            f"RMSE {fidelity.rmse:.4g}, largest {fidelity.max_error:.4g} "
+            f"(the framework's outputs spread by {fidelity.spread:.4g})"
+        )
+        rows.append(("C simulation, error against framework", error))
+    if verdict.max_error_board:
+        rows.append(("board, largest error against C simulation", f"{verdict.max_error_board:.4g}"))
+    return rows
+
+
+def quality(verdict: Verdict) -> str:
+    """Return the board's accuracy, or its error where there are no classes."""
+    if verdict.accuracy_board is None and verdict.rmse_board is not None:
+        return f"RMSE {verdict.rmse_board:.4g}"
+    return percent(verdict.accuracy_board)
 
 
 def _power(measurement: Measurement) -> str:

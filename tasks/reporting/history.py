@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tasks.core.errors import InputError
 from tasks.core.records.measurement import Run
-from tasks.reporting.figures import percent
+from tasks.reporting.figures import quality
 from tasks.store.files import Files
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ def row(run: Run) -> tuple[str, ...]:
         f"{manifest.model_name} {manifest.model_digest[:8]}",
         measurement.deployment.board,
         "passed" if verdict.passed else "FAILED",
-        percent(verdict.accuracy_board),
+        quality(verdict),
         f"{verdict.bit_exact}/{verdict.samples}",
         f"{1e6 * measurement.latency_s['p50']:.3g} µs",
         f"{measurement.inferences_per_s:,.0f}" + (" (simulated)" if measurement.simulated else ""),

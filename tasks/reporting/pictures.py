@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tasks.conversion.dataset import class_numbers
+from tasks.conversion.meaning import decisions, expected_decisions
 from tasks.core.records.measurement import Run
 from tasks.quality.outputs import Outputs
 from tasks.reporting import plots
@@ -22,7 +22,8 @@ def pictures(run: Run, found: Outputs) -> dict[str, bytes]:
     drawn = {}
     if verdict.accuracy_board is not None:
         drawn["confusion matrix"] = plots.confusion_matrix(
-            class_numbers(found.expected), class_numbers(found.board)
+            expected_decisions(found.expected, manifest.meaning),
+            decisions(found.board, manifest.meaning),
         )
     results = json.loads((Path(measurement.directory) / "results.json").read_text())
     points = [(each["samples"], t) for each in results["series"] for t in each["seconds"]]

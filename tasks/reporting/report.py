@@ -63,6 +63,8 @@ def _provenance(manifest: Manifest, verdict: Verdict) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("package", f"SHA-256 {verdict.measurement.deployment.package.digest}"),
         ("model", f"SHA-256 {manifest.model_digest}"),
+        ("test data", f"SHA-256 {manifest.data_digest}" if manifest.data_digest else "not known"),
+        *_settings(manifest),
     ]
     if built is not None:
         dirty = {None: "", True: " with uncommitted changes", False: ""}[built.git_dirty]
@@ -70,8 +72,28 @@ def _provenance(manifest: Manifest, verdict: Verdict) -> list[tuple[str, ...]]:
             ("git commit", (built.git_commit or "not in a git repository") + dirty),
             ("packaged", f"{built.built} by flow run {built.flow_run_id or 'none'}"),
         ]
-    versions = manifest.versions | verdict.measurement.versions
-    rows.append(("versions", ", ".join(f"{name} {text}" for name, text in versions.items())))
+    rows += [
+        ("versions where it was built", _versions(manifest.versions)),
+        ("versions on the board", _versions(verdict.measurement.versions)),
+    ]
+    return rows
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in versions.items())
+
+
+def _settings(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Return what was set for the conversion, and what was chosen where nothing was set."""
+    if manifest.settings is None:
+        return []
+    kept = manifest.settings.model_dump(exclude={"board_kind", "project_name"})
+    rows: list[tuple[str, ...]] = [
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
+        for name, value in kept.items()
+        if value not in ({}, None)
+    ]
+    rows += [(f"chosen for {layer}", text) for layer, text in manifest.formats.items()]
     return rows
 
 

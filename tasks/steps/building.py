@@ -75,6 +75,7 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     check_settings(settings)
     file = identify(model, settings.framework)
     model_digest = file.digest()
+    data_digest = digest_of(datafile.files(data)) if data else ""
 
     def make(_store: Store, entry: Entry, out: Path) -> HlsProject:
         return run_conversion(
@@ -82,6 +83,7 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
                 model=model.absolute(),
                 model_digest=model_digest,
                 data=data and data.absolute(),
+                data_digest=data_digest,
                 settings=settings,
                 entry=entry,
                 out=out,
@@ -92,7 +94,7 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     inputs = {
         "model": model_digest,
         "model_name": model.name,
-        "data": digest_of(datafile.files(data)) if data else None,
+        "data": data_digest,
         "settings": settings.model_dump(mode="json"),
         "versions": choice.versions(file),
         "code": code_digest("tasks/conversion"),

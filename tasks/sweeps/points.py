@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from tasks.conversion.convert import check_settings, project_name
+from tasks.conversion.convert import check_settings
 from tasks.conversion.modelfile import identify
+from tasks.conversion.names import project_name
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, FrameworkChoice, Record
 from tasks.core.records.design import HlsProject

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deployments.cli import main, run, store
-from tasks.conversion.convert import project_name
+from tasks.conversion.names import project_name
 from tasks.core.errors import InputError
 from tasks.core.records.settings import ConvertSettings
 

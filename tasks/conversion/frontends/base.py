@@ -1,14 +1,17 @@
 """What a front end makes of a model file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.conversion.dataset import FloatArray
 from tasks.core.errors import UnsupportedModelError
+
+Outputs = dict[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class LoadedModel:
         convert: hls4ml's converter, which takes that configuration as `hls_config`, and the
             backend's arguments.
         block_design: whether hls4ml's backend VivadoAccelerator takes it.
+        activation: name of its last activation; empty if it is not known.
+        layer_outputs: the framework's outputs for samples, of the layers that hls4ml's graph has
+            under these names; None where the framework cannot tell.
+        open_formats: whether the model leaves number formats open: it has no quantizers.
     """
 
     input: Tensor
@@ -51,6 +58,9 @@ class LoadedModel:
     configure: Callable[[str], dict[str, Any]]
     convert: Callable[..., Any]
     block_design: bool = True
+    activation: str = ""
+    layer_outputs: Callable[[FloatArray, Collection[str]], Outputs] | None = None
+    open_formats: bool = False
 
 
 class FrontEnd(Protocol):

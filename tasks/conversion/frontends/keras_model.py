@@ -1,24 +1,30 @@
 """What the front ends of Keras share, whichever version `keras` is in this process."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks.conversion.dataset import FloatArray
+from tasks.conversion.frontends import keras_check, keras_layers
 from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
+
+BATCH = 1024
 
 
 def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
     """Return a loaded Keras model as hls4ml takes it.
 
     Raises:
-        UnsupportedModelError: it has several inputs or outputs, or an open axis.
+        UnsupportedModelError: it has several inputs or outputs, an open axis, or a layer that no
+            conversion takes.
     """
+    keras_check.check(model, str(path))
     taken, given = _tensor(model.inputs, "inputs", path), _tensor(model.outputs, "outputs", path)
 
     def predict(samples: FloatArray) -> FloatArray:
-        return np.asarray(model.predict(samples, verbose=0), dtype=np.float32)
+        return np.asarray(model.predict(samples, batch_size=BATCH, verbose=0), dtype=np.float32)
 
     def configure(backend: str) -> dict[str, Any]:
         from hls4ml.utils import config_from_keras_model
@@ -31,7 +37,19 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
 
         return convert_from_keras_model(model, **arguments)
 
-    return LoadedModel(taken, given, predict, configure, convert, block_design)
+    kinds = {type(layer).__module__.split(".")[0] for layer in model.layers}
+    return LoadedModel(
+        taken,
+        given,
+        predict,
+        configure,
+        convert,
+        block_design,
+        activation=keras_check.final_activation(model),
+        # Layers that quantise are called several times, and split, by hls4ml's own rules.
+        layer_outputs=partial(keras_layers.layer_outputs, model) if block_design else None,
+        open_formats=kinds <= {"keras", "tf_keras"},
+    )
 
 
 def _tensor(tensors: Any, kind: str, path: Path) -> Tensor:

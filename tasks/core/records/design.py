@@ -6,6 +6,7 @@ from pydantic import Field
 
 from board.kinds import board_kinds
 from tasks.core.records.base import Cycles, Entry, Record, Target, WordFormat
+from tasks.core.records.quality import Fidelity, Meaning, Overflow
 from tasks.core.records.settings import ConvertSettings
 
 
@@ -33,6 +34,24 @@ class FixedPoint(Record):
     def fraction(self) -> int:
         """Bits right of the binary point."""
         return self.width - self.integer
+
+    @property
+    def low(self) -> float:
+        """The smallest value that it holds."""
+        return -(2.0 ** (self.integer - 1)) if self.signed else 0.0
+
+    @property
+    def high(self) -> float:
+        """The largest value that it holds."""
+        return float(2.0 ** (self.integer - self.signed) - 2.0**-self.fraction)
+
+    @property
+    def text(self) -> str:
+        """The format as people write it, with the range that it holds."""
+        modes = "" if self.saturation == "WRAP" else f",{self.rounding},{self.saturation}"
+        kind = "fixed" if self.signed else "ufixed"
+        size = f"{self.width},{self.integer}"
+        return f"{kind}<{size}{modes}>, which holds {self.low:g} to {self.high:g}"
 
 
 class Stream(Record):
@@ -84,11 +103,19 @@ class HlsProject(Record):
         backend: the hls4ml backend that wrote the project.
         model_name: name of the model file.
         model_digest: SHA-256 of the model file.
+        data_digest: SHA-256 of the data file; empty where there is none.
         samples: number of test samples.
         drawn_inputs: whether there were no test data, so that the samples are random inputs.
-        accuracy_framework: share of correctly classified test samples; None without class labels.
+        meaning: what the outputs say, and so how they are judged.
+        accuracy_framework: share of correct decisions on the test samples; None for values.
         accuracy_csim: the same for the C simulation.
+        rmse_framework: root mean square error against y_test; None where only decisions count.
+        rmse_csim: the same for the C simulation.
         max_error_csim: largest absolute difference between framework and C simulation outputs.
+        fidelity: how close the C simulation comes to the framework; None if nobody compared.
+        overflows: layers whose values leave their format and wrap around.
+        departure: about the first layer that departs from the framework; empty for none.
+        formats: number formats that were chosen where nobody gave them, by layer.
     """
 
     entry: Entry
@@ -104,6 +131,14 @@ class HlsProject(Record):
     accuracy_framework: float | None
     accuracy_csim: float | None
     max_error_csim: float
+    data_digest: str = ""
+    meaning: Meaning = Meaning()
+    rmse_framework: float | None = None
+    rmse_csim: float | None = None
+    fidelity: Fidelity | None = None
+    overflows: tuple[Overflow, ...] = ()
+    departure: str = ""
+    formats: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
 
 

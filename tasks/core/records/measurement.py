@@ -89,6 +89,8 @@ class Verdict(Record):
     bit_exact: int
     samples: int
     accuracy_board: float | None
+    rmse_board: float | None = None
+    max_error_board: float | None = None
 
     @property
     def passed(self) -> bool:

@@ -6,11 +6,14 @@ from pydantic import Field
 
 from tasks.core.records.base import Cycles, Entry, Record, Target
 from tasks.core.records.design import Gate, Stream, Utilisation
+from tasks.core.records.quality import Fidelity, Meaning
 from tasks.core.records.settings import ConvertSettings
 
 # What is shown to people, on whose terminals control characters are commands.
 Shown = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Format = Annotated[str, Field(max_length=2000, pattern=r"^[\x20-\x7e]*$")]
+Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -48,6 +51,12 @@ class Manifest(Record):
             report it.
         accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
         accuracy_csim: the same for the C simulation.
+        data_digest: SHA-256 of the test data's file; None if there was none, or if unknown.
+        meaning: what the outputs say, and so how they are judged.
+        rmse_framework: root mean square error against y_test; None where only decisions count.
+        rmse_csim: the same for the C simulation.
+        fidelity: how close the C simulation comes to the framework; None if unknown.
+        formats: number formats that were chosen where nobody gave them, by layer.
         drawn_inputs: whether the samples are random inputs, for lack of test data.
         versions: versions of every tool involved.
         files: the files of the package, by name.
@@ -71,6 +80,12 @@ class Manifest(Record):
     drawn_inputs: bool = False
     accuracy_framework: Share | None = None
     accuracy_csim: Share | None = None
+    data_digest: Sha256 | None = None
+    meaning: Meaning = Meaning()
+    rmse_framework: Error | None = None
+    rmse_csim: Error | None = None
+    fidelity: Fidelity | None = None
+    formats: dict[Shown, Format] = Field(default_factory=dict)
     settings: ConvertSettings | None = None
     versions: dict[Shown, Shown]
     files: dict[str, FileDigest] = Field(default_factory=dict)

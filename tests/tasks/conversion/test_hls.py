@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from tasks.conversion import hls
+from tasks.conversion.elements import fixed_point
 from tasks.core.errors import InputError
 from tasks.core.records.design import FixedPoint
 from tasks.core.records.settings import ConvertSettings
@@ -69,12 +70,12 @@ def test_hls4mls_formats_become_records() -> None:
     from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType
 
     rounded = FixedPrecisionType(8, 3, signed=False, rounding_mode="RND", saturation_mode="SAT")
-    assert hls.fixed_point(rounded) == FixedPoint(
+    assert fixed_point(rounded) == FixedPoint(
         width=8, integer=3, signed=False, rounding="RND", saturation="SAT"
     )
     # C++ cuts off towards zero what is assigned to an integer.
     integer = FixedPoint(width=5, integer=5, rounding="TRN_ZERO")
-    assert hls.fixed_point(IntegerPrecisionType(5)) == integer
+    assert fixed_point(IntegerPrecisionType(5)) == integer
 
 
 def test_a_stream_of_numbers_that_no_word_carries_is_refused() -> None:

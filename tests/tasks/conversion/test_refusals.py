@@ -11,6 +11,7 @@ import pytest
 from tasks.conversion.child import ConvertRequest, convert
 from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
+from tasks.packaging.archive import file_digest
 from tests.tasks import samples
 
 X = np.random.default_rng(3).normal(size=(6, 16)).astype(np.float32)
@@ -49,8 +50,9 @@ def refusal(
     out.mkdir()
     request = ConvertRequest(
         model=model,
-        model_digest="0" * 64,
+        model_digest=file_digest(model),
         data=directory / "data.npz",
+        data_digest=file_digest(directory / "data.npz"),
         settings=ConvertSettings.model_validate({"project_name": "refused", **settings}),
         entry=samples.entry("convert"),
         out=out,

@@ -2,6 +2,7 @@ import pytest
 
 from tasks.core.errors import DoesNotFitError, GateError
 from tasks.core.records.design import Timing
+from tasks.core.records.quality import Fidelity, Meaning, Overflow
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tests.tasks import samples
@@ -23,6 +24,85 @@ def test_a_failed_gate_in_mode_warn_lets_pass_and_is_remembered() -> None:
 def test_a_model_without_class_labels_has_no_accuracy_gate() -> None:
     project = samples.hls_project(accuracy_framework=None, accuracy_csim=None)
     assert gates.after_convert(project, GateSettings()) == []
+
+
+def faithful(**changes: object) -> Fidelity:
+    found = Fidelity(
+        agreement=1.0,
+        worst_class=0,
+        worst_class_agreement=1.0,
+        rmse=0.001,
+        worst_output_error=0.01,
+        max_error=0.01,
+        spread=1.0,
+        constant=False,
+    )
+    return found.model_copy(update=changes)
+
+
+CLASSES, VALUES = Meaning(kind="classes"), Meaning(kind="values")
+SOFT = Meaning(kind="classes", soft=True)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "changes", "failed"),
+    [
+        (CLASSES, {}, []),
+        (CLASSES, {"constant": True}, ["csim varies"]),
+        (CLASSES, {"agreement": 0.9}, ["csim agreement"]),
+        (CLASSES, {"worst_class_agreement": 0.2}, ["csim class agreement"]),
+        (CLASSES, {"rmse": 0.5, "max_error": 9.0}, []),  # the decisions are what counts
+        (SOFT, {"rmse": 0.5}, ["csim RMSE"]),
+        (VALUES, {"agreement": None, "worst_class_agreement": None}, []),
+        (VALUES, {"rmse": 0.2}, ["csim RMSE"]),
+        (VALUES, {"rmse": 0.2, "spread": 100.0}, []),
+        (VALUES, {"worst_output_error": 0.6}, ["csim RMSE of one output"]),
+        (VALUES, {"max_error": 1.5}, ["csim largest error"]),
+        (VALUES, {"constant": True}, ["csim varies"]),
+    ],
+)
+def test_every_kind_of_output_has_a_gate_for_what_counts_in_it(
+    meaning: Meaning, changes: dict[str, object], failed: list[str]
+) -> None:
+    project = samples.hls_project(meaning=meaning, fidelity=faithful(**changes))
+    checked = gates.after_convert(project, GateSettings())
+    assert [gate.name for gate in checked if not gate.passed] == failed
+
+
+def test_values_that_wrap_fail_with_their_layer_range_and_remedy() -> None:
+    wraps = Overflow(
+        layer="x",
+        variable="result",
+        share=0.25,
+        low=0,
+        high=100,
+        element="fixed<16,6>, which holds -32 to 31.999",
+    )
+    project = samples.hls_project(fidelity=faithful(), overflows=(wraps,))
+    with pytest.raises(GateError) as caught:
+        gates.require(gates.after_convert(project, GateSettings()))
+    message = str(caught.value)
+    assert "25.00% of the values of x wrap around: they reach from 0 to 100" in message
+    assert "fixed<16,6>, which holds -32 to 31.999" in message
+    assert "layer_precision x.result" in message
+
+
+def test_the_layer_that_departs_is_named_once() -> None:
+    project = samples.hls_project(
+        meaning=VALUES,
+        fidelity=faithful(rmse=0.5, max_error=5.0),
+        departure="the first layer that departs is hidden",
+    )
+    checked = gates.after_convert(project, GateSettings())
+    assert [gate.message.count("hidden") for gate in checked if not gate.passed] == [1, 0]
+
+
+def test_all_gates_that_failed_are_named() -> None:
+    project = samples.hls_project(accuracy_csim=0.5, fidelity=faithful(agreement=0.5))
+    with pytest.raises(GateError) as caught:
+        gates.require(gates.after_convert(project, GateSettings()))
+    assert "50.00% right" in str(caught.value)
+    assert "gate failed, csim agreement: " in str(caught.value)
 
 
 def test_a_design_that_does_not_fit_names_the_resource_the_modules_and_a_remedy() -> None:

@@ -1,0 +1,114 @@
+"""hls4ml's C simulation: compiled here, so that what the compiler says is kept, and run in bulk."""
+
+import ctypes
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.errors import ToolMissingError
+from tasks.processes.run import run_tool
+
+FloatArray = npt.NDArray[np.float32]
+
+STEP = "C simulation"
+DEADLINE_S = 3600.0
+CHUNK_BYTES = 1 << 24
+# As hls4ml's build_lib.sh, but for the optimisation, which takes longer than it saves.
+_FLAGS = ("-O1", "-w", "-fPIC", "-shared", "-fno-gnu-unique", "-I.", "-Ifirmware/ap_types")
+# One translation unit: the headers alone take seconds, for each source.
+_SOURCE = """\
+{includes}
+
+extern "C" void overlayflow_samples(float *x, float *y, unsigned long samples) {{
+    for (unsigned long i = 0; i < samples; i++)
+        {name}_float(x + i * {inputs}ul, y + i * {outputs}ul);
+}}
+"""
+
+
+class CSimulation:
+    """The compiled C simulation of a converted model.
+
+    Args:
+        graph: hls4ml's ModelGraph, written to `project`.
+        project: its output directory; the library is gone from it once it is loaded.
+        log: gets what the compiler says.
+
+    Raises:
+        ToolMissingError: there is no g++.
+        ToolError: the generated C++ does not compile; the message quotes the compiler.
+    """
+
+    def __init__(self, graph: Any, project: Path, log: Path) -> None:
+        (input_,), (output,) = graph.get_input_variables(), graph.get_output_variables()
+        self._inputs, self._outputs = int(input_.size()), int(output.size())
+        library = _compile(
+            project, graph.config.get_project_name(), (self._inputs, self._outputs), log
+        )
+        self.library = ctypes.CDLL(str(library))
+        library.unlink()
+
+    def chunks(self, x: npt.NDArray[Any]) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield outputs, flat, by slice of the samples: all of them need not fit in memory."""
+        step = max(1, CHUNK_BYTES // (4 * max(self._inputs, self._outputs)))
+        for start in range(0, len(x), step):
+            part = slice(start, min(start + step, len(x)))
+            yield part, self(x[part])
+
+    def __call__(self, x: npt.NDArray[Any]) -> FloatArray:
+        """Return the outputs of some samples, each flat."""
+        samples = np.ascontiguousarray(x, dtype=np.float32)
+        y = np.zeros((len(samples), self._outputs), dtype=np.float32)
+        pointer = ctypes.POINTER(ctypes.c_float)
+        self.library.overlayflow_samples(
+            samples.ctypes.data_as(pointer),
+            y.ctypes.data_as(pointer),
+            ctypes.c_ulong(len(samples)),
+        )
+        return y
+
+
+def _compile(project: Path, name: str, sizes: tuple[int, int], log: Path) -> Path:
+    source = project / "csim.cpp"
+    # The second is written by backend VivadoAccelerator only.
+    files = (f"firmware/{name}.cpp", f"firmware/{name}_axi.cpp", f"{name}_bridge.cpp")
+    includes = "\n".join(f'#include "{file}"' for file in files if (project / file).exists())
+    text = _SOURCE.format(includes=includes, name=name, inputs=sizes[0], outputs=sizes[1])
+    source.write_text(text, encoding="utf-8")
+    library = project / "csim.so"
+    weights = str(project.absolute() / "firmware" / "weights").replace("\\", "\\\\")
+    quoted = weights.replace('"', '\\"')
+    command = (
+        *("g++", *_FLAGS, f"-std={_standard()}", f'-DWEIGHTS_DIR="{quoted}"'),
+        *("csim.cpp", "-o", "csim.so"),
+    )
+    try:
+        run_tool(
+            command,
+            cwd=project,
+            log=log,
+            step=STEP,
+            deadline_s=DEADLINE_S,
+            expected=["csim.so"],
+        )
+    finally:
+        source.unlink()
+    return library
+
+
+def _standard() -> str:
+    """Return the newest C++ that hls4ml's headers can use: 23 brings them half and bfloat16."""
+    probe = ["g++", "-std=c++23", "-fsyntax-only", "-xc++", "/dev/null"]
+    try:
+        known = subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError as error:
+        raise ToolMissingError(
+            "g++ cannot be started: no such file or directory",
+            where=STEP,
+            remedy="install g++, or put its directory on PATH; `overlayflow doctor` says how",
+        ) from error
+    return "c++23" if known else "c++11"

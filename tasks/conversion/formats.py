@@ -1,0 +1,248 @@
+"""Number formats for layers that leave them open: no wider than data and tables need.
+
+hls4ml infers the formats of sums from those of their terms, and gives every other open one
+fixed<16,6>: sums grow from layer to layer until a softmax table sees their top bits only, and what
+is not a sum wraps beyond 32. Here the framework's own outputs on test samples say which values a
+layer has, and the layer that takes them how fine their steps must be.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+# By layer, what belongs into hls4ml's configuration of it.
+Chosen = dict[str, dict[str, Any]]
+
+# Rounding adds so many bits less noise than an output of a layer spreads: 0.2 % for each source.
+_BITS = 9
+_UNIFORM = math.sqrt(12)  # steps to standard deviation of what rounding adds
+_MARGIN = 1.25  # other samples than the test's reach further
+_WIDEST, _WIDEST_INPUT = 24, 32
+_TABLE_BITS = 6  # steps of a table's input in its standard deviation, as a power of two
+_SMALLEST_TABLE, _LARGEST_TABLE = 1024, 8192
+# Span of the inputs that hls4ml tabulates.
+_SPANS = {"sigmoid": 16, "softplus": 16, "softsign": 16, "tanh": 8}
+_LINEAR = ("Dense", "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D")
+_DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
+_SCALED = "BatchNormalization"
+# Layers that hand on their input's values; hls4ml gives them their input's format.
+_PASSING = (
+    *("Pooling1D", "Pooling2D", "Reshape", "Transpose", "ZeroPadding1D", "ZeroPadding2D"),
+    *("Resize", "Clone", "Repack", "Cropping1D", "Cropping2D"),
+)
+_PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
+_EXACT_BITS = 12  # values with no more bits behind the point are kept as they are
+
+
+def choose(graph: Any, reference: Mapping[str, Array]) -> Chosen:
+    """Return formats for the layers of a converted graph.
+
+    Args:
+        graph: hls4ml's ModelGraph, converted with open formats.
+        reference: the framework's outputs by layer.
+    """
+    return {
+        node.name: settings
+        for node in graph.get_layers()
+        if (settings := _Layer(graph, node, reference).settings())
+    }
+
+
+def default(reference: Mapping[str, Array]) -> str:
+    """Return a format that holds the values of every layer, for whatever else is open."""
+    integer = max((_integer_bits(values) for values in reference.values()), default=5)
+    return f"fixed<{max(integer, 5) + 11},{max(integer, 5) + 1}>"
+
+
+class _Layer:
+    """One layer of the graph, with what goes into it and comes out of it."""
+
+    def __init__(self, graph: Any, node: Any, reference: Mapping[str, Array]) -> None:
+        self.graph = graph
+        self.node = node
+        self.kind = str(node.class_name)
+        self.reference = reference
+        self.outputs = reference.get(node.name)
+
+    def settings(self) -> dict[str, Any]:
+        precision: dict[str, str] = {}
+        settings: dict[str, Any] = {"Precision": precision}
+        if self.outputs is None or self.kind in _PASSING:
+            return {}
+        if self.kind == "Softmax":
+            return self._softmax()
+        precision["result"] = self._result()
+        if self.kind in (*_LINEAR, *_DEPTHWISE, _SCALED):
+            precision |= dict(self._weights())
+        elif self.kind.startswith("GlobalPooling"):
+            precision["accum"] = self._sum_of_all()
+        elif self.kind == "Activation" and self._activation() not in _PIECEWISE:
+            precision["result"] = precision["result"].replace("TRN", "RND")
+            settings["table_t"] = precision["result"]
+            settings["TableSize"] = self._table_size()
+        return settings
+
+    def _result(self) -> str:
+        assert self.outputs is not None  # noqa: S101  for mypy; `settings` has asked
+        widest = _WIDEST_INPUT if self.kind == "Input" else _WIDEST
+        rounding = "RND" if self.kind == "Input" else "TRN"
+        return _format(self.outputs, self._step(), rounding, widest=widest, margin=_MARGIN)
+
+    def _step(self) -> float:
+        """Return how fine this layer's outputs must be told for those that take them."""
+        assert self.outputs is not None  # noqa: S101  as above
+        own = _UNIFORM * _spread(self.outputs) * 2.0**-_BITS
+        steps = [each.tolerance(own) for each in self._consumers(self.node)]
+        return min(steps, default=own / 2)
+
+    def tolerance(self, own: float) -> float:
+        """Return which step of its input this layer tolerates; `own` if it cannot tell."""
+        if self.kind == "Softmax":
+            return min(own, 2.0**-7)
+        if self.kind == "Activation" and self._activation() in _SPANS:
+            return min(own, _SPANS[self._activation()] / self._table_size())
+        if self.outputs is None or self.kind not in (*_LINEAR, _SCALED):
+            return own
+        name = "scale" if self.kind == _SCALED else "weight"
+        gains = self._matrix(name)
+        norms = np.abs(gains[0]) if self.kind == _SCALED else np.linalg.norm(gains, axis=0)
+        spreads = self._spreads()
+        if norms.size != spreads.size or not norms.any():
+            return own
+        return float(np.min(spreads[norms > 0] / norms[norms > 0])) * _UNIFORM * 2.0**-_BITS
+
+    def _weights(self) -> Iterator[tuple[str, str]]:
+        source = self._source(self.node)
+        inputs = self.reference.get(source.name) if source is not None else None
+        spread = float(self._spreads().min())
+        for name in ("weight", "depthwise", "scale", "bias"):
+            if name not in self.node.weights:
+                continue
+            values = np.asarray(self.node.weights[name].data, dtype=np.float64)
+            if not values.any():
+                continue
+            step = spread * 2.0**-_BITS
+            if name != "bias" and inputs is not None:
+                # What rounding errors of all weights of a sum add up to.
+                terms = 1 if self.kind == _SCALED else self._matrix(name).shape[0]
+                power = math.sqrt(terms * float(np.mean(inputs**2))) or 1.0
+                step *= _UNIFORM / power
+            yield name, _format(values, step, "RND", widest=_WIDEST, margin=1.0)
+
+    def _matrix(self, name: str) -> Array:
+        """Return weights as a matrix, terms of a sum by sums."""
+        values = np.asarray(self.node.weights[name].data, dtype=np.float64)
+        if self.kind == _SCALED:
+            return values.reshape(1, -1)
+        if self.kind in _DEPTHWISE:
+            return values.reshape(-1, values.shape[-2] * values.shape[-1])
+        return values.reshape(-1, values.shape[-1])
+
+    def _spreads(self) -> Array:
+        """Return how each channel of the output spreads; no less than 1/16 of the widest."""
+        assert self.outputs is not None  # noqa: S101  as above
+        spreads: Array = self.outputs.reshape(-1, self.outputs.shape[-1]).std(axis=0)
+        floor = float(spreads.max()) / 16 or _spread(self.outputs)
+        return np.maximum(spreads, floor)
+
+    def _sum_of_all(self) -> str:
+        """Return the format of a global average's sum: no bit of it is lost."""
+        source = self._source(self.node)
+        if source is None or source.name not in self.reference:
+            return "auto"
+        inputs = self.reference[source.name]
+        count = math.prod(self.node.get_input_variable().shape) // int(self.node.get_attr("n_filt"))
+        step = self._step() / 4
+        largest = np.array([np.abs(inputs).max() * count])
+        integer, fraction = (
+            _integer_bits(largest * _MARGIN) + 1,
+            max(0, math.ceil(-math.log2(step))),
+        )
+        return f"fixed<{integer + fraction},{integer}>"
+
+    def _activation(self) -> str:
+        return str(self.node.get_attr("activation", "")).lower()
+
+    def _table_size(self) -> int:
+        """Return entries enough to tell the inputs of a table apart."""
+        span = _SPANS.get(self._activation(), 8)
+        inputs = self.reference.get(self.node.inputs[0])
+        spread = _spread(inputs) if inputs is not None else 1.0
+        size: int = 2 ** math.ceil(math.log2(span / spread) + _TABLE_BITS)
+        return min(max(size, _SMALLEST_TABLE), _LARGEST_TABLE)
+
+    def _softmax(self) -> dict[str, Any]:
+        """Return formats of hls4ml's stable softmax: exp(x - max), its sum, and the sum's inverse.
+
+        Distances beyond 8, or 16 among many classes, count as that: their exponentials are
+        nothing beside the largest, which is 1.
+        """
+        count = int(self.node.get_attr("n_in"))
+        count //= int(self.node.get_attr("n_inner", 1)) * int(self.node.get_attr("n_outer", 1))
+        inputs = self.reference.get(self.node.inputs[0])
+        largest = float(count)
+        if inputs is not None:
+            exponentials = np.exp(inputs - inputs.max(axis=-1, keepdims=True))
+            largest = min(largest, _MARGIN * float(exponentials.sum(axis=-1).max()))
+        whole = max(1, math.ceil(math.log2(largest)))
+        bits = 10 if whole <= 4 else 12  # noqa: PLR2004  of the tables' addresses
+        reach = 3 if count <= 16 else 4  # noqa: PLR2004
+        every = math.ceil(math.log2(count + 1))
+        return {
+            "Precision": {
+                "result": "ufixed<16,0,RND,SAT>",
+                "accum": f"ufixed<{every + 14},{every}>",
+            },
+            "TableSize": 2**bits,
+            "inp_norm_t": f"ufixed<{bits},{reach},RND,SAT>",
+            "exp_table_t": "ufixed<15,1,RND,SAT>",
+            "inv_inp_t": f"ufixed<{bits},{whole},RND,SAT>",
+            "inv_table_t": "ufixed<15,1,RND,SAT>",
+        }
+
+    def _source(self, node: Any) -> Any:
+        """Return the layer whose values come into a layer, through those that hand them on."""
+        found = node.get_input_node()
+        while found is not None and found.class_name in _PASSING:
+            found = found.get_input_node()
+        return found
+
+    def _consumers(self, node: Any) -> Iterator["_Layer"]:
+        """Yield the layers that a layer's values go to, through those that hand them on."""
+        for other in self.graph.get_layers():
+            if node.name not in other.inputs:
+                continue
+            each = _Layer(self.graph, other, self.reference)
+            passing = other.class_name in _PASSING
+            if passing or (other.class_name != "Softmax" and each._activation() in _PIECEWISE):
+                yield from each._consumers(other)
+            else:
+                yield each
+
+
+def _spread(values: Array) -> float:
+    """Return the standard deviation; of constant values their size, of zeros 1."""
+    return float(values.std()) or float(np.abs(values).max()) or 1.0
+
+
+def _integer_bits(values: Array) -> int:
+    """Return the bits left of the point of the largest magnitude; negative for small ones."""
+    largest = float(np.abs(values).max()) if values.size else 0.0
+    return math.floor(math.log2(largest)) + 1 if largest > 0 else 0
+
+
+def _format(values: Array, step: float, rounding: str, *, widest: int, margin: float) -> str:
+    """Return a format that holds values and tells steps of a size apart."""
+    signed = bool((values < 0).any())
+    integer = _integer_bits(values * margin) + signed
+    fraction = math.ceil(-math.log2(step))
+    for exact in range(min(fraction, _EXACT_BITS)):
+        if np.array_equal(values * 2.0**exact, np.round(values * 2.0**exact)):
+            fraction = exact
+            break
+    width = min(max(integer + fraction, 2), widest)
+    return f"{'' if signed else 'u'}fixed<{width},{integer},{rounding},SAT>"

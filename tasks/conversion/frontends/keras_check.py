@@ -1,0 +1,65 @@
+"""Keras models that no conversion takes, told from the loaded model, with the layer named."""
+
+from typing import Any
+
+import numpy as np
+
+from tasks.conversion import names
+from tasks.core.errors import UnsupportedModelError
+
+
+def check(model: Any, where: str) -> None:
+    """Refuse a model that hls4ml would misread, or stumble over without a word.
+
+    Args:
+        model: a Keras model.
+        where: its file.
+
+    Raises:
+        UnsupportedModelError: it is not built, holds another model or a grouped convolution, has a
+            weight that is NaN or infinite, or a name that is no identifier.
+    """
+    if not model.built or not getattr(model, "inputs", None) or not model.outputs:
+        raise UnsupportedModelError(
+            "is not built: its layers do not know the shape of their inputs",
+            where=where,
+            remedy="give it an Input layer, or call it once, before model.save",
+        )
+    tensors = [*model.inputs, *model.outputs]
+    names.check((layer.name for layer in model.layers), "layer", where)
+    names.check((tensor.name for tensor in tensors), "tensor", where)
+    names.check((each._keras_history[0].name for each in tensors), "layer", where)  # noqa: SLF001
+    for layer in model.layers:
+        _check_layer(layer, where)
+
+
+def _check_layer(layer: Any, where: str) -> None:
+    if hasattr(layer, "layers"):
+        raise UnsupportedModelError(
+            f"layer {layer.name} is a model of its own, and hls4ml converts flat models only",
+            where=where,
+            remedy="build one model of all its layers before model.save",
+        )
+    groups = getattr(layer, "groups", 1)
+    if isinstance(groups, int) and groups > 1 and hasattr(layer, "kernel_size"):
+        raise UnsupportedModelError(
+            f"layer {layer.name} is a convolution in {groups} groups, which hls4ml has not",
+            where=where,
+            remedy="take DepthwiseConv for a group a channel, or an ordinary convolution",
+        )
+    for weight in layer.weights:
+        values = np.asarray(weight)
+        bad = 0 if values.dtype.kind != "f" else int(np.count_nonzero(~np.isfinite(values)))
+        if bad:
+            raise UnsupportedModelError(
+                f"layer {layer.name} holds {bad} NaN or infinite values of {values.size} in its "
+                f"{weight.name}",
+                where=where,
+                remedy="train it anew: the training diverged",
+            )
+
+
+def final_activation(model: Any) -> str:
+    """Return the name of the model's last activation; empty if the last layer has none."""
+    last = model.layers[-1]
+    return str(getattr(getattr(last, "activation", None), "__name__", ""))

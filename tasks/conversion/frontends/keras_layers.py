@@ -1,0 +1,81 @@
+"""What each layer of a Keras model computes, under the names that hls4ml gives the layers."""
+
+import contextlib
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.conversion.frontends.base import Outputs
+
+
+def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Outputs:
+    """Return the framework's outputs of the layers of a converted graph.
+
+    hls4ml makes two layers of one with an activation, `dense` and `dense_relu`, and one of a
+    layer and the batch normalization behind it, which keeps the first one's name. Layers that
+    are called more than once are left out.
+
+    Args:
+        model: a Keras model.
+        x: samples.
+        names: of the layers of hls4ml's graph.
+    """
+    import keras
+
+    once = [layer for layer in model.layers if _outputs(model, layer) == 1]
+    found: Outputs = {}
+    for tensor in model.inputs:
+        found[tensor._keras_history[0].name] = np.asarray(x, dtype=np.float64)  # noqa: SLF001
+    with contextlib.ExitStack() as stack:
+        for layer in once:
+            if f"{layer.name}_{_activation(layer)}" in names:
+                stack.enter_context(_recorded(layer, found))
+        inner = keras.Model(model.inputs, {layer.name: layer.output for layer in once})
+        # Called, not predict: a recorder needs values, and there are none in a traced graph.
+        results = inner([x])
+    for layer in once:
+        values = np.asarray(results[layer.name], dtype=np.float64)
+        split = f"{layer.name}_{_activation(layer)}"
+        if split in names:
+            found[split] = values
+        elif layer.name in names:
+            found[layer.name] = values
+        elif type(layer).__name__ == "BatchNormalization":
+            source = str(layer.input._keras_history[0].name)  # noqa: SLF001
+            if source in found and source in names:
+                found[source] = values
+    return found
+
+
+def _activation(layer: Any) -> str:
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
+
+
+@contextlib.contextmanager
+def _recorded(layer: Any, found: Outputs) -> Iterator[None]:
+    """Note what goes into a layer's activation."""
+    activation = layer.activation
+
+    def record(values: Any) -> Any:
+        found[layer.name] = np.asarray(values, dtype=np.float64)
+        return activation(values)
+
+    layer.activation = record
+    try:
+        yield
+    finally:
+        layer.activation = activation
+
+
+def _nodes(model: Any) -> set[int]:
+    functional = getattr(model, "_functional", None) or model
+    return {id(node) for nodes in functional._nodes_by_depth.values() for node in nodes}  # noqa: SLF001
+
+
+def _outputs(model: Any, layer: Any) -> int:
+    """Return how often the model calls a layer with one output."""
+    known = _nodes(model)
+    calls = [node for node in layer._inbound_nodes if id(node) in known]  # noqa: SLF001
+    return len(calls) if all(len(node.outputs) == 1 for node in calls) else 0

@@ -1,0 +1,243 @@
+"""What a model's outputs say, and how close other outputs come to the framework's."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.conversion.dataset import chunks
+from tasks.core.errors import InputError
+from tasks.core.records.quality import Fidelity, Meaning
+
+Array = npt.NDArray[Any]
+
+_SUMS_TO_ONE = 1e-3
+_EXPECTED_YES = 0.5  # labels are 0 and 1, or -1 and 1
+_BOUNDED = ("sigmoid", "hard_sigmoid", "softmax")
+_UNBOUNDED = ("linear", "tanh")
+# Below so many samples of a class, one decision more or less says nothing about it.
+_FEW = 5
+# An output that varies by no more than this share of its size counts as constant.
+_STILL = 1e-3
+_NOTHING = 1e-30  # what is smaller counts as 0
+
+
+def match_output(y: Array, shape: tuple[int, ...], activation: str = "") -> tuple[Array, Meaning]:
+    """Return the expected outputs in the output's shape, and what they mean.
+
+    Class numbers (one integer a sample, or a pixel) become one-hot rows; a single output takes
+    0 and 1. Rows along the last axis that are one-hot, or probabilities, are classes; other zeros
+    and ones are decisions of each output; the rest are values.
+
+    Args:
+        y: samples, class numbers; or samples x output shape.
+        shape: of one sample of the model's output.
+        activation: name of the model's last activation, as far as it is known.
+
+    Raises:
+        InputError: y fits none of the forms, or a class number has no output.
+    """
+    if y.shape[1:] != shape and y.shape[1:] in _numbered(shape):
+        if shape[-1] > 1:
+            return _one_hot(y, shape), Meaning(kind="classes")
+        y = y.reshape(len(y), *shape)
+    if y.shape[1:] != shape:
+        raise InputError(
+            f"y_test has samples of shape {y.shape[1:]}, the model gives {shape}",
+            where="y_test",
+            remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
+        )
+    if shape[-1] > 1 and _are_rows(y):
+        soft = not _holds_only(y, (0, 1))
+        return y, Meaning(kind="classes", soft=soft)
+    if _holds_only(y, (0, 1)) or _holds_only(y, (-1, 1)):
+        return y, Meaning(kind="decisions")
+    if activation in _BOUNDED and _is_whole(y):
+        lowest, highest = _range(y)
+        raise InputError(
+            f"y_test has class numbers {lowest:g} to {highest:g}, the model has one output "
+            f"({activation}), which tells two classes apart",
+            where="y_test",
+            remedy="give 0 and 1, or a model with an output for each class",
+        )
+    return y, Meaning(kind="values")
+
+
+def _numbered(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return the shapes of class numbers for an output: one a sample, or one a pixel."""
+    pixels = shape[:-1]
+    one_a_sample = [(), (1,)] if math.prod(pixels) == 1 else []
+    return [pixels, (*pixels, 1), *one_a_sample]
+
+
+def _one_hot(y: Array, shape: tuple[int, ...]) -> Array:
+    if not _is_whole(y):
+        raise InputError(
+            f"y_test has samples of shape {y.shape[1:]} that are no class numbers, the model gives "
+            f"{shape}",
+            where="y_test",
+            remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
+        )
+    lowest, highest = _range(y)
+    classes = shape[-1]
+    if lowest < 0 or highest >= classes:
+        raise InputError(
+            f"y_test has class numbers {lowest:g} to {highest:g}, "
+            f"the model has classes 0 to {classes - 1}",
+            where="y_test",
+        )
+    rows = np.eye(classes, dtype=np.float32)
+    return rows[y.reshape(len(y), *shape[:-1]).astype(np.int64)]
+
+
+def _are_rows(y: Array) -> bool:
+    """Whether the last axis holds one-hot rows or probabilities, everywhere."""
+    return all(
+        (y[part] >= 0).all() and (np.abs(y[part].sum(axis=-1) - 1) <= _SUMS_TO_ONE).all()
+        for part in chunks(y)
+    )
+
+
+def _holds_only(y: Array, values: Sequence[int]) -> bool:
+    return all(np.isin(y[part], values).all() for part in chunks(y))
+
+
+def _is_whole(y: Array) -> bool:
+    return all((y[part] == np.round(y[part])).all() for part in chunks(y))
+
+
+def _range(y: Array) -> tuple[float, float]:
+    parts = [y[part] for part in chunks(y)]
+    return float(min(part.min() for part in parts)), float(max(part.max() for part in parts))
+
+
+def with_threshold(meaning: Meaning, activation: str, outputs: Array) -> Meaning:
+    """Return the meaning of decisions with the value from which an output says yes.
+
+    Args:
+        meaning: of the outputs.
+        activation: name of the model's last activation, as far as it is known.
+        outputs: of the framework; they decide where the activation is not known.
+    """
+    if meaning.kind != "decisions":
+        return meaning
+    bounded = activation in _BOUNDED
+    if not bounded and activation not in _UNBOUNDED:
+        lowest, highest = _range(outputs)
+        bounded = lowest >= 0 and highest <= 1
+    return meaning.model_copy(update={"threshold": 0.5 if bounded else 0.0})
+
+
+def decisions(outputs: Array, meaning: Meaning) -> npt.NDArray[np.int64]:
+    """Return the class of each row along the last axis, or yes and no of each output, flat."""
+    if meaning.kind == "classes":
+        return np.asarray(outputs.argmax(axis=-1), dtype=np.int64).ravel()
+    threshold = _EXPECTED_YES if meaning.threshold is None else meaning.threshold
+    return (outputs.ravel() >= threshold).astype(np.int64)
+
+
+def expected_decisions(expected: Array, meaning: Meaning) -> npt.NDArray[np.int64]:
+    """Return what the decisions should be."""
+    return decisions(expected, meaning.model_copy(update={"threshold": _EXPECTED_YES}))
+
+
+def accuracy(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
+    """Return the share of decisions that are the expected ones; None for values."""
+    if meaning.kind == "values":
+        return None
+    right = total = 0
+    for part in chunks(expected):
+        wanted = expected_decisions(expected[part], meaning)
+        right += int((decisions(outputs[part], meaning) == wanted).sum())
+        total += wanted.size
+    return right / total
+
+
+def rmse(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
+    """Return the root mean square error of values and probabilities; None for other decisions."""
+    if meaning.kind != "values" and not meaning.soft:
+        return None
+    return math.sqrt(_squares(outputs, expected) / expected.size)
+
+
+def _squares(outputs: Array, expected: Array) -> float:
+    total = 0.0
+    for part in chunks(expected):
+        difference = outputs[part].astype(np.float64) - expected[part]
+        total += float((difference**2).sum())
+    return total
+
+
+def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:
+    """Return how close outputs come to the framework's.
+
+    Args:
+        framework: its outputs, samples x output shape.
+        outputs: those of a simulation or a board, in the same shape.
+        meaning: of both.
+    """
+    tally = _Tally(framework.shape[1:])
+    for part in chunks(framework):
+        tally.add(framework[part], outputs[part], meaning)
+    return tally.fidelity(meaning)
+
+
+class _Tally:
+    """What is summed up over the samples, chunk by chunk."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.samples = 0
+        self.origin: Array | None = None
+        self.first: Array | None = None
+        self.constant = True
+        self.largest = 0.0
+        self.squares = np.zeros(shape)
+        self.sums, self.powers, self.sizes = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.seen: dict[int, int] = {}
+        self.kept: dict[int, int] = {}
+
+    def add(self, framework: Array, outputs: Array, meaning: Meaning) -> None:
+        y, z = framework.astype(np.float64), outputs.astype(np.float64)
+        if self.origin is None or self.first is None:
+            self.origin, self.first = y[0], z[0]
+        self.samples += len(y)
+        self.constant &= bool((z == self.first).all())
+        self.largest = max(self.largest, float(np.abs(z - y).max()))
+        self.squares += ((z - y) ** 2).sum(axis=0)
+        shifted = y - self.origin
+        self.sums += shifted.sum(axis=0)
+        self.powers += (shifted**2).sum(axis=0)
+        self.sizes = np.maximum(self.sizes, np.abs(y).max(axis=0))
+        if meaning.kind != "values":
+            wanted, found = decisions(framework, meaning), decisions(outputs, meaning)
+            same = wanted == found
+            for each, count in zip(*np.unique(wanted, return_counts=True), strict=True):
+                self.seen[int(each)] = self.seen.get(int(each), 0) + int(count)
+            for each, count in zip(*np.unique(wanted[same], return_counts=True), strict=True):
+                self.kept[int(each)] = self.kept.get(int(each), 0) + int(count)
+
+    def fidelity(self, meaning: Meaning) -> Fidelity:
+        means = self.sums / self.samples
+        deviations = np.sqrt(np.maximum(self.powers / self.samples - means**2, 0))
+        still = deviations <= _STILL * self.sizes
+        varying = float(np.sqrt(np.mean(deviations**2)))
+        spread = next(each for each in (varying, float(self.sizes.max()), 1.0) if each > _NOTHING)
+        errors = np.sqrt(self.squares / self.samples)
+        floors = np.where(still, np.maximum(self.sizes, spread / 16), deviations)
+        shares = errors / np.maximum(floors, spread * _STILL)
+        common = [each for each, count in self.seen.items() if count >= _FEW]
+        shares_kept = {each: self.kept.get(each, 0) / self.seen[each] for each in common}
+        worst = min(shares_kept, key=lambda each: shares_kept[each], default=None)
+        total = sum(self.seen.values())
+        return Fidelity(
+            agreement=sum(self.kept.values()) / total if meaning.kind != "values" else None,
+            worst_class=worst,
+            worst_class_agreement=None if worst is None else shares_kept[worst],
+            rmse=float(np.sqrt(self.squares.sum() / (self.samples * self.squares.size))),
+            worst_output_error=float(shares.max()),
+            max_error=self.largest,
+            spread=spread,
+            constant=self.constant and bool((~still).any()),
+        )

@@ -1,0 +1,77 @@
+"""Names that reach generated C++, Tcl, Verilog and shells: identifiers that mean nothing there."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasks.core.errors import UnsupportedModelError
+
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_LAYER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_SHOWN = 60  # characters of a name in a message
+
+_CPP = """
+alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor bool
+break case catch char char8_t char16_t char32_t class co_await co_return co_yield compl concept
+const consteval constexpr constinit const_cast continue contract_assert decltype default delete do
+double dynamic_cast else enum explicit export extern false final float for friend goto if import
+inline int long module mutable namespace new noexcept not not_eq nullptr operator or or_eq override
+private protected public reflexpr register reinterpret_cast requires restrict return short signed
+sizeof static static_assert static_cast struct switch synchronized template this thread_local throw
+true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while
+xor xor_eq
+"""
+# Of the libraries that hls4ml includes, and of its own.
+_LIBRARIES = """
+main std nnet hls stdin stdout stderr errno NULL EOF BUFSIZ RAND_MAX INFINITY NAN HUGE_VAL assert
+offsetof linux unix i386 div_t ldiv_t lldiv_t size_t ssize_t time_t clock_t FILE half firmware csim
+project overlayflow_samples allocate_trace_storage free_trace_storage collect_trace_output
+trace_data
+"""
+_RESERVED = frozenset((_CPP + _LIBRARIES).split())
+# What hls4ml calls its own variables, types and structures.
+_GENERATED = re.compile(
+    r"(?:ap|ac)_.*|.*_t|input(?:_.*)?|layer\d.*|\w*config\d.*|[a-z]\d+|N_.*|__.*"
+)
+
+
+def is_free(name: str) -> bool:
+    """Whether a project may be called so: C++ and hls4ml have no such name.
+
+    Verilog's keywords do no harm: a core is called NAME_core, and Vivado HLS renames its modules.
+    """
+    return (
+        IDENTIFIER.fullmatch(name) is not None
+        and name not in _RESERVED
+        and name.lower() not in _RESERVED
+        and _GENERATED.fullmatch(name) is None
+    )
+
+
+def project_name(model: Path) -> str:
+    """Return a model file's name as a project name."""
+    letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
+    name = "".join(letters)[: 63 - len("model_")]
+    return name if is_free(name) else f"model_{name}"
+
+
+def check(names: Iterable[str], what: str, where: str) -> None:
+    """Refuse names that generated code cannot hold, or would run.
+
+    Args:
+        names: of layers or tensors.
+        what: they are, in one word.
+        where: they come from.
+
+    Raises:
+        UnsupportedModelError: one is no identifier, or a keyword.
+    """
+    for name in names:
+        if not _LAYER.fullmatch(name) or name in _CPP.split():
+            shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}...")
+            raise UnsupportedModelError(
+                f"{what} {shown} has a name that C++ cannot take",
+                where=where,
+                remedy=f"rename the {what}: a letter, then letters, digits and underscores, "
+                "no keyword of C++",
+            )
