@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BIT, HWH, INPUTS, GOLDEN = "hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_csim.npy"
+# What a package for real hardware may hold besides: the same design for a twin.
+TWIN_BIT, TWIN_HWH = "hls4ml_nn_twin.bit", "hls4ml_nn_twin.hwh"
 SCHEMA = 1
 _BLOCK = 1 << 20
 
@@ -38,32 +40,51 @@ def read_manifest(package: Path) -> dict[str, Any]:
     return manifest
 
 
-def check_target(manifest: dict[str, Any], *, simulated: bool) -> None:
-    """Raise RunError unless the package is for this kind of board."""
-    if (manifest["target"] == "twin") != simulated:
-        here = "a twin" if simulated else "real hardware"
-        raise RunError(
-            "wrong_target",
-            f"the package is for target {manifest['target']}, this board is {here}",
-            "toolchain `open` builds for twins, `vivado` for real boards",
-            WRONG_TARGET,
-        )
+def design(package: Path, manifest: dict[str, Any], *, simulated: bool) -> tuple[str, str]:
+    """Return the names of the .bit and the .hwh that this kind of board loads.
+
+    Raises:
+        RunError: the package has none for it, or they are not the packaged files.
+    """
+    if (manifest["target"] == "twin") == simulated:
+        return BIT, HWH
+    files = manifest["files"]
+    if simulated and TWIN_BIT in files and TWIN_HWH in files:
+        for name in (TWIN_BIT, TWIN_HWH):
+            _check(package / name, files[name]["sha256"])
+        return TWIN_BIT, TWIN_HWH
+    here = "a twin" if simulated else "real hardware"
+    raise RunError(
+        "wrong_target",
+        f"the package is for target {manifest['target']}, this board is {here}",
+        "toolchain `open` builds for twins, `vivado` for both, `vivado-hls` for real boards",
+        WRONG_TARGET,
+    )
 
 
-def content_named(package: Path, manifest: dict[str, Any], directory: Path) -> Path:
-    """Give the design a name made from its content.
+def content_named(
+    package: Path, manifest: dict[str, Any], names: tuple[str, str], directory: Path
+) -> Path:
+    """Give a design a name made from its content.
 
     pynq caches what it parsed of an .hwh file under its name: a rebuilt design under an old name
     would be met with the old one's addresses.
 
+    Args:
+        package: directory of the package.
+        manifest: of the package.
+        names: of the design's .bit and .hwh.
+        directory: gets the files.
+
     Returns:
         The .bit file in `directory`, with its .hwh and the manifest beside it.
     """
-    digests = manifest["files"][BIT]["sha256"] + manifest["files"][HWH]["sha256"]
+    digests = "".join(manifest["files"][name]["sha256"] for name in names)
     name = "nn_" + hashlib.sha256(digests.encode()).hexdigest()[:12]
     directory.mkdir(parents=True, exist_ok=True)
-    names = {BIT: f"{name}.bit", HWH: f"{name}.hwh", "manifest.json": "manifest.json"}
-    for source, target in names.items():
+    bit, hwh = names
+    links = {bit: f"{name}.bit", hwh: f"{name}.hwh", "manifest.json": "manifest.json"}
+    for source, target in links.items():
         _link(package / source, directory / target)
     return directory / f"{name}.bit"
 

@@ -19,7 +19,7 @@ DIR then holds y_hw.npy (float32, samples x output shape) and results.json:
     schema_version       1
     run_id, started      as asked; UTC
     wall_s               that the run took, loading included
-    target, simulated    of the package; whether the board is a twin: times are then clock cycles
+    target, simulated    of the design; whether the board is a twin: times are then clock cycles
                          of the fabric over clock_mhz, and cover the DMA transfers only
     board                model (device tree), machine, device (pynq's name)
     versions             python, numpy, pynq
@@ -139,10 +139,10 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
     manifest = package.read_manifest(Path.cwd())
     device = _device()
     simulated = hasattr(device, "twin_cycles")
-    package.check_target(manifest, simulated=simulated)
+    names = package.design(Path.cwd(), manifest, simulated=simulated)
     with _leased(options, supervision):
         events.progress("load", 0, 1)
-        overlay = _load(manifest, options)
+        overlay = _load(manifest, names, options)
         events.progress("load", 1, 1)
         try:
             outputs, figures = _measured(overlay, manifest, options, events)
@@ -157,8 +157,8 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
         "run_id": options.run_id,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "wall_s": time.monotonic() - begun,
-        "target": manifest["target"],
-        "bit_sha256": manifest["files"][package.BIT]["sha256"],
+        "target": "twin" if simulated else "hardware",
+        "bit_sha256": manifest["files"][names[0]]["sha256"],
         "board": _board(device),
         "versions": _versions(),
         "y_hw_sha256": package.digest(options.out / "y_hw.npy"),
@@ -267,9 +267,9 @@ def _device() -> Any:
     return device
 
 
-def _load(manifest: dict[str, Any], options: argparse.Namespace) -> Any:
+def _load(manifest: dict[str, Any], names: tuple[str, str], options: argparse.Namespace) -> Any:
     """Program the PL with the package's design."""
-    bit = package.content_named(Path.cwd(), manifest, options.out / "design")
+    bit = package.content_named(Path.cwd(), manifest, names, options.out / "design")
     x_shape, y_shape = ((1, *manifest[tensor]["shape"]) for tensor in ("input", "output"))
     try:
         from board.overlay import NeuralNetworkOverlay

@@ -100,7 +100,7 @@ def measure(
             environment={"XILINX_XRT": kind.xrt},
             profile=kind.environment_file or None,
             # pynq programs a real fabric as root only; the twin's belongs to its user.
-            root=deployment.package.manifest.target == "hardware",
+            root=deployment.package.manifest.target == "hardware" and address.target != "twin",
         )
         try:
             with metered as meter:

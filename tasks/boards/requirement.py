@@ -48,4 +48,4 @@ class Requirement(Record):
 def takes(address: BoardAddress, manifest: Manifest) -> bool:
     """Whether a board can run a package, as far as it is known before it is tried."""
     part = board_kinds()[address.kind].part
-    return part == manifest.part and address.target in {None, manifest.target}
+    return part == manifest.part and (address.target is None or manifest.runs_on(address.target))

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 import board
+from board.package import TWIN_BIT, TWIN_HWH
 from tasks.core.errors import InputError
-from tasks.core.records.design import Implementation
+from tasks.core.records.design import TWIN, Implementation
 from tasks.core.records.package import FileDigest, Manifest
 from tasks.packaging.inspection import array_shape
 
@@ -46,6 +47,7 @@ def members(implementation: Implementation, design: Path, project: Path) -> dict
     driver = design / "axi_stream_driver.py"
     return {
         **design_members(design / f"{name}.bit", design / f"{name}.hwh", driver),
+        **_twin_members(design, name),
         "X_test.npy": project / "X_test.npy",
         "y_test.npy": project / "y_test.npy",
         "y_csim.npy": project / "y_csim.npy",
@@ -60,6 +62,12 @@ def design_members(bit: Path, handoff: Path, driver: Path) -> dict[str, Path]:
         "axi_stream_driver.py": driver,
         **_board_programs(),
     }
+
+
+def _twin_members(design: Path, name: str) -> dict[str, Path]:
+    """What a twin loads in place of a design for hardware, where the implementer made it."""
+    made = {TWIN_BIT: design / f"{name}{TWIN}.bit", TWIN_HWH: design / f"{name}{TWIN}.hwh"}
+    return made if all(path.exists() for path in made.values()) else {}
 
 
 def _board_programs() -> dict[str, Path]:

@@ -13,12 +13,13 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
     simulated = " (simulated)" if measurement.simulated else ""
+    ran_on = "twin" if measurement.simulated else "hardware"
     deployment = measurement.deployment
     samples = "random inputs" if manifest.drawn_inputs else "test samples"
     return [
         ("verdict", "passed" if verdict.passed else "FAILED"),
         ("model", f"{manifest.model_name} (SHA-256 {manifest.model_digest[:12]})"),
-        ("board", f"{deployment.board} ({deployment.board_kind}, {manifest.target})"),
+        ("board", f"{deployment.board} ({deployment.board_kind}, {ran_on})"),
         *quality_rows(verdict),
         (
             "bit-exact with the C simulation",

@@ -37,7 +37,7 @@ def deploy(store: Store, package: Package, address: BoardAddress) -> Deployment:
             where=address.label,
             remedy="build for this board's kind, or choose another board",
         )
-    if address.target == "twin" and package.manifest.target != "twin":
+    if address.target == "twin" and not package.manifest.runs_on("twin"):
         raise InputError(
             "a twin cannot run this package: it contains a bitstream for hardware, not a fabric "
             "image",

@@ -95,7 +95,9 @@ class OnBoard:
     def digest_files(self) -> None:
         """Make the manifest tell of the files as they are."""
         names = ("hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_csim.npy")
-        contents = {name: (self.package / name).read_bytes() for name in names}
+        twin = ("hls4ml_nn_twin.bit", "hls4ml_nn_twin.hwh")
+        there = [name for name in (*names, *twin) if (self.package / name).exists()]
+        contents = {name: (self.package / name).read_bytes() for name in there}
         self.change_manifest(
             files={
                 name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}

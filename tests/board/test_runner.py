@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from board import lease, runner
-from board.package import check_target
+from board import lease, package, runner
 from board.supervision import RunError
 
 if TYPE_CHECKING:
@@ -124,8 +123,26 @@ def test_a_package_for_real_hardware_is_refused_on_a_twin(on_board: OnBoard) -> 
 
 def test_a_package_for_the_twin_is_refused_on_real_hardware() -> None:
     with pytest.raises(RunError, match="for target twin, this board is real hardware") as refused:
-        check_target({"target": "twin"}, simulated=False)
+        package.design(Path(), {"target": "twin", "files": {}}, simulated=False)
     assert refused.value.code == 4
+
+
+def test_a_package_with_both_designs_gives_each_board_its_own(on_board: OnBoard) -> None:
+    for name in ("bit", "hwh"):
+        own, other = (on_board.package / f"hls4ml_nn{twin}.{name}" for twin in ("_twin", ""))
+        own.write_bytes(other.read_bytes())
+        other.write_bytes(b"for real hardware")
+    on_board.digest_files()
+    on_board.change_manifest(target="hardware")
+    manifest = package.read_manifest(on_board.package)
+    assert package.design(on_board.package, manifest, simulated=False)[0] == "hls4ml_nn.bit"
+    status, event = on_board.run()
+    assert (status, event["event"]) == (0, "done")
+    results = json.loads((on_board.out / "results.json").read_text())
+    assert (results["target"], results["simulated"]) == ("twin", True)
+    (on_board.package / package.TWIN_BIT).write_bytes(b"changed")
+    status, event = on_board.run()
+    assert (status, event["kind"]) == (5, "bad_package")
 
 
 @pytest.mark.parametrize("name", ["hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_csim.npy"])

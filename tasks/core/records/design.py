@@ -207,11 +207,16 @@ class Timing(Record):
     pulse_width_slack_ns: float
 
 
+TWIN = "_twin"
+"""Follows the project's name in the names of the files that a twin loads of a hardware design."""
+
+
 class Implementation(Record):
     """A design that can be loaded.
 
     Files of the entry: `<project_name>.bit`, `<project_name>.hwh`, `axi_stream_driver.py`
-    (hls4ml's own), reports.
+    (hls4ml's own), reports; of a design for hardware, perhaps `<project_name>_twin.bit` and
+    `<project_name>_twin.hwh`: the same sources, for a twin.
 
     Attributes:
         implementer: that made it.

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from board.package import TWIN_BIT
 from tasks.core.records.base import Cycles, Entry, Record, Target
 from tasks.core.records.design import Gate, Stream, Utilisation
 from tasks.core.records.quality import Fidelity, Meaning
@@ -90,6 +91,10 @@ class Manifest(Record):
     versions: dict[Shown, Shown]
     files: dict[str, FileDigest] = Field(default_factory=dict)
     provenance: Provenance | None = None
+
+    def runs_on(self, target: Target) -> bool:
+        """Return whether the package holds a design for a twin, or for real hardware."""
+        return self.target == target or (target == "twin" and TWIN_BIT in self.files)
 
 
 class Package(Record):

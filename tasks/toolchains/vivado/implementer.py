@@ -11,7 +11,7 @@ from board.kinds import BoardKind
 from tasks.core import settings
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry
-from tasks.core.records.design import Implementation, Synthesis
+from tasks.core.records.design import TWIN, Implementation, Synthesis
 from tasks.core.requirements import Finding, package, program, require
 from tasks.hardware.clocks import pll_mhz
 from tasks.store.code import code_digest
@@ -26,9 +26,6 @@ from tasks.toolchains.vivado.products import Products
 from tasks.toolchains.vivado.workplace import usable
 
 WHERE = "toolchain vivado"
-TWIN = "_twin"
-"""Follows the project's name in the names of the files that a twin loads."""
-
 _NAME = "block-design"
 _VERILATOR = "verilator"
 _CODE = (

@@ -38,6 +38,23 @@ def test_a_package_holds_what_the_hls4ml_documentation_names_at_its_top(tmp_path
         assert {"board/overlay.py", "board/runner.py"} <= set(names)
 
 
+def test_a_package_for_hardware_carries_what_a_twin_loads_of_the_same_sources(
+    tmp_path: Path,
+) -> None:
+    design, project = samples.write_design_files(tmp_path)
+    made = samples.implementation(target="hardware")
+    alone = archive.members(made, design, project)
+    assert "hls4ml_nn_twin.bit" not in alone
+    for name in ("tiny_twin.bit", "tiny_twin.hwh"):
+        (design / name).write_text(f"content of {name}\n")
+    both = archive.members(made, design, project)
+    assert both.keys() - alone.keys() == {"hls4ml_nn_twin.bit", "hls4ml_nn_twin.hwh"}
+    described = archive.write(tmp_path / "package.tar.gz", both, manifest.describe(made))
+    assert described.runs_on("twin")
+    assert described.runs_on("hardware")
+    assert not samples.manifest().runs_on("hardware")
+
+
 def test_the_manifest_names_every_file_with_digest_and_size(tmp_path: Path) -> None:
     with tarfile.open(packaged(tmp_path)) as tar:
         inside = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]  # all are files
