@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Registers = dict[str, dict[str, int]]
 
 DEFAULT_LENGTH_BITS = 14  # of the IP core, where the .hwh does not say
+DEFAULT_ADDRESS_BITS = 32  # likewise
 SPIN_S = 0.001
 MAX_PAUSE_S = 0.001
 SETTLE_S = 1.0  # a reset takes microseconds
@@ -88,8 +89,19 @@ class Dma:
         if driver.sendchannel is None or driver.recvchannel is None:
             raise ValueError("the DMA needs both a send and a receive channel")
         self.max_bytes = (1 << int(parameters.get("c_sg_length_width", DEFAULT_LENGTH_BITS))) - 1
+        self._address_bits = int(parameters.get("c_addr_width", DEFAULT_ADDRESS_BITS))
         self._mmio = driver.mmio
         self._send, self._receive = driver.sendchannel, driver.recvchannel
+
+    def require_reachable(self, buffer: Any) -> None:
+        """Raise ValueError unless the DMA reaches all of a pynq buffer."""
+        first = int(buffer.physical_address)
+        if first + int(buffer.nbytes) > 1 << self._address_bits:
+            raise ValueError(
+                f"a buffer of {buffer.nbytes} bytes lies at {first:#x}, and the design's DMA "
+                f"reaches addresses of {self._address_bits} bits only: free memory below, reboot "
+                "the board, or give its kernel contiguous memory there (cma=256M@1G)"
+            )
 
     def exchange(self, source: Any, target: Any, timeout_s: float) -> None:
         """Send `source` and receive `target`, contiguous pynq buffers, each within `max_bytes`.

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["DmaError", "DmaTimeoutError", "NeuralNetworkOverlay"]
 
 DMA_TIMEOUT_S = 10.0
+# XRT 2.17 on 64-bit boards takes buffers of a page from memory that a 32-bit DMA does not reach.
+LEAST_BUFFER_BYTES = 8192
 PHASES = ("encode", "copy_in", "dma", "copy_out", "decode")
 
 
@@ -208,11 +210,17 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         if self.input_buffer is not None and len(self.input_buffer) >= samples:
             return
         self.free_buffers()
-        samples = max(samples, 1)
-        shapes = (samples, self._input.row), (samples, self._output.row)
-        self.input_buffer = allocate(shapes[0], self._input.dtype, target=self.device)
-        self.output_buffer = allocate(shapes[1], self._output.dtype, target=self.device)
+        self.input_buffer = self._allocate(samples, self._input)
+        self.output_buffer = self._allocate(samples, self._output)
         self.input_buffer[:] = 0  # also the padding, which is never written again
+
+    def _allocate(self, samples: int, codec: RawCodec) -> Any:
+        """A buffer for at least that many samples, which the DMA reaches."""
+        row_bytes = codec.row * np.dtype(codec.dtype).itemsize
+        rows = max(samples, -(-LEAST_BUFFER_BYTES // row_bytes))
+        buffer = allocate((rows, codec.row), codec.dtype, target=self.device)
+        self.dma.require_reachable(buffer)
+        return buffer
 
 
 class _Stopwatch:

@@ -62,6 +62,7 @@ FAULTS: Mapping[str, Fault] = {
     "dma-stall": Fault("DMA transfers never end"),
     "dma-error": Fault("DMA transfers fail", "internal, slave or decode", _dma_error, "slave"),
     "wrong-output": Fault("bits flip in the first word of answers", "mask", _positive_int, "1"),
+    "high-buffers": Fault("buffers up to a size lie above 4 GiB", "bytes", _positive_int, "4096"),
     "clock": Fault("the fabric's clock stays at another frequency", "MHz", _positive_float),
     REBOOT: Fault("the board reboots, once", "seconds down", _positive_float, "1"),
 }

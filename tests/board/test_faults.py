@@ -219,6 +219,22 @@ def test_a_fabric_that_fails_fails_the_run_and_the_next_one_succeeds(
     assert board.measure().clock_mhz == 100.0
 
 
+def test_small_buffers_out_of_a_32_bit_dmas_reach_are_not_asked_for(board: Board) -> None:
+    board.fault("high-buffers")
+    assert board.measure().deterministic
+
+
+def test_a_buffer_that_the_dma_does_not_reach_is_refused_before_a_transfer(board: Board) -> None:
+    board.fault("high-buffers", "1000000000")
+    with pytest.raises(
+        BoardError, match=r"lies at 0x8\d+, and the design's DMA reaches .* 32 bits"
+    ):
+        board.measure()
+    assert board.is_clean()
+    board.clear()
+    assert board.measure().deterministic
+
+
 def test_wrong_outputs_are_found_and_shown(board: Board) -> None:
     board.fault("wrong-output", "0x400000")
     board.measure()

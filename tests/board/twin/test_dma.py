@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from board.twin.emulation.overlayflow_twin.dma import (
     ADDRESS,
-    ADDRESS_MSB,
     DMA_DEC_ERR,
     DMA_INT_ERR,
     DMACR,
@@ -31,6 +30,7 @@ from board.twin.emulation.overlayflow_twin.memory import Memory
 
 MM2S = 0
 LENGTH_BITS = 14
+UPPER_ADDRESS = 0x1C  # that pynq writes, whether or not a DMA has it
 CHANNELS = pytest.mark.parametrize("channel", [MM2S, S2MM], ids=["mm2s", "s2mm"])
 
 
@@ -64,7 +64,7 @@ class Bench:
 
     def transfer(self, channel: int, address: int, length: int) -> None:
         self.dma.write(channel + ADDRESS, address & 0xFFFFFFFF)
-        self.dma.write(channel + ADDRESS_MSB, address >> 32)
+        self.dma.write(channel + UPPER_ADDRESS, address >> 32)
         self.dma.write(channel + LENGTH, length)
 
     def status(self, channel: int, polls: int = 1) -> int:
@@ -183,10 +183,10 @@ def test_an_address_that_nobody_allocated_is_a_decode_error(bench: Bench, channe
     assert bench.status(channel) & DMA_DEC_ERR
 
 
-def test_the_upper_half_of_an_address_counts(bench: Bench) -> None:
+def test_the_upper_half_of_an_address_is_lost(bench: Bench) -> None:
     bench.run()
     bench.transfer(MM2S, bench.floats(1).address | 1 << 32, 4)
-    assert bench.status(MM2S) & DMA_DEC_ERR
+    assert not bench.status(MM2S) & DMA_DEC_ERR
 
 
 def test_a_sender_without_receiver_is_held_by_back_pressure(bench: Bench) -> None:

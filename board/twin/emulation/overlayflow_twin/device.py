@@ -23,6 +23,8 @@ _STREAM_BITS = "32"
 # The CMA area, by machine: of the published PYNQ-Z1 and -Z2 images 128 MiB below the end of the low
 # memory; on Zynq UltraScale+ 256 MiB below the end of what a 32-bit DMA reaches.
 _CMA = {"armv7l": (0x1000_0000, 128 << 20), "aarch64": (0x7000_0000, 256 << 20)}
+# Where a 64-bit board's memory goes on, beyond what a DMA with 32 address bits reaches.
+_HIGH = (0x8_0000_0000, 256 << 20)
 
 
 class _Slave(NamedTuple):
@@ -62,6 +64,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         self.capabilities = {"REGISTER_RW": True}
         self._part = part
         self._memory = Memory(*_CMA[machine])
+        self._high_memory = Memory(*_HIGH)
         self._lock = threading.Lock()
         self._processor = []
         for base, boot in BLOCKS[machine].items():
@@ -81,8 +84,10 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         from pynq.buffer import PynqBuffer
 
         nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        high = int(fault("high-buffers") or 0)
         with self._lock:
-            address, pages = self._memory.allocate(nbytes)
+            memory = self._high_memory if nbytes <= high else self._memory
+            address, pages = memory.allocate(nbytes)
         return PynqBuffer(
             shape, dtype, buffer=pages, device=self, device_address=address, coherent=False
         )

@@ -8,6 +8,7 @@ bounded number of cycles a read. Like the real core:
 - MM2S ends its packet with TLAST; the fabric's back-pressure holds it;
 - S2MM ends at TLAST, its length register then reads the bytes that came. Fewer words without a
   TLAST never end it. A full buffer without TLAST is DMAIntErr;
+- there are 32 address bits, as in hls4ml's designs and ours: the upper half of an address is lost;
 - an error halts both channels until a reset;
 - clearing RS lets a transfer end first: only a reset gets rid of one that hangs.
 """
@@ -20,7 +21,7 @@ from .fabric import Fabric, Transfer
 from .faults import fault
 from .memory import Memory
 
-DMACR, DMASR, ADDRESS, ADDRESS_MSB, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
+DMACR, DMASR, ADDRESS, LENGTH = 0x00, 0x04, 0x18, 0x28
 S2MM = 0x30
 
 RUN, RESET = 1 << 0, 1 << 2
@@ -101,8 +102,7 @@ class AxiDma:
         return {
             DMACR: channel.control_read,
             DMASR: channel.status,
-            ADDRESS: channel.address & 0xFFFFFFFF,
-            ADDRESS_MSB: channel.address >> 32,
+            ADDRESS: channel.address,
             LENGTH: channel.length,
         }.get(register, 0)
 
@@ -114,9 +114,7 @@ class AxiDma:
         elif register == DMASR:
             channel.latched &= ~(value & (IOC_IRQ | ERR_IRQ))
         elif register == ADDRESS:
-            channel.address = channel.address & ~0xFFFFFFFF | value
-        elif register == ADDRESS_MSB:
-            channel.address = channel.address & 0xFFFFFFFF | value << 32
+            channel.address = value & 0xFFFFFFFF
         elif register == LENGTH:
             self._start(channel, value & self._length_mask)
 
