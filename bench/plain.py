@@ -33,7 +33,9 @@ def main(model: Path, data: Path) -> None:
     with lease([address], "compare", duration_s=settings.deadline_s) as mine:
         deployment = measuring.deploy(store, package, address)
         run_id = uuid.uuid4().hex
-        measurement = measuring.benchmark(address, deployment, settings, mine.id, run_id)
+        measurement = measuring.benchmark(
+            store, address, deployment, settings, lease_id=mine.id, run_id=run_id
+        )
     found = outputs.outputs(measurement, store.files(package.entry) / PACKAGE_FILE)
     judged = outputs.judge(measurement, found, GateSettings())
     run = Run(

@@ -9,6 +9,7 @@ from tasks.boards.lease_answers import Lease
 from tasks.core.records.measurement import Deployment, Measurement
 from tasks.core.records.settings import MeasureSettings
 from tasks.orchestration import board_block, retries, run_times
+from tasks.orchestration.caching import open_store
 from tasks.reporting import plots
 from tasks.steps import measuring
 
@@ -27,4 +28,6 @@ def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -
     # This process is idle while the board works, so load what will draw the report.
     threading.Thread(target=plots.load, daemon=True).start()
     address = board_block.address(deployment.board)
-    return measuring.benchmark(address, deployment, settings, lease.id, str(task_run.id))
+    return measuring.benchmark(
+        open_store(), address, deployment, settings, lease_id=lease.id, run_id=str(task_run.id)
+    )

@@ -22,6 +22,7 @@ from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
 from tasks.reporting import figures, history, report, series
 from tasks.reporting.pictures import pictures
+from tasks.steps import measuring
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ HISTORY = 30  # number of runs in the history artifacts of a model and of a boar
 )
 def publish(verdict: Verdict) -> Run:
     """Write the report, the artifacts and the history; emit an event with the figures."""
+    store = open_store()  # kept: what it hands out is in use as long as it exists
+    measurement = measuring.at_hand(store, verdict.measurement)
+    verdict = verdict.model_copy(update={"measurement": measurement})
     run = Run(
         flow_run_id=str(flow_run.id),
         flow_run_name=str(flow_run.name),
@@ -41,8 +45,6 @@ def publish(verdict: Verdict) -> Run:
         verdict=verdict,
         steps_s=run_times.take(str(flow_run.id)),
     )
-    measurement = verdict.measurement
-    store = open_store()  # kept: what it hands out is in use as long as it exists
     archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE
     images = pictures(run, verdicts.outputs(measurement, archive))
     text = report.markdown(run, images, archive, page(run.flow_run_id))

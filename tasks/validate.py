@@ -12,6 +12,7 @@ from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines, outputs
 from tasks.quality.gates import GateSettings
+from tasks.steps import measuring
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,9 @@ log = logging.getLogger(__name__)
 @run_times.timed
 def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
     """Compare outputs sample by sample, clock, accuracy and baseline; each gives a gate."""
-    deployment = measurement.deployment
     store = open_store()  # kept: what it hands out is in use as long as it exists
+    measurement = measuring.at_hand(store, measurement)
+    deployment = measurement.deployment
     archive = store.files(deployment.package.entry) / PACKAGE_FILE
     judged = outputs.judge(measurement, outputs.outputs(measurement, archive), limits)
     project = deployment.package.manifest.project_name

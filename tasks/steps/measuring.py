@@ -10,12 +10,12 @@ from tasks.boards import measurement, transfer
 from tasks.boards.address import BoardAddress
 from tasks.boards.ssh import connect
 from tasks.core.errors import InputError
+from tasks.core.records.base import Entry
 from tasks.core.records.measurement import Deployment, Measurement
 from tasks.core.records.package import Package
 from tasks.core.records.settings import MeasureSettings
-from tasks.core.settings import home
 from tasks.packaging.archive import PACKAGE_FILE
-from tasks.store.store import Store
+from tasks.store.store import Store, digest
 
 log = logging.getLogger(__name__)
 
@@ -72,27 +72,44 @@ def _progress() -> Callable[[int, int], None]:
 
 
 def benchmark(
+    store: Store,
     address: BoardAddress,
     deployment: Deployment,
     settings: MeasureSettings,
+    *,
     lease_id: str,
     run_id: str,
 ) -> Measurement:
-    """Measure a deployed package on its board.
+    """Measure a deployed package on its board; the results are kept in the store.
 
     Args:
-        address: the board's address.
+        store: store for the results.
+        address: address of the board that has the package.
         deployment: the deployed package.
         settings: how to measure.
-        lease_id: id of the board's lease; the board refuses to measure without a valid one.
-        run_id: names the directory of the results.
+        lease_id: id of the board's lease; the board refuses to work for an invalid one.
+        run_id: a name for this measurement, which no other has.
 
     Raises:
-        BoardError: the board cannot be used, or the run failed on it.
+        BoardError: the board cannot be used, or the run failed there.
     """
-    return measurement.measure(address, deployment, settings, lease_id, results_directory(run_id))
+    inputs = {"run": run_id, "package": deployment.package.digest}
+    entry = Entry(step="benchmark", digest=digest("benchmark", inputs))
+
+    def build(out: Path) -> Measurement:
+        measured = measurement.measure(address, deployment, settings, lease_id, out)
+        return measured.model_copy(update={"entry": entry})
+
+    label = deployment.package.manifest.model_name
+    return at_hand(store, store.get_or_build(entry, inputs, Measurement, build, label=label))
 
 
-def results_directory(run_id: str) -> Path:
-    """Return the directory in which a run's results are kept."""
-    return home() / "runs" / run_id
+def at_hand(store: Store, measured: Measurement) -> Measurement:
+    """Return a measurement whose directory is on this machine, wherever it was made.
+
+    Raises:
+        StoreError: its results are not in the store.
+    """
+    if measured.entry is None:
+        return measured
+    return measured.model_copy(update={"directory": str(store.files(measured.entry))})

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-StepName = Literal["convert", "synthesize", "implement", "package", "loopback"]
+StepName = Literal["convert", "synthesize", "implement", "package", "benchmark", "loopback"]
 
 
 Target = Literal["twin", "hardware"]

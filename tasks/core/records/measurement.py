@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.core.records.base import Record
+from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import Gate
 from tasks.core.records.package import Package
 
@@ -46,6 +46,7 @@ class Measurement(Record):
     Files in its directory: `y_hw.npy`, `results.json` (all timings).
 
     Attributes:
+        entry: the store entry of its files; None for a measurement outside the flow.
         simulated: true on a twin, where times are fabric cycles at the clock read back.
         clock_mhz: fabric clock read back from the board after loading the overlay.
         latency_s: latency at batch size 1, by percentile ("p50", "p95", "p99").
@@ -62,6 +63,7 @@ class Measurement(Record):
         power_by: what measured the power: the board's own sensors or an external meter.
     """
 
+    entry: Entry | None = None
     deployment: Deployment
     simulated: bool
     clock_mhz: float

@@ -67,7 +67,9 @@ def test_what_vivado_makes_for_a_zcu102_computes_on_its_twin_what_the_model_does
     with lease([board], "a test", duration_s=300) as mine:
         deployment = measuring.deploy(store, package, board)
         asked = MeasureSettings(passes=1, batches=(1, 8))
-        measurement = measuring.benchmark(board, deployment, asked, mine.id, "run")
+        measurement = measuring.benchmark(
+            store, board, deployment, asked, lease_id=mine.id, run_id="run"
+        )
     found = outputs.outputs(measurement, store.files(package.entry) / PACKAGE_FILE)
     judged = outputs.judge(measurement, found, GateSettings())
     assert judged.passed
