@@ -1,6 +1,7 @@
 """Stores that several machines share."""
 
 import os
+import socket
 import tarfile
 import threading
 import time
@@ -17,6 +18,7 @@ from tasks.store import claims
 from tasks.store.shared import Remote
 from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, build, get, other
+from tests.tasks.store.test_files import LibraryError
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -210,3 +212,89 @@ def test_an_address_that_nothing_installed_can_reach_is_an_error() -> None:
     with pytest.raises(StoreError, match="nonsense") as caught:
         Store("nonsense://somewhere")
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"other 99999999999", b"\xff\xfe"])
+def test_a_claim_that_nobody_renews_goes_stale_by_one_s_own_clock(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(claims, "POLL_S", 0.02)
+    monkeypatch.setattr(claims, "STALE_S", 0.2)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(f"{root}/claims", exist_ok=True)
+    filesystem.pipe_file(f"{root}/claims/convert-{ENTRY.digest}", content)
+    assert get(Store(url, tmp_path / "one"), build) == RECORD
+
+
+def test_a_claim_that_was_taken_over_is_not_taken_back_nor_removed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(claims, "BEAT_S", 0.02)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    claim = f"{root}/claims/convert-{ENTRY.digest}"
+
+    def overtaken(out: Path) -> FixedPoint:
+        filesystem.pipe_file(claim, b"another machine")
+        deadline = time.monotonic() + 30
+        while "taken over by another machine" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return build(out)
+
+    assert get(Store(url, tmp_path / "one"), overtaken) == RECORD
+    assert filesystem.cat_file(claim) == b"another machine"
+
+
+def test_an_outage_while_a_claim_is_held_ends_neither_build_nor_claim(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "BEAT_S", 0.02)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    claim = f"{root}/claims/convert-{ENTRY.digest}"
+    real, failed = type(filesystem).cat_file, threading.Event()
+
+    def down(*_args: object, **_kwargs: object) -> bytes:
+        failed.set()
+        raise LibraryError
+
+    def through_an_outage(out: Path) -> FixedPoint:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(filesystem), "cat_file", down)
+            assert failed.wait(30)
+        before = real(filesystem, claim)
+        deadline = time.monotonic() + 30
+        while real(filesystem, claim) in {before, b""}:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return build(out)
+
+    assert get(Store(url, tmp_path / "one"), through_an_outage) == RECORD
+
+
+@pytest.fixture
+def no_s3(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a store on S3 that nobody answers at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    fsspec.filesystem("s3").clear_instance_cache()
+    return "s3://bucket/store"
+
+
+def test_s3_that_nobody_answers_at_is_a_store_error_that_may_pass(
+    no_s3: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreError, match="connect") as caught:
+        get(Store(no_s3, tmp_path / "cache"), build)
+    assert caught.value.transient
+
+
+def test_entries_on_this_machine_are_read_while_s3_is_away(no_s3: str, tmp_path: Path) -> None:
+    get(Store(f"file://{tmp_path}/shared", tmp_path / "cache"), build)
+    store = Store(no_s3, tmp_path / "cache")
+    assert get(store) == RECORD
+    assert store.verify(ENTRY)
+    assert store.files(ENTRY).is_dir()
