@@ -98,6 +98,10 @@ def _array(path: Path) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError("no such data file", where=str(path)) from None
+    except MemoryError as error:
+        raise InputError(
+            f"claims more than this machine has memory for: {error}", where=str(path)
+        ) from None
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
             "is not a .npy file of a plain array",

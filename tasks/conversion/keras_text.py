@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Deeper than any model is nested; those who walk through it call themselves at each level.
+_DEEPEST = 100
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 WEIGHTS = ("{}_weights.h5", "{}.weights.h5", "{}.h5")
 
@@ -67,8 +69,8 @@ def _in_archive(path: Path) -> Description | None:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None or "model.weights.h5" not in archive.namelist():
                 return None
-            config = json.loads(archive.read("config.json"))
-            about = json.loads(archive.read("metadata.json"))
+            config = _json(archive.read("config.json"))
+            about = _json(archive.read("metadata.json"))
             return Description(str(about["keras_version"]), config)
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError):
         return None
@@ -88,19 +90,41 @@ def _in_hdf5(path: Path) -> Description | None:
         return None
     version = attributes.get("keras_version", "")
     try:
-        return Description(_text(version), json.loads(_text(config)) if config else None)
+        return Description(_text(version), _json(_text(config)) if config else None)
     except ValueError:
         return None
 
 
 def _in_json(path: Path) -> Description | None:
     try:
-        config = json.loads(path.read_text())
+        config = _json(path.read_text())
     except (OSError, ValueError):
         return None
     if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
         return None
     return Description(str(config.get("keras_version", "2")), config)
+
+
+def _json(text: str | bytes) -> Any:
+    """Return what a JSON text says; raise ValueError if it is none, or one that nobody meant."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level = [found]
+    for _ in range(_DEEPEST):
+        level = [each for item in level for each in _held(item)]
+        if not level:
+            return found
+    raise ValueError("nested too deeply")
+
+
+def _held(item: Any) -> Iterator[Any]:
+    """Yield what a list or an object of JSON holds."""
+    if isinstance(item, dict):
+        yield from item.values()
+    elif isinstance(item, list):
+        yield from item
 
 
 def _text(value: Any) -> str:

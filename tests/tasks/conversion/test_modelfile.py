@@ -171,3 +171,14 @@ def test_no_framework_is_imported_to_tell_files_apart(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("depth", [200, 200_000])
+def test_a_config_that_is_nested_beyond_any_model_is_refused(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", "[" * depth + "]" * depth)
+        file.writestr("metadata.json", "{}")
+        file.writestr("model.weights.h5", b"")
+    with pytest.raises(InputError):
+        identify(path)
