@@ -91,7 +91,12 @@ def _twin() -> "Finding":
     from tasks.core.requirements import Finding
 
     python = board_python()
-    command = [str(python), "-c", "from importlib.metadata import version; print(version('pynq'))"]
+    command = [
+        str(python),
+        "-I",
+        "-c",
+        "from importlib.metadata import version; print(version('pynq'))",
+    ]
     try:
         asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):

@@ -1,9 +1,11 @@
 """Requirements of this machine: whether each is met, and how to meet it."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from tasks.core.errors import ToolMissingError
 from tasks.core.records.base import Record
@@ -69,3 +71,22 @@ def program(name: str) -> Finding:
         return Finding(name=name, ok=False, detail="not on PATH", remedy=f"apt install {name}")
     asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     return Finding(name=name, ok=True, detail=(asked.stdout.splitlines() or [path])[0])
+
+
+def may_run(*directories: Path) -> Finding:
+    """Check that programs and libraries in these directories may be run.
+
+    Servers and clusters mount /tmp, /home or scratch without that right, and it shows only when a
+    library that was just compiled cannot be loaded.
+    """
+    for directory in directories:
+        place = next(path for path in (directory, *directory.parents) if path.exists())
+        if os.statvfs(place).f_flag & os.ST_NOEXEC:
+            return Finding(
+                name="executables",
+                ok=False,
+                detail=f"the file system of {place} is mounted noexec: what is compiled there "
+                "cannot run",
+                remedy="set OVERLAYFLOW_HOME, and TMPDIR, to directories on another file system",
+            )
+    return Finding(name="executables", ok=True, detail="may run in the store and in TMPDIR")

@@ -6,6 +6,7 @@ target is the twin.
 
 import logging
 import shutil
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from board.kinds import board_kinds
 from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Resources, Synthesis
-from tasks.core.requirements import Finding, package, program
+from tasks.core.requirements import Finding, may_run, package, program
+from tasks.core.settings import home
 from tasks.processes.child import run_child
 from tasks.store.code import code_digest
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest
@@ -40,7 +42,12 @@ class TwinImage:
     def check(self, board_kind: str | None = None) -> list[Finding]:
         """Return whether its packages, and the compiler that Verilator needs, are here."""
         del board_kind  # all kinds need the same
-        return [*(package(name) for name in TOOLS), program("g++"), program("make")]
+        return [
+            *(package(name) for name in TOOLS),
+            program("g++"),
+            program("make"),
+            may_run(home(), Path(tempfile.gettempdir())),
+        ]
 
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
