@@ -8,9 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.actions import (
+    GlobalConcurrencyLimitCreate,
+    WorkPoolCreate,
+    WorkPoolUpdate,
+)
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
@@ -68,12 +73,13 @@ def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
 
 
 def work_pools() -> None:
-    """Create missing work pools; keep existing ones, whose limits an administrator may have set."""
-    template = ProcessWorker.get_default_base_job_template()
+    """Create missing work pools; keep the limits of existing ones, which administrators set."""
+    template = _job_template()
     with get_client(sync_client=True) as client:
         for name, description in POOLS.items():
             try:
                 client.read_work_pool(name)
+                client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
             except ObjectNotFound:
                 client.create_work_pool(
                     WorkPoolCreate(
@@ -83,6 +89,18 @@ def work_pools() -> None:
                         base_job_template=template,
                     )
                 )
+
+
+def _job_template() -> dict[str, Any]:
+    """Return Prefect's template without what would let a run choose its command.
+
+    Whoever may start a run must not be able to run a program of their own as the worker's user.
+    """
+    template = ProcessWorker.get_default_base_job_template()
+    for name in ("command", "env", "working_dir"):
+        del template["job_configuration"][name], template["variables"]["properties"][name]
+    template["variables"]["additionalProperties"] = False
+    return template
 
 
 def queues(twins: Sequence[str]) -> None:
@@ -106,7 +124,9 @@ def deploy() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "100"},
+        # prefect.yaml names the directory that workers run flows in: this one, wherever the
+        # command was typed.
+        env=os.environ | {"COLUMNS": "100", "PWD": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

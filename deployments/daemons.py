@@ -51,7 +51,13 @@ def find(directory: Path, name: str) -> Daemon | None:
 
 
 def start(
-    directory: Path, name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path
+    directory: Path,
+    name: str,
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    *,
+    umask: int = -1,
 ) -> Daemon:
     """Start a daemon, or return the one that is running.
 
@@ -61,6 +67,7 @@ def start(
         command: program and arguments.
         env: the complete environment.
         cwd: the working directory.
+        umask: file mode mask of the daemon; by default this process's.
 
     Raises:
         ToolError: the process exited immediately.
@@ -79,6 +86,7 @@ def start(
             env=dict(env),
             cwd=cwd,
             start_new_session=True,
+            umask=umask,
         )
     started = start_time(process.pid)
     if started is None:

@@ -7,6 +7,7 @@ Everything listens on 127.0.0.1. What is running, and on which port, is recorded
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -77,11 +78,16 @@ def running() -> ServerState | None:
 
 def environment(port: int) -> dict[str, str]:
     """Return the environment of the server, the workers and the commands that talk to them."""
-    api = f"http://{HOST}:{port}/api"
+    address = f"http://{HOST}:{port}"
+    api, secret = f"{address}/api", password()
     return os.environ | {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(home() / "prefect")),
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_UI_API_URL": api,
+        # Loopback is no boundary: other users of the machine, and every web page, reach it.
+        "PREFECT_SERVER_API_AUTH_STRING": secret,
+        "PREFECT_API_AUTH_STRING": secret,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # On disk: leases in memory are lost with the server, and their slots stay taken forever.
@@ -93,6 +99,23 @@ def environment(port: int) -> dict[str, str]:
         "OVERLAYFLOW_HOME": str(home()),
         **BATCHES,
     }
+
+
+def password_file() -> Path:
+    """Return the file with the server's password, as USER:PASSWORD; only its owner reads it."""
+    return state_directory() / "password"
+
+
+def password() -> str:
+    """Return the server's password, as USER:PASSWORD; the first call makes it."""
+    file = password_file()
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text().strip()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = f"overlayflow:{secrets.token_urlsafe(24)}"
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+        out.write(made + "\n")
+    return made
 
 
 @contextlib.contextmanager
@@ -121,7 +144,12 @@ def start_server(port: int | None) -> ServerState:
             *("--host", HOST, "--port", str(settled.port)),
         ]
         daemon = daemons.start(
-            state_directory(), SERVER, command, environment(settled.port), state_directory()
+            state_directory(),
+            SERVER,
+            command,
+            environment(settled.port),
+            state_directory(),
+            umask=0o077,  # its database holds blocks, and the key to them
         )
         write(settled)
     _wait(

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
 from deployments.cli.output import add_json, print_json, print_table
-from deployments.cli.run import add_gates, show
+from deployments.cli.run import add_gates, check_boards, show
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -34,20 +34,14 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Check the input within a second, then run the flow."""
-    from tasks.boards import twins
+    from deployments.prefect_server import prefect_server
     from tasks.packaging import trust
 
     trust.admit(arguments.package, trusted=arguments.trust)
-    from tasks.orchestration import server
-
-    server.require()
     names = arguments.board or ["twin"]
-    for name in names:
-        if twins.twin_address(name) is None:
-            from tasks.orchestration import board_block
-
-            board_block.matching(name)
-    return _on_several(arguments, names) if len(names) > 1 else _on_one(arguments, names[0])
+    with prefect_server():
+        check_boards(names)
+        return _on_several(arguments, names) if len(names) > 1 else _on_one(arguments, names[0])
 
 
 def _on_one(arguments: Namespace, board: str) -> int:

@@ -1,5 +1,6 @@
 """overlayflow boards: manage the boards that flows may use, and their leases."""
 
+import contextlib
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tasks.core.records.base import Record
 
 
@@ -100,7 +103,11 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Run the verb."""
-    _require_server(arguments)
+    with _server(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Namespace) -> int:
     if arguments.verb == "add":
         from deployments.cli.boards_add import add_board
 
@@ -114,14 +121,14 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _require_server(arguments: Namespace) -> None:
-    """Require the Prefect server, unless only twins are named, which are on this machine."""
+def _server(arguments: Namespace) -> "AbstractContextManager[None]":
+    """Return the Prefect server, unless only twins are named, which are on this machine."""
+    from deployments.prefect_server import prefect_server
     from tasks.boards import twins
-    from tasks.orchestration import server
 
     names = getattr(arguments, "name", None) or []
-    if not names or {*([names] if isinstance(names, str) else names)} - {*twins.twin_names()}:
-        server.require()
+    only_twins = {*([names] if isinstance(names, str) else names)} <= {*twins.twin_names()}
+    return contextlib.nullcontext() if names and only_twins else prefect_server()
 
 
 def _print(arguments: Namespace, record: "Record", text: str) -> None:

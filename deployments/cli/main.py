@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         used, or the run was interrupted.
     """
     arguments = parser().parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, with all that was started
+        signal.signal(number, signal.default_int_handler)
     try:
         surroundings.settle()
         _set_up_prefect()
@@ -126,8 +129,6 @@ def _set_up_prefect() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
-    # A busy machine needs longer to start a temporary server than Prefect's 20 s.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     # The server considers a run dead if its heartbeats stop: see deployments/automations.py.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     from deployments import machine
@@ -135,8 +136,9 @@ def _set_up_prefect() -> None:
     for name, value in machine.BATCHES.items():  # for a temporary server started by Prefect
         os.environ.setdefault(name, value)
     settled = machine.running()
-    if settled is not None:
-        os.environ.setdefault("PREFECT_API_URL", f"{settled.address}/api")
+    if settled is not None and "PREFECT_API_URL" not in os.environ:
+        os.environ["PREFECT_API_URL"] = f"{settled.address}/api"
+        os.environ["PREFECT_API_AUTH_STRING"] = machine.password()
 
 
 if __name__ == "__main__":

@@ -138,10 +138,14 @@ def run(arguments: Namespace) -> int:
     settings = _settings(arguments)
     with bar.shown() as shown:
         _refuse_bad_input(arguments, settings)
-        from tasks.orchestration import progress
+        from deployments.prefect_server import prefect_server
 
-        with progress.watched(shown.show) if shown else contextlib.nullcontext():
-            outcome = _run_flow(arguments, settings)
+        with prefect_server():
+            check_boards([arguments.board])
+            from tasks.orchestration import progress
+
+            with progress.watched(shown.show) if shown else contextlib.nullcontext():
+                outcome = _run_flow(arguments, settings)
     show(outcome, as_json=arguments.json)
     return 0
 
@@ -211,7 +215,6 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
     """Check the input before Prefect starts, which takes up to 20 s."""
-    from tasks.boards import twins
     from tasks.conversion import datafile
     from tasks.steps import building
     from tasks.toolchains.choice import choose
@@ -220,13 +223,21 @@ def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None
     if arguments.data:
         datafile.check(arguments.data, arguments.target)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
-    from tasks.orchestration import server
 
-    server.require()
-    if twins.twin_address(arguments.board) is None:
-        from tasks.orchestration import board_block
 
-        board_block.matching(arguments.board)
+def check_boards(names: Sequence[str]) -> None:
+    """Check that there are boards of these names or that meet these requirements.
+
+    Raises:
+        BoardError: there is none.
+    """
+    from tasks.boards import twins
+
+    for name in names:
+        if twins.twin_address(name) is None:
+            from tasks.orchestration import board_block
+
+            board_block.matching(name)
 
 
 def show(outcome: "Run", *, as_json: bool) -> None:

@@ -67,6 +67,7 @@ def run_up(arguments: Namespace) -> int:
         print_json(Up(address=settled.address, deployments=applied.deployments))
     else:
         print(f"overlayflow {'is already running' if found else 'is up'}: {settled.address}")
+        print(f"password:    the page asks for it; it is in {machine.password_file()}")
         print(f"deployments: {', '.join(applied.deployments)}")
         print(f"start a run: {settled.address}/deployments, or overlayflow run")
         print(f"logs:        {machine.state_directory()}; stop it with: overlayflow down")

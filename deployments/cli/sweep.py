@@ -47,12 +47,13 @@ def run(arguments: Namespace) -> int:
 
     file = SweepFile(arguments.file)
     found = _refuse_bad_input(file, many=arguments.yes)
-    from flows.sweep import sweep_models
-    from tasks.orchestration import server
+    from deployments.prefect_server import prefect_server
 
-    server.require()
-    _check_boards(file, found)
-    report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
+    with prefect_server():
+        _check_boards(file, found)
+        from flows.sweep import sweep_models
+
+        report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
     if arguments.json:
         print_json(report)
     else:

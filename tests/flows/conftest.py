@@ -3,6 +3,7 @@
 Tests on several workers use it at the same time: what a test stops, breaks or counts is its own.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,25 @@ class Patient(httpx.HTTPTransport):
             time.sleep(1)
 
 
+class Passwords(httpx.Auth):
+    """Logs in at the servers whose password is known: USER:PASSWORD by port."""
+
+    def __init__(self) -> None:
+        self.known: dict[int | None, str] = {}
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        if secret := self.known.get(request.url.port):
+            encoded = base64.b64encode(secret.encode()).decode()
+            request.headers["Authorization"] = f"Basic {encoded}"
+        yield request
+
+
+PASSWORDS = Passwords()
 # No connection is kept: some of these servers are stopped and started again.
 http = httpx.Client(
-    transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)), timeout=BUSY_S
+    auth=PASSWORDS,
+    transport=Patient(limits=httpx.Limits(max_keepalive_connections=0)),
+    timeout=BUSY_S,
 )
 
 
@@ -259,6 +276,11 @@ def finished(done: subprocess.CompletedProcess[str]) -> Run:
     return Run.model_validate_json(line)
 
 
+def password(team: Machine) -> str:
+    """What `overlayflow up` lets nobody else read, as USER:PASSWORD."""
+    return (team.home / "server" / "password").read_text().strip()
+
+
 @pytest.fixture(scope="module")
 def team(
     machine: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
@@ -276,6 +298,7 @@ def team(
     try:
         started = team.command("up", "--port", str(port), "--json")
         assert started.returncode == 0, started.stderr
+        PASSWORDS.known[port] = password(team)
         yield team
     finally:
         stopped = team.command("down", "--json")

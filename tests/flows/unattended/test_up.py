@@ -17,7 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from board.runner import PID_FILE
 from board.twin import faults
@@ -28,7 +28,7 @@ from tasks.boards.twins import address_of
 from tasks.core.records.measurement import Run
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.store.store import Store
-from tests.flows.conftest import DATA, MODEL, ROOT, Machine, http
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, http, password
 from tests.flows.unattended.api import (
     RUN_S,
     artifact,
@@ -102,7 +102,7 @@ def notifying(team: Machine, webhook: tuple[str, list[dict[str, Any]]]) -> Machi
     """A second `up`, which says where notifications go."""
     records = sorted((team.home / "server").glob("*.json"))
     before = [path.read_text() for path in records]
-    with temporary_settings({PREFECT_API_URL: team.api}):
+    with temporary_settings({PREFECT_API_URL: team.api, PREFECT_API_AUTH_STRING: password(team)}):
         block = CustomWebhookNotificationBlock(
             name="team", url=webhook[0], json_data={"subject": "{{subject}}", "body": "{{body}}"}
         )
@@ -162,6 +162,23 @@ def runs(team: Machine) -> set[str]:
     """Of deploy-model, which has no schedule."""
     body = {"deployments": {"name": {"any_": ["deploy-model"]}}}
     return {each["id"] for each in team.query("flow_runs/filter", body)}
+
+
+def test_nobody_gets_in_without_the_password(team: Machine) -> None:
+    """Every user of the machine, and every web page, reaches loopback."""
+    assert (team.home / "server" / "password").stat().st_mode & 0o777 == 0o600
+    stranger = httpx.post(f"{team.api}/deployments/filter", json={})
+    assert stranger.status_code == httpx.codes.UNAUTHORIZED
+    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = httpx.options(f"{team.api}/deployments/filter", headers=asked)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_run_cannot_bring_a_command_of_its_own(team: Machine) -> None:
+    path = f"{team.api}/deployments/{deployment(team, 'boards-health')['id']}/create_flow_run"
+    for variables in ({"command": "touch /tmp/mine"}, {"env": {"PYTHONPATH": "/tmp"}}):
+        refused = http.post(path, json={"parameters": {}, "job_variables": variables})
+        assert refused.status_code == httpx.codes.UNPROCESSABLE_ENTITY, refused.text
 
 
 def test_everything_is_registered(team: Machine) -> None:
@@ -267,6 +284,10 @@ def submitted(team: Machine, page: Page) -> str:
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, page: Page) -> None:
     ui = team.api.removesuffix("/api")
+    page.goto(ui)
+    page.locator("input[type=password]").fill(password(team))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Deployments").first).to_be_visible()
     page.goto(f"{ui}/deployments/deployment/{deployment(team, 'deploy-model')['id']}")
     page.get_by_role("button", name="Run", exact=True).first.click()
     page.get_by_text("Custom run").click()

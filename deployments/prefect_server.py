@@ -1,0 +1,168 @@
+"""The Prefect server of one command: the configured one, or a temporary one.
+
+Prefect would start a temporary server in this process's group: Ctrl-C in a terminal ends that
+server before the flow, whose last calls then wait minutes for it, and a killed flow leaves it
+behind. Ours runs in a session of its own, under the guard that ends it with this process, however
+that ends. It asks for a password that only this process knows, since other users of the machine
+reach loopback too.
+"""
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.core.errors import ServerError
+from tasks.processes.run import guarded
+
+HOST = "127.0.0.1"
+START_S = 180.0
+POLL_S = 0.1
+# What a command has to end by itself once its server is gone.
+GRACE_S = 10.0
+SEND_S = 5.0
+# The files hold parameters and blocks, which are nobody else's business.
+PRIVATE = ("/bin/sh", "-c", 'umask 077; exec "$0" "$@"')
+
+
+@contextlib.contextmanager
+def prefect_server() -> Iterator[None]:
+    """Check that the configured server answers, or run one of this process's own meanwhile.
+
+    Raises:
+        ServerError: the configured server does not answer, or the temporary one does not start.
+    """
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        get_current_settings,
+        temporary_settings,
+    )
+
+    from tasks.orchestration import server
+
+    if PREFECT_API_URL.value():
+        server.require()
+        yield
+        return
+    settings = get_current_settings()
+    port, password = _free_port(), f"overlayflow:{secrets.token_urlsafe(32)}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if name.startswith("PREFECT_")},
+        **settings.to_environment_variables(exclude_unset=True),
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+    }
+    command = [
+        *(*PRIVATE, sys.executable, "-P", "-m", "uvicorn", "--factory"),
+        "prefect.server.api.server:create_app",
+        *("--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"),
+    ]
+    _make_private(settings.home)
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overlayflow-")))
+        log = scratch / "server.log"
+        lifeline = stack.enter_context(guarded(command, cwd=scratch, log=log, env=environment))
+        _wait(port, lifeline, log)
+        stop = stack.enter_context(_watched(lifeline))
+        stack.enter_context(
+            temporary_settings(
+                {
+                    PREFECT_API_URL: f"http://{HOST}:{port}/api",
+                    PREFECT_API_AUTH_STRING: password,
+                }
+            )
+        )
+        try:
+            yield
+        finally:
+            if not stop.is_set():
+                _send_what_waits()
+            stop.set()
+
+
+def _send_what_waits() -> None:
+    """Let Prefect send the logs and events that it sends in the background."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=SEND_S)
+
+
+def _make_private(home: Path) -> None:
+    """Keep others from Prefect's directory: its database holds blocks and the key to them."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(PermissionError):  # it belongs to somebody else
+        home.chmod(0o700)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int, lifeline: socket.socket, log: Path) -> None:
+    """Wait until the server answers."""
+    import httpx
+
+    deadline = time.monotonic() + START_S
+    with httpx.Client(trust_env=False) as client:
+        while time.monotonic() < deadline and not _has_ended(lifeline):
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(f"http://{HOST}:{port}/api/health").is_success:
+                    return
+            time.sleep(POLL_S)
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    raise ServerError(
+        "\n".join(["the temporary Prefect server does not start:", *lines[-8:]]),
+        where=f"{HOST}:{port}",
+        remedy="start a server with `overlayflow up`, then run the command again",
+    )
+
+
+@contextlib.contextmanager
+def _watched(lifeline: socket.socket) -> Iterator[threading.Event]:
+    """Interrupt this process when its server ends before it; yield what stops the watch."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not _has_ended(lifeline, POLL_S):
+            if stop.is_set():
+                return
+        if stop.is_set():
+            return
+        sys.stderr.write(
+            "overlayflow: the temporary Prefect server was ended from outside; finished steps are "
+            "kept, and the next run continues from there\n"
+        )
+        sys.stderr.flush()
+        os.kill(os.getpid(), signal.SIGINT)
+        # Prefect would go on asking the server how the run shall end.
+        if not stop.wait(GRACE_S):
+            os._exit(ServerError.exit_code)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _has_ended(lifeline: socket.socket, patience_s: float = 0.0) -> bool:
+    poller = select.poll()
+    poller.register(lifeline, select.POLLIN)
+    return bool(poller.poll(1000 * patience_s))

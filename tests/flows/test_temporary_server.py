@@ -1,0 +1,52 @@
+"""The server of one command ends with the command, however that ends."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine
+
+pytestmark = pytest.mark.slow
+
+ENDS_S = 15.0
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_server_ends_with_its_command(
+    machine: Machine, tmp_path: Path, number: signal.Signals
+) -> None:
+    env = {name: value for name, value in machine.env.items() if name != "PREFECT_API_URL"}
+    command = subprocess.Popen(
+        [sys.executable, "-m", "deployments.cli.main", "run", MODEL, "--data", DATA],
+        cwd=ROOT,
+        env=env | {"PREFECT_HOME": str(tmp_path), "OVERLAYFLOW_STORE": str(tmp_path / "store")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert command.stdout is not None
+    found = (re.search(r"http://127.0.0.1:(\d+)/runs/", line) for line in command.stdout)
+    port = int(next(each for each in found if each)[1])
+    assert listens(port)
+    os.killpg(command.pid, number)  # as a terminal does
+    told = command.stdout.read()
+    assert command.wait() == (-number if number == signal.SIGKILL else 2)
+    assert number == signal.SIGKILL or "overlayflow: interrupted; finished steps are kept" in told
+    deadline = time.monotonic() + ENDS_S
+    while listens(port):
+        assert time.monotonic() < deadline, "the server is still there"
+        time.sleep(0.05)
+    assert (tmp_path / "prefect.db").stat().st_mode & 0o077 == 0
