@@ -1,5 +1,6 @@
 """Flow deploy_model: from a trained model to numbers measured on a board."""
 
+import logging
 from pathlib import Path
 
 from prefect import flow
@@ -16,10 +17,13 @@ from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
+from tasks.sweeps.estimate import fits_unrolled
 from tasks.synthesize import synthesize
 from tasks.toolchains.choice import ToolchainChoice, choose
 from tasks.transfer import transfer
 from tasks.validate import validate
+
+log = logging.getLogger(__name__)
 
 
 @flow(
@@ -53,7 +57,10 @@ def deploy_model(
     """
     run_logs.set_up()
     worker_watch.watch()
-    pair = choose(toolchain, model, conversion.board_kind, build=build)
+    fits = fits_unrolled(model, conversion)
+    pair = choose(toolchain, model, conversion.board_kind, build=build, fits=fits)
+    if pair.reason:
+        log.info("toolchain %s: %s", pair.name, pair.reason)
     require(pair.check(conversion.board_kind), f"toolchain {pair.name}")
     project = convert(model, data, conversion)
     passed = gates.require(gates.after_convert(project, limits))

@@ -9,6 +9,8 @@ from deployments.cli.output import add_json, print_json, print_table
 from tasks.core.settings import board_python, home
 
 if TYPE_CHECKING:  # --help must not import pydantic
+    from collections.abc import Iterator
+
     from tasks.core.requirements import Finding
 
 PACKAGES = ("prefect", "hls4ml", "keras", "tensorflow", "paramiko")
@@ -65,7 +67,20 @@ def check(toolchain: str | None = None, board_kind: str | None = None) -> "list[
 
     if toolchain is not None:
         return named(toolchain).check(board_kind)
-    return [*_host(), *frontends.findings(), *named("open").check(), _twin()]
+    return [*_host(), *frontends.findings(), *named("open").check(), *_toolchains(), _twin()]
+
+
+def _toolchains() -> "Iterator[Finding]":
+    """Say what each toolchain would do here, and which one `auto` takes; none of them is needed."""
+    from tasks.core.requirements import Finding
+    from tasks.toolchains.choice import NAMES, choose, named
+
+    for name in NAMES:
+        lacking = [each.name for each in named(name).check() if not each.ok]
+        detail = f"lacks {', '.join(lacking)}" if lacking else "ready"
+        yield Finding(name=f"toolchain {name}", ok=True, detail=detail)
+    taken = choose("auto")
+    yield Finding(name="toolchain auto", ok=True, detail=f"takes {taken.name}: {taken.reason}")
 
 
 def _host() -> "list[Finding]":

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from board.kinds import board_kinds
 from tasks.core.records.base import Record
 from tasks.core.records.settings import ConvertSettings
 
@@ -76,6 +77,13 @@ def estimate(model: Path, settings: ConvertSettings, toolchain: str) -> Estimate
     by_layer = [count(layer, settings) for layer in layers]
     lut = SHELL_LUT + sum(lut for lut, _ in by_layer)
     return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
+
+
+def fits_unrolled(model: Path, settings: ConvertSettings) -> bool:
+    """Return whether a traced core is expected to fit the part; True if the file does not tell."""
+    found = estimate(model, settings, "open")
+    kind = board_kinds().get(settings.board_kind)
+    return found is None or kind is None or found.lut <= kind.resources.lut
 
 
 def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:

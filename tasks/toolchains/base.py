@@ -112,12 +112,14 @@ class Toolchain:
 
     Attributes:
         licensed: whether its tools are a vendor's, of which a machine runs few at a time.
+        reason: why `auto` took it; empty where it was asked for by name.
     """
 
     name: str
     synthesizer: Synthesizer
     implementer: Implementer
     licensed: bool = False
+    reason: str = ""
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
         """Return what both need of this machine, and for a kind of board."""

@@ -1,5 +1,6 @@
 """The toolchains by name, and which one a run takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -57,6 +58,7 @@ def choose(
     board_kind: str | None = None,
     *,
     build: BuildSettings | None = None,
+    fits: bool = True,
 ) -> Toolchain:
     """Return the toolchain of that name; `auto` takes what this machine, model and board allow.
 
@@ -67,30 +69,66 @@ def choose(
         model: that it is for; None where it has been converted already.
         board_kind: as in board/kinds.toml; None for any.
         build: as for `named`.
+        fits: whether the model, unrolled, is expected to fit the part.
 
     Raises:
-        ToolMissingError: toolchain vivado-hls was asked for and its tools are not here.
-        InputError: it was asked for and does not take the model, or as for `named`.
+        ToolMissingError: a Vivado was asked for and is not here.
+        InputError: the toolchain does not take the model, or as for `named`.
     """
     from tasks.conversion.modelfile import identify
-    from tasks.toolchains.vivado import installation
-    from tasks.toolchains.vivado_hls import preflight
 
-    hgq = model is not None and not identify(model).block_design
-    found = installation.find()
-    installed = {installation.HLS, installation.VIVADO} <= set(found.tools)
+    by_hls4ml = model is None or identify(model).block_design
     if choice == "auto":
-        designed = board_kind is None or preflight.is_buildable(board_kinds()[board_kind])
-        choice = "vivado-hls" if installed and designed and not hgq else "open"
-    elif choice == "vivado-hls" and hgq:
+        needs_hls = build is not None and build != BuildSettings()
+        name, reason = _decide(board_kind, by_hls4ml=by_hls4ml, fits=fits, needs_hls=needs_hls)
+        return replace(named(name, build=build), reason=reason)
+    if choice == "vivado-hls" and not by_hls4ml:
         raise InputError(
             "hls4ml makes no block design for an HGQ model",
             where=str(model),
-            remedy="use toolchain open, which takes it",
+            remedy="use toolchain vivado or open, which take it",
         )
-    elif choice == "vivado-hls" and not installed:
-        require(preflight.tools(found).findings, "toolchain vivado-hls")
+    _require_installed(choice)
     return named(choice, build=build)
+
+
+def _require_installed(name: str) -> None:
+    """Raise ToolMissingError unless the tools of a toolchain of Vivado's are found."""
+    from tasks.toolchains.vivado import installation, preflight
+    from tasks.toolchains.vivado_hls import preflight as hls_preflight
+
+    found = installation.find()
+    if name == "vivado-hls" and not {installation.HLS, installation.VIVADO} <= set(found.tools):
+        require(hls_preflight.tools(found).findings, f"toolchain {name}")
+    elif name == "vivado" and installation.VIVADO not in found.tools:
+        require(preflight.tools(found).findings, f"toolchain {name}")
+
+
+def _decide(
+    board_kind: str | None, *, by_hls4ml: bool, fits: bool, needs_hls: bool
+) -> tuple[str, str]:
+    """Return the toolchain that `auto` takes, and why."""
+    from tasks.toolchains.vivado import installation, preflight
+    from tasks.toolchains.vivado_hls import preflight as hls_preflight
+
+    tools = set(installation.find().tools)
+    kind = None if board_kind is None else board_kinds()[board_kind]
+    hls = (
+        {installation.HLS, installation.VIVADO} <= tools
+        and by_hls4ml
+        and (kind is None or hls_preflight.is_buildable(kind))
+    )
+    if needs_hls and hls:
+        return "vivado-hls", "steps of Vivado HLS are asked for"
+    if installation.VIVADO not in tools:
+        return "open", "no Vivado is installed here"
+    if kind is not None and not preflight.is_buildable(kind):
+        return "open", f"there is no block design for {kind.name}"
+    if fits:
+        return "vivado", "a Vivado is installed, and it builds the traced core"
+    if hls:
+        return "vivado-hls", "the model is too big for the part unless multipliers are reused"
+    return "open", "the model is too big for the part, and Vivado HLS does not take it here"
 
 
 def _open() -> Toolchain:

@@ -10,6 +10,7 @@ import pytest
 
 from board.kinds import board_kinds
 from tasks.core.errors import InputError, ToolMissingError
+from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import Finding, require
 from tasks.toolchains.choice import choose
 from tasks.toolchains.vivado.installation import find
@@ -48,26 +49,36 @@ def test_without_vivado_the_error_says_what_to_install_or_use(
         choose("vivado-hls")
     assert "install Vivado 2019.2 or 2020.1" in raised.value.remedy
     assert "toolchain open" in raised.value.remedy
+    with pytest.raises(ToolMissingError) as raised:
+        choose("vivado")
+    assert "install Vivado 2019.1 or later" in raised.value.remedy
 
 
 def keras_archive(path: Path, package: str) -> Path:
     """A .keras file as far as it is read before anything is converted."""
     layer = {"class_name": "Dense", "registered_name": f"{package}>Dense", "module": package}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps({"config": {"layers": [layer]}}))
+        model = {"class_name": "Functional", "config": {"layers": [layer]}}
+        archive.writestr("config.json", json.dumps(model))
+        archive.writestr("model.weights.h5", b"")
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
     return path
 
 
-def test_auto_takes_vivado_where_it_is_and_takes_model_and_board(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_auto_takes_vivado_where_it_is_and_the_core_fits(bench: Bench, tmp_path: Path) -> None:
     plain = keras_archive(tmp_path / "plain.keras", "keras.layers")
     quantised = keras_archive(tmp_path / "quantised.keras", "hgq.layers")
-    assert choose("auto").name == "vivado-hls"
-    assert choose("auto", plain, "pynq-z2").name == "vivado-hls"
-    assert choose("auto", quantised, "pynq-z2").name == "open"
-    assert choose("auto", plain, "kv260").name == "open"
-    with pytest.raises(InputError, match="no block design for an HGQ2 model"):
+    assert choose("auto").name == "vivado"
+    assert choose("auto", plain, "kv260").name == "vivado"
+    assert choose("auto", quantised, "pynq-z2").name == "vivado"
+    assert choose("auto", plain, "alveo-u50").name == "open"
+    assert choose("auto", plain, "pynq-z2", fits=False).name == "vivado-hls"
+    assert choose("auto", plain, "kv260", fits=False).name == "open"
+    assert choose("auto", quantised, "pynq-z2", fits=False).name == "open"
+    assert choose("auto", plain, "pynq-z2", build=BuildSettings(cosim=True)).name == "vivado-hls"
+    assert "a Vivado is installed" in choose("auto", plain).reason
+    assert not choose("vivado", plain).reason
+    with pytest.raises(InputError, match="no block design for an HGQ model"):
         choose("vivado-hls", quantised, "pynq-z2")
     assert not bench.events("start")
 
