@@ -45,20 +45,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
     return Sharing(config, log)
 
 
-# What takes the longest begins: first test_deploy, which builds what others take over. What mostly
-# waits, for links, boards, servers and time-outs, goes beside what computes.
+# What takes the longest begins, first what builds what others take over. What mostly waits, for
+# links, boards, servers and time-outs, goes beside what computes.
 FIRST = (
-    "tests/flows/test_deploy.py",
     "tests/flows/unattended/test_machines.py",
-    "tests/tasks/boards/",
+    "tests/flows/test_deploy.py",
     "tests/flows/unattended/test_up.py",
     "tests/flows/test_boards.py",
-    "tests/flows/test_vivado.py",
-    "tests/flows/unattended/test_sweep.py",
+    "tests/tasks/boards/",
+    "tests/flows/unattended/",
     "tests/flows/",
     "tests/board/",
     "tests/tasks/toolchains/",
-    "tests/tasks/orchestration/test_worker_watch.py",
+    "tests/tasks/conversion/",
+    "tests/tasks/processes/",
+    "tests/tasks/orchestration/",
 )
 
 

@@ -4,6 +4,8 @@ Tests on several workers use it at the same time: what a test stops, breaks or c
 """
 
 import base64
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -19,7 +21,9 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments.cli import main
 from deployments.machine import BATCHES
 from tasks.core import settings
 from tasks.core.records.base import StepName
@@ -94,6 +98,30 @@ class Machine:
             check=False,
             timeout=600,
         )
+
+    def ask(
+        self, *arguments: str | Path, typed: str = "", **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in this process, where Prefect is imported already: it must not run a flow.
+
+        Args:
+            arguments: of the command.
+            typed: what it reads from stdin.
+            env: variables beside the machine's.
+        """
+        command = [str(each) for each in arguments]
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            temporary_settings({PREFECT_API_URL: self.api}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            for name, value in (self.env | env).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO(typed))
+            code = main.main(command)
+        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start `overlayflow`, to be interrupted."""

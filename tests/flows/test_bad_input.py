@@ -8,10 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from board.twin import lifecycle
-from deployments.cli import main
 from tasks.core import settings
 from tests.flows.conftest import DATA, MODEL, Machine
 
@@ -56,14 +54,13 @@ def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
     ],
 )
 def test_boards_of_a_sweep_that_cannot_be(
-    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str], axes: str, message: str
+    machine: Machine, tmp_path: Path, axes: str, message: str
 ) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(f"name: bad\nbase: {{model: {MODEL}, data: {DATA}}}\naxes: {axes}\n")
-    with pytest.MonkeyPatch.context() as patch, temporary_settings({PREFECT_API_URL: machine.api}):
-        patch.setenv("OVERLAYFLOW_HOME", str(machine.home))
-        assert main.main(["sweep", str(path)]) == 2
-    assert message in capsys.readouterr().err
+    refused = machine.ask("sweep", path)
+    assert refused.returncode == 2
+    assert message in refused.stderr
 
 
 @pytest.mark.slow

@@ -94,12 +94,8 @@ def add(
     fingerprint = HostKey.parse(record.host_key).fingerprint
     where = ("--host", record.host, "--port", str(record.port), "--password-stdin")
     trust = more or ("--fingerprint", fingerprint, "--tag", "lab")
-    command = [sys.executable, "-m", "deployments.cli.main", "boards", "add", name]
-    return subprocess.run(
-        [*command, "--kind", "pynq-z2", *where, *trust],
-        cwd=ROOT, env=machine.env, input=f"{PASSWORD}\n",
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    command = ("boards", "add", name, "--kind", "pynq-z2", *where, *trust)
+    return machine.ask(*command, typed=f"{PASSWORD}\n")
 
 
 def is_taken(record: TwinRecord) -> bool:
@@ -112,12 +108,13 @@ def lab(machine: Machine, remote: TwinRecord) -> Iterator[str]:
     done = add(machine, remote, "lab-1")
     assert done.returncode == 0, done.stderr
     yield "lab-1"
-    assert machine.command("boards", "remove", "lab-1").returncode == 0
+    assert machine.ask("boards", "remove", "lab-1").returncode == 0
     assert "lab-1" not in names(machine)
 
 
 def told(machine: Machine, *arguments: str | Path, code: int = 0, **env: str) -> Any:
-    done = machine.command(*arguments, "--json", **env)
+    command = machine.ask if arguments[0] == "boards" else machine.command
+    done = command(*arguments, "--json", **env)
     assert done.returncode == code, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -195,11 +192,11 @@ def test_a_block_that_was_mistyped_in_the_form_is_marked_and_stops_nothing(
         (invalid,) = json.loads(listed.stdout)["invalid"]
         assert "kind: Value error, 'pynqz2' is not a board kind" in invalid
         assert "host_key" in invalid
-        shown = machine.command("boards", "show", "mistyped")
+        shown = machine.ask("boards", "show", "mistyped")
         assert shown.returncode == 2
         assert "the block is invalid" in shown.stderr
     finally:
-        assert machine.command("boards", "remove", "mistyped").returncode == 0
+        assert machine.ask("boards", "remove", "mistyped").returncode == 0
 
 
 SCHEDULED = """
@@ -272,7 +269,7 @@ def test_the_power_is_what_an_external_meter_reads(
     try:
         measured = told(machine, "bench", package, "--board", "metered")["verdict"]["measurement"]
     finally:
-        assert machine.command("boards", "remove", "metered").returncode == 0
+        assert machine.ask("boards", "remove", "metered").returncode == 0
     assert (measured["power_w"], measured["power_by"]) == (2.5, "meter")
     pid, home = (Path(measured["directory"]) / meter.LOG).read_text().splitlines()[0].split()
     assert home == "$HOME"
@@ -397,7 +394,7 @@ def test_a_board_that_shows_another_host_key_is_not_used(
         done = machine.command("bench", package, "--board", "swapped")
     finally:
         lifecycle.stop(tmp_path, "swapped")
-        machine.command("boards", "remove", "swapped")
+        machine.ask("boards", "remove", "swapped")
     assert done.returncode == 2
     pinned, shown = (HostKey.parse(each.host_key).fingerprint for each in (old, new))
     assert f"the host key has changed: pinned {pinned}, shown {shown}" in done.stderr
