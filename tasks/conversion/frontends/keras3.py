@@ -1,16 +1,28 @@
 """Keras 3 and HGQ2: .keras archives and HDF5 files of Keras 3."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tasks.conversion.frontends.base import LoadedModel
-from tasks.conversion.frontends.keras_model import wrapped
+from tasks.conversion.frontends.keras3_rewrites import rewritten
+from tasks.conversion.frontends.keras_model import predictor, wrapped
+
+# HGQ2 has moved these since hls4ml 1.3.0 registered its handlers of them.
+MOVED = {
+    "attn.mha.QMultiHeadAttention": "multi_head_attention.QMultiHeadAttention",
+    "attn.linformer.QLinformerAttention": "linformer_attention.QLinformerAttention",
+}
 
 
 def load(path: Path) -> LoadedModel:
     """Load a model of Keras 3; its safe mode refuses code in the file."""
     import hgq  # noqa: F401  registers its layers with Keras
     import keras
+    from hls4ml.converters.keras_v3 import layer_handlers
 
+    for new, old in MOVED.items():
+        layer_handlers[f"hgq.layers.{new}"] = layer_handlers[f"hgq.layers.{old}"]
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     hgq2 = any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
-    return wrapped(model, path, block_design=not hgq2)
+    loaded = wrapped(rewritten(model), path, block_design=not hgq2)
+    return replace(loaded, predict=predictor(model))

@@ -1,5 +1,6 @@
 """What the front ends of Keras share, whichever version `keras` is in this process."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,6 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
     keras_check.check(model, str(path))
     taken, given = _tensor(model.inputs, "inputs", path), _tensor(model.outputs, "outputs", path)
 
-    def predict(samples: FloatArray) -> FloatArray:
-        return np.asarray(model.predict(samples, batch_size=BATCH, verbose=0), dtype=np.float32)
-
     def configure(backend: str) -> dict[str, Any]:
         from hls4ml.utils import config_from_keras_model
 
@@ -41,7 +39,7 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
     return LoadedModel(
         taken,
         given,
-        predict,
+        predictor(model),
         configure,
         convert,
         block_design,
@@ -50,6 +48,15 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
         layer_outputs=partial(keras_layers.layer_outputs, model) if block_design else None,
         open_formats=kinds <= {"keras", "tf_keras"},
     )
+
+
+def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
+    """Return the function that computes a model's outputs."""
+
+    def predict(samples: FloatArray) -> FloatArray:
+        return np.asarray(model.predict(samples, batch_size=BATCH, verbose=0), dtype=np.float32)
+
+    return predict
 
 
 def _tensor(tensors: Any, kind: str, path: Path) -> Tensor:

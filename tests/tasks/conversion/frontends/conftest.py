@@ -37,11 +37,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def traced(store: Store) -> Callable[[Path], HlsProject]:
+def traced(store: Store) -> Callable[..., HlsProject]:
     """Return the project of a model, whose core computes the C simulation's outputs to the bit."""
 
-    def build(model: Path) -> HlsProject:
-        settings = ConvertSettings(project_name="traced")
+    def build(model: Path, precision: str = "auto") -> HlsProject:
+        settings = ConvertSettings(project_name="traced", precision=precision)
         project = building.convert(model, None, settings).get(store)
         building.synthesize(project, choose("open")).get(store)  # an error where bits differ
         golden = np.load(store.files(project.entry) / "y_framework.npy")

@@ -1,0 +1,266 @@
+"""Exact rewrites of Keras 3 models, for layers that hls4ml 1.3 does not read.
+
+The rewritten model is what hls4ml converts; the outputs that it is compared with stay those of the
+model as it was saved.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tasks.core.errors import UnsupportedModelError
+
+log = logging.getLogger(__name__)
+
+ACTIVATIONS = frozenset(
+    (
+        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu"),
+        *("sigmoid", "hard_sigmoid", "tanh", "softmax", "softplus", "softsign"),
+    )
+)
+# Layers that no rewrite helps, with what to use instead.
+REPLACEMENTS: Mapping[str, str] = {
+    "LayerNormalization": "BatchNormalization",
+    "GroupNormalization": "BatchNormalization",
+    "UnitNormalization": "BatchNormalization",
+    "MultiHeadAttention": "hgq.layers.QMultiHeadAttention",
+    "GroupQueryAttention": "hgq.layers.QMultiHeadAttention",
+    "Attention": "hgq.layers.QMultiHeadAttention",
+    "AdditiveAttention": "hgq.layers.QMultiHeadAttention",
+    "Embedding": "its vectors as the model's input",
+    "Conv1DTranspose": "UpSampling1D with Conv1D",
+    "Conv2DTranspose": "UpSampling2D with Conv2D",
+}
+Call = Callable[..., Any]
+
+
+def rewritten(model: Any) -> Any:
+    """Return a model of layers that hls4ml reads, with the same outputs.
+
+    Raises:
+        UnsupportedModelError: a layer that it does not read and that has no exact rewrite.
+    """
+    import keras
+
+    said: list[str] = []
+    if not getattr(model, "inputs", None):  # not built
+        return model
+    inputs = [
+        keras.Input(
+            batch_shape=each.shape,
+            dtype=each.dtype,
+            name=each._keras_history[0].name,  # noqa: SLF001  as clone_model
+        )
+        for each in model.inputs
+    ]
+    outputs = _run(model, inputs, said, "")
+    if not said:
+        return model
+    for text in said:
+        log.info("%s", text)
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
+
+
+def _run(model: Any, inputs: list[Any], said: list[str], prefix: str) -> Any:
+    """Call every layer of a model on new tensors, or what stands for it."""
+    function = getattr(model, "_functional", None) or model
+
+    def replace(operation: Any) -> Call:
+        return _replaced(operation, said, prefix)
+
+    return function._run_through_graph(inputs, operation_fn=replace)  # noqa: SLF001  as clone_model
+
+
+def _replaced(layer: Any, said: list[str], prefix: str) -> Call:
+    import keras
+
+    if isinstance(layer, keras.Model):
+        said.append(f"layers of the inner model {layer.name} stand in the model itself")
+        return lambda x, **_: _run(layer, [x], said, f"{prefix}{layer.name}_")
+    if not isinstance(layer, keras.layers.Layer):
+        return _operation(layer, said)
+    if not layer.name.startswith(prefix):
+        layer.name = f"{prefix}{layer.name}"  # names are unique within each inner model alone
+    if type(layer).__module__.startswith("keras.") and type(layer).__name__ in REWRITES:
+        return REWRITES[type(layer).__name__](layer, said)
+    _check(layer)
+    return lambda *args, **_: layer(*args)
+
+
+def _check(layer: Any) -> None:
+    """Raise where hls4ml would refuse a layer without its name, or convert it wrongly."""
+    kind = type(layer).__name__
+    if kind in REPLACEMENTS and not type(layer).__module__.startswith("hgq"):
+        raise _unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", "linear")
+    own = not type(layer).__module__.startswith(("hgq", "qkeras"))
+    if own and name not in ACTIVATIONS:
+        raise _unsupported(layer, f"hls4ml has no activation {name}", "relu, tanh or sigmoid")
+    if max(np.ravel(getattr(layer, "dilation_rate", 1))) > 1:
+        raise _unsupported(layer, "its kernel is dilated", "a larger kernel or a pooling layer")
+    if (getattr(layer, "groups", 1) or 1) > 1:
+        raise _unsupported(layer, "it convolves in groups", "one group, or DepthwiseConv2D")
+    if getattr(layer, "depth_multiplier", 1) > 1:
+        raise _unsupported(layer, "its depth_multiplier is above 1", "a Conv2D behind it")
+
+
+def _left_out(layer: Any, said: list[str]) -> Call:
+    said.append(f"{layer.name} ({type(layer).__name__}) acts in training alone, and is left out")
+    return lambda x, **_: x
+
+
+def _relu(layer: Any, said: list[str]) -> Call:
+    import keras
+
+    if layer.max_value is None:
+        return lambda x, **_: layer(x)
+    if layer.max_value != 6 or layer.negative_slope or layer.threshold:  # noqa: PLR2004
+        raise _unsupported(
+            layer,
+            f"hls4ml has no ReLU up to {layer.max_value:g}",
+            "ReLU(max_value=6), or a quantizer that saturates there",
+        )
+    said.append(f"{layer.name} (ReLU) becomes the activation relu6")
+    return lambda x, **_: keras.layers.Activation("relu6", name=layer.name)(x)
+
+
+def _rescaling(layer: Any, said: list[str]) -> Call:
+    said.append(f"{layer.name} (Rescaling) becomes a BatchNormalization")
+    return _affine(layer.name, np.asarray(layer.scale), np.asarray(layer.offset))
+
+
+def _time_distributed(layer: Any, said: list[str]) -> Call:
+    if type(layer.layer).__name__ != "Dense":
+        raise _unsupported(
+            layer,
+            f"hls4ml has no {type(layer.layer).__name__} for every step",
+            "TimeDistributed of a Dense layer, or Conv1D",
+        )
+    said.append(f"{layer.name} (TimeDistributed) becomes its Dense layer, which keeps the steps")
+    return lambda x, **_: layer.layer(x)
+
+
+def _normalization(layer: Any, said: list[str]) -> Call:
+    import keras
+
+    if layer.invert or not layer.built:
+        raise _unsupported(layer, "it normalizes backwards or has no statistics", "Rescaling")
+    mean, variance = (
+        np.asarray(keras.ops.convert_to_numpy(each)).reshape(-1)
+        for each in (layer.mean, layer.variance)
+    )
+    scale = 1 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+    said.append(f"{layer.name} (Normalization) becomes a BatchNormalization")
+    return _affine(layer.name, scale, -mean * scale)
+
+
+def _affine(name: str, scale: Any, offset: Any) -> Call:
+    """Return a layer that multiplies and adds constants, one for each channel."""
+    import keras
+
+    def call(x: Any, **_: Any) -> Any:
+        layer = keras.layers.BatchNormalization(name=name, epsilon=0.0)
+        y = layer(x)
+        channels = (x.shape[-1],)
+        ones, zeros = np.ones(channels), np.zeros(channels)
+        layer.set_weights(
+            [np.broadcast_to(scale, channels), np.broadcast_to(offset, channels), zeros, ones]
+        )
+        return y
+
+    return call
+
+
+def _separable(layer: Any, said: list[str]) -> Call:
+    import keras
+
+    dimensions = len(layer.kernel_size)
+    if layer.depth_multiplier > 1 or max(layer.dilation_rate) > 1:
+        raise _unsupported(layer, "it multiplies channels or is dilated", "Conv2D")
+
+    def call(x: Any, **_: Any) -> Any:
+        depthwise = getattr(keras.layers, f"DepthwiseConv{dimensions}D")(
+            layer.kernel_size, strides=layer.strides, padding=layer.padding, use_bias=False,
+            name=f"{layer.name}_depthwise",
+        )  # fmt: skip
+        pointwise = getattr(keras.layers, f"Conv{dimensions}D")(
+            layer.filters, 1, use_bias=layer.use_bias, activation=layer.activation,
+            name=f"{layer.name}_pointwise",
+        )  # fmt: skip
+        y = pointwise(depthwise(x))
+        first, *rest = layer.get_weights()
+        depthwise.set_weights([first])
+        pointwise.set_weights(rest)
+        return y
+
+    said.append(f"{layer.name} ({type(layer).__name__}) becomes a depthwise and a pointwise one")
+    return call
+
+
+def _concatenate(layer: Any, said: list[str]) -> Call:
+    """Return the concatenation, of two tensors at a time."""
+    import keras
+
+    def call(tensors: Any, **_: Any) -> Any:
+        if len(tensors) == 2:  # noqa: PLR2004
+            return layer(tensors)
+        said.append(f"{layer.name} (Concatenate) joins two tensors at a time")
+        joined = tensors[0]
+        for index, tensor in enumerate(tensors[1:]):
+            part = keras.layers.Concatenate(axis=layer.axis, name=f"{layer.name}_{index}")
+            joined = part([joined, tensor])
+        return joined
+
+    return call
+
+
+def _operation(operation: Any, said: list[str]) -> Call:
+    """Return a layer for an operation of keras.ops with a constant, such as x + c."""
+    kind = type(operation).__name__
+
+    def call(*arguments: Any, **_: Any) -> Any:
+        constants = [each for each in arguments if not hasattr(each, "_keras_history")]
+        if len(arguments) != 2 or len(constants) != 1 or kind not in AFFINE:  # noqa: PLR2004
+            raise _unsupported(
+                operation, f"keras.ops.{kind.lower()} is no layer", "a layer of Keras"
+            )
+        tensor = next(each for each in arguments if each is not constants[0])
+        constant = np.asarray(constants[0], dtype=np.float64)
+        if constant.size not in {1, tensor.shape[-1]}:
+            raise _unsupported(
+                operation, "its constant differs within a channel", "a layer of Keras"
+            )
+        first = arguments[0] is tensor
+        said.append(f"{operation.name} (keras.ops) becomes a BatchNormalization")
+        return _affine(operation.name, *AFFINE[kind](constant.reshape(-1), first))(tensor)
+
+    return call
+
+
+# Scale and offset that stand for an operation with a constant, which is the second or the first.
+AFFINE: Mapping[str, Callable[[Any, bool], tuple[Any, Any]]] = {
+    "Add": lambda constant, _: (1.0, constant),
+    "Subtract": lambda constant, first: (1.0, -constant) if first else (-1.0, constant),
+    "Multiply": lambda constant, _: (constant, 0.0),
+}
+REWRITES: Mapping[str, Callable[[Any, list[str]], Call]] = {
+    "ActivityRegularization": _left_out,
+    "Concatenate": _concatenate,
+    "GaussianNoise": _left_out,
+    "Normalization": _normalization,
+    "ReLU": _relu,
+    "Rescaling": _rescaling,
+    "SeparableConv1D": _separable,
+    "SeparableConv2D": _separable,
+    "TimeDistributed": _time_distributed,
+}
+
+
+def _unsupported(layer: Any, reason: str, instead: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"layer {layer.name} ({type(layer).__name__}): {reason}",
+        remedy=f"replace it by {instead}",
+    )

@@ -1,0 +1,160 @@
+"""Layers of Keras 3 that hls4ml does not read: rewritten exactly, or named with a replacement."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.conversion.frontends import choice
+from tasks.conversion.frontends.keras3_rewrites import rewritten
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.design import HlsProject
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(scope="module")
+def keras() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own
+        import keras
+
+        yield keras
+
+
+def chain(keras: Any, shape: tuple[int, ...], *layers: Any) -> Any:
+    return keras.Sequential([keras.layers.Input(shape), *layers])
+
+
+def inner(keras: Any) -> Any:
+    dense = keras.layers.Dense(6, activation="relu", name="hidden")
+    part = chain(keras, (6,), dense)
+    part.name = "part"
+    return chain(keras, (6,), keras.layers.Dense(6, name="hidden"), part, part)
+
+
+def joined(keras: Any) -> Any:
+    x = keras.layers.Input((3,))
+    parts = [keras.layers.Dense(2, name=f"part_{index}")(x) for index in range(5)]
+    return keras.Model(x, keras.layers.Concatenate(name="joined")(parts))
+
+
+def shifted(keras: Any) -> Any:
+    x = keras.layers.Input((3,))
+    return keras.Model(x, 2.0 - (x * np.array([1, 2, 3], np.float32) + 1.5) - 0.25)
+
+
+MODELS: dict[str, Callable[[Any], Any]] = {
+    "relu6": lambda k: chain(k, (6,), k.layers.Dense(4), k.layers.ReLU(max_value=6)),
+    "normalization": lambda k: chain(
+        k, (3,), k.layers.Normalization(mean=[1.0, 2, 3], variance=[4.0, 1, 0.25])
+    ),
+    "rescaling": lambda k: chain(k, (4, 4, 1), k.layers.Rescaling(1 / 255, offset=-0.5)),
+    "noise": lambda k: chain(
+        k,
+        (3,),
+        k.layers.GaussianNoise(0.5),
+        k.layers.ActivityRegularization(0.1),
+        k.layers.Dense(2),
+    ),
+    "inner models, one of them shared": inner,
+    "dense for every step": lambda k: chain(
+        k, (4, 6), k.layers.TimeDistributed(k.layers.Dense(3, activation="relu"))
+    ),
+    "separable images": lambda k: chain(
+        k, (6, 6, 2), k.layers.SeparableConv2D(3, 3, padding="same", activation="relu")
+    ),
+    "separable series": lambda k: chain(k, (6, 2), k.layers.SeparableConv1D(3, 3, strides=2)),
+    "five joined": joined,
+    "constants": shifted,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_rewrite_changes_no_output(keras: Any, name: str) -> None:
+    model = MODELS[name](keras)
+    changed = rewritten(model)
+    assert changed is not model
+    x = RNG.normal(size=(8, *model.inputs[0].shape[1:])).astype(np.float32) * 5
+    assert np.allclose(changed(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_hls4ml_reads_every_rewritten_model(keras: Any, tmp_path: Path) -> None:
+    for number, make in enumerate(MODELS.values()):
+        path = tmp_path / f"model_{number}.keras"
+        make(keras).save(path)
+        assert choice.load(identify(path)).configure("Vivado")["LayerName"]
+
+
+def test_a_model_without_such_layers_stays_as_it_is(keras: Any) -> None:
+    model = chain(keras, (3,), keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.5))
+    assert rewritten(model) is model
+
+
+@pytest.mark.slow
+def test_a_rewritten_model_becomes_a_core(
+    keras: Any, tmp_path: Path, traced: Callable[..., HlsProject]
+) -> None:
+    layers = keras.layers
+    chain(
+        keras,
+        (6, 6, 2),
+        layers.Rescaling(0.5, offset=0.25, name="scaled"),
+        layers.SeparableConv2D(3, 3, name="separable"),
+        layers.ReLU(max_value=6, name="limited"),
+        layers.Flatten(name="flat"),
+        chain(keras, (48,), layers.Dense(3, name="scores")),
+    ).save(tmp_path / "model.keras")
+    assert traced(tmp_path / "model.keras", precision="fixed<16,6>").max_error_csim < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda k: chain(k, (6,), k.layers.LayerNormalization(name="n")), "n .*BatchNorm"),
+        (lambda k: chain(k, (6,), k.layers.Embedding(9, 2, name="e")), "e .*vectors"),
+        (
+            lambda k: chain(k, (6,), k.layers.Dense(2, activation="gelu", name="g")),
+            "g .*gelu.*relu",
+        ),
+        (
+            lambda k: chain(k, (6,), k.layers.ReLU(max_value=2, name="r")),
+            "r .*up to 2.*=6",
+        ),
+        (
+            lambda k: chain(k, (8, 8, 1), k.layers.Conv2D(2, 3, dilation_rate=2, name="c")),
+            "c .*dilated",
+        ),
+        (lambda k: chain(k, (8, 8, 4), k.layers.Conv2D(4, 3, groups=2, name="c")), "c .*in groups"),
+        (
+            lambda k: chain(k, (8, 8, 1), k.layers.Conv2DTranspose(2, 3, name="t")),
+            "t .*UpSampling2D",
+        ),
+        (
+            lambda k: chain(
+                k, (8, 8, 2), k.layers.DepthwiseConv2D(3, depth_multiplier=2, name="d")
+            ),
+            ".*depth_multiplier",
+        ),
+        (
+            lambda k: chain(
+                k, (4, 8, 1), k.layers.TimeDistributed(k.layers.Conv1D(2, 3), name="steps")
+            ),
+            "steps .*Conv1D for every step",
+        ),
+        (
+            lambda k: k.Model(x := k.layers.Input((6,)), x[:, 1:4]),
+            r".*GetItem.*keras\.ops",
+        ),
+    ],
+)
+def test_what_has_no_rewrite_is_named_with_a_replacement(
+    keras: Any, make: Callable[[Any], Any], named: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=f"(?s)layer {named}") as refused:
+        rewritten(make(keras))
+    assert refused.value.remedy.startswith("replace it by ")
