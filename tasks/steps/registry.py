@@ -1,6 +1,5 @@
 """The store's packages as a registry: list them, and pair them with boards that can run them."""
 
-import logging
 from collections.abc import Collection, Iterator, Sequence
 
 from tasks.boards.address import BoardAddress
@@ -10,8 +9,6 @@ from tasks.core.records.base import Record
 from tasks.core.records.measurement import Run
 from tasks.core.records.package import Package
 from tasks.store.store import Store
-
-log = logging.getLogger(__name__)
 
 
 class Outcome(Record):
@@ -27,14 +24,7 @@ class Outcome(Record):
 def packages(store: Store) -> Iterator[Package]:
     """Yield every package once, oldest first; skip damaged ones with a warning."""
     seen = set()
-    for info in sorted(store.list(), key=lambda info: info.created):
-        if info.entry.step != "package":
-            continue
-        try:
-            package = store.peek(info, Package)
-        except ValueError as error:
-            log.warning("skipping package %s: %s", info.entry.digest[:12], error)
-            continue
+    for package in store.records("package", Package):
         if package.digest not in seen:  # an imported package is a separate entry
             seen.add(package.digest)
             yield package

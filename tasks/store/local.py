@@ -77,16 +77,6 @@ class LocalEntries:
             os.utime(directory / MANIFEST)
         return manifest
 
-    def peek(self, entry: Entry) -> EntryManifest:
-        """Return an entry's manifest without reading its files, and without using it.
-
-        Raises:
-            FileNotFoundError: the entry does not exist.
-            ValueError: the manifest is corrupt.
-        """
-        with opened(self.directory(entry)) as file:
-            return EntryManifest.decode(file.read().decode())
-
     @contextlib.contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold the exclusive right to make the entry with this `key`.
@@ -146,7 +136,18 @@ class LocalEntries:
 
     def list(self) -> Iterator[EntryInfo]:
         """Yield a summary of each entry, without reading its files."""
-        for step in get_args(StepName):
+        for manifest, used in self.manifests(*get_args(StepName)):
+            yield EntryInfo(
+                entry=manifest.entry,
+                label=manifest.label,
+                created=manifest.created,
+                used=used,
+                size=manifest.size,
+            )
+
+    def manifests(self, *steps: StepName) -> Iterator[tuple[EntryManifest, datetime]]:
+        """Yield the manifests of some steps' entries, and when each was last used."""
+        for step in steps:
             for path in sorted(self.root.glob(f"{step}/*/{MANIFEST}")):
                 try:
                     with opened(path.parent) as file:
@@ -155,13 +156,7 @@ class LocalEntries:
                 except (OSError, ValueError) as error:
                     _log.warning("%s cannot be read: %s", path, error)
                     continue
-                yield EntryInfo(
-                    entry=manifest.entry,
-                    label=manifest.label,
-                    created=manifest.created,
-                    used=used,
-                    size=manifest.size,
-                )
+                yield manifest, used
 
     def remove(self, entry: Entry) -> bool:
         """Remove an entry unless it is in use or being made; return whether it was removed."""

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import platformdirs
 
 from tasks.core.errors import StoreError, ToolError
-from tasks.core.records.base import Entry, Record
+from tasks.core.records.base import Entry, Record, StepName
 from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, digest, load
 from tasks.store.local import LocalEntries, key
 from tasks.store.shared import Remote
@@ -114,16 +114,17 @@ class Store:
         """Return an entry's record; raise StoreError if the entry is not in the store."""
         return record_type.model_validate(self._require(entry).record)
 
-    def peek(self, info: EntryInfo, record_type: type[R]) -> R:
-        """Return the record of an entry on this machine, without reading or using its files.
+    def records(self, step: StepName, record_type: type[R]) -> Iterator[R]:
+        """Yield a step's records on this machine, oldest first, without using the entries.
 
-        Raises:
-            ValueError: the record is corrupt, of another version, or gone.
+        Their files are not read. Records of another version are skipped with a warning.
         """
-        try:
-            return record_type.model_validate(self._local.peek(info.entry).record)
-        except OSError as error:
-            raise ValueError(str(error)) from error
+        found = [manifest for manifest, _ in self._local.manifests(step)]
+        for manifest in sorted(found, key=lambda each: each.created):
+            try:
+                yield record_type.model_validate(manifest.record)
+            except ValueError as error:
+                _log.warning("skipping %s: %s", key(manifest.entry), error)
 
     def files(self, entry: Entry) -> Path:
         """Return the local directory of an entry's files, which must not be changed.

@@ -286,13 +286,18 @@ def test_two_prunes_at_once_do_not_disturb_each_other(
 
 def test_looking_at_an_entry_s_record_does_not_use_it(tmp_path: Path) -> None:
     store = filled(tmp_path, [10, 20])
-    infos = list(store.list())
-    before = [info.used for info in infos]
-    assert [store.peek(info, FixedPoint) for info in store.list()] == [RECORD, RECORD]
+    before = [info.used for info in store.list()]
+    assert list(store.records("package", FixedPoint)) == [RECORD, RECORD]
     assert [info.used for info in store.list()] == before
     assert len(store.prune(keep_bytes=0)) == 2
-    with pytest.raises(ValueError, match="No such file"):
-        store.peek(infos[0], FixedPoint)
+    assert list(store.records("package", FixedPoint)) == []
+
+
+def test_a_record_of_another_version_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(filled(tmp_path, [10]).records("package", Stream)) == []
+    assert "skipping package-" in caplog.text
 
 
 def test_a_file_system_without_locks_is_named(
