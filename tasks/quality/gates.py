@@ -79,6 +79,10 @@ class GateSettings(Settings):
     growth: float = Field(default=0.02, ge=0, le=1)
 
 
+SHRINK = "lower the precisions, prune or shrink the biggest layers, or take a bigger part"
+CHANGE = "change the model or the settings"
+
+
 def at_most(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
     """Passed if value <= limit."""
     return Gate(
@@ -109,7 +113,7 @@ def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
         raise (DoesNotFitError if too_big else GateError)(
             f"gate failed: {failed[0].message}{also}",
             where=failed[0].name,
-            remedy="change the model or the settings, or the gate's threshold or mode",
+            remedy=f"{SHRINK if too_big else CHANGE}, or change the gate's threshold or mode",
         )
     return gates
 
@@ -291,8 +295,7 @@ def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mod
     modules = ", ".join(f"{module} {luts} LUT" for module, luts in biggest)
     message = (
         f"{fullest} of {part} is {shares[fullest]:.1%} used, {utilisation.stage} ({table}"
-        f"{'; biggest: ' if modules else ''}{modules}); "
-        "lower the precisions, prune or shrink the biggest layers, or take a bigger part"
+        f"{'; biggest: ' if modules else ''}{modules})"
     )
     return at_most(name, shares[fullest], limit, mode, message)
 
