@@ -136,7 +136,8 @@ def packages(model: ModelFile) -> Path | None:
 
 def findings() -> list[Finding]:
     """Return each front end, and whether its packages are there."""
-    return [*(_finding(kind) for kind in KINDS.values()), *map(_directory, PACKAGES)]
+    alone = [kind for name, kind in KINDS.items() if name != "qkeras"]  # shown with its packages
+    return [*map(_finding, alone), *map(_directory, PACKAGES)]
 
 
 def _finding(kind: Kind) -> Finding:

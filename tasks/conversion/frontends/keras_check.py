@@ -1,5 +1,6 @@
 """Keras models that no conversion takes, told from the loaded model, with the layer named."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ def check(model: Any, where: str) -> None:
         )
     tensors = [*model.inputs, *model.outputs]
     names.check((layer.name for layer in model.layers), "layer", where)
-    names.check((tensor.name for tensor in tensors), "tensor", where)
+    # Keras 2 calls a tensor by its layer and what it computes: scores/BiasAdd:0.
+    names.check((re.split("[/:]", tensor.name)[0] for tensor in tensors), "tensor", where)
     names.check((each._keras_history[0].name for each in tensors), "layer", where)  # noqa: SLF001
     for layer in model.layers:
         _check_layer(layer, where)

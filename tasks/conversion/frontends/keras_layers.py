@@ -78,4 +78,8 @@ def _outputs(model: Any, layer: Any) -> int:
     """Return how often the model calls a layer with one output."""
     known = _nodes(model)
     calls = [node for node in layer._inbound_nodes if id(node) in known]  # noqa: SLF001
-    return len(calls) if all(len(node.outputs) == 1 for node in calls) else 0
+    # Keras 2 keeps a single output as it is, Keras 3 in a list.
+    several = any(
+        isinstance(node.outputs, list | tuple) and len(node.outputs) > 1 for node in calls
+    )
+    return 0 if several else len(calls)

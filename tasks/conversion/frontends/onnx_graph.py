@@ -167,6 +167,13 @@ def _check_operators(graph: Any, path: Path) -> None:
                     node.op_type, "replace it: its documentation lists the operators it reads"
                 ),
             )
+        if node.op_type == "Transpose" and _order(node)[:1] != [0]:
+            raise UnsupportedModelError(
+                f"node {node.name} transposes the batch axis, which hardware has not",
+                where=str(path),
+                remedy="export it with a newer exporter: old ones of Keras wrote a "
+                "BatchNormalization of a vector so",
+            )
         grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
         channels = _channels(graph, node) if grouped > 1 else grouped
         if grouped not in {1, channels}:
@@ -175,6 +182,10 @@ def _check_operators(graph: Any, path: Path) -> None:
                 where=str(path),
                 remedy="use one group, or as many as there are channels (depthwise)",
             )
+
+
+def _order(node: Any) -> list[int]:
+    return next((list(each.ints) for each in node.attribute if each.name == "perm"), [])
 
 
 def _channels(graph: Any, node: Any) -> int:

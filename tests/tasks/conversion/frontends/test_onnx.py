@@ -231,6 +231,13 @@ def test_an_operator_without_a_layer_is_named_with_its_replacement(
         loaded(path)
 
 
+def test_a_transposed_batch_is_refused_by_the_nodes_name(tmp_path: Path) -> None:
+    turned = [helper.make_node("Transpose", [a], [b]) for a, b in (("x", "t"), ("t", "y"))]
+    path = saved(tmp_path / "turned.onnx", turned, ("N", 3))
+    with pytest.raises(UnsupportedModelError, match="Transpose_0 transposes the batch axis"):
+        loaded(path)
+
+
 def test_an_operator_of_somebodys_own_is_refused(tmp_path: Path) -> None:
     node = helper.make_node("Mine", ["x"], ["y"], domain="my.company")
     path = saved(tmp_path / "own.onnx", [node], ("N", 3))
