@@ -1,12 +1,13 @@
 """Flow deploy_model: from a trained model to numbers measured on a board."""
 
-import logging
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from tasks.benchmark import benchmark
 from tasks.convert import convert
+from tasks.core.errors import InputError
+from tasks.core.records.design import Synthesis
 from tasks.core.records.measurement import Run
 from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
 from tasks.core.requirements import require
@@ -17,13 +18,12 @@ from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
+from tasks.rehearse import rehearse as dress_rehearsal
 from tasks.sweeps.estimate import fits_unrolled
 from tasks.synthesize import synthesize
 from tasks.toolchains.choice import ToolchainChoice, choose
 from tasks.transfer import transfer
 from tasks.validate import validate
-
-log = logging.getLogger(__name__)
 
 
 @flow(
@@ -39,6 +39,7 @@ def deploy_model(
     conversion: ConvertSettings = ConvertSettings(),
     toolchain: ToolchainChoice = "auto",
     build: BuildSettings = BuildSettings(),
+    rehearse: bool | None = None,
     limits: GateSettings = GateSettings(),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> Run:
@@ -52,6 +53,7 @@ def deploy_model(
         conversion: How hls4ml converts the model.
         toolchain: auto, open (no vendor tools), vivado (any since 2019.1) or vivado-hls.
         build: Optional steps of toolchain vivado-hls.
+        rehearse: Whether the RTL first runs on a twin; by default with toolchain vivado.
         limits: Thresholds of the gates between the steps.
         measurement: How the board measures.
     """
@@ -60,12 +62,14 @@ def deploy_model(
     fits = fits_unrolled(model, conversion)
     pair = choose(toolchain, model, conversion.board_kind, build=build, fits=fits)
     if pair.reason:
-        log.info("toolchain %s: %s", pair.name, pair.reason)
+        get_run_logger().info("toolchain %s: %s", pair.name, pair.reason)
     require(pair.check(conversion.board_kind), f"toolchain {pair.name}")
     project = convert(model, data, conversion)
     passed = gates.require(gates.after_convert(project, limits))
     synthesis = synthesize(project, pair.name, build)
     passed += gates.require(gates.after_synthesize(synthesis, limits))
+    if pair.name == "vivado" if rehearse is None else rehearse:
+        _rehearse(synthesis, pair.name, model, limits)
     implementation = implement(synthesis, pair.name, limits)
     passed += gates.require(gates.after_implement(implementation, limits))
     packaged = package(implementation, passed, model)
@@ -75,3 +79,21 @@ def deploy_model(
     run = publish(validate(measured, limits))
     gates.require(run.verdict.gates)
     return run
+
+
+def _rehearse(synthesis: Synthesis, toolchain: str, model: Path, limits: GateSettings) -> None:
+    """Run the RTL of a synthesis on a twin; raise GateError unless it passes the gates there."""
+    if toolchain == "vivado-hls":
+        raise InputError(
+            "a twin runs the traced core's RTL, and Vivado HLS makes another",
+            where="rehearse",
+            remedy="leave the dress rehearsal out, or use toolchain vivado",
+        )
+    judged = validate(dress_rehearsal(implement(synthesis, "open", limits), model), limits)
+    get_run_logger().info(
+        "dress rehearsal on a twin: %d of %d samples bit-exact, %s cycles a sample",
+        judged.bit_exact,
+        judged.samples,
+        judged.measurement.cycles_per_sample,
+    )
+    gates.require(judged.gates)

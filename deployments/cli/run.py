@@ -1,7 +1,7 @@
 """overlayflow run: take a model all the way to numbers measured on a board."""
 
 import contextlib
-from argparse import ArgumentParser, Namespace, _SubParsersAction
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace, _SubParsersAction
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +106,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="content of a stream word: one float32, as sent by hls4ml's own driver, or several "
         "fixed-point elements (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--rehearse",
+        action=BooleanOptionalAction,
+        help="run the RTL on a twin before Vivado starts (default: with toolchain vivado)",
+    )
     vivado = parser.add_argument_group("toolchain vivado-hls, in hls4ml's terms")
     vivado.add_argument(
         "--csim", action="store_true", help="also run Vivado HLS's own C simulation"
@@ -161,6 +166,7 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
         board=arguments.board,
         conversion=settings,
         toolchain=arguments.toolchain,
+        rehearse=arguments.rehearse,
         build=_build(arguments),
         limits=GateSettings(mode=arguments.gates),
         measurement=MeasureSettings(wait_s=arguments.wait),

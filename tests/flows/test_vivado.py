@@ -51,6 +51,24 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
     assert machine.task_states(again)["implement"] == "Cached"
 
 
+def test_the_traced_core_is_rehearsed_then_built_by_any_vivado_into_a_package_for_both(
+    machine: Machine, tools: dict[str, str], plain: Arguments, tmp_path: Path
+) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text('version = "2024.1"')
+    other = (*plain[:-1], "vivado", "--json")
+    done = machine.command(*other, **tools, OVERLAYFLOW_REPLAY_SCENARIO=str(path))
+    run = finished(done)
+    assert run.verdict.passed
+    assert (run.verdict.bit_exact, run.verdict.samples) == (40, 40)
+    manifest = run.verdict.measurement.deployment.package.manifest
+    assert (manifest.target, manifest.runs_on("twin")) == ("hardware", True)
+    assert manifest.versions["vivado"] == "2024.1"
+    assert run.verdict.measurement.simulated
+    assert machine.task_states(run)["rehearse"] == "Completed"
+    assert "40 of 40 samples bit-exact" in done.stderr
+
+
 @pytest.fixture
 def play(machine: Machine, tools: dict[str, str], plain: Arguments, tmp_path: Path) -> Play:
     """Run with a scenario; an option of Vivado HLS makes it a build of its own."""

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-StepName = Literal["convert", "synthesize", "implement", "package", "benchmark", "loopback"]
+StepName = Literal[
+    "convert", "synthesize", "implement", "rehearse", "package", "benchmark", "loopback"
+]
 
 
 Target = Literal["twin", "hardware"]
