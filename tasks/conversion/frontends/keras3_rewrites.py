@@ -60,7 +60,11 @@ def rewritten(model: Any) -> Any:
         return model
     for text in said:
         log.info("%s", text)
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
+    made = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
+    # Layers taken over still have their tensors in the old model; those of a clone have not.
+    fresh = keras.models.clone_model(made)
+    fresh.set_weights(made.get_weights())
+    return fresh
 
 
 def _run(model: Any, inputs: list[Any], said: list[str], prefix: str) -> Any:
