@@ -11,6 +11,9 @@ StepName = Literal[
 ]
 
 
+CoreName = Literal["unrolled", "folded"]
+
+
 Target = Literal["twin", "hardware"]
 
 

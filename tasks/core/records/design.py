@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from board.kinds import board_kinds
-from tasks.core.records.base import Cycles, Entry, Record, Target, WordFormat
+from tasks.core.records.base import CoreName, Cycles, Entry, Record, Target, WordFormat
 from tasks.core.records.quality import Fidelity, Meaning, Overflow
 from tasks.core.records.settings import ConvertSettings
 
@@ -86,6 +86,11 @@ class Stream(Record):
         return max(8, 1 << (self.element.width - 1).bit_length())
 
     @property
+    def elements_per_word(self) -> int:
+        """Elements that a stream word brings; 1 where an element takes a word or two."""
+        return max(32 // self.container_bits, 1)
+
+    @property
     def words_per_sample(self) -> int:
         """Number of 32-bit stream words in one sample."""
         return -(-self.size * self.container_bits // 32)
@@ -141,6 +146,11 @@ class HlsProject(Record):
     formats: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
 
+    @property
+    def words_per_sample(self) -> int:
+        """Words of a sample, in or out, whichever are more: clocks that it takes at least."""
+        return max(self.input.words_per_sample, self.output.words_per_sample)
+
 
 class Resources(Record):
     """Number of primitives in a design or on a part."""
@@ -156,6 +166,28 @@ class Resources(Record):
     def of_part(cls, board_kind: str) -> Self:
         """Return what the part of a board kind has."""
         return cls.model_validate(board_kinds()[board_kind].resources, from_attributes=True)
+
+
+class LayerEstimate(Record):
+    """What one layer of a folded core is expected to take.
+
+    Attributes:
+        layer: its name, with those that are computed in the same lanes.
+        fold: PE x SIMD, or how else it is built.
+        clocks: a sample.
+        multipliers: products computed at once.
+        lut: estimate.
+        dsp: as planned.
+        bram_36k: as planned.
+    """
+
+    layer: str
+    fold: str
+    clocks: int
+    multipliers: int = 0
+    lut: int = 0
+    dsp: int = 0
+    bram_36k: float = 0.0
 
 
 class Utilisation(Record):
@@ -177,10 +209,13 @@ class Utilisation(Record):
 class Synthesis(Record):
     """The model's core as RTL, or as an HLS IP.
 
-    Files of the entry with a traced core: `rtl/*.v` with the top module `<project_name>_core`.
+    Files of the entry with a traced core: `rtl/*.v` with the top module `<project_name>_core`, and
+    of a folded core `rtl/*.sv`.
 
     Attributes:
         synthesizer: the synthesizer that made it.
+        core: `unrolled` takes a whole sample in any clock, `folded` elements as they come.
+        layers: how each layer of a folded core is folded, and what it was expected to take.
         latency_cycles: latency of one sample through the core, without stream transfers.
         interval_cycles: initiation interval of the core.
         estimate: estimated resources, if the tool reports them.
@@ -191,6 +226,8 @@ class Synthesis(Record):
     entry: Entry
     project: HlsProject
     synthesizer: str
+    core: CoreName = "unrolled"
+    layers: tuple[LayerEstimate, ...] = ()
     latency_cycles: Cycles
     interval_cycles: Cycles
     estimate: Resources | None = None

@@ -25,6 +25,10 @@ class ConvertSettings(Settings):
         framework: Front end that reads the model file; `auto` detects it from the file's content.
         target: Column of a CSV or Parquet file with the expected classes or values.
         words: Format of the stream words; hls4ml's own driver sends `float32`.
+        core: Core of toolchains open and vivado: `unrolled` takes a sample in every clock; `folded`
+            takes elements as they come and shares multipliers; `auto` is the smaller by estimate.
+        interval_cycles: Clocks per sample that a folded core may take; the stream's words if not
+            given. A reuse factor above 1 decides for its layer.
     """
 
     # The enum fills the form's menu; the steps that need the kind check that it exists.
@@ -40,6 +44,8 @@ class ConvertSettings(Settings):
     framework: FrameworkChoice = "auto"
     target: str = ""
     words: WordFormat = "float32"
+    core: Literal["auto", "unrolled", "folded"] = "auto"
+    interval_cycles: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="before")
     @classmethod

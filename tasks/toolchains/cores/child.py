@@ -7,29 +7,25 @@ import logging
 from pathlib import Path
 
 from tasks.core.records.base import Record
+from tasks.core.records.design import HlsProject, Resources
 from tasks.processes.child import child_main
 from tasks.toolchains.cores.report import CoreReport
 
 
 class CoreRequest(Record):
-    """Arguments of `build_core`."""
+    """Arguments of `choice.build`."""
 
     files: Path
-    project_name: str
+    project: HlsProject
+    available: Resources
     out: Path
-    clock_period_ns: float
 
 
 def build(request: CoreRequest) -> CoreReport:
-    """Write the core's RTL; raises what `build_core` raises."""
-    from tasks.toolchains.cores.core import build_core
+    """Write the core's RTL; raises what `choice.build` raises."""
+    from tasks.toolchains.cores import choice
 
-    return build_core(
-        request.files,
-        request.project_name,
-        request.out,
-        clock_period_ns=request.clock_period_ns,
-    )
+    return choice.build(request.files, request.project, request.available, request.out)
 
 
 if __name__ == "__main__":

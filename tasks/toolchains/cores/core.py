@@ -1,4 +1,4 @@
-"""Build the core: trace the converted graph, hold it against the C simulation, write Verilog."""
+"""Build an unrolled core: trace the graph, hold it against the C simulation, write Verilog."""
 
 import logging
 from collections.abc import Mapping
@@ -22,8 +22,6 @@ from tasks.toolchains.cores.size import warn_if_large
 
 logger = logging.getLogger(__name__)
 
-LOOKUP = 8
-"""alkaid's operation code of a table."""
 FREE = frozenset(("neg", "new", "wrap", "const", "bit_unary"))
 """Operations that take no LUTs worth telling a layer by."""
 
@@ -47,7 +45,7 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
     logic, weights = trace_graph(graph)
     samples = check(logic, graph, _load(files / "X_test.npy"), _load(files / "y_csim.npy"))
     design = verilog.write(logic, graph, project_name, out / "rtl", clock_period_ns=clock_period_ns)
-    luts = _luts(logic)
+    luts = int(logic.cost) + verilog.table_luts(logic)
     return CoreReport(
         latency_cycles=design.latency_cycles,
         samples=samples,
@@ -74,16 +72,6 @@ def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
         weights[node.name] = _weigh(node, result, known)
         values.update((tensor.name, result) for tensor in node.outputs)
     return optimise(program(x, values[graph.output.name])), weights
-
-
-def _luts(logic: CombLogic) -> int:
-    """Alkaid's estimate, and for a table a 6-input LUT for each 64 entries of each output bit."""
-    tables = sum(
-        sum(op.qint.kif) * 2 ** max(sum(logic.ops[op.addr[0]].qint.kif) - 6, 0)
-        for op in logic.ops
-        if op.opcode == LOOKUP
-    )
-    return int(logic.cost + tables)
 
 
 def _apportioned(luts: int, weights: Mapping[str, int]) -> dict[str, int]:

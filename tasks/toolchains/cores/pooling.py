@@ -16,24 +16,24 @@ from tasks.toolchains.cores.linear import accumulate, scale, stack, tree_sum
 def pooling(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """Pooling1D and Pooling2D."""
     x = inputs[0]
-    padded = shapes.pad(node, x, _padding_value(node))
+    padded = shapes.pad(node, x, padding_value(node))
     inside = np.pad(np.ones(x.shape[:-1]), shapes.borders(node, "pad"))[..., None]
     results = []
     for window, present in zip(
         windows(node, padded, "pool"), windows(node, inside, "pool"), strict=True
     ):
         counted = present.size if node.attributes.get("count_pad") else int(present.sum())
-        results.append(_reduce(node, window.reshape(-1, x.shape[-1]), counted))
+        results.append(reduce(node, window.reshape(-1, x.shape[-1]), counted))
     return stack(results)
 
 
 def global_pooling(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """GlobalPooling1D and GlobalPooling2D."""
     elements = inputs[0].reshape(-1, inputs[0].shape[-1])
-    return _reduce(node, elements, len(elements))
+    return reduce(node, elements, len(elements))
 
 
-def _padding_value(node: Node) -> float:
+def padding_value(node: Node) -> float:
     """What nnet_pooling.h pads with: 0, or for maxima a 1 in the top bit alone.
 
     That is the smallest value of a signed type; of an unsigned one it is half the range, and the C
@@ -46,7 +46,7 @@ def _padding_value(node: Node) -> float:
     return -top if element.signed else top
 
 
-def _reduce(node: Node, elements: FVArray, counted: int) -> FVArray:
+def reduce(node: Node, elements: FVArray, counted: int) -> FVArray:
     """One output pixel: the maximum or mean over the rows, for each channel."""
     accum = node.format("accum_t")
     if node.streaming:

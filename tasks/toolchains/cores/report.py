@@ -1,26 +1,31 @@
 """What building a core tells the process that asked for it."""
 
-from typing import Literal
-
-from tasks.core.records.base import Cycles, Record
-from tasks.core.records.design import Resources
+from tasks.core.records.base import CoreName, Cycles, Record
+from tasks.core.records.design import LayerEstimate, Resources
 
 
 class CoreReport(Record):
-    """A core that computes what the C simulation does, on every test sample.
+    """A core that was written.
 
     Attributes:
-        latency_cycles: register stages between input and output.
-        interval_cycles: a new sample may enter in every clock cycle.
-        samples: test samples that were checked, all of them bit-exact.
-        estimate: alkaid's own count of LUTs and flip-flops, before any synthesis.
-        luts_by_layer: the estimate's LUTs, apportioned by the bits that each layer calculates.
+        core: unrolled or folded.
+        latency_cycles: register stages between input and output; of a folded core None, until its
+            RTL has run.
+        interval_cycles: clocks a sample; an unrolled core takes one in every clock.
+        samples: test samples that were checked, all of them bit-exact; a folded core is checked
+            when its RTL runs.
+        estimate: of the core's resources, before any synthesis.
+        luts_by_layer: the estimate's LUTs; of an unrolled core apportioned by the bits that each
+            layer calculates.
+        layers: of a folded core, how each is folded.
         versions: of the tools that were used.
     """
 
-    latency_cycles: Cycles
-    interval_cycles: Literal[1] = 1
+    core: CoreName = "unrolled"
+    latency_cycles: Cycles | None
+    interval_cycles: Cycles = 1
     samples: int
     estimate: Resources
     luts_by_layer: dict[str, int]
+    layers: tuple[LayerEstimate, ...] = ()
     versions: dict[str, str]

@@ -10,6 +10,10 @@ logger = logging.getLogger(__name__)
 
 LARGE = 5_000
 """Products that take some 100,000 LUTs with weights of 8 bits: more than most parts have."""
+SHARED = 0.65
+"""Of the additions that the digits of the weights ask for, what common sums leave."""
+_FRACTION = 32
+"""Bits right of the point that the weights' digits are counted with."""
 
 
 def warn_if_large(graph: Graph) -> None:
@@ -26,6 +30,22 @@ def warn_if_large(graph: Graph) -> None:
         total,
         ", ".join(f"{name} ({products[name]})" for name in largest if products[name]),
     )
+
+
+def unrolled_luts(graph: Graph) -> int:
+    """Estimate the LUTs of an unrolled core: its weights' digits, less what sums share."""
+    return sum(_luts_of_sums(node) for node in graph.nodes if "weight" in node.attributes)
+
+
+def _luts_of_sums(node: Node) -> int:
+    weights = node.weights("weight")
+    values = np.rint(np.ldexp(weights, _FRACTION)).astype(np.int64)
+    # Digits of a non-adjacent form: where x and 3 x differ.
+    digits = int(np.bitwise_count(values ^ 3 * values).sum())
+    positions = count_products(node) // max(int(np.count_nonzero(weights)), 1)
+    outputs = node.output.shape[-1]
+    bits = node.inputs[0].format.width + np.log2(max(weights.size / outputs, 2)) / 2
+    return int(max(digits - outputs, 0) * SHARED * bits) * positions
 
 
 def count_products(node: Node) -> int:

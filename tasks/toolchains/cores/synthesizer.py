@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.records.base import Entry
-from tasks.core.records.design import HlsProject, Synthesis
+from tasks.core.records.design import HlsProject, Resources, Synthesis
 from tasks.core.requirements import Finding, package
 from tasks.processes.child import run_child
 from tasks.store.code import code_digest
 from tasks.toolchains.cores.child import CoreRequest
 from tasks.toolchains.cores.report import CoreReport
+from tasks.toolchains.open.proof import Proof, ProofRequest
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +36,23 @@ class TracedCore:
         return [package("alkaid")]
 
     def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
-        """Trace the converted graph into RTL, bit-exact on every test sample.
+        """Make RTL of the converted graph, bit-exact with the C simulation.
+
+        An unrolled core is checked on every test sample as it is traced, a folded one by running
+        its RTL over as many as some seconds allow.
 
         Raises:
-            UnsupportedModelError: a layer that cannot be traced.
-            ToolError: the traced logic differs from the C simulation.
+            UnsupportedModelError: a layer that the core cannot compute.
+            InputError: an interval shorter than the stream's.
+            ToolError: the logic differs from the C simulation.
         """
         report = run_child(
             "tasks.toolchains.cores.child",
             CoreRequest(
                 files=files,
-                project_name=project.settings.project_name,
+                project=project,
+                available=Resources.of_part(project.settings.board_kind),
                 out=out,
-                clock_period_ns=project.settings.clock_period_ns,
             ),
             CoreReport,
             cwd=out,
@@ -56,17 +61,36 @@ class TracedCore:
             deadline_s=DEADLINE_S,
             on_line=_pass_on,
         )
+        latency, interval = report.latency_cycles, report.interval_cycles
+        samples = report.samples
+        if latency is None:
+            proof = run_child(
+                "tasks.toolchains.open.proof",
+                ProofRequest(files=files, project=project, core=out / "rtl"),
+                Proof,
+                cwd=out,
+                log=out / "proof.log",
+                step="synthesize",
+                deadline_s=DEADLINE_S,
+                on_line=_pass_on,
+            )
+            latency, interval = proof.latency_cycles, proof.interval_cycles
+            samples = proof.samples
         log.info(
-            "core: %d cycles latency, bit-exact on %d samples",
-            report.latency_cycles,
-            report.samples,
+            "core %s: %d cycles latency, a sample in %d cycles, bit-exact on %d samples",
+            report.core,
+            latency,
+            interval,
+            samples,
         )
         return Synthesis(
             entry=entry,
             project=project,
             synthesizer="traced",
-            latency_cycles=report.latency_cycles,
-            interval_cycles=report.interval_cycles,
+            core=report.core,
+            layers=report.layers,
+            latency_cycles=latency,
+            interval_cycles=interval,
             estimate=report.estimate,
             luts_by_layer=report.luts_by_layer,
             versions=report.versions,

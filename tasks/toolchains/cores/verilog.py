@@ -21,6 +21,13 @@ REGISTER_NS = 1.2
 SHORTEST_STAGE = 1.3
 
 
+LOOKUP = 8
+"""alkaid's operation code of a table."""
+
+Element = tuple[int, int]
+"""Bits of a uniform element, and how many of them are right of the point."""
+
+
 @dataclass(frozen=True)
 class Design:
     """What was written.
@@ -43,20 +50,27 @@ def write(
     logic: CombLogic, graph: Graph, project_name: str, directory: Path, *, clock_period_ns: float
 ) -> Design:
     """Write `directory/*.v` with the top module `<project_name>_core`; each file one module."""
+    inner, core = f"{project_name}_pipeline", f"{project_name}_core"
+    design = write_pipeline(logic, inner, directory, clock_period_ns=clock_period_ns)
+    (directory / f"{core}.v").write_text(_wrapper(core, inner, logic, graph))
+    return design
+
+
+def write_pipeline(
+    logic: CombLogic, name: str, directory: Path, *, clock_period_ns: float
+) -> Design:
+    """Write the modules of a pipeline; its ports are clk, model_inp, model_out, packed."""
     pipeline = to_pipeline(
         logic, latency_cutoff=stage_length(clock_period_ns), verbose=False, reg_inp=False
     )
-    inner = f"{project_name}_pipeline"
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        model = RTLModel(pipeline, scratch, prj_name=inner, print_latency=False, ternary_fuse=False)
+        model = RTLModel(pipeline, scratch, prj_name=name, print_latency=False, ternary_fuse=False)
         model.write()
         sources = Path(scratch, "src")
         for path in [*sources.glob("*.v"), *sources.glob("static/*.v")]:
-            if path.stem != f"{inner}_wrapper":
+            if path.stem != f"{name}_wrapper":
                 shutil.copy(path, directory)
-    core = f"{project_name}_core"
-    (directory / f"{core}.v").write_text(_wrapper(core, inner, logic, graph))
     stages = pipeline.out_signals[0].schedule.bias
     return Design(latency_cycles=stages, registers=model.reg_bits)
 
@@ -78,41 +92,58 @@ def _wrapper(core: str, inner: str, logic: CombLogic, graph: Graph) -> str:
         ");",
         f"    wire [{n_inp - 1}:0] packed_inp;",
         f"    wire [{n_out - 1}:0] packed_out;",
-        *_unpack(graph.input, inputs),
+        *unpack([_element(graph.input)] * graph.input.size, inputs, "inp"),
         f"    {inner} pipeline (.clk(clk), .model_inp(packed_inp), .model_out(packed_out));",
-        *_pack(graph.output, outputs),
+        *pack([_element(graph.output)] * graph.output.size, outputs, "out"),
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _unpack(tensor: Tensor, precisions: Sequence[Precision]) -> list[str]:
-    """Assignments that pick the bits that alkaid uses out of the uniform elements."""
-    lines, position = [], 0
-    for index, precision in enumerate(precisions):
+def _element(tensor: Tensor) -> Element:
+    return tensor.format.width, tensor.format.fraction
+
+
+def unpack(elements: Sequence[Element], precisions: Sequence[Precision], source: str) -> list[str]:
+    """Write assignments that pick the bits that alkaid uses out of the uniform elements."""
+    lines, position, start = [], 0, 0
+    for (width, fraction), precision in zip(elements, precisions, strict=True):
         bits = sum(precision)
         if bits:
-            low = index * tensor.format.width + tensor.format.fraction - precision.fractional
-            lines.append(f"    assign packed_inp[{position} +: {bits}] = inp[{low} +: {bits}];")
+            low = start + fraction - precision.fractional
+            lines.append(
+                f"    assign packed_inp[{position} +: {bits}] = {source}[{low} +: {bits}];"
+            )
         position += bits
+        start += width
     return lines
 
 
-def _pack(tensor: Tensor, precisions: Sequence[Precision]) -> list[str]:
-    """Assignments that extend alkaid's results to uniform elements."""
-    lines, position, width = [], 0, tensor.format.width
-    for index, precision in enumerate(precisions):
+def pack(elements: Sequence[Element], precisions: Sequence[Precision], target: str) -> list[str]:
+    """Write assignments that extend alkaid's results to uniform elements."""
+    lines, position, start = [], 0, 0
+    for (width, fraction), precision in zip(elements, precisions, strict=True):
         bits = sum(precision)
         if bits == 0:
             value = f"{width}'d0"
         else:
-            below = tensor.format.fraction - precision.fractional
+            below = fraction - precision.fractional
             above = width - bits - below
             sign = f"packed_out[{position + bits - 1}]" if precision.signed else "1'b0"
             parts = [f"{{{above}{{{sign}}}}}"] if above else []
             parts.append(f"packed_out[{position} +: {bits}]")
             parts.extend([f"{below}'d0"] if below else [])
             value = f"{{{', '.join(parts)}}}"
-        lines.append(f"    assign out[{index * width} +: {width}] = {value};")
+        lines.append(f"    assign {target}[{start} +: {width}] = {value};")
         position += bits
+        start += width
     return lines
+
+
+def table_luts(logic: CombLogic) -> int:
+    """Estimate the LUTs of tables: one of 6 inputs for each 64 entries of each output bit."""
+    return sum(
+        sum(op.qint.kif) * 2 ** max(sum(logic.ops[op.addr[0]].qint.kif) - 6, 0)
+        for op in logic.ops
+        if op.opcode == LOOKUP
+    )

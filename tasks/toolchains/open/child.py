@@ -55,7 +55,8 @@ def implement(request: ImplementRequest) -> ImplementReport:
     design = shelled(request.synthesis, request.core, out)
 
     def count() -> Utilisation:
-        modules = (f"{name}_core", "axis_shell")
+        shell = "stream_shell" if request.synthesis.core == "folded" else "axis_shell"
+        modules = (f"{name}_core", shell)
         available, part = request.available, project.part
         return utilisation(design, available, part=part, modules=modules, logs=out)
 

@@ -11,7 +11,7 @@ from tasks.hardware.bitfile import fabric_image, write_bit
 from tasks.hardware.clocks import Clock, fabric_clock
 from tasks.hardware.hwh_write import write_hwh
 from tasks.toolchains.open.image import build_fabric_image
-from tasks.toolchains.shell.shell import Design, write_design
+from tasks.toolchains.shell.shell import Design, core_files, write_design
 
 
 def shelled(synthesis: Synthesis, core: Path, directory: Path) -> Design:
@@ -26,18 +26,19 @@ def shelled(synthesis: Synthesis, core: Path, directory: Path) -> Design:
         UnsupportedModelError: a core or number format that the shell cannot take.
     """
     project, name = synthesis.project, synthesis.project.settings.project_name
-    if synthesis.interval_cycles != 1:
+    folded = synthesis.core == "folded"
+    if not folded and synthesis.interval_cycles != 1:
         raise UnsupportedModelError(
             f"the core takes a sample every {synthesis.interval_cycles} cycles, not every cycle",
             where=name,
             remedy="implement it with the toolchain that synthesized it",
         )
     return write_design(
-        sorted(core.glob("*.v")),
+        core_files(core),
         project_name=name,
         input=project.input,
         output=project.output,
-        latency_cycles=synthesis.latency_cycles,
+        latency_cycles=None if folded else synthesis.latency_cycles,
         directory=directory,
     )
 

@@ -75,6 +75,8 @@ def count_cells(request: CountRequest) -> CellCounts:
     for file in request.files:
         run(f'read_verilog -sv "{file}"')
     run(f"hierarchy -check -top {request.top}")
+    # What Vivado calls a distributed ROM is logic to Yosys.
+    run('setattr -set rom_style "logic" a:rom_style=distributed')
     for module in request.modules:
         # Modules with parameters are named $paramod$<digest>\\<module>.
         run(f"setattr -mod -set keep_hierarchy 1 *{module}")

@@ -66,15 +66,12 @@ module ${project}_axi (
     (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 s_axi_control RREADY" *)
     input  wire        s_axi_control_rready
 );
-    wire [$in_n*$in_w-1:0] inp;
-    wire [$out_n*$out_w-1:0] out;
+$core
 
     // All bytes of every word: with fewer, or none, the DMA's transfer would never end.
     assign m_axis_tkeep = 4'hF;
 
-    ${project}_core core (.clk(aclk), .inp(inp), .out(out));
-
-    axis_shell #(
+    $shell #(
         .IN_N($in_n),
         .IN_W($in_w),
         .IN_I($in_i),
@@ -86,8 +83,7 @@ module ${project}_axi (
         .OUT_W($out_w),
         .OUT_I($out_i),
         .OUT_SIGNED($out_signed),
-        .OUT_CONTAINER($out_container),
-        .LATENCY($latency)
+        .OUT_CONTAINER($out_container)$parameters
     ) shell (
         .aclk(aclk),
         .aresetn(aresetn),
@@ -116,7 +112,6 @@ module ${project}_axi (
         .s_axi_control_rresp(s_axi_control_rresp),
         .s_axi_control_rvalid(s_axi_control_rvalid),
         .s_axi_control_rready(s_axi_control_rready),
-        .core_inp(inp),
-        .core_out(out)
+$connections
     );
 endmodule

@@ -37,41 +37,10 @@ module sample_gather #(
     logic [GROUP*W-1:0] group;
     logic               group_valid, group_last;
 
-    generate
-        if (CONTAINER == 0) begin : float32
-            logic [1:0] valid, last;
-
-            float_to_fixed #(
-                .W(W), .I(I), .SIGNED(SIGNED), .ROUNDING(ROUNDING), .SATURATION(SATURATION)
-            ) convert (.clk, .enable(move), .float32(word), .fixed(group));
-
-            always_ff @(posedge clk)
-                if (!rst_n) valid <= '0;
-                else if (move) valid <= {valid[0], word_valid};
-            always_ff @(posedge clk) if (move) last <= {last[0], word_last};
-
-            assign group_valid = valid[1];
-            assign group_last = last[1];
-        end else if (CONTAINER == 64) begin : packed_pairs
-            logic        high, low_last;
-            logic [31:0] low;
-
-            always_ff @(posedge clk)
-                if (!rst_n) high <= '0;
-                else if (move && word_valid) high <= !high;
-            always_ff @(posedge clk) if (move && word_valid) {low_last, low} <= {word_last, word};
-
-            assign group = {word[W-33:0], low};
-            assign group_valid = word_valid && high;
-            assign group_last = word_last || low_last;
-        end else begin : packed_elements
-            for (genvar e = 0; e < GROUP; e++) begin : element
-                assign group[e*W +: W] = word[e*CONTAINER +: W];
-            end
-            assign group_valid = word_valid;
-            assign group_last = word_last;
-        end
-    endgenerate
+    word_decode #(
+        .W(W), .I(I), .SIGNED(SIGNED), .ROUNDING(ROUNDING), .SATURATION(SATURATION),
+        .CONTAINER(CONTAINER)
+    ) decode (.clk, .rst_n, .move, .word, .word_valid, .word_last, .group, .group_valid, .group_last);
 
     // The last group enters at the top, so the first one has then reached the bottom.
     localparam int STORE = GROUPS * GROUP * W;
@@ -99,6 +68,4 @@ module sample_gather #(
                 any_last <= !full && (any_last || group_last);
             end
         end
-
-    wire unused = &{1'b0, word};             // a container may be wider than its element
 endmodule

@@ -72,7 +72,7 @@ module sample_scatter #(
     // The chosen group, then the word or words made of it.
     logic [GROUP*W-1:0] group;
     logic               group_valid, group_last;
-    wire                group_free;          // the register takes another group, or becomes empty
+    logic               group_free;          // the register takes another group, or becomes empty
 
     assign next_group = group_free && waiting;
     always_ff @(posedge clk)
@@ -83,44 +83,8 @@ module sample_scatter #(
         group_last <= last_group && oldest[N*W];
     end
 
-    generate
-        if (CONTAINER == 0) begin : float32
-            wire        move = !word_valid || word_ready;
-            logic [2:0] valid, last;
-
-            fixed_to_float #(.W(W), .I(I), .SIGNED(SIGNED))
-                convert (.clk, .enable(move), .fixed(group), .float32(word));
-
-            always_ff @(posedge clk)
-                if (!rst_n) valid <= '0;
-                else if (move) valid <= {valid[1:0], group_valid};
-            always_ff @(posedge clk) if (move) last <= {last[1:0], group_last};
-
-            assign group_free = move;
-            assign word_valid = valid[2];
-            assign word_last = last[2];
-        end else if (CONTAINER == 64) begin : packed_pairs
-            logic       high;
-            wire [63:0] extended = {{(64-W){SIGNED && group[W-1]}}, group};
-
-            always_ff @(posedge clk)
-                if (!rst_n) high <= '0;
-                else if (word_valid && word_ready) high <= !high;
-
-            assign group_free = !group_valid || (high && word_ready);
-            assign word = high ? extended[63:32] : extended[31:0];
-            assign word_valid = group_valid;
-            assign word_last = high && group_last;
-        end else begin : packed_elements
-            for (genvar e = 0; e < GROUP; e++) begin : element
-                wire sign = SIGNED && group[e*W + W-1];
-                wire [W+CONTAINER-1:0] extended = {{CONTAINER{sign}}, group[e*W +: W]};
-                assign word[e*CONTAINER +: CONTAINER] = extended[CONTAINER-1:0];
-                wire unused = &{1'b0, extended};
-            end
-            assign group_free = !word_valid || word_ready;
-            assign word_valid = group_valid;
-            assign word_last = group_last;
-        end
-    endgenerate
+    word_encode #(.W(W), .I(I), .SIGNED(SIGNED), .CONTAINER(CONTAINER)) encode (
+        .clk, .rst_n, .group, .group_valid, .group_last, .group_free,
+        .word, .word_valid, .word_ready, .word_last
+    );
 endmodule

@@ -32,18 +32,19 @@ def write_design(
     project_name: str,
     input: Stream,  # noqa: A002 - the word of the records
     output: Stream,
-    latency_cycles: int,
+    latency_cycles: int | None,
     directory: Path,
 ) -> Design:
     """Put a core into its AXI4-Stream shell.
 
     Args:
-        core: its RTL; the top module is `<project_name>_core` with ports clk, inp, out, and has
-            the initiation interval 1.
+        core: its RTL; the top module is `<project_name>_core`. One that takes whole samples has
+            the ports clk, inp, out and the initiation interval 1; one that takes elements as they
+            come has clk, rst_n, and in_* and out_* with data, valid, ready.
         project_name: a C identifier.
         input: what the stream to the core carries.
         output: what the stream from the core carries.
-        latency_cycles: register stages of the core.
+        latency_cycles: register stages of a core that takes whole samples; None for the others.
         directory: an existing one; gets `<project_name>_axi.v`.
 
     Raises:
@@ -53,7 +54,7 @@ def write_design(
         _check_format(stream.element, name)
     template = Template((_HERE / "project_axi.v").read_text(encoding="utf-8"))
     text = template.substitute(
-        {"project": project_name, "latency": latency_cycles},
+        {"project": project_name, **_around(project_name, input, output, latency_cycles)},
         **_parameters("in", input),
         **_parameters("out", output),
     )
@@ -61,6 +62,44 @@ def write_design(
     top.write_text(text, encoding="utf-8")
     files = (*sorted(core), *sorted(_HERE.glob("*.sv")), top)
     return Design(top=top.stem, files=tuple(file.resolve() for file in files))
+
+
+def core_files(directory: Path) -> list[Path]:
+    """Return the sources of a core."""
+    return sorted([*directory.glob("*.v"), *directory.glob("*.sv")])
+
+
+def _around(
+    project_name: str, given: Stream, answered: Stream, latency_cycles: int | None
+) -> dict[str, str]:
+    """Write what depends on how the core takes its input: the core itself, shell and wires."""
+    if latency_cycles is not None:
+        return {
+            "shell": "axis_shell",
+            "core": (
+                f"    wire [{given.size * given.element.width - 1}:0] inp;\n"
+                f"    wire [{answered.size * answered.element.width - 1}:0] out;\n\n"
+                f"    {project_name}_core core (.clk(aclk), .inp(inp), .out(out));"
+            ),
+            "parameters": f",\n        .LATENCY({latency_cycles})",
+            "connections": "        .core_inp(inp),\n        .core_out(out)",
+        }
+    wires, ports = [], []
+    for side, stream in (("in", given), ("out", answered)):
+        bits = stream.elements_per_word * stream.element.width
+        wires += [
+            f"    wire [{bits - 1}:0] core_{side}_data;",
+            f"    wire core_{side}_valid, core_{side}_ready;",
+        ]
+        ports += [f"{side}_{part}" for part in ("data", "valid", "ready")]
+    joined = ", ".join(f".{port}(core_{port})" for port in ports)
+    instance = f"    {project_name}_core core (.clk(aclk), .rst_n(aresetn), {joined});"
+    return {
+        "shell": "stream_shell",
+        "core": "\n".join([*wires, "", instance]),
+        "parameters": "",
+        "connections": ",\n".join(f"        .core_{port}(core_{port})" for port in ports),
+    }
 
 
 def _parameters(prefix: str, stream: Stream) -> dict[str, str]:

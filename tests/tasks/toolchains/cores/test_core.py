@@ -114,7 +114,7 @@ def test_integer_inputs_are_cut_off_towards_zero_all_the_way(tmp_path: Path, mak
 def test_a_faster_clock_gets_more_pipeline_stages(entry: Path, tmp_path: Path) -> None:
     fast = build_core(entry, "zoo", tmp_path, clock_period_ns=4)
     slow = build_core(entry, "zoo", tmp_path, clock_period_ns=20)
-    assert fast.latency_cycles > slow.latency_cycles
+    assert (fast.latency_cycles or 0) > (slow.latency_cycles or 0)
     assert fast.estimate.ff > slow.estimate.ff > 0
     assert fast.estimate.lut == slow.estimate.lut
 

@@ -1,0 +1,1 @@
+"""Folded cores: each layer gets as many multipliers as the interval between samples asks for."""

@@ -1,0 +1,117 @@
+"""Build a folded core: streams between layers, each layer folded to the interval of the samples."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tasks.core.records.design import LayerEstimate
+from tasks.toolchains.cores.folded import elements, plan, products, windows
+from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, holds
+from tasks.toolchains.cores.folded.netlist import Link
+from tasks.toolchains.cores.folded.plan import Target
+from tasks.toolchains.cores.graph import Graph, Node
+
+HERE = Path(__file__).resolve().parent
+
+
+def same_order(design: Design, node: Node) -> None:
+    """Pass on a tensor whose elements stay in their order."""
+    link = design.read(node.inputs[0].name)
+    if not holds(node.output.format, link.format):
+        raise node.unsupported(
+            "changes the format of the elements that it moves, which a folded core does not",
+            "give it the precision of its input, or use core unrolled",
+        )
+    if len(node.outputs) > 1:
+        raise node.unsupported("copies a tensor", "use the IO type io_parallel, or core unrolled")
+    design.write(node.output.name, link)
+
+
+BUILDERS: Mapping[str, Callable[[Design, Node], None]] = {
+    **dict.fromkeys(plan.DENSE | plan.CONVOLUTION, products.product),
+    **dict.fromkeys(plan.DEPTHWISE, products.depthwise),
+    **dict.fromkeys(plan.POOLING, windows.pool),
+    **dict.fromkeys(ELEMENTWISE, elements.elementwise),
+    **dict.fromkeys(SAME_ORDER, same_order),
+    "Concatenate": elements.concatenate,
+    "Merge": elements.merged,
+    "Softmax": elements.whole_vector,
+    "ZeroPadding1D": windows.zero_padding,
+    "ZeroPadding2D": windows.zero_padding,
+}
+
+
+def build(
+    graph: Graph, project_name: str, target: Target, directory: Path | None
+) -> list[LayerEstimate]:
+    """Build a folded core, or with no directory only estimate it.
+
+    Args:
+        graph: the converted model.
+        project_name: the module will be `<project_name>_core`.
+        target: what to build for.
+        directory: gets the modules.
+
+    Returns:
+        What each layer is expected to take.
+
+    Raises:
+        UnsupportedModelError: a layer that a folded core does not compute, or not exactly.
+    """
+    counted = Design(graph, target, None, {})
+    _connect(counted)
+    design = Design(graph, target, directory, _shared_out(counted.products, target.dsps))
+    source, result = _connect(design)
+    if directory is not None:
+        text = _module(design, project_name, source, result)
+        (directory / f"{project_name}_core.v").write_text(text, encoding="utf-8")
+        for path in HERE.glob("*.sv"):
+            shutil.copy(path, directory)
+    return design.layers
+
+
+def _connect(design: Design) -> tuple[Link, Link]:
+    """Add all layers, and return the streams in and out."""
+    graph, target = design.graph, design.target
+    source = Link("in", graph.input.format, graph.input.size, 1, target.words_in)
+    design.write(graph.input.name, source)
+    for node in graph.nodes:
+        if node.kind == "Input" or node.name in design.done:
+            continue
+        if node.attributes.get("data_format") == "channels_first":
+            raise node.unsupported("has its channels first", "build the model with channels last")
+        if node.kind not in BUILDERS:
+            raise node.unsupported("cannot be folded", "use core unrolled for this model")
+        BUILDERS[node.kind](design, node)
+    result = design.view(design.read(graph.output.name), graph.output.size)
+    return source, design.reformat(design.resize(result, target.words_out), graph.output.format)
+
+
+def _module(design: Design, project_name: str, source: Link, result: Link) -> str:
+    lines = [
+        f"module {project_name}_core (",
+        "    input clk,",
+        "    input rst_n,",
+        f"    input [{source.bits - 1}:0] in_data,",
+        "    input in_valid,",
+        "    output in_ready,",
+        f"    output [{result.bits - 1}:0] out_data,",
+        "    output out_valid,",
+        "    input out_ready",
+        ");",
+        *design.netlist.lines,
+        f"    assign out_data = {result.name}_data;",
+        f"    assign out_valid = {result.name}_valid;",
+        f"    assign {result.name}_ready = out_ready;",
+        "endmodule",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shared_out(products_of: dict[str, tuple[int, int]], dsps: int) -> dict[str, int]:
+    """Give DSP blocks to the layers whose products take the most LUTs."""
+    given: dict[str, int] = {}
+    for name, (count, _luts) in sorted(products_of.items(), key=lambda item: -item[1][1]):
+        given[name] = min(count, dsps)
+        dsps -= given[name]
+    return given

@@ -1,0 +1,229 @@
+"""A folded core as it grows: its streams, what is known of them, and what each layer takes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import gcd
+from pathlib import Path
+
+from tasks.core.records.design import FixedPoint, LayerEstimate
+from tasks.toolchains.cores import formats
+from tasks.toolchains.cores.folded import memory, plan
+from tasks.toolchains.cores.folded.netlist import PARTS, Link, Netlist
+from tasks.toolchains.cores.folded.plan import Target
+from tasks.toolchains.cores.graph import Graph, Node
+
+ELEMENTWISE = frozenset(
+    (
+        "Activation",
+        "ApplyAlpha",
+        "BatchNormalization",
+        "FixedPointQuantizer",
+        "HardActivation",
+        "PReLU",
+        "ParametrizedActivation",
+        "UnaryLUT",
+    )
+)
+SAME_ORDER = frozenset(("Clone", "Repack", "Reshape"))
+
+
+class Design:
+    """Streams by tensor, and the modules between them.
+
+    Args:
+        graph: the converted model.
+        target: what to build for.
+        directory: gets the modules; None to estimate only, which traces nothing.
+        dsps: products of each layer that go into DSP blocks.
+
+    Attributes:
+        layers: what each layer takes, by estimate.
+        products: how many products a layer computes at once, and the LUTs that each would take.
+        done: layers that were built together with an earlier one.
+    """
+
+    def __init__(
+        self, graph: Graph, target: Target, directory: Path | None, dsps: dict[str, int]
+    ) -> None:
+        self.graph, self.target, self.directory, self.dsps = graph, target, directory, dsps
+        self.netlist = Netlist()
+        self.layers: list[LayerEstimate] = []
+        self.products: dict[str, tuple[int, int]] = {}
+        self.done: set[str] = set()
+        self._streams: dict[str, list[Link]] = {}
+        self._readers: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            for tensor in node.inputs:
+                self._readers.setdefault(tensor.name, []).append(node)
+
+    def module(self, kind: str) -> str:
+        """Return a name that no other module of the core has."""
+        self.netlist.names += 1
+        return f"{kind}_{self.netlist.names}"
+
+    def note(
+        self,
+        layer: str,
+        fold: str,
+        clocks: int,
+        *,
+        multipliers: int = 0,
+        lut: int = 0,
+        dsp: int = 0,
+        bram: float = 0.0,
+    ) -> None:
+        """Note what a part of the core is expected to take; no layer: it belongs to the last."""
+        self.layers.append(
+            LayerEstimate(
+                layer=layer,
+                fold=fold,
+                clocks=clocks,
+                multipliers=multipliers,
+                lut=lut,
+                dsp=dsp,
+                bram_36k=bram,
+            )
+        )
+
+    # Tensors.
+
+    def write(self, tensor: str, link: Link) -> None:
+        """Say which stream a tensor is; where several layers read it, each gets a copy."""
+        readers = len(self._readers.get(tensor, [])) + (tensor == self.graph.output.name)
+        if readers <= 1:
+            self._streams[tensor] = [link]
+            return
+        copies = [self.netlist.like(link) for _ in range(readers)]
+        ports = {"clk": "clk", "rst_n": "rst_n"}
+        ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
+        for part in PARTS[1:]:
+            joined = ", ".join(f"{copy.name}_{part}" for copy in reversed(copies))
+            ports[f"out_{part}"] = f"{{{joined}}}"
+        self.netlist.instance("stream_fork", {"N": readers}, ports)
+        for copy in copies:
+            self.netlist.assign(f"{copy.name}_data", f"{link.name}_data")
+        self._streams[tensor] = copies
+
+    def read(self, tensor: str) -> Link:
+        """Return the stream of a tensor, for one reader."""
+        return self._streams[tensor].pop()
+
+    def follower(self, node: Node) -> Node | None:
+        """Return the elementwise layer that alone reads a layer's output, if there is one."""
+        if len(node.outputs) > 1 or node.output.name == self.graph.output.name:
+            return None
+        readers = self._readers.get(node.output.name, [])
+        return readers[0] if len(readers) == 1 and readers[0].kind in ELEMENTWISE else None
+
+    def wanted(self, tensor: str) -> int | None:
+        """Return how many elements a beat the layer behind a tensor takes; None: any number."""
+        if tensor == self.graph.output.name:
+            return self.target.words_out
+        node = self._readers[tensor][0]
+        if node.kind in plan.DENSE:
+            return plan.fold_of(node, self.target).simd
+        if node.kind in plan.CONVOLUTION:
+            return plan.fold_of(node, self.target).par
+        if node.kind in ELEMENTWISE | SAME_ORDER:
+            return self.wanted(node.output.name)
+        return None
+
+    # Streams.
+
+    def view(self, link: Link, row: int) -> Link:
+        """Return the same elements in rows of another length."""
+        if link.row == row:
+            return link
+        size, par = link.row * link.rows, link.par
+        if link.rows > 1 and link.row % par:
+            par = gcd(par, link.row)
+        if row != size and row % par:
+            par = gcd(par, row)
+        link = self.resize(link, par)
+        return replace(link, row=row, rows=size // row)
+
+    def resize(self, link: Link, par: int) -> Link:
+        """Return the same stream, so many elements a beat."""
+        if link.par == par:
+            return link
+        if (narrow := plan.meeting_width(link.row, link.par, par)) not in {link.par, par}:
+            return self.resize(self.resize(link, narrow), par)
+        result = self.netlist.link(link.format, link.row, link.rows, par)
+        parameters = {"N": link.row, "W": link.format.width, "A": link.par, "B": par}
+        self.netlist.between("stream_resize", parameters, link, result)
+        shifted = min(link.par, link.row) * link.format.width if par < link.par else 0
+        self.note(
+            "", f"{link.par} to {par} a clock", max(link.beats, result.beats), lut=30 + shifted
+        )
+        return result
+
+    def queue(self, link: Link, depth: int) -> Link:
+        """Return the same stream behind a queue of at least so many beats."""
+        depth = max(2, 1 << (depth - 1).bit_length())
+        result = self.netlist.like(link)
+        self.netlist.between("stream_fifo", {"W": link.bits, "DEPTH": depth}, link, result)
+        blocks = memory.blocks(depth, link.bits)
+        luts = 30 if blocks else plan.queue_luts(depth, link.bits)
+        self.note("", f"queue of {depth}", link.beats, lut=luts, bram=blocks)
+        return result
+
+    def reformat(self, link: Link, wanted: FixedPoint) -> Link:
+        """Return the same values in a format that holds them all."""
+        if bits_of(link.format) == bits_of(wanted):
+            return replace(link, format=wanted)
+        result = self.netlist.link(wanted, link.row, link.rows, link.par)
+        width = link.format.width
+        for k in range(link.par):
+            value = f"{link.name}_data[{k * width} +: {width}]"
+            sign = f"{link.name}_data[{(k + 1) * width - 1}]"
+            self.netlist.assign(
+                f"{result.name}_data[{k * wanted.width} +: {wanted.width}]",
+                extended(value, sign, link.format, wanted),
+            )
+        self.netlist.pass_on(link, result)
+        return result
+
+    def permute(self, link: Link, order: Sequence[int]) -> Link:
+        """Return the same stream, the elements of each beat in another order."""
+        result = self.netlist.like(link)
+        width = link.format.width
+        for target, source in enumerate(order):
+            self.netlist.assign(
+                f"{result.name}_data[{target * width} +: {width}]",
+                f"{link.name}_data[{source * width} +: {width}]",
+            )
+        self.netlist.pass_on(link, result)
+        return result
+
+
+def bits_of(element: FixedPoint) -> tuple[int, int, bool]:
+    """Return what a format's bits mean; its modes matter only where it is assigned to."""
+    return element.width, element.integer, element.signed
+
+
+def extended(value: str, sign: str, narrow: FixedPoint, wide: FixedPoint) -> str:
+    """Write a value of one format in the bits of another one that holds it."""
+    below = wide.fraction - narrow.fraction
+    above = wide.width - below - narrow.width
+    parts = [f"{{{above}{{{sign if narrow.signed else _ZERO}}}}}"] if above > 0 else []
+    parts.append(value)
+    parts += [f"{below}'d0"] if below > 0 else []
+    return f"{{{', '.join(parts)}}}"
+
+
+def holds(wide: FixedPoint, narrow: FixedPoint) -> bool:
+    """Return whether a format has all values of another one."""
+    low, high = formats.bounds(narrow)
+    least, most = formats.bounds(wide)
+    return wide.fraction >= narrow.fraction and least <= low and high <= most
+
+
+def common(one: FixedPoint, other: FixedPoint) -> FixedPoint:
+    """Return a format that holds all values of two others."""
+    signed = one.signed or other.signed
+    integer = max(each.integer - each.signed for each in (one, other)) + signed
+    fraction = max(one.fraction, other.fraction)
+    return FixedPoint(width=max(integer + fraction, 1), integer=integer, signed=signed)
+
+
+_ZERO = "1'b0"

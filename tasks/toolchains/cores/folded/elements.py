@@ -1,0 +1,284 @@
+"""Lanes: what works on one element, or on all elements of a vector, between two streams."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from alkaid.trace import FVariable
+
+from tasks.core.records.design import FixedPoint
+from tasks.toolchains.cores import formats, layers, merge
+from tasks.toolchains.cores.folded import lanes, plan
+from tasks.toolchains.cores.folded.design import Design, common, extended
+from tasks.toolchains.cores.folded.lanes import Function, Lane
+from tasks.toolchains.cores.folded.netlist import PARTS, Link
+from tasks.toolchains.cores.graph import Node
+
+logger = logging.getLogger(__name__)
+
+MAX_VARIANTS = 24
+"""Kinds of lanes that a layer may have, whose elements have parameters of their own."""
+
+Variant = tuple[tuple[float, ...], ...]
+"""Of one element, the parameters in each of the layers that are computed together."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of the stream behind some lanes, as in Link."""
+
+    row: int
+    rows: int
+    par: int
+
+
+def elementwise(design: Design, node: Node) -> None:
+    """Build a layer that works on each element, and those behind it."""
+    link = design.read(node.inputs[0].name)
+    wanted = design.wanted(node.output.name)
+    if wanted is not None and wanted < link.par:
+        link = design.resize(link, wanted)
+    add_lanes(design, node, link, None, row=link.row, rows=link.rows, par=link.par)
+
+
+def lanes_behind(design: Design, node: Node, link: Link, first: Function) -> None:
+    """Add lanes behind a layer's results: no more than the next layer takes at a time."""
+    wanted = design.wanted(node.output.name)
+    if wanted is not None and wanted < link.par:
+        link = design.resize(link, wanted)
+    add_lanes(design, node, link, first, row=link.row, rows=link.rows, par=link.par)
+
+
+def merged(design: Design, node: Node) -> None:
+    """Build a layer of two inputs, element by element.
+
+    A queue for a whole sample stands before it on each side: so a branch can always finish the
+    sample that the other one waits for, and neither holds up what both read.
+    """
+    name = str(node.attributes["op"]).lower()
+    if name not in merge.OPERATIONS or node.inputs[0].shape != node.inputs[1].shape:
+        raise node.unsupported(
+            f"is a {name} of tensors of the shapes {node.inputs[0].shape} and "
+            f"{node.inputs[1].shape}, which a folded core does not compute",
+            "use core unrolled, or tensors of one shape",
+        )
+    left, right = _side_by_side(design, node, whole_rows=False)
+    wide = common(left.format, right.format)
+    left, right = (design.reformat(each, wide) for each in (left, right))
+    both = design.netlist.link(wide, left.row, left.rows, 2 * left.par)
+    values = [f"{each.name}_data[{k * wide.width} +: {wide.width}]"
+              for k in range(left.par) for each in (left, right)]  # fmt: skip
+    _join(design, (left, right), both, values)
+    operation = merge.OPERATIONS[name]
+
+    def first(x: Sequence[FVariable]) -> FVariable:
+        result = operation(lanes.as_vector(x[:1]), lanes.as_vector(x[1:]))
+        return formats.cast_one(np.asarray(result).ravel()[0], node.output.format)
+
+    add_lanes(design, node, both, first, row=left.row, rows=left.rows, par=left.par)
+
+
+def concatenate(design: Design, node: Node) -> None:
+    """Build a concatenation along the last axis."""
+    axis = node.integer("axis")
+    if axis not in {-1, len(node.output.shape)}:
+        raise node.unsupported(
+            "concatenates along another axis than the last, which a folded core does not",
+            "use core unrolled for this model",
+        )
+    left, right = _side_by_side(design, node, whole_rows=True)
+    wide = common(left.format, right.format)
+    left, right = (design.reformat(each, wide) for each in (left, right))
+    size = left.row + right.row
+    both = design.netlist.link(wide, size, left.rows, size)
+    _join(design, (left, right), both, [f"{each.name}_data" for each in (left, right)])
+    lanes_behind(design, node, both, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def _side_by_side(design: Design, node: Node, *, whole_rows: bool) -> tuple[Link, Link]:
+    """The streams of a layer's two inputs, as wide as one another or whole rows, with queues."""
+    links = [design.view(design.read(tensor.name), tensor.shape[-1]) for tensor in node.inputs]
+    par = min(link.par for link in links)
+    links = [design.resize(link, link.row if whole_rows else par) for link in links]
+    left, right = (design.queue(link, link.beats) for link in links)
+    return left, right
+
+
+def _join(design: Design, sources: tuple[Link, Link], target: Link, values: Sequence[str]) -> None:
+    """Make a beat of a beat of each stream."""
+    netlist, (left, right) = design.netlist, sources
+    netlist.assign(f"{target.name}_data", f"{{{', '.join(reversed(values))}}}")
+    netlist.assign(f"{target.name}_valid", f"{left.name}_valid && {right.name}_valid")
+    for one, other in ((left, right), (right, left)):
+        netlist.assign(f"{one.name}_ready", f"{target.name}_ready && {other.name}_valid")
+
+
+def add_lanes(
+    design: Design,
+    node: Node,
+    link: Link,
+    first: Function | None,
+    *,
+    row: int,
+    rows: int,
+    par: int,
+) -> None:
+    """Add lanes that compute `first`, then the elementwise layers behind it.
+
+    Args:
+        design: to add them to.
+        node: the first layer.
+        link: what the lanes read: for each of them, as many elements as its share of a beat.
+        first: from these elements to the node's output; None where the node is elementwise.
+        row: elements of a row of the result.
+        rows: of the result.
+        par: lanes.
+    """
+    chain, last = ([] if first else [node]), node
+    while (follower := design.follower(last)) is not None:
+        chain.append(follower)
+        last = follower
+    design.done.update(each.name for each in chain)
+    names = "+".join(dict.fromkeys([node.name, *(each.name for each in chain)]))
+    shape = Shape(row, rows, par)
+    variants = _variants(chain, shape)
+    kinds = len(set(variants))
+    if kinds > MAX_VARIANTS:
+        raise node.unsupported(
+            f"or one computed with it has elements of {kinds} kinds, of which a folded core has "
+            f"at most {MAX_VARIANTS}",
+            "use core unrolled, or quantise by layer or by channel",
+        )
+    if design.directory is None:
+        result = design.netlist.link(last.output.format, row, rows, par)
+        lut = link.bits * (len(chain) + kinds)
+    else:
+        logger.info("tracing %s", names)
+        result, lut = _traced(design, link, first, chain, variants, shape)
+    for tensor in last.outputs:
+        design.write(tensor.name, result)
+    design.note(names, f"{par} lanes", result.beats, lut=lut + plan.queue_luts(8, result.bits))
+
+
+def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
+    """What each element's lane depends on; of one row, if all rows are the same."""
+    row, size = shape.row, shape.row * shape.rows
+    if not any(each.kind in lanes.PER_ELEMENT for each in chain):
+        return [((),) * len(chain)] * row
+    found = list(zip(*(lanes.parameters(each, size) for each in chain), strict=True))
+    if all(found[start : start + row] == found[:row] for start in range(0, size, row)):
+        return found[:row]
+    return found
+
+
+def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
+    design: Design,
+    link: Link,
+    first: Function | None,
+    chain: Sequence[Node],
+    variants: list[Variant],
+    shape: Shape,
+) -> tuple[Link, int]:
+    """Trace and write the lanes; return the stream behind them, and their LUTs."""
+    netlist, directory = design.netlist, design.directory
+    if directory is None:
+        raise RuntimeError("lanes are traced only where they are written")
+    values = lanes.any_of(link.format, link.par // shape.par)
+
+    def compute(own: Variant) -> FVariable:
+        value = first(values) if first else values[0]
+        for each, parameters in zip(chain, own, strict=True):
+            value = lanes.apply(each, parameters, value)
+        return value
+
+    results = {own: compute(own) for own in sorted(set(variants))}
+    answer = lanes.common_format(list(results.values()))
+    beats = _by_beat(variants, shape)
+    places = [tuple(dict.fromkeys(beat[k] for beat in beats)) for k in range(shape.par)]
+    written: dict[tuple[Variant, ...], Lane] = {}
+    for own in places:
+        if own not in written:
+            selects = lanes.any_of(FixedPoint(width=1, integer=1, signed=False), len(own) - 1)
+            written[own] = lanes.write(
+                design.module("lane"),
+                values,
+                [lanes.choose(selects, [results[each] for each in own])],
+                directory,
+                element=link.format,
+                selects=selects,
+                clock_period_ns=design.target.clock_period_ns,
+            )
+    latency = max(lane.latency for lane in written.values())
+    result = netlist.link(answer, shape.row, shape.rows, shape.par)
+    output = netlist.wire(result.bits, "lanes")
+    counter = netlist.counter(link, len(beats)) if any(len(own) > 1 for own in places) else ""
+    width = link.bits // shape.par
+    for position, own in enumerate(places):
+        lane = written[own]
+        y = netlist.wire(lane.format.width, "y")
+        ports = {"clk": "clk", "x": f"{link.name}_data[{position * width} +: {width}]", "y": y}
+        if len(own) > 1:
+            words = [
+                sum((beat[position] == each) << k for k, each in enumerate(own[1:]))
+                for beat in beats
+            ]
+            ports["select"] = netlist.table(counter, words, len(own) - 1)
+        netlist.instance(lane.module, {}, ports)
+        y = netlist.delay(y, lane.format.width, latency - lane.latency)
+        netlist.assign(
+            f"{output}[{position * answer.width} +: {answer.width}]",
+            extended(y, f"{y}[{lane.format.width - 1}]", lane.format, answer),
+        )
+    _pipeline(design, link, result, output, latency)
+    return result, sum(written[own].luts for own in places)
+
+
+def _by_beat(variants: list[Variant], shape: Shape) -> list[list[Variant]]:
+    """The variants of each beat's lanes; a lane without an element takes that of the first."""
+    beats = []
+    for start in range(0, len(variants), shape.row):
+        for first in range(start, start + shape.row, shape.par):
+            beat = variants[first : min(first + shape.par, start + shape.row)]
+            beats.append(beat + [variants[0]] * (shape.par - len(beat)))
+    return beats
+
+
+def _pipeline(design: Design, link: Link, result: Link, output: str, latency: int) -> None:
+    """Make a stream of what a pipeline says so many clocks after it was asked."""
+    ports = {"clk": "clk", "rst_n": "rst_n", "result": output}
+    ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
+    ports |= {f"out_{part}": f"{result.name}_{part}" for part in PARTS}
+    depth = 1 << (latency + 2).bit_length()
+    parameters = {"W": result.bits, "LATENCY": latency, "DEPTH": depth}
+    design.netlist.instance("stream_pipeline", parameters, ports)
+
+
+def whole_vector(design: Design, node: Node) -> None:
+    """Build a layer that needs all elements at once, unrolled, on the whole vector."""
+    size = node.output.size
+    link = design.view(design.read(node.inputs[0].name), size)
+    link = design.resize(link, size)
+    if design.directory is None:
+        result = design.netlist.link(node.output.format, size, 1, size)
+        luts = size * size * link.format.width
+    else:
+        logger.info("tracing %s, unrolled", node.name)
+        inputs = lanes.any_of(link.format, size)
+        shaped = lanes.as_vector(inputs).reshape(node.inputs[0].shape)
+        lane = lanes.write(
+            design.module("whole"),
+            inputs,
+            list(np.asarray(layers.trace(node, [shaped])).ravel()),
+            design.directory,
+            element=link.format,
+            clock_period_ns=design.target.clock_period_ns,
+        )
+        result = design.netlist.link(lane.format, size, 1, size)
+        output = design.netlist.wire(result.bits, "whole")
+        ports = {"clk": "clk", "x": f"{link.name}_data", "y": output}
+        design.netlist.instance(lane.module, {}, ports)
+        _pipeline(design, link, result, output, lane.latency)
+        luts = lane.luts
+    design.write(node.output.name, result)
+    design.note(node.name, "unrolled", 1, lut=luts + plan.queue_luts(8, result.bits))

@@ -1,0 +1,133 @@
+"""What a folded core will take, before any tool: a table, layer by layer."""
+
+from dataclasses import dataclass
+
+from tasks.core.records.design import HlsProject, LayerEstimate, Resources
+from tasks.toolchains.cores.folded.build import build
+from tasks.toolchains.cores.folded.plan import Target
+from tasks.toolchains.cores.graph import Graph
+
+SHARE = 0.8
+"""Of the part's DSP blocks that products may take: a full column is slow to place and route."""
+
+
+@dataclass(frozen=True)
+class FoldedEstimate:
+    """A folded core on paper.
+
+    Attributes:
+        target: what it is folded for.
+        layers: what each takes.
+    """
+
+    target: Target
+    layers: tuple[LayerEstimate, ...]
+
+    @property
+    def asked(self) -> int:
+        """Clocks a sample that were asked for."""
+        return self.target.interval
+
+    @property
+    def interval(self) -> int:
+        """Clocks a sample: as many as the slowest layer takes, and never fewer than the stream."""
+        return max(self.target.stream, *(layer.clocks for layer in self.layers))
+
+    @property
+    def limiting(self) -> str:
+        """The layer that takes the most clocks, or the stream."""
+        slowest = max(self.layers, key=lambda layer: layer.clocks)
+        return slowest.layer or slowest.fold if slowest.clocks > self.target.stream else "stream"
+
+    @property
+    def resources(self) -> Resources:
+        """All layers together; flip-flops are not estimated."""
+        return Resources(
+            lut=sum(layer.lut for layer in self.layers),
+            ff=0,
+            dsp=sum(layer.dsp for layer in self.layers),
+            bram_36k=sum(layer.bram_36k for layer in self.layers),
+        )
+
+    @property
+    def luts_by_layer(self) -> dict[str, int]:
+        """LUTs of each layer, with the queues and converters behind it."""
+        found: dict[str, int] = {}
+        name = "input"
+        for layer in self.layers:
+            name = layer.layer.split("+")[0] or name
+            found[name] = found.get(name, 0) + layer.lut
+        return found
+
+    def table(self, available: Resources) -> list[str]:
+        """Write the layers, their folds and shares of the part as lines of a table."""
+        head = ("layer", "fold", "clocks", "multipliers", "LUT", "DSP", "BRAM", "share")
+        rows = [head]
+        for layer in self.layers:
+            own = Resources(lut=layer.lut, ff=0, dsp=layer.dsp, bram_36k=layer.bram_36k)
+            rows.append(
+                (
+                    layer.layer,
+                    layer.fold,
+                    str(layer.clocks),
+                    str(layer.multipliers or ""),
+                    str(layer.lut),
+                    str(layer.dsp or ""),
+                    f"{layer.bram_36k:g}" if layer.bram_36k else "",
+                    f"{max(shares(own, available).values()):.1%}",
+                )
+            )
+        whole = self.resources
+        share = max(shares(whole, available).values())
+        rows.append(
+            ("all (estimated)", f"limited by {self.limiting}", str(self.interval), "",
+             str(whole.lut), str(whole.dsp), f"{whole.bram_36k:g}", f"{share:.1%}")
+        )  # fmt: skip
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        return [
+            "  ".join(
+                cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - words left, figures right
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+
+
+def estimate(graph: Graph, project: HlsProject, available: Resources) -> FoldedEstimate:
+    """Estimate the folded core of a converted model.
+
+    Raises:
+        UnsupportedModelError: a layer that a folded core does not compute, or not exactly.
+    """
+    settings = project.settings
+    stream = project.words_per_sample
+    target = Target(
+        interval=settings.interval_cycles or stream,
+        stream=stream,
+        words_in=project.input.elements_per_word,
+        words_out=project.output.elements_per_word,
+        dsps=int(available.dsp * SHARE),
+        clock_period_ns=settings.clock_period_ns,
+    )
+    return FoldedEstimate(target, tuple(build(graph, settings.project_name, target, None)))
+
+
+def shares(used: Resources, available: Resources) -> dict[str, float]:
+    """Return the share of the part that each resource takes."""
+    pairs = {
+        "LUT": (used.lut, available.lut),
+        "DSP": (used.dsp, available.dsp),
+        "BRAM": (used.bram_36k, available.bram_36k),
+    }
+    return {name: mine / has if has else float(mine > 0) for name, (mine, has) in pairs.items()}
+
+
+def shortfall(used: Resources, available: Resources) -> str:
+    """Say which resource a design takes more of than the part has; empty where it fits."""
+    share, name = max((share, name) for name, share in shares(used, available).items())
+    if share <= 1:
+        return ""
+    return (
+        f"it takes {share:.0%} of the part's {name}; a longer interval_cycles, fewer bits or "
+        f"smaller layers make it fit"
+    )

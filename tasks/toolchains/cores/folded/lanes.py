@@ -1,0 +1,217 @@
+"""What works on one element, traced by the functions of unrolled cores as a small pipeline."""
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from alkaid.trace import FVariable, FVArray
+
+from tasks.core.records.design import FixedPoint
+from tasks.toolchains.cores import formats, layers, verilog
+from tasks.toolchains.cores.graph import Node
+from tasks.toolchains.cores.linear import scale
+from tasks.toolchains.cores.optimise import optimise, program
+
+Function = Callable[[Sequence[FVariable]], FVariable]
+"""From the inputs of a lane to its output."""
+
+_STAGE = re.compile(r"\blogic(\d+)\b")
+_TABLE = re.compile(r"^module (table_\w+).*?^endmodule$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A pipeline of one or more inputs and outputs, all of them elements of one width a side.
+
+    Attributes:
+        module: its name.
+        format: of the outputs.
+        latency: register stages.
+        luts: alkaid's estimate.
+        registers: flip-flops.
+    """
+
+    module: str
+    format: FixedPoint
+    latency: int
+    luts: int
+    registers: int
+
+
+PER_ELEMENT = frozenset(("ApplyAlpha", "BatchNormalization", "FixedPointQuantizer", "PReLU"))
+"""Layers whose elements have parameters of their own."""
+
+
+def parameters(node: Node, size: int) -> list[tuple[float, ...]]:
+    """Return what differs between the elements of a layer, for each of `size` elements in turn."""
+    if node.kind in ("ApplyAlpha", "BatchNormalization"):
+        pairs = (np.resize(node.weights(name), size) for name in ("scale", "bias"))
+        return list(zip(*(pair.tolist() for pair in pairs), strict=True))
+    if node.kind == "PReLU":
+        return [(alpha,) for alpha in np.resize(node.weights("param"), size).tolist()]
+    if node.kind == "FixedPointQuantizer":
+        shape = node.inputs[0].shape
+        masks = (
+            np.broadcast_to(np.array(mask)[0], shape).ravel()
+            for mask in node.attributes["mask_kbi"]
+        )
+        return list(zip(*(mask.tolist() for mask in masks), strict=True))
+    return [()] * size
+
+
+def apply(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
+    """Trace an elementwise layer for one element with parameters of its own."""
+    if node.kind in ("ApplyAlpha", "BatchNormalization"):
+        result = scale(x, own[0]) + own[1]
+    elif node.kind == "PReLU":
+        result = x.is_negative().msb_mux(scale(x, own[0]), x)
+    elif node.kind == "FixedPointQuantizer":
+        result = _quantize(node, own, x)
+    else:
+        vector = as_vector([x])
+        result = np.asarray(layers.TRACERS[node.kind](_of_one(node), [vector])).ravel()[0]
+    return formats.cast_one(_variable(result, x), node.output.format)
+
+
+def _of_one(node: Node) -> Node:
+    """The layer as one of a single element."""
+    single = tuple(replace(tensor, shape=(1,)) for tensor in node.inputs)
+    return replace(node, inputs=single)
+
+
+def _quantize(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
+    signed, width, integer = own
+    if width == 0:
+        return FVariable.from_const(0.0, x.hwconf)
+    target = FixedPoint.model_validate(
+        {
+            "width": int(width),
+            "integer": int(integer),
+            "signed": bool(signed),
+            "rounding": node.attributes["RND"],
+            "saturation": node.attributes["SAT"],
+        }
+    )
+    return formats.cast_one(x, target)
+
+
+def _variable(value: FVariable | float, like: FVariable) -> FVariable:
+    return value if isinstance(value, FVariable) else FVariable.from_const(value, like.hwconf)
+
+
+def any_of(target: FixedPoint, count: int) -> list[FVariable]:
+    """Return values that may be anything in a format."""
+    if not count:
+        return []
+    kif = (int(target.signed), target.integer - target.signed, target.fraction)
+    traced = FVArray.from_kif(*(np.full((count,), part) for part in kif), layers.HARDWARE)
+    return list(np.asarray(traced))
+
+
+def as_vector(values: Sequence[FVariable]) -> FVArray:
+    """Return traced values as an array."""
+    sample = FVArray.from_kif(*(np.zeros((1,), int) + part for part in (0, 1, 0)), layers.HARDWARE)
+    elements = np.empty(len(values), dtype=object)
+    elements[:] = values
+    return formats.like(sample, elements)
+
+
+def choose(selects: Sequence[FVariable], results: Sequence[FVariable]) -> FVariable:
+    """Return the result whose select bit is 1, the first one where none is."""
+    chosen = results[0]
+    for select, result in zip(selects, results[1:], strict=True):
+        chosen = select.msb_mux(result, chosen)
+    return chosen
+
+
+def common_format(values: Sequence[FVariable]) -> FixedPoint:
+    """Return a format that holds all values that may come out of a lane."""
+    kifs = np.array([value.kif for value in values if sum(value.kif) > 0] or [(0, 1, 0)])
+    signed, integer, fraction = (int(part) for part in kifs.max(axis=0))
+    return FixedPoint(
+        width=max(signed + integer + fraction, 1), integer=signed + integer, signed=bool(signed)
+    )
+
+
+def write(
+    module: str,
+    inputs: Sequence[FVariable],
+    outputs: Sequence[FVariable],
+    directory: Path,
+    *,
+    element: FixedPoint,
+    selects: Sequence[FVariable] = (),
+    clock_period_ns: float,
+) -> Lane:
+    """Write a lane: module `module` with ports clk, x, select (if there are any), y.
+
+    Args:
+        module: a name that no other lane of the core has.
+        inputs: elements of x.
+        outputs: elements of y, in their common format.
+        directory: gets the modules.
+        element: format of the inputs.
+        selects: one-bit inputs beside the elements.
+        clock_period_ns: for the lengths of the pipeline's stages.
+    """
+    logic = optimise(program(as_vector([*inputs, *selects]), as_vector(outputs)))
+    inner = f"{module}_pipeline"
+    with tempfile.TemporaryDirectory() as scratch:
+        design = verilog.write_pipeline(
+            logic, inner, Path(scratch), clock_period_ns=clock_period_ns
+        )
+        _collect(Path(scratch), inner, directory)
+    result = common_format(outputs)
+    given = [interval.kif for interval in logic.inp_qint]
+    answered = [interval.kif for interval in logic.out_qint]
+    n_given, n_answered = (max(sum(map(sum, kifs)), 1) for kifs in (given, answered))
+    lines = [
+        f"module {module} (",
+        "    input clk,",
+        "    // verilator lint_off UNUSEDSIGNAL",
+        f"    input [{len(inputs) * element.width - 1}:0] x,",
+        *([f"    input [{len(selects) - 1}:0] select,"] if selects else []),
+        "    // verilator lint_on UNUSEDSIGNAL",
+        f"    output [{len(outputs) * result.width - 1}:0] y",
+        ");",
+        f"    wire [{n_given - 1}:0] packed_inp;",
+        f"    wire [{n_answered - 1}:0] packed_out;",
+    ]
+    elements = [(element.width, element.fraction)] * len(inputs)
+    lines += verilog.unpack(elements, given[: len(inputs)], "x")
+    used = sum(map(sum, given[: len(inputs)]))
+    for index, kif in enumerate(given[len(inputs) :]):
+        if sum(kif):
+            lines.append(f"    assign packed_inp[{used}] = select[{index}];")
+            used += 1
+    lines.append(
+        f"    {inner} pipeline (.clk(clk), .model_inp(packed_inp), .model_out(packed_out));"
+    )
+    lines += verilog.pack([(result.width, result.fraction)] * len(outputs), answered, "y")
+    lines.append("endmodule")
+    (directory / f"{module}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Lane(
+        module=module,
+        format=result,
+        latency=design.latency_cycles,
+        luts=int(logic.cost) + verilog.table_luts(logic),
+        registers=design.registers,
+    )
+
+
+def _collect(source: Path, inner: str, directory: Path) -> None:
+    """Move alkaid's modules, under names that no other pipeline's modules have."""
+    for path in source.glob("*.v"):
+        text = path.read_text(encoding="utf-8")
+        if path.stem == f"{inner}_tables":
+            # Named by their content: those of another lane under the same name are the same.
+            for table in _TABLE.finditer(text):
+                lines = f"`timescale 1 ns / 1 ps\n\n{table[0]}\n"
+                (directory / f"{table[1]}.v").write_text(lines, encoding="utf-8")
+            continue
+        name = _STAGE.sub(rf"{inner}_logic\1", path.stem)
+        text = _STAGE.sub(rf"{inner}_logic\1", text)
+        (directory / f"{name}.v").write_text(text, encoding="utf-8")

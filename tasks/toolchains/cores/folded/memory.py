@@ -1,0 +1,106 @@
+"""Weights in memory: one word for every clock of a vector, and what the sums start with."""
+
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, raw
+from tasks.toolchains.cores.folded.plan import Fold
+
+Words = NDArray[np.int64]
+
+DEEP = 64
+"""Words beyond which a memory goes into block RAM: a LUT holds 64 bits."""
+BLOCK_DEPTH, BLOCK_WIDTH = 512, 72
+
+
+def columns(order: Words, weights: Matrix, fold: Fold) -> Matrix:
+    """Arrange weights as a matrix-vector unit reads them.
+
+    Args:
+        order: which row of the weights each input of the vector meets, beat by beat; -1 for none.
+        weights: inputs by outputs.
+        fold: of the layer.
+
+    Returns:
+        Words by lanes: the lanes of one output after the other.
+    """
+    n_out = weights.shape[1]
+    padded = np.zeros((len(weights) + 1, fold.pe * fold.nf))
+    padded[:-1, :n_out] = weights
+    picked = padded[order].reshape(fold.sf, fold.simd, fold.nf, fold.pe)
+    return np.asarray(picked.transpose(0, 2, 3, 1).reshape(fold.sf * fold.nf, -1))
+
+
+def places(bias: Matrix, fold: Fold) -> Matrix:
+    """Arrange biases by clock and output."""
+    padded = np.zeros(fold.nf * fold.pe)
+    padded[: len(bias)] = bias
+    return padded.reshape(fold.nf, fold.pe)
+
+
+def in_blocks(depth: int) -> bool:
+    """Whether a memory goes into block RAM."""
+    return depth > DEEP
+
+
+def blocks(depth: int, bits: int) -> float:
+    """Block RAMs of 36 Kb that a memory takes; 0 where it is made of LUTs."""
+    if not in_blocks(depth):
+        return 0.0
+    return ceil(depth / BLOCK_DEPTH) * ceil(bits / BLOCK_WIDTH * 2) / 2
+
+
+def luts(depth: int, bits: int) -> int:
+    """LUTs of a memory that is not in block RAM."""
+    return 0 if in_blocks(depth) or depth == 1 else bits * ceil(depth / 64)
+
+
+def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: Path) -> None:
+    """Write a module with ports clk, enable, address, word, place, biases."""
+    words = _packed(raw(weights, sums.weight), sums.weight.width)
+    starts = _packed(raw(biases, sums.format), sums.format.width)
+    bits, bias_bits = weights.shape[1] * sums.weight.width, biases.shape[1] * sums.format.width
+    address, place = (max((len(each) - 1).bit_length(), 1) for each in (words, starts))
+    style = "block" if in_blocks(len(words)) else "distributed"
+    lines = [
+        f"module {module} (",
+        "    input clk,",
+        "    input enable,",
+        "    // verilator lint_off UNUSEDSIGNAL",
+        f"    input [{address - 1}:0] address,",
+        f"    input [{place - 1}:0] place,",
+        "    // verilator lint_on UNUSEDSIGNAL",
+        f"    output reg [{bits - 1}:0] word,",
+        f"    output reg [{bias_bits - 1}:0] biases",
+        ");",
+        f'    (* rom_style = "{style}" *) reg [{bits - 1}:0] memory [0:{len(words) - 1}];',
+        "    initial begin",
+        *(f"        memory[{n}] = {bits}'h{word:x};" for n, word in enumerate(words)),
+        "    end",
+        "    always @(posedge clk) if (enable) word <= "
+        + ("memory[0];" if len(words) == 1 else "memory[address];"),
+        "    always @(*) case (place)",
+        *(
+            f"        {place}'d{n}: biases = {bias_bits}'h{word:x};"
+            for n, word in enumerate(starts[1:], start=1)
+        ),
+        f"        default: biases = {bias_bits}'h{starts[0]:x};",
+        "    endcase",
+        "endmodule",
+    ]
+    (directory / f"{module}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _packed(values: Words, width: int) -> list[int]:
+    """Each row as one number, the first element in its low bits."""
+    mask = (1 << width) - 1
+    rows = []
+    for row in values.tolist():
+        word = 0
+        for value in reversed(row):
+            word = word << width | (value & mask)
+        rows.append(word)
+    return rows

@@ -1,0 +1,140 @@
+"""The Verilog of a folded core: streams, and the modules between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tasks.core.records.design import FixedPoint
+
+
+@dataclass(frozen=True)
+class Link:
+    """A stream of one tensor inside the core.
+
+    Attributes:
+        name: prefix of its wires.
+        format: of its elements.
+        row: elements of a row; each row starts a new beat.
+        rows: of a sample.
+        par: elements of a beat.
+    """
+
+    name: str
+    format: FixedPoint
+    row: int
+    rows: int
+    par: int
+
+    @property
+    def bits(self) -> int:
+        """Bits of a beat."""
+        return self.par * self.format.width
+
+    @property
+    def beats(self) -> int:
+        """Beats of a sample."""
+        return self.rows * -(-self.row // self.par)
+
+
+@dataclass
+class Netlist:
+    """Lines of the core's module, in the order in which they were added."""
+
+    lines: list[str] = field(default_factory=list)
+    names: int = 0
+
+    def link(self, format: FixedPoint, row: int, rows: int, par: int) -> Link:  # noqa: A002 - as in Link
+        """Declare the wires of a new stream."""
+        self.names += 1
+        link = Link(f"s{self.names}", format, row, rows, par)
+        self.lines += [
+            f"    wire [{link.bits - 1}:0] {link.name}_data;",
+            f"    wire {link.name}_valid, {link.name}_ready;",
+        ]
+        return link
+
+    def like(self, link: Link) -> Link:
+        """Declare the wires of a stream of the same tensor."""
+        return self.link(link.format, link.row, link.rows, link.par)
+
+    def pass_on(self, source: Link, target: Link) -> None:
+        """Connect the handshakes of two streams whose data depend on one another at once."""
+        self.assign(f"{target.name}_valid", f"{source.name}_valid")
+        self.assign(f"{source.name}_ready", f"{target.name}_ready")
+
+    def wire(self, bits: int, name: str) -> str:
+        """Declare a wire and return its name."""
+        self.names += 1
+        full = f"{name}_{self.names}"
+        self.lines.append(f"    wire [{bits - 1}:0] {full};")
+        return full
+
+    def assign(self, target: str, value: str) -> None:
+        """Connect a wire."""
+        self.lines.append(f"    assign {target} = {value};")
+
+    def counter(self, link: Link, beats: int) -> str:
+        """Count a stream's beats, and begin again after so many."""
+        bits = max((beats - 1).bit_length(), 1)
+        self.names += 1
+        name = f"beat_{self.names}"
+        self.lines += [
+            f"    reg [{bits - 1}:0] {name};",
+            f"    always @(posedge clk) if (!rst_n) {name} <= {bits}'d0;",
+            f"        else if ({link.name}_valid && {link.name}_ready)",
+            f"            {name} <= ({name} == {bits}'d{beats - 1}) ? {bits}'d0 : {name} + 1'b1;",
+        ]
+        return name
+
+    def table(self, counter: str, words: Sequence[int], bits: int) -> str:
+        """Look up a word for each value of a counter."""
+        self.names += 1
+        name, address = f"select_{self.names}", max((len(words) - 1).bit_length(), 1)
+        self.lines += [
+            f"    reg [{bits - 1}:0] {name};",
+            f"    always @(*) case ({counter})",
+            *(f"        {address}'d{n}: {name} = {bits}'h{w:x};" for n, w in enumerate(words)),
+            f"        default: {name} = {bits}'h0;",
+            "    endcase",
+        ]
+        return name
+
+    def delay(self, signal: str, width: int, clocks: int) -> str:
+        """Return the signal so many clocks later."""
+        for _ in range(clocks):
+            self.names += 1
+            name = f"later_{self.names}"
+            self.lines += [
+                f"    reg [{width - 1}:0] {name};",
+                f"    always @(posedge clk) {name} <= {signal};",
+            ]
+            signal = name
+        return signal
+
+    def instance(
+        self, module: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
+    ) -> str:
+        """Instantiate a module and return the instance's name."""
+        self.names += 1
+        name = f"u{self.names}_{module}"
+        values = ", ".join(f".{key}({value})" for key, value in parameters.items())
+        connections = ", ".join(f".{key}({value})" for key, value in ports.items())
+        chosen = f" #({values})" if parameters else ""
+        self.lines.append(f"    {module}{chosen} {name} ({connections});")
+        return name
+
+    def between(
+        self,
+        module: str,
+        parameters: Mapping[str, int | str],
+        source: Link,
+        target: Link,
+        extra: Mapping[str, str] | None = None,
+    ) -> str:
+        """Instantiate a module that reads one stream and writes another."""
+        ports = {"clk": "clk", "rst_n": "rst_n", **(extra or {})}
+        for prefix, link in (("in", source), ("out", target)):
+            ports |= {f"{prefix}_{part}": f"{link.name}_{part}" for part in PARTS}
+        return self.instance(module, parameters, ports)
+
+
+PARTS = ("data", "valid", "ready")

@@ -1,0 +1,204 @@
+"""How far each layer is folded: as few multipliers as the interval between samples allows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import gcd, prod
+
+from tasks.core.records.design import FixedPoint
+from tasks.toolchains.cores import shapes
+from tasks.toolchains.cores.folded.arithmetic import Sums
+from tasks.toolchains.cores.graph import Node
+
+DENSE = frozenset(("Dense",))
+CONVOLUTION = frozenset(("Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D"))
+DEPTHWISE = frozenset(("DepthwiseConv1D", "DepthwiseConv2D"))
+POOLING = frozenset(("Pooling1D", "Pooling2D"))
+GLOBAL_POOLING = frozenset(("GlobalPooling1D", "GlobalPooling2D"))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a core is built for.
+
+    Attributes:
+        interval: clocks a sample, at most, for layers without a reuse factor of their own.
+        stream: words of a sample, in or out, whichever are more.
+        words_in: elements that the stream brings at a time.
+        words_out: elements that the stream takes at a time.
+        dsps: DSP blocks that products may take.
+        clock_period_ns: for the pipelines of the lanes.
+    """
+
+    interval: int
+    stream: int
+    words_in: int
+    words_out: int
+    dsps: int
+    clock_period_ns: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that moves over an image; a line is an image of one row.
+
+    Attributes:
+        image: height and width, without what lies around it.
+        extent: of the window, rows and columns.
+        stride: rows and columns that it moves at a time.
+        around: pixels above, below, left and right of the image.
+    """
+
+    image: tuple[int, int]
+    extent: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    around: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def pixels(self) -> int:
+        """Of the window."""
+        return self.extent[0] * self.extent[1]
+
+    def clocks(self, groups: int, each: int) -> int:
+        """Clocks for an image: every pixel takes one for each group, every window `each`."""
+        top, bottom, left, right = self.around
+        rows, columns = self.image[0] + top + bottom, self.image[1] + left + right
+        windows = (columns - self.extent[1]) // self.stride[1] + 1
+        passed, total = columns * groups, 0
+        for row in range(rows):
+            ends = row - self.extent[0] + 1
+            emits = ends >= 0 and ends % self.stride[0] == 0
+            total += max(passed, windows * each) if emits else passed
+        return total
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A matrix-vector product over time.
+
+    Attributes:
+        simd: inputs at a time.
+        pe: outputs at a time.
+        sf: beats of a vector.
+        nf: clocks that a beat is held for.
+        clocks: of a sample.
+        par: channels of a pixel that enter a window at a time; 0 without a window.
+    """
+
+    simd: int
+    pe: int
+    sf: int
+    nf: int
+    clocks: int
+    par: int = 0
+
+    @property
+    def multipliers(self) -> int:
+        """Products computed at once."""
+        return self.simd * self.pe
+
+
+def window_of(node: Node, name: str) -> Window:
+    """Return the window of a convolution (`filt`) or pooling (`pool`)."""
+    flat = len(node.inputs[0].shape) == len(("width", "channels"))
+    spaces = ("width",) if flat else ("height", "width")
+    dilations = (node.integer(f"dilation_{space}", node.integer("dilation", 1)) for space in spaces)
+    if any(dilation > 1 for dilation in dilations):
+        raise node.unsupported("is dilated", "use core unrolled, or a dilation of 1")
+    extent = [node.integer(f"{name}_{space}") for space in spaces]
+    stride = [node.integer(f"stride_{space}") for space in spaces]
+    around = [side for pair in shapes.borders(node, "pad") for side in pair]
+    image = list(node.inputs[0].shape[:-1])
+    if flat:
+        image, extent, stride, around = [1, *image], [1, *extent], [1, *stride], [0, 0, *around]
+    return Window(
+        (image[0], image[1]),
+        (extent[0], extent[1]),
+        (stride[0], stride[1]),
+        (around[0], around[1], around[2], around[3]),
+    )
+
+
+def fold_of(node: Node, target: Target) -> Fold:
+    """Decide how far a layer of matrix products is folded.
+
+    The fewest multipliers that keep the interval, or of a layer with a reuse factor above 1 those
+    that take as many clocks a vector; the fastest way where none does.
+    """
+    channels, n_out = node.inputs[0].shape[-1], node.output.shape[-1]
+    vectors, reuse = prod(node.output.shape[:-1]), node.integer("reuse_factor", 1)
+    if node.kind in CONVOLUTION:
+        folds = list(_window_folds(window_of(node, "filt"), channels, n_out))
+    else:
+        folds = list(_dense_folds(channels, n_out, vectors))
+    if reuse > 1:
+        fitting = [fold for fold in folds if fold.sf * fold.nf <= reuse]
+    else:
+        fitting = [fold for fold in folds if fold.clocks <= target.interval]
+    if not fitting:
+        return min(folds, key=lambda fold: (fold.clocks, fold.multipliers))
+    return min(fitting, key=lambda fold: (fold.multipliers, fold.nf, fold.simd))
+
+
+def _dense_folds(n_in: int, n_out: int, vectors: int) -> Iterator[Fold]:
+    for simd in range(1, n_in + 1):
+        sf = -(-n_in // simd)
+        if simd > 1 and -(-n_in // (simd - 1)) == sf:
+            continue  # no faster than one input less at a time
+        yield from _over_outputs(n_out, simd, sf, lambda each: vectors * each)
+
+
+def _window_folds(window: Window, channels: int, n_out: int) -> Iterator[Fold]:
+    for par in (p for p in range(1, channels + 1) if channels % p == 0):
+        groups, seen = channels // par, window.pixels * par
+        for parts in range(1, seen + 1):
+            simd = -(-seen // parts)
+            if -(-seen // simd) != parts:
+                continue
+
+            def clocks(each: int, groups: int = groups) -> int:
+                return window.clocks(groups, each)
+
+            yield from _over_outputs(n_out, simd, groups * parts, clocks, par)
+
+
+def _over_outputs(
+    n_out: int, simd: int, sf: int, clocks: Callable[[int], int], par: int = 0
+) -> Iterator[Fold]:
+    for nf in range(1, n_out + 1):
+        pe = -(-n_out // nf)
+        if -(-n_out // pe) == nf:
+            yield Fold(simd, pe, sf, nf, clocks(sf * nf), par)
+
+
+def channels_at_a_time(window: Window, channels: int, interval: int) -> int:
+    """As few channels as keep the interval, of those that divide all of them."""
+    for par in range(1, channels + 1):
+        groups = channels // par
+        if channels % par == 0 and window.clocks(groups, groups) <= interval:
+            return par
+    return channels
+
+
+def meeting_width(row: int, source: int, target: int) -> int:
+    """Elements a beat on the way from beats of one width to those of another, at the narrowest."""
+    narrow, wide = sorted((source, target))
+    return narrow if wide >= row or wide % narrow == 0 else gcd(source, target)
+
+
+def multiplier_luts(x: FixedPoint, weight: FixedPoint) -> int:
+    """Estimate the LUTs of a product that is added up in LUTs."""
+    return max(weight.width - 1, 1) * (x.width + 2)
+
+
+def sum_luts(fold: Fold, sums: Sums) -> int:
+    """Estimate the LUTs of adders and accumulators, and of their control."""
+    going_round = (1 + fold.nf // 32) if fold.nf > 1 else 0
+    return fold.pe * sums.format.width * (fold.simd + going_round) + 40
+
+
+def queue_luts(depth: int, bits: int) -> int:
+    """Estimate the LUTs of a memory with a port to write and one to read, and of its control.
+
+    A LUT RAM of 32 words of 6 bits takes four of them.
+    """
+    return -(-bits // 6) * 4 * -(-depth // 32) + 30

@@ -1,0 +1,141 @@
+"""Dense layers and convolutions: weights in memory, and a matrix-vector unit that reads them."""
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.toolchains.cores import formats, linear
+from tasks.toolchains.cores.folded import memory, plan
+from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, sums
+from tasks.toolchains.cores.folded.design import Design
+from tasks.toolchains.cores.folded.elements import lanes_behind
+from tasks.toolchains.cores.folded.netlist import Link
+from tasks.toolchains.cores.folded.plan import Fold
+from tasks.toolchains.cores.folded.windows import window
+from tasks.toolchains.cores.graph import Node
+
+Order = NDArray[np.int64]
+
+
+def product(design: Design, node: Node) -> None:
+    """Build a Dense layer, on a tensor of rank above 1 along its last axis, or a convolution."""
+    channels, vectors = node.inputs[0].shape[-1], prod(node.output.shape[:-1])
+    fold = plan.fold_of(node, design.target)
+    link = design.view(design.read(node.inputs[0].name), channels)
+    if fold.par:
+        seen = plan.window_of(node, "filt")
+        weights = linear.kernel(node, seen.pixels * channels, node.output.shape[-1])
+        link = window(design, node, design.resize(link, fold.par), seen, 0)
+        order = _window_order(seen.pixels, channels, fold)
+    else:
+        weights = linear.kernel(node, channels, node.output.shape[-1])
+        order = _padded(np.arange(channels), fold.simd)
+    decided = sums(node, link.format, weights, node.weights("bias"))
+    link = design.resize(link, fold.simd)
+    words = memory.columns(order, weights, fold)
+    result = _matvec(design, node, link, fold, decided, words)
+    result = replace(result, row=weights.shape[1], rows=vectors)
+    if fold.nf > 1:
+        # The sums of a vector come at once, behind its last beat.
+        result = design.queue(result, fold.nf + 2)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def depthwise(design: Design, node: Node) -> None:
+    """Build a convolution in which each channel has a filter of its own."""
+    channels = node.inputs[0].shape[-1]
+    if node.integer("n_filt", channels) != channels:
+        raise node.unsupported("has a depth multiplier above 1", "use a depth multiplier of 1")
+    seen = plan.window_of(node, "filt")
+    weights = node.weights("weight").reshape(-1, channels)
+    link = design.view(design.read(node.inputs[0].name), channels)
+    decided = sums(node, link.format, weights, node.weights("bias"))
+    reuse = node.integer("reuse_factor", 1)
+    vectors = prod(node.output.shape[:-1])
+    interval = vectors * reuse if reuse > 1 else design.target.interval
+    par = plan.channels_at_a_time(seen, channels, interval)
+    groups = channels // par
+    link = window(design, node, design.resize(link, par), seen, 0)
+    # From pixel by pixel to channel by channel.
+    link = design.permute(link, np.arange(link.par).reshape(-1, par).T.ravel().tolist())
+    fold = Fold(seen.pixels, par, 1, groups, seen.clocks(groups, groups), par)
+    by_channel = weights.reshape(seen.pixels, groups, par).transpose(1, 2, 0)
+    words = by_channel.reshape(groups, par * seen.pixels)
+    result = _matvec(design, node, link, fold, decided, words, grouped=True)
+    result = replace(result, row=channels, rows=vectors)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def _matvec(  # noqa: PLR0917 - all that the unit depends on
+    design: Design,
+    node: Node,
+    link: Link,
+    fold: Fold,
+    decided: Sums,
+    words: Matrix,
+    *,
+    grouped: bool = False,
+) -> Link:
+    """Add the memory of the weights and the unit that multiplies them; return its sums."""
+    netlist, element, weight = design.netlist, link.format, decided.weight
+    module = design.module("weights")
+    if design.directory is not None:
+        biases = memory.places(decided.bias, fold)
+        memory.write(module, words, biases, decided, design.directory)
+    result = netlist.link(decided.format, fold.pe, fold.nf, fold.pe)
+    depth, bits = words.shape[0], words.shape[1] * weight.width
+    address = max((depth - 1).bit_length(), 1)
+    place = max((fold.nf - 1).bit_length(), 1)
+    wires = {
+        "weights_enable": netlist.wire(1, "enable"),
+        "weights_address": netlist.wire(address, "address"),
+        "weights": netlist.wire(bits, "weights"),
+        "biases_address": netlist.wire(place, "place"),
+        "biases": netlist.wire(fold.pe * decided.format.width, "biases"),
+    }
+    ports = dict(zip(("enable", "address", "word", "place", "biases"), wires.values(), strict=True))
+    netlist.instance(module, {}, {"clk": "clk", **ports})
+    used = min(design.dsps.get(node.name, 0), fold.multipliers)
+    parameters: dict[str, Any] = {
+        "SIMD": fold.simd,
+        "PE": fold.pe,
+        "SF": fold.sf,
+        "NF": fold.nf,
+        "GROUPED": int(grouped),
+        "XW": element.width,
+        "X_SIGNED": int(element.signed),
+        "WW": weight.width,
+        "CUT": decided.cut,
+        "ROUND": int(decided.nearest),
+        "AW": decided.format.width,
+        "DSPS": used,
+    }
+    netlist.between("matvec", parameters, link, result, wires)
+    each = plan.multiplier_luts(element, weight)
+    design.products[node.name] = (fold.multipliers, each)
+    luts = (fold.multipliers - used) * each + plan.sum_luts(fold, decided)
+    design.note(
+        node.name,
+        f"{fold.pe} x {fold.simd}",
+        fold.clocks,
+        multipliers=fold.multipliers,
+        lut=luts + memory.luts(depth, bits),
+        dsp=used,
+        bram=memory.blocks(depth, bits),
+    )
+    return result
+
+
+def _padded(order: Order, simd: int) -> Order:
+    """The order of a vector's elements, -1 where its last beat has none."""
+    return np.concatenate([order, np.full(-len(order) % simd, -1)])
+
+
+def _window_order(pixels: int, channels: int, fold: Fold) -> Order:
+    """The order in which a window's elements come: a group of channels after the other."""
+    numbers = np.arange(pixels * channels).reshape(pixels, channels // fold.par, fold.par)
+    groups = numbers.transpose(1, 0, 2).reshape(channels // fold.par, -1)
+    return np.concatenate([_padded(group, fold.simd) for group in groups])

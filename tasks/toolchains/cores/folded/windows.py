@@ -1,0 +1,110 @@
+"""Windows that move over an image: line buffers, pooling, and pixels around an image."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from alkaid.trace import FVariable
+
+from tasks.toolchains.cores import formats, pooling, shapes
+from tasks.toolchains.cores.folded import lanes, memory, plan
+from tasks.toolchains.cores.folded.arithmetic import raw
+from tasks.toolchains.cores.folded.design import Design
+from tasks.toolchains.cores.folded.elements import add_lanes, lanes_behind
+from tasks.toolchains.cores.folded.netlist import Link
+from tasks.toolchains.cores.folded.plan import Window
+from tasks.toolchains.cores.graph import Node
+
+
+def window(design: Design, node: Node, link: Link, seen: Window, pad: int) -> Link:
+    """Add a line buffer; return what the window sees, group by group of channels.
+
+    Args:
+        design: to add it to.
+        node: the layer that it belongs to.
+        link: pixels, so many channels a beat as a group has.
+        seen: the window.
+        pad: bits of an element around the image.
+    """
+    width = link.format.width
+    top, bottom, left, right = seen.around
+    groups = link.row // link.par
+    if any(seen.around) or seen.stride != (1, 1):
+        # The image goes on coming while pixels around it, or windows, take the clocks.
+        link = design.queue(link, seen.image[1] * groups)
+    size = seen.pixels * link.par
+    result = design.netlist.link(link.format, size, prod(node.output.shape[:-1]) * groups, size)
+    around = sum((pad & ((1 << width) - 1)) << k * width for k in range(link.par))
+    parameters: dict[str, int | str] = {
+        "W": link.bits,
+        "GROUPS": groups,
+        "HEIGHT": seen.image[0],
+        "WIDTH": seen.image[1],
+        "KH": seen.extent[0],
+        "KW": seen.extent[1],
+        "SH": seen.stride[0],
+        "SW": seen.stride[1],
+        "TOP": top,
+        "BOTTOM": bottom,
+        "LEFT": left,
+        "RIGHT": right,
+        "PAD": f"{link.bits}'h{around:x}",
+    }
+    design.netlist.between("window_buffer", parameters, link, result)
+    line = (seen.image[1] + left + right) * groups
+    rows = seen.extent[0] - 1
+    blocks = rows * memory.blocks(line, link.bits)
+    lines = 0 if blocks else rows * plan.queue_luts(line, link.bits)
+    delays = seen.pixels * link.bits * (1 + groups // 32) if groups > 1 else 0
+    design.note(
+        node.name,
+        f"window {seen.extent[0]} x {seen.extent[1]}",
+        seen.clocks(groups, groups),
+        lut=lines + delays + 60,
+        bram=blocks,
+    )
+    return result
+
+
+def pool(design: Design, node: Node) -> None:
+    """Build Pooling1D and Pooling2D: a lane for each of the channels that come at a time."""
+    channels = node.inputs[0].shape[-1]
+    seen = plan.window_of(node, "pool")
+    largest = node.attributes["pool_op"] == "Max"
+    if any(seen.around) and not largest and not node.attributes.get("count_pad"):
+        raise node.unsupported(
+            "averages over fewer pixels at the border, which a folded core does not",
+            "use the padding valid, or core unrolled",
+        )
+    link = design.view(design.read(node.inputs[0].name), channels)
+    pad = 0
+    if any(seen.around) and largest:
+        link = design.reformat(link, node.inputs[0].format)
+        pad = int(raw(np.array([pooling.padding_value(node)]), link.format)[0])
+    par = plan.channels_at_a_time(seen, channels, design.target.interval)
+    link = window(design, node, design.resize(link, par), seen, pad)
+    # From pixel by pixel to channel by channel.
+    link = design.permute(link, np.arange(link.par).reshape(-1, par).T.ravel().tolist())
+
+    def reduce(values: Sequence[FVariable]) -> FVariable:
+        column = lanes.as_vector(values).reshape(-1, 1)
+        result = np.asarray(pooling.reduce(node, column, seen.pixels)).ravel()[0]
+        return formats.cast_one(result, node.output.format)
+
+    rows = prod(node.output.shape[:-1])
+    add_lanes(design, node, link, reduce, row=channels, rows=rows, par=par)
+
+
+def zero_padding(design: Design, node: Node) -> None:
+    """Build ZeroPadding1D and ZeroPadding2D: a window of one pixel over the larger image."""
+    channels = node.inputs[0].shape[-1]
+    image, sides = node.inputs[0].shape[:-1], shapes.borders(node, "pad")
+    if len(sides) == 1:
+        image, sides = (1, *image), [(0, 0), *sides]
+    around = Window((image[0], image[1]), (1, 1), around=(*sides[0], *sides[1]))
+    link = design.view(design.read(node.inputs[0].name), channels)
+    par = plan.channels_at_a_time(around, channels, design.target.interval)
+    link = window(design, node, design.resize(link, par), around, 0)
+    link = replace(link, row=channels, rows=prod(node.output.shape[:-1]))
+    lanes_behind(design, node, link, lambda x: formats.cast_one(x[0], node.output.format))
