@@ -106,6 +106,15 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="content of a stream word: one float32, as sent by hls4ml's own driver, or several "
         "fixed-point elements (default: %(default)s)",
     )  # fmt: skip
+    hls.add_argument(
+        "--core", choices=("auto", "unrolled", "folded"), default="unrolled",
+        help="unrolled takes a sample in every clock, folded takes elements as they come and "
+        "shares multipliers, auto is the smaller one by estimate (default: %(default)s)",
+    )  # fmt: skip
+    hls.add_argument(
+        "--interval", type=int, default=0, metavar="CLOCKS",
+        help="clocks per sample that a folded core may take (default: the words of a sample)",
+    )  # fmt: skip
     parser.add_argument(
         "--rehearse",
         action=BooleanOptionalAction,
@@ -196,6 +205,8 @@ def _settings(arguments: Namespace) -> "ConvertSettings":
             framework=arguments.framework,
             target=arguments.target,
             words=arguments.words,
+            core=arguments.core,
+            interval_cycles=arguments.interval,
         )
     except ValidationError as error:
         first = error.errors()[0]

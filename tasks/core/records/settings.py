@@ -27,8 +27,8 @@ class ConvertSettings(Settings):
         words: Format of the stream words; hls4ml's own driver sends `float32`.
         core: Core of toolchains open and vivado: `unrolled` takes a sample in every clock; `folded`
             takes elements as they come and shares multipliers; `auto` is the smaller by estimate.
-        interval_cycles: Clocks per sample that a folded core may take; the stream's words if not
-            given. A reuse factor above 1 decides for its layer.
+        interval_cycles: Clocks per sample that a folded core may take; 0 for the words of a sample
+            in the stream. A reuse factor above 1 decides for its layer.
     """
 
     # The enum fills the form's menu; the steps that need the kind check that it exists.
@@ -44,8 +44,8 @@ class ConvertSettings(Settings):
     framework: FrameworkChoice = "auto"
     target: str = ""
     words: WordFormat = "float32"
-    core: Literal["auto", "unrolled", "folded"] = "auto"
-    interval_cycles: int | None = Field(default=None, ge=1)
+    core: Literal["auto", "unrolled", "folded"] = "unrolled"
+    interval_cycles: int = Field(default=0, ge=0)
 
     @model_validator(mode="before")
     @classmethod

@@ -57,7 +57,7 @@ def check_interval(project: HlsProject) -> None:
         InputError: it is.
     """
     asked, words = project.settings.interval_cycles, project.words_per_sample
-    if asked is not None and asked < words:
+    if 0 < asked < words:
         raise InputError(
             f"a sample every {asked} clocks is not possible: it has {words} stream words, one a "
             f"clock",

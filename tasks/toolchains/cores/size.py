@@ -26,7 +26,7 @@ def warn_if_large(graph: Graph) -> None:
     logger.warning(
         "WARNING: a core of %d products, all unrolled, may take minutes to build and not fit the "
         "part; most are in %s; prune weights or give them fewer bits (HGQ2), make these layers "
-        "smaller, or use toolchain vivado-hls with a reuse factor",
+        "smaller, or use core folded",
         total,
         ", ".join(f"{name} ({products[name]})" for name in largest if products[name]),
     )

@@ -59,5 +59,5 @@ module word_decode #(
         end
     endgenerate
 
-    wire unused = &{1'b0, word};             // a container may be wider than its element
+    wire unused = &{1'b0, clk, rst_n, move, word};  // not every format needs all of them
 endmodule

@@ -60,4 +60,6 @@ module word_encode #(
             assign word_last = group_last;
         end
     endgenerate
+
+    wire unused = &{1'b0, clk, rst_n};       // not every format needs them
 endmodule

@@ -1,0 +1,237 @@
+"""A folded core in its shell, clock by clock, gives what the C simulation gives."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.base import Entry
+from tasks.core.records.design import FixedPoint, HlsProject, Resources, Stream
+from tasks.core.records.settings import ConvertSettings
+from tasks.toolchains.cores import choice, formats
+from tasks.toolchains.cores.folded.arithmetic import raw, smallest_format
+from tasks.toolchains.cores.folded.estimate import estimate
+from tasks.toolchains.cores.folded.plan import Window
+from tasks.toolchains.cores.graph import load_graph
+from tasks.toolchains.open.image import build_fabric_image
+from tasks.toolchains.open.proof import ProofRequest, prove
+from tasks.toolchains.shell.shell import core_files, write_design
+from tests.tasks.toolchains.shell.test_shell import drive
+from tests.tasks.toolchains.standin import Fabric
+
+PART = Resources.of_part("pynq-z2")
+RNG = np.random.default_rng(11)
+TYPES = {"result": "fixed<12,5>", "accum": "fixed<18,8>", "weight": "fixed<6,2>"}
+TYPES |= {"bias": "fixed<6,2>"}
+CONV = {"data_format": "channels_last", "dilation_height": 1, "dilation_width": 1}
+
+
+def dense(model: Any, source: str, n_in: int, n_out: int, **settings: Any) -> str:
+    data = {"weight_data": RNG.normal(size=(n_in, n_out)), "bias_data": RNG.normal(size=n_out)}
+    types = settings.pop("types", TYPES)
+    name: str = model.add("Dense", source, types=types, n_in=n_in, n_out=n_out, **data, **settings)
+    return name
+
+
+def project_of(files: Path, model: Any, shapes: tuple[Any, Any], **settings: Any) -> HlsProject:
+    """The record of a converted zoo, with the settings of its core."""
+    chosen = ConvertSettings.model_validate({"project_name": "zoo", "core": "folded"} | settings)
+    graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
+    sides = zip(shapes, (graph.input, graph.output), strict=True)
+    given_, answered = (
+        Stream(shape=shape, element=tensor.format, words=chosen.words) for shape, tensor in sides
+    )
+    del model
+    return HlsProject(
+        entry=Entry(step="convert", digest="0" * 64),
+        settings=chosen,
+        backend="Vivado",
+        part="xc7z020clg400-1",
+        model_name="zoo",
+        model_digest="0" * 64,
+        input=given_,
+        output=answered,
+        samples=len(np.load(files / "X_test.npy")),
+        accuracy_framework=None,
+        accuracy_csim=None,
+        max_error_csim=0.0,
+        versions={},
+    )
+
+
+@pytest.fixture
+def mlp(tmp_path: Path, make_zoo: Any, samples: Any) -> HlsProject:
+    """Two Dense layers with a ReLU between them: 12, 10 and 5 elements."""
+    model = make_zoo(tmp_path, (12,), "fixed<10,4>")
+    hidden = dense(model, "x", 12, 10)
+    active = model.add("Activation", hidden, types="fixed<9,4>", activation="relu", n_in=10)
+    model.branches.append(dense(model, active, 10, 5))
+    return project_of(tmp_path, model.run(samples(60, 12)), ((12,), (5,)))
+
+
+def with_settings(project: HlsProject, **settings: Any) -> HlsProject:
+    chosen = project.settings.model_copy(update=settings)
+    return project.model_copy(update={"settings": chosen})
+
+
+def fabric_of(project: HlsProject, core: Path) -> Fabric:
+    design = write_design(
+        core_files(core),
+        project_name="zoo",
+        input=project.input,
+        output=project.output,
+        latency_cycles=None,
+        directory=core,
+    )
+    return Fabric(build_fabric_image(design, core / "zoo.so", logs=core))
+
+
+def words(files: Path, name: str) -> NDArray[np.uint32]:
+    values: NDArray[np.float32] = np.load(files / name).astype(np.float32)
+    return values.ravel().view(np.uint32)
+
+
+@pytest.mark.slow
+def test_dense_layers_answer_as_the_c_simulation_however_the_streams_stall(
+    mlp: HlsProject, tmp_path: Path
+) -> None:
+    report = choice.build(tmp_path, mlp, PART, tmp_path)
+    assert report.core == "folded"
+    fabric = fabric_of(mlp, tmp_path / "rtl")
+    expected = words(tmp_path, "y_csim.npy")
+    stalls = Random(3)  # noqa: S311 - tests repeat what they do
+    got = drive(fabric, words(tmp_path, "X_test.npy"), {17}, len(expected), stalls)
+    fabric.close()
+    assert got.words == expected.tolist()
+    assert got.lasts == [9]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words_", ["float32", "packed"])
+def test_a_sample_takes_as_many_clocks_as_it_has_words(
+    mlp: HlsProject, tmp_path: Path, words_: str
+) -> None:
+    project = mlp.model_copy(
+        update={
+            side: getattr(mlp, side).model_copy(update={"words": words_})
+            for side in ("input", "output")
+        }
+    )
+    choice.build(tmp_path, project, PART, tmp_path)
+    proof = prove(ProofRequest(files=tmp_path, project=project, core=tmp_path / "rtl"))
+    assert proof.samples == 60
+    assert proof.interval_cycles == project.words_per_sample == {"float32": 12, "packed": 6}[words_]
+
+
+@pytest.mark.slow
+def test_convolutions_pooling_and_branches_answer_as_the_c_simulation(
+    tmp_path: Path, make_zoo: Any, samples: Any
+) -> None:
+    model = make_zoo(tmp_path, (6, 7, 2), "fixed<8,3>")
+    around: dict[str, Any] = {
+        "pad_top": 1,
+        "pad_bottom": 1,
+        "pad_left": 1,
+        "pad_right": 1,
+        "padding": "same",
+    }
+    shape = {"in_height": 6, "in_width": 7, "filt_height": 3, "filt_width": 3}
+    one = {"stride_height": 1, "stride_width": 1}
+    same = {**CONV, **shape, **one, **around, "out_height": 6, "out_width": 7}
+    data = {"weight_data": RNG.normal(size=(3, 3, 2, 4)), "bias_data": RNG.normal(size=4)}
+    left = model.add("Conv2D", types=TYPES, n_chan=2, n_filt=4, **same, **data)
+    data = {"weight_data": RNG.normal(size=(3, 3, 2, 4)), "bias_data": RNG.normal(size=4)}
+    right = model.add("Conv2D", types=TYPES, n_chan=2, n_filt=4, **same, **data)
+    both = model.add("Merge", left, right, types="fixed<12,6>", op="add")
+    pool: dict[str, Any] = {
+        "pool_height": 2,
+        "pool_width": 2,
+        "stride_height": 2,
+        "stride_width": 2,
+    }
+    pool |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
+    pool |= {"in_height": 6, "in_width": 7, "out_height": 3, "out_width": 3, "n_filt": 4}
+    pool |= {"pool_op": "Max", "padding": "valid", "count_pad": False}
+    small = model.add(
+        "MaxPooling2D", both, types={"result": "fixed<12,6>", "accum": "fixed<14,8>"},
+        data_format="channels_last", **pool,
+    )  # fmt: skip
+    flat = model.add("Reshape", small, types="fixed<12,6>", target_shape=[36])
+    model.branches.append(dense(model, flat, 36, 3))
+    project = project_of(tmp_path, model.run(samples(12, 6, 7, 2)), ((6, 7, 2), (3,)))
+    report = choice.build(tmp_path, project, PART, tmp_path)
+    assert report.core == "folded"
+    proof = prove(ProofRequest(files=tmp_path, project=project, core=tmp_path / "rtl"))
+    assert proof.samples == 12
+
+
+def test_an_accumulator_that_may_saturate_is_refused_by_the_layers_name(
+    tmp_path: Path, make_zoo: Any, samples: Any
+) -> None:
+    model = make_zoo(tmp_path, (12,), "fixed<10,4>")
+    types = TYPES | {"accum": "fixed<10,3,TRN,SAT>"}
+    model.branches.append(dense(model, "x", 12, 4, types=types))
+    project = project_of(tmp_path, model.run(samples(5, 12)), ((12,), (4,)))
+    with pytest.raises(UnsupportedModelError, match=r"(?s)dense_1.*may saturate.*core unrolled"):
+        choice.build(tmp_path, project, PART, tmp_path)
+    report = choice.build(tmp_path, with_settings(project, core="auto"), PART, tmp_path)
+    assert report.core == "unrolled"
+
+
+def test_an_interval_shorter_than_the_words_of_a_sample_is_refused(
+    mlp: HlsProject, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"(?s)every 7 clocks.*12 stream words.*ask for 12"):
+        choice.build(tmp_path, with_settings(mlp, interval_cycles=7), PART, tmp_path)
+
+
+def test_a_longer_interval_needs_fewer_multipliers(mlp: HlsProject, tmp_path: Path) -> None:
+    graph = load_graph(tmp_path / "model.fml", tmp_path / "project" / "firmware" / "weights")
+    multipliers = []
+    for interval in (0, 24, 60, 200):
+        found = estimate(graph, with_settings(mlp, interval_cycles=interval), PART)
+        assert found.interval <= (interval or 12)
+        multipliers.append(sum(layer.multipliers for layer in found.layers))
+    assert multipliers == sorted(multipliers, reverse=True)
+    # As many as 12 x 10 and 10 x 5 products in 12 clocks need, at least.
+    assert multipliers[0] >= 120 // 12 + 50 / 12
+    assert multipliers[-1] == 2
+
+
+@given(st.lists(st.integers(-300, 300), min_size=1, max_size=8), st.integers(-4, 8))
+def test_the_smallest_format_holds_all_values_and_no_narrower_one_does(
+    values: list[int], fraction: int
+) -> None:
+    exact = np.array(values) * 2.0**-fraction
+    found = smallest_format(exact)
+    np.testing.assert_array_equal(formats.cast_constants(exact, found), exact)
+    np.testing.assert_array_equal(raw(exact, found) * formats.resolution(found), exact)
+    narrower = (
+        FixedPoint(width=found.width - 1, integer=integer)
+        for integer in (found.integer - 1, found.integer)
+        if found.width > 1
+    )
+    for other in narrower:
+        assert (formats.cast_constants(exact, other) != exact).any()
+
+
+@given(
+    st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    st.integers(1, 5),
+)
+def test_a_window_takes_a_clock_a_pixel_and_its_share_for_each_place(
+    image: tuple[int, int], extent: tuple[int, int], stride: tuple[int, int], each: int
+) -> None:
+    window = Window(image, extent, stride)
+    places = [(image[side] - extent[side]) // stride[side] + 1 for side in range(2)]
+    clocks = window.clocks(1, each)
+    assert clocks >= max(image[0] * image[1], places[0] * places[1] * each)
+    assert clocks <= image[0] * image[1] + places[0] * places[1] * each
