@@ -22,6 +22,7 @@ from tasks.boards.address import BoardAddress, HostKey
 from tasks.boards.twins import address_of
 from tasks.core import settings
 from tasks.core.records.package import Manifest
+from tasks.core.records.quality import Meaning
 from tasks.hardware.bitfile import fabric_image, write_bit
 from tasks.hardware.clocks import fabric_clock
 from tasks.hardware.hwh_write import write_hwh
@@ -65,11 +66,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def echo_manifest(count: int) -> Manifest:
     manifest = samples.manifest(project_name="echo", samples=count, accuracy_framework=None)
-    streams = {
+    changed = {
         "input": manifest.input.model_copy(update={"shape": (4,)}),
         "output": manifest.output.model_copy(update={"shape": (2,)}),
+        "meaning": Meaning(kind="values"),
     }
-    return manifest.model_copy(update=streams)
+    return manifest.model_copy(update=changed)
 
 
 @pytest.fixture(scope="module")
