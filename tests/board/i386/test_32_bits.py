@@ -38,6 +38,15 @@ def standin(tmp_path_factory):
     subprocess.run(["g++", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
     return library.read_bytes()
 """
+CONFTEST = """
+import os
+from pathlib import Path
+import pytest
+
+@pytest.fixture(scope="session")
+def board_python():
+    return Path(os.environ["OVERLAYFLOW_BOARD_PYTHON"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +79,7 @@ def work(root: Path) -> Iterator[Path]:
             shutil.copy(HERE / "twin" / test, twin)
         shutil.copy(HERE.parent / "stream.h", twin.parents[1])
         (twin / "conftest.py").write_text(CONFTEST_OF_TWIN)
+        (twin.parents[1] / "conftest.py").write_text(CONFTEST)
         (directory / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
         yield directory
 
