@@ -277,8 +277,11 @@ def _uptime() -> float:
 
 
 def _boot() -> str:
-    """Names this start of the system."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    """Return the name of this start of the system; empty where no /proc is mounted."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def worded(record: Record | None) -> str:
