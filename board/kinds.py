@@ -30,17 +30,13 @@ class BoardKind:
         processing_system: what runs Python.
         pynq: pynq versions that run on the board, oldest first.
         fabric_clock_mhz: the fabric's clock in hls4ml's design.
-        dma_stream_bits: width of the DMA's streams; 0 without an AXI DMA.
-        dma_length_bits: width of its length registers: a transfer is shorter than 2**this bytes.
-        rails: whether pynq can read the board's supplies.
         environment_file: shell file on the board that sets up pynq's environment.
         xrt: what XILINX_XRT is set to on the board.
         vivado_board: its name in Vivado, without a version; empty where Vivado has none for it.
         vivado_since: the first version of Vivado that has the part and the board.
         resources: of the part.
-        hls4ml_backend: that writes projects for the board; empty if none does.
-        hls4ml_board: the board's name there; empty if it has none.
-        no_hls4ml: why those two are empty.
+        hls4ml_board: the board's name in hls4ml; empty if hls4ml has no design for it.
+        no_hls4ml: why it is empty.
     """
 
     name: str
@@ -48,15 +44,11 @@ class BoardKind:
     processing_system: ProcessingSystem
     pynq: tuple[str, ...]
     fabric_clock_mhz: float
-    dma_stream_bits: int
-    dma_length_bits: int
-    rails: bool
     environment_file: str
     xrt: str
     resources: PartResources
     vivado_board: str = ""
     vivado_since: str = "2019.1"
-    hls4ml_backend: str = ""
     hls4ml_board: str = ""
     no_hls4ml: str = ""
 

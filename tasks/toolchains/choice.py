@@ -33,7 +33,11 @@ def named(
     if name == "vivado-hls":
         return _vivado_hls(build, hooks)
     if name not in NAMES:
-        raise unknown(name)
+        raise InputError(
+            f"unknown toolchain {name!r}",
+            where="toolchain",
+            remedy=f"use one of {', '.join(CHOICES)}",
+        )
     if build != BuildSettings():
         raise InputError(
             f"toolchain {name} has no simulation of Vivado HLS to run",
@@ -41,15 +45,6 @@ def named(
             remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado-hls",
         )
     return _open() if name == "open" else _vivado(hooks)
-
-
-def unknown(name: object) -> InputError:
-    """Return the error for a name that no toolchain has."""
-    return InputError(
-        f"unknown toolchain {name!r}",
-        where="toolchain",
-        remedy=f"use one of {', '.join(CHOICES)}",
-    )
 
 
 def choose(
