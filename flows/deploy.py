@@ -19,7 +19,7 @@ from tasks.publish import publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tasks.rehearse import rehearse as dress_rehearsal
-from tasks.sweeps.estimate import fits_unrolled
+from tasks.sweeps.estimate import may_fit
 from tasks.synthesize import synthesize
 from tasks.toolchains.choice import ToolchainChoice, choose
 from tasks.transfer import transfer
@@ -59,7 +59,7 @@ def deploy_model(
     """
     run_logs.set_up()
     worker_watch.watch()
-    fits = fits_unrolled(model, conversion)
+    fits = may_fit(model, conversion)
     pair = choose(toolchain, model, conversion.board_kind, build=build, fits=fits)
     if pair.reason:
         get_run_logger().info("toolchain %s: %s", pair.name, pair.reason)

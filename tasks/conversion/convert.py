@@ -29,8 +29,8 @@ def check_settings(settings: ConvertSettings) -> None:
     """Refuse settings that no conversion can use.
 
     Raises:
-        InputError: unknown board kind, a project name that is no identifier, or a clock that the
-            board cannot make.
+        InputError: unknown board kind, a project name that is no identifier, an interval for a
+            core that has none, or a clock that the board cannot make.
     """
     if settings.board_kind not in board_kinds():
         raise InputError(
@@ -49,6 +49,12 @@ def check_settings(settings: ConvertSettings) -> None:
             f"project name {settings.project_name!r} means something else in C++ or hls4ml",
             where="project_name",
             remedy=f"take another one, for instance model_{settings.project_name}",
+        )
+    if settings.interval_cycles and settings.core == "unrolled":
+        raise InputError(
+            "an unrolled core takes a sample in every clock, whatever interval is asked for",
+            where="interval_cycles",
+            remedy="leave it out, or set core to folded or auto",
         )
     check_clock(board_kinds()[settings.board_kind].processing_system, settings.clock_period_ns)
 

@@ -79,8 +79,13 @@ def estimate(model: Path, settings: ConvertSettings, toolchain: str) -> Estimate
     return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
 
 
-def fits_unrolled(model: Path, settings: ConvertSettings) -> bool:
-    """Return whether a traced core is expected to fit the part; True if the file does not tell."""
+def may_fit(model: Path, settings: ConvertSettings) -> bool:
+    """Return whether a traced core is expected to fit the part; True where that is not known.
+
+    The estimate is of an unrolled core: a folded one takes far less.
+    """
+    if settings.core != "unrolled":
+        return True
     found = estimate(model, settings, "open")
     kind = board_kinds().get(settings.board_kind)
     return found is None or kind is None or found.lut <= kind.resources.lut

@@ -25,7 +25,7 @@ from tasks.steps import building
 from tasks.steps.building import Recipe
 from tasks.store.code import code_digest
 from tasks.store.store import digest as entry_digest
-from tasks.sweeps.estimate import fits_unrolled
+from tasks.sweeps.estimate import may_fit
 from tasks.sweeps.file import BY_LAYER, CONVERSION, SweepFile, Value
 from tasks.toolchains.choice import choose
 
@@ -154,7 +154,7 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
     try:
         check_settings(conversion)
         choice = str(settings.get("toolchain", "auto"))
-        fits = fits_unrolled(model, conversion)
+        fits = may_fit(model, conversion)
         toolchain = choose(choice, model, conversion.board_kind, fits=fits).name
     except InputError as error:
         raise _placed(file, error, varied, error.where) from error

@@ -64,7 +64,7 @@ def choose(
         model: that it is for; None where it has been converted already.
         board_kind: as in board/kinds.toml; None for any.
         build: as for `named`.
-        fits: whether the model, unrolled, is expected to fit the part.
+        fits: whether the traced core is expected to fit the part.
 
     Raises:
         ToolMissingError: a Vivado was asked for and is not here.

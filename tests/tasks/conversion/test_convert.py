@@ -2,7 +2,9 @@ import logging
 
 import pytest
 
-from tasks.conversion.convert import _show
+from tasks.conversion.convert import _show, check_settings
+from tasks.core.errors import InputError
+from tasks.core.records.settings import ConvertSettings
 
 NOISE = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -36,3 +38,10 @@ def test_warnings_of_hls4ml_reach_the_log_of_the_run(
     assert caplog.record_tuples == [
         ("tasks.conversion.convert", logging.WARNING, f"hls4ml: {TOLD[line]}")
     ]
+
+
+def test_an_interval_is_refused_for_a_core_that_has_none() -> None:
+    check_settings(ConvertSettings(core="folded", interval_cycles=128))
+    with pytest.raises(InputError, match="takes a sample in every clock") as refused:
+        check_settings(ConvertSettings(interval_cycles=128))
+    assert "folded" in refused.value.remedy

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.records.settings import ConvertSettings
-from tasks.sweeps.estimate import estimate, signed_digits
+from tasks.sweeps.estimate import estimate, may_fit, signed_digits
 from tests.tasks.sweeps.conftest import DIGITS
 
 MODEL = DIGITS / "digits.keras"
@@ -44,3 +44,12 @@ def test_a_file_that_cannot_be_read_this_way_has_no_estimate(
     path = tmp_path_factory.mktemp("model") / "old.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n")
     assert estimate(path, ConvertSettings(), "open") is None
+
+
+def test_a_folded_core_is_not_judged_by_the_size_of_an_unrolled_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert may_fit(MODEL, ConvertSettings())
+    monkeypatch.setattr("tasks.sweeps.estimate.SHELL_LUT", 10**6)
+    assert not may_fit(MODEL, ConvertSettings())
+    assert may_fit(MODEL, ConvertSettings(core="folded"))

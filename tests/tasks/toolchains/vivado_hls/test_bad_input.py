@@ -33,6 +33,7 @@ BAD: dict[str, tuple[Callable[[HlsProject], HlsProject], str]] = {
         "convert again",
     ),
     "another name": (lambda project: other(project, project_name="else"), "convert again"),
+    "a core of another toolchain": (lambda project: other(project, core="folded"), "reuse_factor"),
     "a board without design": (lambda project: other(project, board_kind="kv260"), "pynq-z2"),
 }
 
