@@ -29,8 +29,8 @@ POLL_S = 0.1
 # What a command has to end by itself once its server is gone.
 GRACE_S = 10.0
 SEND_S = 5.0
-# The files hold parameters and blocks, which are nobody else's business.
-PRIVATE = ("/bin/sh", "-c", 'umask 077; exec "$0" "$@"')
+# The server's files hold parameters and blocks, which are nobody else's business.
+PRIVATE = 0o077
 
 
 @contextlib.contextmanager
@@ -64,7 +64,7 @@ def prefect_server() -> Iterator[None]:
         "PREFECT_SERVER_API_AUTH_STRING": password,
     }
     command = [
-        *(*PRIVATE, sys.executable, "-P", "-m", "uvicorn", "--factory"),
+        *(sys.executable, "-P", "-m", "uvicorn", "--factory"),
         "prefect.server.api.server:create_app",
         *("--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"),
     ]
@@ -72,9 +72,11 @@ def prefect_server() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overlayflow-")))
         log = scratch / "server.log"
-        lifeline = stack.enter_context(guarded(command, cwd=scratch, log=log, env=environment))
+        lifeline = stack.enter_context(
+            guarded(command, cwd=scratch, log=log, env=environment, umask=PRIVATE)
+        )
         _wait(port, lifeline, log)
-        stop = stack.enter_context(_watched(lifeline))
+        stack.enter_context(_watched(lifeline))
         stack.enter_context(
             temporary_settings(
                 {
@@ -86,9 +88,8 @@ def prefect_server() -> Iterator[None]:
         try:
             yield
         finally:
-            if not stop.is_set():
+            if not _has_ended(lifeline):
                 _send_what_waits()
-            stop.set()
 
 
 def _send_what_waits() -> None:
@@ -133,33 +134,44 @@ def _wait(port: int, lifeline: socket.socket, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def _watched(lifeline: socket.socket) -> Iterator[threading.Event]:
-    """Interrupt this process when its server ends before it; yield what stops the watch."""
-    stop = threading.Event()
+def _watched(lifeline: socket.socket) -> Iterator[None]:
+    """Interrupt this process when its server ends before it.
+
+    Raises:
+        ServerError: the server has ended.
+    """
+    done = threading.Event()
 
     def watch() -> None:
         while not _has_ended(lifeline, POLL_S):
-            if stop.is_set():
+            if done.is_set():
                 return
-        if stop.is_set():
-            return
-        sys.stderr.write(
-            "overlayflow: the temporary Prefect server was ended from outside; finished steps are "
-            "kept, and the next run continues from there\n"
-        )
-        sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGINT)
         # Prefect would go on asking the server how the run shall end.
-        if not stop.wait(GRACE_S):
+        if not done.wait(GRACE_S):
+            sys.stderr.write(f"overlayflow: {_gone()}\n")
+            sys.stderr.flush()
             os._exit(ServerError.exit_code)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield stop
+        yield
+    except BaseException:
+        if _has_ended(lifeline):  # the interrupt is ours, or the error one of Prefect's client
+            raise _gone() from None
+        raise
     finally:
-        stop.set()
+        done.set()
         thread.join()
+
+
+def _gone() -> ServerError:
+    return ServerError(
+        "the temporary Prefect server was ended from outside",
+        where="this command",
+        remedy="run it again: finished steps are kept, and it continues from there",
+    )
 
 
 def _has_ended(lifeline: socket.socket, patience_s: float = 0.0) -> bool:

@@ -63,11 +63,11 @@ class OverlayflowError(Exception):
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error, then the exception that caused it, and so on up the chain."""
+    """Yield the error, then the exception that caused it, and so on, as a traceback shows them."""
     found: BaseException | None = error
     while found is not None:
         yield found
-        found = found.__cause__ or found.__context__
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
 def _rebuild(cls: type[OverlayflowError], state: dict[str, object]) -> OverlayflowError:

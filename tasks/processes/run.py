@@ -161,11 +161,17 @@ def supervise(
 
 @contextlib.contextmanager
 def guarded(
-    argv: Sequence[str | Path], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    umask: int = -1,
 ) -> Iterator[socket.socket]:
     """Start a command under guard.py; on leaving, however that happens, the tree is stopped.
 
-    Arguments as `supervise`; what is yielded can be read from when the command has ended.
+    Arguments as `supervise`, and the command's file mode mask; what is yielded can be read from
+    when the command has ended.
     """
     ours, theirs = socket.socketpair()
     with ours:  # closing it, on whatever way out, is what stops the tree
@@ -182,6 +188,7 @@ def guarded(
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
+                umask=umask,
                 start_new_session=True,  # Prefect's worker kills its group; not the guard
             )
         try:
