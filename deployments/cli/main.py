@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Sequence
 from http.client import UNAUTHORIZED
@@ -27,6 +29,9 @@ from deployments.cli import (
 from tasks.core.errors import OverlayflowError, ServerError, causes
 
 INTERRUPTED = 2
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Tools have 20 s to end, see tasks/processes/run.py, and Prefect some calls to make after that.
+STOP_S = 40.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,6 +50,30 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def command() -> int:
+    """Run the command of this process, which ends by any signal as by Ctrl-C, and in bounded time.
+
+    An interrupt can leave a lock of Python's logging taken, for which Prefect then waits forever.
+    Guards end all tools, and leases their programs on boards, once this process is gone.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write)  # told of signals whoever handles them: Prefect takes SIGTERM
+    for number in ENDS:
+        signal.signal(number, signal.default_int_handler)
+
+    def end_surely() -> None:
+        while os.read(read, 1)[0] not in ENDS:
+            pass
+        time.sleep(STOP_S)
+        sys.stderr.write(f"overlayflow: did not stop within {STOP_S:g} s and was ended\n")
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=end_surely, daemon=True).start()
+    return main()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -53,8 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         used, or the run was interrupted.
     """
     arguments = parser().parse_args(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, with all that was started
-        signal.signal(number, signal.default_int_handler)
     try:
         surroundings.settle()
         _set_up_prefect()
@@ -142,4 +169,4 @@ def _set_up_prefect() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())
