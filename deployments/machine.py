@@ -138,7 +138,7 @@ def start_server(port: int | None) -> ServerState:
     """
     daemon, settled = daemons.find(state_directory(), SERVER), _settled()
     if daemon is None or settled is None:
-        settled = ServerState(port=port or _free_port(settled.port if settled else PORT))
+        settled = ServerState(port=port or free_port(settled.port if settled else PORT))
         command = [
             *(sys.executable, "-m", "prefect", "server", "start"),
             *("--host", HOST, "--port", str(settled.port)),
@@ -238,8 +238,8 @@ def _settled() -> ServerState | None:
         return None
 
 
-def _free_port(wanted: int) -> int:
-    """Return the wanted port, or a free one if it is in use."""
+def free_port(wanted: int) -> int:
+    """Return the wanted port of this machine, or a free one if it is in use or 0."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,10 +20,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from deployments.machine import HOST, free_port
 from tasks.core.errors import ServerError
 from tasks.processes.run import guarded
 
-HOST = "127.0.0.1"
 START_S = 180.0
 POLL_S = 0.1
 # What a command has to end by itself once its server is gone.
@@ -54,7 +54,7 @@ def prefect_server() -> Iterator[None]:
         yield
         return
     settings = get_current_settings()
-    port, password = _free_port(), f"overlayflow:{secrets.token_urlsafe(32)}"
+    port, password = free_port(0), f"overlayflow:{secrets.token_urlsafe(32)}"
     environment = {
         **{name: value for name, value in os.environ.items() if name.startswith("PREFECT_")},
         **settings.to_environment_variables(exclude_unset=True),
@@ -106,12 +106,6 @@ def _make_private(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(PermissionError):  # it belongs to somebody else
         home.chmod(0o700)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(port: int, lifeline: socket.socket, log: Path) -> None:

@@ -2,9 +2,13 @@
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployments.cli.output import add_json, print_json, print_table
 from deployments.cli.run import add_gates, check_boards, show
+
+if TYPE_CHECKING:
+    from tasks.core.records.measurement import Run
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -41,22 +45,24 @@ def run(arguments: Namespace) -> int:
     names = arguments.board or ["twin"]
     with prefect_server():
         check_boards(names)
-        return _on_several(arguments, names) if len(names) > 1 else _on_one(arguments, names[0])
+        if len(names) > 1:
+            return _on_several(arguments, names)
+        outcome = _on_one(arguments, names[0])
+    show(outcome, as_json=arguments.json)  # a temporary server has no page to name
+    return 0
 
 
-def _on_one(arguments: Namespace, board: str) -> int:
+def _on_one(arguments: Namespace, board: str) -> "Run":
     from flows.benchmark import benchmark_package
     from tasks.core.records.settings import MeasureSettings
     from tasks.quality.gates import GateSettings
 
-    outcome = benchmark_package(
+    return benchmark_package(
         package=arguments.package.absolute(),
         board=board,
         limits=GateSettings(mode=arguments.gates),
         measurement=MeasureSettings(wait_s=arguments.wait),
     )
-    show(outcome, as_json=arguments.json)
-    return 0
 
 
 def _on_several(arguments: Namespace, names: list[str]) -> int:

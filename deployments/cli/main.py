@@ -163,9 +163,10 @@ def _set_up_prefect() -> None:
     for name, value in machine.BATCHES.items():  # for a temporary server started by Prefect
         os.environ.setdefault(name, value)
     settled = machine.running()
-    if settled is not None and "PREFECT_API_URL" not in os.environ:
-        os.environ["PREFECT_API_URL"] = f"{settled.address}/api"
-        os.environ["PREFECT_API_AUTH_STRING"] = machine.password()
+    if settled is not None:
+        ours = f"{settled.address}/api"
+        if os.environ.setdefault("PREFECT_API_URL", ours) == ours:
+            os.environ.setdefault("PREFECT_API_AUTH_STRING", machine.password())
 
 
 if __name__ == "__main__":

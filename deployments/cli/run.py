@@ -21,8 +21,8 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     parser = commands.add_parser(
         "run",
         help="convert, synthesize, implement, package, deploy and measure a model",
-        description="Runs the flow deploy_model on this machine: turns a Keras model into an "
-        "overlay and measures it on a board. Steps whose inputs have not changed are taken from "
+        description="Runs the flow deploy_model on this machine: turns a model into an overlay "
+        "and measures it on a board. Steps whose inputs have not changed are taken from "
         "the store.",
         epilog="Example: overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
@@ -55,6 +55,20 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="auto, or a toolchain that `overlayflow doctor` lists; open needs no vendor tools "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--rehearse",
+        action=BooleanOptionalAction,
+        help="run the RTL on a twin before Vivado starts (default: with toolchain vivado)",
+    )
+    _add_conversion(parser)
+    _add_vivado_hls(parser)
+    add_gates(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_conversion(parser: ArgumentParser) -> None:
+    """Add the options of the conversion, and of the core made from it."""
     hls = parser.add_argument_group("conversion, in hls4ml's terms")
     hls.add_argument(
         "--board-kind", default="pynq-z2", help="board kind to build for (default: %(default)s)"
@@ -115,11 +129,10 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "--interval", type=int, default=0, metavar="CLOCKS",
         help="clocks per sample that a folded core may take (default: the words of a sample)",
     )  # fmt: skip
-    parser.add_argument(
-        "--rehearse",
-        action=BooleanOptionalAction,
-        help="run the RTL on a twin before Vivado starts (default: with toolchain vivado)",
-    )
+
+
+def _add_vivado_hls(parser: ArgumentParser) -> None:
+    """Add the optional steps of toolchain vivado-hls."""
     vivado = parser.add_argument_group("toolchain vivado-hls, in hls4ml's terms")
     vivado.add_argument(
         "--csim", action="store_true", help="also run Vivado HLS's own C simulation"
@@ -130,9 +143,6 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     vivado.add_argument(
         "--fifo-opt", action="store_true", help="record how full the FIFOs get; requires --cosim"
     )
-    add_gates(parser)
-    add_json(parser)
-    parser.set_defaults(run=run)
 
 
 def add_gates(parser: ArgumentParser) -> None:

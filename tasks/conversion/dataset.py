@@ -122,7 +122,8 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[byte
     try:
         with archive.open(f"{name}.npy") as member:
             yield member
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    # RuntimeError: encrypted; NotImplementedError, one of its kind: packed in another way.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise _not_npz(path) from error
 
 

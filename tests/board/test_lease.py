@@ -183,7 +183,7 @@ def test_no_content_of_the_file_ends_in_an_error(content: bytes) -> None:
         found = checked(json.loads(content.decode()))
     except (ValueError, RecursionError):
         return
-    worded(found)
+    assert worded(found)
 
 
 def test_nobody_has_a_board_for_longer_than_a_month() -> None:

@@ -19,6 +19,22 @@ _LIBRARIES = (
     *(Path("/lib/x86_64-linux-gnu"), Path("/usr/lib/x86_64-linux-gnu")),
     *(Path("/lib64"), Path("/usr/lib64"), Path("/lib"), Path("/usr/lib")),
 )
+# Parts that the editions of Vivado without a licence build for.
+_FREE = re.compile(r"xc7z0(07s|10|12s|14s|15|20|30)|xczu[1-57](cg|eg|ev)|xck26")
+_MOST_JOBS = 8
+OLDEST = "2019.1"
+_PROBE = Path(__file__).resolve().parent / "tcl" / "probe.tcl"
+BATCH = ("-mode", "batch", "-nolog", "-nojournal")
+_COUNTED = re.compile(r"^overlayflow: (part|board_part) (\d+)", re.MULTILINE)
+_LICENCES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+_INSTALL = (
+    f"install Vivado {OLDEST} or later with the device's family and source its settings64.sh, or "
+    "name that file in OVERLAYFLOW_VIVADO_SETTINGS; or use toolchain open, which needs no Vivado"
+)
+BOARD_FILES = (
+    "unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
+    "`set_param board.repoPaths <directory>` in Vivado_init.tcl"
+)
 
 
 @dataclass(frozen=True)
@@ -67,20 +83,6 @@ def _memory_bytes() -> int:
 
 def _library(name: str) -> Path | None:
     return next((place / name for place in _LIBRARIES if (place / name).exists()), None)
-
-
-# Parts that the editions of Vivado without a licence build for.
-_FREE = re.compile(r"xc7z0(07s|10|12s|14s|15|20|30)|xczu[1-57](cg|eg|ev)|xck26")
-_MOST_JOBS = 8
-OLDEST = "2019.1"
-_PROBE = Path(__file__).resolve().parent / "tcl" / "probe.tcl"
-BATCH = ("-mode", "batch", "-nolog", "-nojournal")
-_COUNTED = re.compile(r"^overlayflow: (part|board_part) (\d+)", re.MULTILINE)
-_LICENCES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
-_INSTALL = (
-    f"install Vivado {OLDEST} or later with the device's family and source its settings64.sh, or "
-    "name that file in OVERLAYFLOW_VIVADO_SETTINGS; or use toolchain open, which needs no Vivado"
-)
 
 
 @dataclass(frozen=True)
@@ -262,12 +264,6 @@ def _devices(answer: Answer, kind: BoardKind) -> Iterator[Finding]:
         detail=f"{pattern} is {'there' if there else missing}",
         remedy=BOARD_FILES,
     )
-
-
-BOARD_FILES = (
-    "unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
-    "`set_param board.repoPaths <directory>` in Vivado_init.tcl"
-)
 
 
 def device(count: int, kind: BoardKind) -> Finding:

@@ -23,6 +23,8 @@ _STEPS = (
 _BLOCK_DESIGN, _OUT_OF_CONTEXT, _TOP, _REPORTS = 0.07, 0.32, 0.03, 0.06
 _IMPLEMENTATION = 1 - _BLOCK_DESIGN - _OUT_OF_CONTEXT - _TOP - _REPORTS
 _LEAST_STEP = 0.01
+_FILE = "durations.jsonl"
+_MOST = 500
 
 
 class ProgressMeter:
@@ -117,10 +119,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # the run was reset just now
         return 0
-
-
-_FILE = "durations.jsonl"
-_MOST = 500
 
 
 class Duration(Record):

@@ -1,4 +1,5 @@
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,21 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Pa
             archive.writestr(f"{name}.npy", header.getvalue() + bytes(8))
     with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
         dataset.unpack(file, tmp_path)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    content = saved(tmp_path, X_test=[[1.0]], y_test=[1]).read_bytes()
+    file = tmp_path / "locked.npz"
+    for head, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # of a member, of the directory
+        content = re.sub(
+            re.escape(head) + b"." * (flags - 4) + b".",
+            lambda found: found[0][:-1] + bytes([found[0][-1] | 1]),
+            content,
+            flags=re.DOTALL,
+        )
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
+        dataset.check(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
