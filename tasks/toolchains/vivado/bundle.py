@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.core.errors import OverlayflowError, ToolError
 from tasks.core.records.base import Entry
-from tasks.toolchains.vivado.diagnosis import redact
+from tasks.processes.redaction import redact
 
 _KEPT = {".log", ".rpt", ".tcl", ".rst", ".vds", ".vdi", ".jou", ".hwh", ".aps", ".directive"}
 _NAMES = re.compile(r"hs_err_pid\d+.*|.*_csynth\.xml|project_1\.xpr|hls4ml_config\.yml")

@@ -21,7 +21,7 @@ from tasks.toolchains.vivado.signatures import (
     catalogue,
 )
 
-__all__ = ["Diagnosis", "diagnose", "fatal", "redact"]
+__all__ = ["Diagnosis", "diagnose", "fatal"]
 
 Log = Path | Iterable[str]
 
