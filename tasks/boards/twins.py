@@ -1,5 +1,8 @@
 """Start, stop and address the twins of this machine."""
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from board.kinds import board_kinds
@@ -42,14 +45,16 @@ def start_twin(
     Raises:
         BoardError: it cannot be started.
     """
-    made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
-    python = board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
-    try:
+    with _as_board_error(name):
         record = lifecycle.start(
-            twins(), name, python=python, kind=kind, host=host, port=port, password=password
+            twins(),
+            name,
+            python=_python(kind, pynq),
+            kind=kind,
+            host=host,
+            port=port,
+            password=password,
         )
-    except TwinError as error:
-        raise _board_error(name, error) from error
     if pynq not in {None, record.pynq}:
         raise BoardError(
             f"it runs with pynq {record.pynq}, not {pynq}",
@@ -65,10 +70,8 @@ def twin_status(name: str) -> TwinRecord | None:
     Raises:
         BoardUnreachableError: it runs but does not answer.
     """
-    try:
+    with _as_board_error(name):
         return lifecycle.status(twins(), name)
-    except TwinError as error:
-        raise _board_error(name, error) from error
 
 
 def stop_twin(name: str) -> bool:
@@ -77,15 +80,44 @@ def stop_twin(name: str) -> bool:
     Raises:
         BoardError: it cannot be stopped.
     """
-    try:
+    with _as_board_error(name):
         return lifecycle.stop(twins(), name)
+
+
+@contextlib.contextmanager
+def private_twin(kind: str) -> Iterator[BoardAddress]:
+    """Run a twin that no other run knows, and yield its address.
+
+    Raises:
+        BoardError: it cannot be started.
+    """
+    home().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="twin-", dir=home()) as directory:
+        state, name = Path(directory), "private"
+        with _as_board_error(name):
+            record = lifecycle.start(state, name, python=_python(kind, None), kind=kind)
+        try:
+            yield address_of(record).model_copy(update={"target": "twin"})
+        finally:
+            with _as_board_error(name):
+                lifecycle.stop(state, name)
+
+
+@contextlib.contextmanager
+def _as_board_error(name: str) -> Iterator[None]:
+    try:
+        yield
     except TwinError as error:
-        raise _board_error(name, error) from error
+        silent = isinstance(error, TwinSilentError)
+        raise (BoardUnreachableError if silent else BoardError)(
+            error.what, where=f"twin {name}", remedy=error.remedy
+        ) from error
 
 
-def _board_error(name: str, error: TwinError) -> BoardError:
-    kind = BoardUnreachableError if isinstance(error, TwinSilentError) else BoardError
-    return kind(error.what, where=f"twin {name}", remedy=error.remedy)
+def _python(kind: str, pynq: str | None) -> Path:
+    """Return the Python of a version of pynq: by default the usual one where the kind has it."""
+    made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
+    return board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
 
 
 def set_fault(name: str, kind: str, value: str = "") -> None:
@@ -94,10 +126,8 @@ def set_fault(name: str, kind: str, value: str = "") -> None:
     Raises:
         BoardError: the twin does not run, or there is no such fault or value.
     """
-    try:
+    with _as_board_error(name):
         faults.set_fault(twins(), name, kind, value)
-    except TwinError as error:
-        raise _board_error(name, error) from error
 
 
 def clear_faults(name: str, kind: str | None = None) -> None:
@@ -106,10 +136,8 @@ def clear_faults(name: str, kind: str | None = None) -> None:
     Raises:
         BoardError: there is no such fault.
     """
-    try:
+    with _as_board_error(name):
         faults.clear_faults(twins(), name, kind)
-    except TwinError as error:
-        raise _board_error(name, error) from error
 
 
 def twin_names() -> list[str]:

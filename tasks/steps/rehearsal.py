@@ -1,15 +1,10 @@
 """The dress rehearsal: the RTL that Vivado is to build runs on a twin first, bit for bit."""
 
-import contextlib
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.boards import measurement, twins
-from tasks.boards.address import BoardAddress
+from tasks.boards import measurement
 from tasks.boards.lease import lease
-from tasks.core.errors import BoardError
+from tasks.boards.twins import private_twin
 from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation
 from tasks.core.records.measurement import Measurement
@@ -36,7 +31,7 @@ def rehearse(image: Implementation, model: Path) -> Recipe[Measurement]:
 
     def make(store: Store, entry: Entry, out: Path) -> Measurement:
         package = building.package(image, (), model).get(store)
-        with _twin(project.settings.board_kind) as address:
+        with private_twin(project.settings.board_kind) as address:
             duration_s = _SETTINGS.deadline_s + _TRANSFER_S
             with lease([address], "a dress rehearsal", duration_s=duration_s) as mine:
                 deployment = measuring.deploy(store, package, address)
@@ -49,18 +44,3 @@ def rehearse(image: Implementation, model: Path) -> Recipe[Measurement]:
         "code": code_digest("tasks/steps/rehearsal.py", "board/twin"),
     }
     return Recipe("rehearse", inputs, Measurement, make, project.model_name)
-
-
-@contextlib.contextmanager
-def _twin(kind: str) -> Iterator[BoardAddress]:
-    """A twin of a kind, for as long as the block lasts; no other run knows it."""
-    name = f"rehearsal-{kind}-{os.getpid()}"
-    twins.start_twin(name, kind)
-    try:
-        address = twins.twin_address(name)
-        if address is None:
-            raise BoardError("the twin of the dress rehearsal did not start", where=f"twin {name}")
-        yield address
-    finally:
-        twins.stop_twin(name)
-        shutil.rmtree(twins.twins() / name, ignore_errors=True)
