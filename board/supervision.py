@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE = 1, 3, 4, 5
 NO_BOARD, ABANDONED, DEADLINE, STALE = 6, 7, 8, 9
 GRACE_S = 4.0
+_AGAIN_S = 0.01
 
 
 class RunError(Exception):
@@ -86,7 +88,10 @@ class Supervision:
             os.setsid()
         self._abandoned = False
         self._aborted: RunError | None = None
-        self._stopping = False
+        self._stopped: Stopped | None = None
+        self._raised = False
+        self._finishing = False
+        sys.unraisablehook = self._on_unraisable
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self._on_signal)
         if deadline_s is not None:
@@ -95,7 +100,7 @@ class Supervision:
 
     def finish(self) -> None:
         """From here on nothing interrupts: results are being written, or the board tidied."""
-        self._stopping = True
+        self._finishing = True
 
     def abort(self, error: RunError) -> None:
         """End the run for another reason; from any thread."""
@@ -113,10 +118,20 @@ class Supervision:
         os._exit(ABANDONED)  # the main thread is stuck where no signal reaches it
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stopping:
+        if self._finishing or self._raised:
             return
-        self._stopping = True
-        raise Stopped(self._reason(number))
+        self._stopped = self._stopped or Stopped(self._reason(number))
+        self._raised = True
+        raise self._stopped
+
+    def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        # Python drops what is raised in a destructor, as of one of pynq's buffers: raise it again,
+        # but not from here, where it would be dropped too.
+        if isinstance(unraisable.exc_value, Stopped):
+            self._raised = False
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        else:
+            sys.__unraisablehook__(unraisable)
 
     def _reason(self, number: int) -> RunError:
         if self._aborted is not None:

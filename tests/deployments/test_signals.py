@@ -13,9 +13,9 @@ import threading
 from deployments.cli import main
 
 def deaf():
-    print("working", flush=True)
     while True:
         try:
+            print("working", flush=True)
             threading.Event().wait()
         except BaseException:
             pass
