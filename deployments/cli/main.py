@@ -1,6 +1,7 @@
 """Entry point of `overlayflow`: parse arguments, run a command, turn errors into messages."""
 
 import argparse
+import faulthandler
 import os
 import signal
 import sys
@@ -56,6 +57,7 @@ def command() -> int:
     An interrupt can leave a lock of Python's logging taken, for which Prefect then waits forever.
     Guards end all tools, and leases their programs on boards, once this process is gone.
     """
+    faulthandler.enable()  # a crash of native code says where
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)  # told of signals whoever handles them: Prefect takes SIGTERM

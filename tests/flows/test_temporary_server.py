@@ -43,7 +43,7 @@ def test_the_server_ends_with_its_command(
     assert listens(port)
     os.killpg(command.pid, number)  # as a terminal does
     told = command.stdout.read()
-    assert command.wait() == (-number if number == signal.SIGKILL else 2)
+    assert command.wait() == (-number if number == signal.SIGKILL else 2), told
     assert number == signal.SIGKILL or "overlayflow: interrupted; finished steps are kept" in told
     deadline = time.monotonic() + ENDS_S
     while listens(port):
