@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tasks.core.records.design import LayerEstimate
-from tasks.toolchains.cores.folded import elements, plan, products, windows
+from tasks.toolchains.cores.folded import elements, plan, products, timing, windows
 from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, holds
 from tasks.toolchains.cores.folded.netlist import Link
 from tasks.toolchains.cores.folded.plan import Target
@@ -60,7 +61,13 @@ def build(
     """
     counted = Design(graph, target, None, {})
     _connect(counted)
-    design = Design(graph, target, directory, _shared_out(counted.products, target.dsps))
+    slowest = max((layer.clocks for layer in counted.layers), default=0)
+    design = Design(
+        graph,
+        replace(target, stream=max(target.stream, slowest)),
+        directory,
+        _shared_out(counted.products, target.dsps),
+    )
     source, result = _connect(design)
     if directory is not None:
         text = _module(design, project_name, source, result)
@@ -74,6 +81,7 @@ def _connect(design: Design) -> tuple[Link, Link]:
     """Add all layers, and return the streams in and out."""
     graph, target = design.graph, design.target
     source = Link("in", graph.input.format, graph.input.size, 1, target.words_in)
+    design.offer(source, timing.source(source.beats, target.clocks_in, target.stream))
     design.write(graph.input.name, source)
     for node in graph.nodes:
         if node.kind == "Input" or node.name in design.done:
@@ -84,7 +92,9 @@ def _connect(design: Design) -> tuple[Link, Link]:
             raise node.unsupported("cannot be folded", "use core unrolled for this model")
         BUILDERS[node.kind](design, node)
     result = design.view(design.read(graph.output.name), graph.output.size)
-    return source, design.reformat(design.resize(result, target.words_out), graph.output.format)
+    result = design.resize(result, target.words_out, target.clocks_out)
+    result = design.ahead_of(result, timing.taken(design.offered(result), target.clocks_out))
+    return source, design.reformat(result, graph.output.format)
 
 
 def _module(design: Design, project_name: str, source: Link, result: Link) -> str:

@@ -5,11 +5,14 @@ from dataclasses import replace
 from math import gcd
 from pathlib import Path
 
+import numpy as np
+
 from tasks.core.records.design import FixedPoint, LayerEstimate
 from tasks.toolchains.cores import formats
-from tasks.toolchains.cores.folded import memory, plan
+from tasks.toolchains.cores.folded import memory, plan, timing
 from tasks.toolchains.cores.folded.netlist import PARTS, Link, Netlist
 from tasks.toolchains.cores.folded.plan import Target
+from tasks.toolchains.cores.folded.timing import Clocks
 from tasks.toolchains.cores.graph import Graph, Node
 
 ELEMENTWISE = frozenset(
@@ -51,6 +54,8 @@ class Design:
         self.products: dict[str, tuple[int, int]] = {}
         self.done: set[str] = set()
         self._streams: dict[str, list[Link]] = {}
+        self._offered: dict[str, Clocks] = {}
+        self._room: dict[str, int] = {}
         self._readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for tensor in node.inputs:
@@ -102,6 +107,7 @@ class Design:
         self.netlist.instance("stream_fork", {"N": readers}, ports)
         for copy in copies:
             self.netlist.assign(f"{copy.name}_data", f"{link.name}_data")
+            self.alike(copy, link)
         self._streams[tensor] = copies
 
     def read(self, tensor: str) -> Link:
@@ -115,18 +121,53 @@ class Design:
         readers = self._readers.get(node.output.name, [])
         return readers[0] if len(readers) == 1 and readers[0].kind in ELEMENTWISE else None
 
-    def wanted(self, tensor: str) -> int | None:
-        """Return how many elements a beat the layer behind a tensor takes; None: any number."""
+    def narrowed(self, link: Link, tensor: str) -> Link:
+        """Return a stream of no more elements a beat than the layer behind a tensor takes."""
+        wanted, each = self._wanted(tensor)
+        return self.resize(link, wanted, each) if wanted and wanted < link.par else link
+
+    def _wanted(self, tensor: str) -> tuple[int, int]:
+        """Return how many elements the layer behind a tensor takes a beat, and its clocks for it.
+
+        0 elements: any number.
+        """
         if tensor == self.graph.output.name:
-            return self.target.words_out
+            return self.target.words_out, self.target.clocks_out
         node = self._readers[tensor][0]
         if node.kind in plan.DENSE:
-            return plan.fold_of(node, self.target).simd
+            fold = plan.fold_of(node, self.target)
+            return fold.simd, fold.nf
         if node.kind in plan.CONVOLUTION:
-            return plan.fold_of(node, self.target).par
+            return plan.fold_of(node, self.target).par, 1
         if node.kind in ELEMENTWISE | SAME_ORDER:
-            return self.wanted(node.output.name)
-        return None
+            return self._wanted(node.output.name)
+        return 0, 1
+
+    # Times.
+
+    def offer(self, link: Link, times: Clocks, room: int = 0) -> Link:
+        """Note when a stream's beats come, and how many may wait where they are made."""
+        self._offered[link.name] = times
+        self._room[link.name] = room
+        return link
+
+    def offered(self, link: Link) -> Clocks:
+        """Return when a stream's beats come."""
+        return self._offered[link.name]
+
+    def alike(self, link: Link, source: Link, latency: int = 0) -> Link:
+        """Note that a stream's beats come so many clocks behind those of another one."""
+        return self.offer(link, self._offered[source.name] + latency, self._room[source.name])
+
+    def ahead_of(self, link: Link, accepted: Clocks) -> Link:
+        """Return the stream behind a queue, if its beats would otherwise hold up what makes them.
+
+        Args:
+            link: the stream.
+            accepted: when its beats are taken.
+        """
+        depth = timing.waiting(self._offered[link.name], accepted)
+        return self.queue(link, depth) if depth > self._room[link.name] else link
 
     # Streams.
 
@@ -142,13 +183,29 @@ class Design:
         link = self.resize(link, par)
         return replace(link, row=row, rows=size // row)
 
-    def resize(self, link: Link, par: int) -> Link:
-        """Return the same stream, so many elements a beat."""
+    def resize(self, link: Link, par: int, each: int = 1) -> Link:
+        """Return the same stream, so many elements a beat, for a layer that takes `each` clocks."""
         if link.par == par:
             return link
         if (narrow := plan.meeting_width(link.row, link.par, par)) not in {link.par, par}:
-            return self.resize(self.resize(link, narrow), par)
+            gathered = -(-link.row // narrow) / -(-link.row // par)
+            return self.resize(self.resize(link, narrow, max(int(each / gathered), 1)), par)
         result = self.netlist.link(link.format, link.row, link.rows, par)
+        given, answered = link.beats // link.rows, result.beats // link.rows
+        if answered > given:
+            # Beats out of each beat in: the last of a row may make fewer.
+            parts = np.full(given, -(-link.par // par))
+            parts[-1] = answered - parts[:-1].sum()
+            clocks = np.tile(parts * each, link.rows * timing.SAMPLES)
+            accepted = timing.taken(self.offered(link), clocks)
+            link = self.ahead_of(link, accepted)
+            repeated = np.tile(parts, link.rows * timing.SAMPLES)
+            place = np.arange(repeated.sum()) - np.repeat(np.cumsum(repeated) - repeated, repeated)
+            self.offer(result, np.repeat(accepted, repeated) + 1 + place * each)
+        else:
+            last = np.minimum(np.arange(1, answered + 1) * -(-par // link.par), given) - 1
+            times = self.offered(link).reshape(-1, given)[:, last].ravel()
+            self.offer(result, times + (answered < given))
         parameters = {"N": link.row, "W": link.format.width, "A": link.par, "B": par}
         self.netlist.between("stream_resize", parameters, link, result)
         shifted = min(link.par, link.row) * link.format.width if par < link.par else 0
@@ -161,6 +218,8 @@ class Design:
         """Return the same stream behind a queue of at least so many beats."""
         depth = max(2, 1 << (depth - 1).bit_length())
         result = self.netlist.like(link)
+        self.alike(result, link, 2)
+        self._room[result.name] = depth
         self.netlist.between("stream_fifo", {"W": link.bits, "DEPTH": depth}, link, result)
         blocks = memory.blocks(depth, link.bits)
         luts = 30 if blocks else plan.queue_luts(depth, link.bits)
@@ -181,7 +240,7 @@ class Design:
                 extended(value, sign, link.format, wanted),
             )
         self.netlist.pass_on(link, result)
-        return result
+        return self.alike(result, link)
 
     def permute(self, link: Link, order: Sequence[int]) -> Link:
         """Return the same stream, the elements of each beat in another order."""
@@ -193,7 +252,7 @@ class Design:
                 f"{link.name}_data[{source * width} +: {width}]",
             )
         self.netlist.pass_on(link, result)
-        return result
+        return self.alike(result, link)
 
 
 def bits_of(element: FixedPoint) -> tuple[int, int, bool]:

@@ -9,7 +9,7 @@ from alkaid.trace import FVariable
 
 from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import formats, layers, merge
-from tasks.toolchains.cores.folded import lanes, plan
+from tasks.toolchains.cores.folded import lanes, plan, timing
 from tasks.toolchains.cores.folded.design import Design, common, extended
 from tasks.toolchains.cores.folded.lanes import Function, Lane
 from tasks.toolchains.cores.folded.netlist import PARTS, Link
@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 MAX_VARIANTS = 24
 """Kinds of lanes that a layer may have, whose elements have parameters of their own."""
+
+LATENCY = 4
+"""Clocks that a lane and the queue behind it take, before it is traced."""
+
+AHEAD = 4
+"""Beats more than one branch is ahead by before another, for what a layer's pipeline holds."""
 
 Variant = tuple[tuple[float, ...], ...]
 """Of one element, the parameters in each of the layers that are computed together."""
@@ -35,26 +41,21 @@ class Shape:
 
 def elementwise(design: Design, node: Node) -> None:
     """Build a layer that works on each element, and those behind it."""
-    link = design.read(node.inputs[0].name)
-    wanted = design.wanted(node.output.name)
-    if wanted is not None and wanted < link.par:
-        link = design.resize(link, wanted)
+    link = design.narrowed(design.read(node.inputs[0].name), node.output.name)
     add_lanes(design, node, link, None, row=link.row, rows=link.rows, par=link.par)
 
 
 def lanes_behind(design: Design, node: Node, link: Link, first: Function) -> None:
     """Add lanes behind a layer's results: no more than the next layer takes at a time."""
-    wanted = design.wanted(node.output.name)
-    if wanted is not None and wanted < link.par:
-        link = design.resize(link, wanted)
+    link = design.narrowed(link, node.output.name)
     add_lanes(design, node, link, first, row=link.row, rows=link.rows, par=link.par)
 
 
 def merged(design: Design, node: Node) -> None:
     """Build a layer of two inputs, element by element.
 
-    A queue for a whole sample stands before it on each side: so a branch can always finish the
-    sample that the other one waits for, and neither holds up what both read.
+    A queue before it holds what one branch is ahead of the other; without it the layer that both
+    read would be held up by the one behind, for ever if that one waits for more than it holds.
     """
     name = str(node.attributes["op"]).lower()
     if name not in merge.OPERATIONS or node.inputs[0].shape != node.inputs[1].shape:
@@ -101,13 +102,18 @@ def _side_by_side(design: Design, node: Node, *, whole_rows: bool) -> tuple[Link
     links = [design.view(design.read(tensor.name), tensor.shape[-1]) for tensor in node.inputs]
     par = min(link.par for link in links)
     links = [design.resize(link, link.row if whole_rows else par) for link in links]
-    left, right = (design.queue(link, link.beats) for link in links)
+    both = np.maximum(*(design.offered(link) for link in links))
+    accepted = timing.taken(both, 1)
+    left, right = (
+        design.queue(link, timing.waiting(design.offered(link), accepted) + AHEAD) for link in links
+    )
     return left, right
 
 
 def _join(design: Design, sources: tuple[Link, Link], target: Link, values: Sequence[str]) -> None:
     """Make a beat of a beat of each stream."""
     netlist, (left, right) = design.netlist, sources
+    design.offer(target, np.maximum(*(design.offered(source) for source in sources)))
     netlist.assign(f"{target.name}_data", f"{{{', '.join(reversed(values))}}}")
     netlist.assign(f"{target.name}_valid", f"{left.name}_valid && {right.name}_valid")
     for one, other in ((left, right), (right, left)):
@@ -152,6 +158,7 @@ def add_lanes(
         )
     if design.directory is None:
         result = design.netlist.link(last.output.format, row, rows, par)
+        design.alike(result, link, LATENCY)
         lut = link.bits * (len(chain) + kinds)
     else:
         logger.info("tracing %s", names)
@@ -250,6 +257,7 @@ def _pipeline(design: Design, link: Link, result: Link, output: str, latency: in
     ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
     ports |= {f"out_{part}": f"{result.name}_{part}" for part in PARTS}
     depth = 1 << (latency + 2).bit_length()
+    design.offer(result, design.offered(link) + latency + 2, depth - latency - 2)
     parameters = {"W": result.bits, "LATENCY": latency, "DEPTH": depth}
     design.netlist.instance("stream_pipeline", parameters, ports)
 
@@ -261,6 +269,7 @@ def whole_vector(design: Design, node: Node) -> None:
     link = design.resize(link, size)
     if design.directory is None:
         result = design.netlist.link(node.output.format, size, 1, size)
+        design.alike(result, link, LATENCY)
         luts = size * size * link.format.width
     else:
         logger.info("tracing %s, unrolled", node.name)

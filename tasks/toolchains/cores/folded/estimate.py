@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from tasks.core.records.design import HlsProject, LayerEstimate, Resources
+from tasks.core.records.design import HlsProject, LayerEstimate, Resources, Stream
 from tasks.toolchains.cores.folded.build import build
 from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.graph import Graph
 
-SHARE = 0.8
+SHARE = 0.75
 """Of the part's DSP blocks that products may take: a full column is slow to place and route."""
 
 
@@ -106,10 +106,16 @@ def estimate(graph: Graph, project: HlsProject, available: Resources) -> FoldedE
         stream=stream,
         words_in=project.input.elements_per_word,
         words_out=project.output.elements_per_word,
+        clocks_in=_clocks_each(project.input),
+        clocks_out=_clocks_each(project.output),
         dsps=int(available.dsp * SHARE),
         clock_period_ns=settings.clock_period_ns,
     )
     return FoldedEstimate(target, tuple(build(graph, settings.project_name, target, None)))
+
+
+def _clocks_each(stream: Stream) -> int:
+    return max(stream.words_per_sample * stream.elements_per_word // stream.size, 1)
 
 
 def shares(used: Resources, available: Resources) -> dict[str, float]:

@@ -1,6 +1,6 @@
 // A matrix-vector unit: PE outputs are computed at once, from SIMD inputs at once.
 //
-// A vector comes in SF beats of SIMD elements. Each beat is held for NF clocks, in which it is
+// A vector comes in SF beats of SIMD elements. Each beat is kept for NF clocks, in which it is
 // multiplied by its column of weights, PE outputs a clock; the sums go round in NF places. So no
 // vector is kept, and the results leave in NF beats of PE sums behind the last beat in.
 //
@@ -51,7 +51,6 @@ module matvec #(
     localparam int SF_BITS = (SF > 1) ? $clog2(SF) : 1;
 
     wire move = !out_valid || out_ready;
-    wire step = move && in_valid;
     assign weights_enable = move;
 
     // Which weights, and where in the vector this is.
@@ -59,7 +58,10 @@ module matvec #(
     logic [PLACE-1:0] fold;
     wire last_beat = beat == SF_BITS'(SF - 1);
     wire last_fold = fold == PLACE'(NF - 1);
-    assign in_ready = move && (GROUPED || last_fold);
+    wire take = GROUPED || fold == '0;       // the others work on the beat that was taken
+    wire active = !take || in_valid;
+    wire step = move && active;
+    assign in_ready = move && take;
 
     always_ff @(posedge clk)
         if (!rst_n) begin
@@ -75,13 +77,13 @@ module matvec #(
 
     // The input beside the memory's register.
     logic [X_BITS-1:0] x;
-    always_ff @(posedge clk) if (move) x <= in_data;
+    always_ff @(posedge clk) if (move && take) x <= in_data;
 
     // What goes along with a step through the pipeline.
     logic [STAGES-1:0] valid, first, last;
     always_ff @(posedge clk)
         if (!rst_n) valid <= '0;
-        else if (move) valid <= STAGES'({valid, in_valid});
+        else if (move) valid <= STAGES'({valid, active});
     always_ff @(posedge clk) if (move) begin
         first <= STAGES'({first, beat == '0});
         last <= STAGES'({last, last_beat});

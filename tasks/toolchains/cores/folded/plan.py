@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import gcd, prod
 
+import numpy as np
+
 from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import shapes
 from tasks.toolchains.cores.folded.arithmetic import Sums
+from tasks.toolchains.cores.folded.timing import Steps
 from tasks.toolchains.cores.graph import Node
 
 DENSE = frozenset(("Dense",))
@@ -14,6 +17,9 @@ CONVOLUTION = frozenset(("Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D
 DEPTHWISE = frozenset(("DepthwiseConv1D", "DepthwiseConv2D"))
 POOLING = frozenset(("Pooling1D", "Pooling2D"))
 GLOBAL_POOLING = frozenset(("GlobalPooling1D", "GlobalPooling2D"))
+
+LUTS_OF_PRODUCT = 1.55
+"""For each bit of one factor and bit of the other."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Target:
         stream: words of a sample, in or out, whichever are more.
         words_in: elements that the stream brings at a time.
         words_out: elements that the stream takes at a time.
+        clocks_in: clocks from one time to the next that it brings elements.
+        clocks_out: clocks from one time to the next that it takes elements.
         dsps: DSP blocks that products may take.
         clock_period_ns: for the pipelines of the lanes.
     """
@@ -33,6 +41,8 @@ class Target:
     stream: int
     words_in: int
     words_out: int
+    clocks_in: int
+    clocks_out: int
     dsps: int
     clock_period_ns: float
 
@@ -60,15 +70,37 @@ class Window:
 
     def clocks(self, groups: int, each: int) -> int:
         """Clocks for an image: every pixel takes one for each group, every window `each`."""
+        rows, columns = self.size
+        places = [
+            (size - extent) // stride + 1
+            for size, extent, stride in zip(self.size, self.extent, self.stride, strict=True)
+        ]
+        # While the last group of a window is worked on, the pixels up to the next one pass.
+        last = each // groups
+        between = (self.stride[1] - 1) * groups + 1
+        behind = (columns - (places[1] - 1) * self.stride[1] - 1) * groups + 1
+        row = (places[1] - 1) * max(last, between) + max(last, behind) + places[1] * (each - last)
+        return (rows - places[0]) * columns * groups + places[0] * row
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the image, with what lies around it."""
         top, bottom, left, right = self.around
-        rows, columns = self.image[0] + top + bottom, self.image[1] + left + right
-        windows = (columns - self.extent[1]) // self.stride[1] + 1
-        passed, total = columns * groups, 0
-        for row in range(rows):
-            ends = row - self.extent[0] + 1
-            emits = ends >= 0 and ends % self.stride[0] == 0
-            total += max(passed, windows * each) if emits else passed
-        return total
+        return self.image[0] + top + bottom, self.image[1] + left + right
+
+    def steps(self, groups: int) -> Steps:
+        """How the window moves over the image, where a pixel comes in so many groups."""
+        (top, _, left, _), (rows, columns) = self.around, self.size
+        places = [
+            [place >= 0 and place % stride == 0 for place in range(1 - extent, size - extent + 1)]
+            for size, extent, stride in zip(self.size, self.extent, self.stride, strict=True)
+        ]
+        inside = [
+            [before <= place < before + image for place in range(size)]
+            for size, before, image in zip((rows, columns), (top, left), self.image, strict=True)
+        ]
+        reads, emits = (np.logical_and.outer(*each).ravel() for each in (inside, places))
+        return Steps(reads.repeat(groups), emits.repeat(groups))
 
 
 @dataclass(frozen=True)
@@ -186,8 +218,8 @@ def meeting_width(row: int, source: int, target: int) -> int:
 
 
 def multiplier_luts(x: FixedPoint, weight: FixedPoint) -> int:
-    """Estimate the LUTs of a product that is added up in LUTs."""
-    return max(weight.width - 1, 1) * (x.width + 2)
+    """Estimate the LUTs of a product that is added up in LUTs, as Yosys maps product_tree.sv."""
+    return round(LUTS_OF_PRODUCT * x.width * weight.width)
 
 
 def sum_luts(fold: Fold, sums: Sums) -> int:

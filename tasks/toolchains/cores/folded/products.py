@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.toolchains.cores import formats, linear
-from tasks.toolchains.cores.folded import memory, plan
+from tasks.toolchains.cores.folded import memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, sums
 from tasks.toolchains.cores.folded.design import Design
 from tasks.toolchains.cores.folded.elements import lanes_behind
@@ -28,19 +28,17 @@ def product(design: Design, node: Node) -> None:
     if fold.par:
         seen = plan.window_of(node, "filt")
         weights = linear.kernel(node, seen.pixels * channels, node.output.shape[-1])
-        link = window(design, node, design.resize(link, fold.par), seen, 0)
+        each = fold.sf // (channels // fold.par) * fold.nf
+        link = window(design, node, design.resize(link, fold.par), seen, each=each)
         order = _window_order(seen.pixels, channels, fold)
     else:
         weights = linear.kernel(node, channels, node.output.shape[-1])
         order = _padded(np.arange(channels), fold.simd)
     decided = sums(node, link.format, weights, node.weights("bias"))
-    link = design.resize(link, fold.simd)
+    link = design.resize(link, fold.simd, fold.nf)
     words = memory.columns(order, weights, fold)
     result = _matvec(design, node, link, fold, decided, words)
     result = replace(result, row=weights.shape[1], rows=vectors)
-    if fold.nf > 1:
-        # The sums of a vector come at once, behind its last beat.
-        result = design.queue(result, fold.nf + 2)
     lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
 
 
@@ -58,7 +56,7 @@ def depthwise(design: Design, node: Node) -> None:
     interval = vectors * reuse if reuse > 1 else design.target.interval
     par = plan.channels_at_a_time(seen, channels, interval)
     groups = channels // par
-    link = window(design, node, design.resize(link, par), seen, 0)
+    link = window(design, node, design.resize(link, par), seen)
     # From pixel by pixel to channel by channel.
     link = design.permute(link, np.arange(link.par).reshape(-1, par).T.ravel().tolist())
     fold = Fold(seen.pixels, par, 1, groups, seen.clocks(groups, groups), par)
@@ -86,6 +84,13 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
         biases = memory.places(decided.bias, fold)
         memory.write(module, words, biases, decided, design.directory)
     result = netlist.link(decided.format, fold.pe, fold.nf, fold.pe)
+    # Grouped, each beat has a result of its own; else those of a vector follow its last beat.
+    results = 1 if grouped else fold.nf
+    accepted = timing.taken(design.offered(link), results)
+    link = design.ahead_of(link, accepted)
+    last = accepted if grouped else accepted[fold.sf - 1 :: fold.sf]
+    latency = 3 + (fold.simd - 1).bit_length()
+    design.offer(result, np.add.outer(last + latency, np.arange(results)).ravel())
     depth, bits = words.shape[0], words.shape[1] * weight.width
     address = max((depth - 1).bit_length(), 1)
     place = max((fold.nf - 1).bit_length(), 1)

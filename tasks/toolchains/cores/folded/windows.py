@@ -8,7 +8,7 @@ import numpy as np
 from alkaid.trace import FVariable
 
 from tasks.toolchains.cores import formats, pooling, shapes
-from tasks.toolchains.cores.folded import lanes, memory, plan
+from tasks.toolchains.cores.folded import lanes, memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import raw
 from tasks.toolchains.cores.folded.design import Design
 from tasks.toolchains.cores.folded.elements import add_lanes, lanes_behind
@@ -17,7 +17,9 @@ from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import Node
 
 
-def window(design: Design, node: Node, link: Link, seen: Window, pad: int) -> Link:
+def window(
+    design: Design, node: Node, link: Link, seen: Window, *, pad: int = 0, each: int = 1
+) -> Link:
     """Add a line buffer; return what the window sees, group by group of channels.
 
     Args:
@@ -26,15 +28,17 @@ def window(design: Design, node: Node, link: Link, seen: Window, pad: int) -> Li
         link: pixels, so many channels a beat as a group has.
         seen: the window.
         pad: bits of an element around the image.
+        each: clocks that the module behind needs for a beat of the window.
     """
     width = link.format.width
     top, bottom, left, right = seen.around
     groups = link.row // link.par
-    if any(seen.around) or seen.stride != (1, 1):
-        # The image goes on coming while pixels around it, or windows, take the clocks.
-        link = design.queue(link, seen.image[1] * groups)
+    # The image goes on coming while pixels around it, or windows, take the clocks.
+    accepted, emitted = timing.through_window(design.offered(link), seen.steps(groups), each)
+    link = design.ahead_of(link, accepted)
     size = seen.pixels * link.par
     result = design.netlist.link(link.format, size, prod(node.output.shape[:-1]) * groups, size)
+    design.offer(result, emitted)
     around = sum((pad & ((1 << width) - 1)) << k * width for k in range(link.par))
     parameters: dict[str, int | str] = {
         "W": link.bits,
@@ -60,7 +64,7 @@ def window(design: Design, node: Node, link: Link, seen: Window, pad: int) -> Li
     design.note(
         node.name,
         f"window {seen.extent[0]} x {seen.extent[1]}",
-        seen.clocks(groups, groups),
+        seen.clocks(groups, groups * each),
         lut=lines + delays + 60,
         bram=blocks,
     )
@@ -83,7 +87,7 @@ def pool(design: Design, node: Node) -> None:
         link = design.reformat(link, node.inputs[0].format)
         pad = int(raw(np.array([pooling.padding_value(node)]), link.format)[0])
     par = plan.channels_at_a_time(seen, channels, design.target.interval)
-    link = window(design, node, design.resize(link, par), seen, pad)
+    link = window(design, node, design.resize(link, par), seen, pad=pad)
     # From pixel by pixel to channel by channel.
     link = design.permute(link, np.arange(link.par).reshape(-1, par).T.ravel().tolist())
 
@@ -105,6 +109,6 @@ def zero_padding(design: Design, node: Node) -> None:
     around = Window((image[0], image[1]), (1, 1), around=(*sides[0], *sides[1]))
     link = design.view(design.read(node.inputs[0].name), channels)
     par = plan.channels_at_a_time(around, channels, design.target.interval)
-    link = window(design, node, design.resize(link, par), around, 0)
+    link = window(design, node, design.resize(link, par), around)
     link = replace(link, row=channels, rows=prod(node.output.shape[:-1]))
     lanes_behind(design, node, link, lambda x: formats.cast_one(x[0], node.output.format))

@@ -1,5 +1,6 @@
 """A folded core in its shell, clock by clock, gives what the C simulation gives."""
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from tasks.core.records.base import Entry
 from tasks.core.records.design import FixedPoint, HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores import choice, formats
+from tasks.toolchains.cores.folded import timing
 from tasks.toolchains.cores.folded.arithmetic import raw, smallest_format
 from tasks.toolchains.cores.folded.estimate import estimate
 from tasks.toolchains.cores.folded.plan import Window
@@ -36,6 +38,35 @@ def dense(model: Any, source: str, n_in: int, n_out: int, **settings: Any) -> st
     data = {"weight_data": RNG.normal(size=(n_in, n_out)), "bias_data": RNG.normal(size=n_out)}
     types = settings.pop("types", TYPES)
     name: str = model.add("Dense", source, types=types, n_in=n_in, n_out=n_out, **data, **settings)
+    return name
+
+
+def convolution(model: Any, n_filt: int, **size: int) -> Callable[[str], str]:
+    """A valid 3 x 3 convolution of stride 1, to be put behind a layer."""
+    height, width, channels = size["in_height"], size["in_width"], size["n_chan"]
+    one = {"stride_height": 1, "stride_width": 1, "filt_height": 3, "filt_width": 3}
+    one |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
+    data = {"weight_data": RNG.normal(size=(3, 3, channels, n_filt)),
+            "bias_data": RNG.normal(size=n_filt)}  # fmt: skip
+
+    def add(source: str) -> str:
+        name: str = model.add(
+            "Conv2D", source, types=TYPES, n_filt=n_filt, padding="valid",
+            out_height=height - 2, out_width=width - 2, **CONV, **one, **size, **data,
+        )  # fmt: skip
+        return name
+
+    return add
+
+
+def pooled(model: Any, source: str, size: int, n_filt: int) -> str:
+    """Maxima of 2 x 2 pixels."""
+    pool: dict[str, Any] = dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
+    pool |= dict.fromkeys(("pool_height", "pool_width", "stride_height", "stride_width"), 2)
+    pool |= {"in_height": size, "in_width": size, "out_height": size // 2, "out_width": size // 2}
+    pool |= {"n_filt": n_filt, "pool_op": "Max", "padding": "valid", "count_pad": False}
+    types = {"result": "fixed<12,5>", "accum": "fixed<14,8>"}
+    name: str = model.add("MaxPooling2D", source, types=types, data_format="channels_last", **pool)
     return name
 
 
@@ -221,17 +252,65 @@ def test_the_smallest_format_holds_all_values_and_no_narrower_one_does(
         assert (formats.cast_constants(exact, other) != exact).any()
 
 
-@given(
-    st.tuples(st.integers(3, 9), st.integers(3, 9)),
-    st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    st.tuples(st.integers(1, 2), st.integers(1, 2)),
-    st.integers(1, 5),
-)
-def test_a_window_takes_a_clock_a_pixel_and_its_share_for_each_place(
-    image: tuple[int, int], extent: tuple[int, int], stride: tuple[int, int], each: int
+PLACES = st.tuples(st.integers(3, 9), st.integers(3, 9))
+EXTENTS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+STRIDES = st.tuples(st.integers(1, 2), st.integers(1, 2))
+AROUND = st.tuples(*4 * [st.integers(0, 1)])
+
+
+@given(PLACES, EXTENTS, STRIDES, AROUND, st.integers(1, 3), st.integers(1, 5))
+def test_a_window_takes_the_clocks_that_it_is_planned_with(  # noqa: PLR0917 - all of a window
+    image: tuple[int, int],
+    extent: tuple[int, int],
+    stride: tuple[int, int],
+    around: tuple[int, int, int, int],
+    groups: int,
+    each: int,
 ) -> None:
-    window = Window(image, extent, stride)
-    places = [(image[side] - extent[side]) // stride[side] + 1 for side in range(2)]
-    clocks = window.clocks(1, each)
-    assert clocks >= max(image[0] * image[1], places[0] * places[1] * each)
-    assert clocks <= image[0] * image[1] + places[0] * places[1] * each
+    window = Window(image, extent, stride, around)
+    steps = window.steps(groups)
+    assert steps.reads.sum() == image[0] * image[1] * groups
+    always_there = np.zeros(timing.SAMPLES * steps.reads.sum(), np.int64)
+    _, emitted = timing.through_window(always_there, steps, each)
+    by_sample = emitted.reshape(timing.SAMPLES, -1)
+    clocks = by_sample[2, -1] - by_sample[1, -1]
+    planned = window.clocks(groups, groups * each)
+    # Below a row without windows, some of its clocks pass while the last one is worked on.
+    assert planned - window.size[0] * groups * each <= clocks <= planned
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 6))
+def test_a_queue_is_as_deep_as_a_simulation_of_it_gets(gaps: list[int], clocks: int) -> None:
+    offered = np.cumsum(np.array(gaps) + 1)
+    accepted = timing.taken(offered, clocks)
+    queue, free, deepest, gone = 0, 0, 0, []
+    for now in range(int(accepted[-1]) + 1):
+        queue += int((offered == now).sum())
+        if queue and now >= free:
+            gone.append(now)
+            queue, free = queue - 1, now + clocks
+        deepest = max(deepest, queue)
+    assert gone == accepted.tolist()
+    assert timing.waiting(offered, accepted) == deepest
+
+
+@pytest.mark.slow
+def test_layers_that_work_all_of_the_time_keep_the_streams_rate(
+    tmp_path: Path, make_zoo: Any, samples: Any
+) -> None:
+    """A convolution behind another one gets its rows in bursts, between which it may not idle."""
+    model = make_zoo(tmp_path, (12, 12, 2), "fixed<8,3>")
+    wide, narrow = (convolution(model, n_filt, **size) for n_filt, size in (
+        (8, {"in_height": 12, "in_width": 12, "n_chan": 2}),
+        (9, {"in_height": 5, "in_width": 5, "n_chan": 8}),
+    ))  # fmt: skip
+    small = pooled(model, wide("x"), 10, 8)
+    flat = model.add("Reshape", narrow(small), types="fixed<12,5>", target_shape=[81])
+    model.branches.append(dense(model, flat, 81, 3))
+    project = project_of(tmp_path, model.run(samples(12, 12, 12, 2)), ((12, 12, 2), (3,)))
+    report = choice.build(tmp_path, project, PART, tmp_path)
+    # The second convolution has few clocks to spare.
+    busiest = max(layer.clocks for layer in report.layers if layer.layer.startswith("conv2d_3"))
+    assert busiest > 0.85 * project.words_per_sample
+    proof = prove(ProofRequest(files=tmp_path, project=project, core=tmp_path / "rtl"))
+    assert proof.interval_cycles <= project.words_per_sample * 1.01

@@ -1,0 +1,72 @@
+"""When the beats of a stream pass, if nothing outside the core holds it up.
+
+Samples come one behind the other at the core's interval. Of every beat this is the clock in which a
+module offers it, and the one in which the next module takes it; the beats between are what a queue
+has to hold. A core of such queues keeps the interval: streams that hold each other up go at least
+as fast as any order of events for which the queues are deep enough. For the same reason branches
+that meet again cannot block: whether they do depends on the queues' depths alone, and not on time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Clocks = NDArray[np.int64]
+
+SAMPLES = 3
+"""Samples that are followed: after the first one, all wait alike."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a window moves over one image, beat by beat.
+
+    Attributes:
+        reads: whether a step takes a beat of the image, and does not lie around it.
+        emits: whether the window is whole and at a place of its own after it.
+    """
+
+    reads: NDArray[np.bool_]
+    emits: NDArray[np.bool_]
+
+
+def source(beats: int, each: int, interval: int) -> Clocks:
+    """Return when a stream brings the beats of samples, `each` clocks apart."""
+    return np.add.outer(np.arange(SAMPLES) * interval, np.arange(beats) * each).ravel()
+
+
+def taken(offered: Clocks, clocks: int | Clocks) -> Clocks:
+    """Return when a module takes beats, if it needs so many clocks for each."""
+    needed = np.broadcast_to(np.asarray(clocks, dtype=np.int64), offered.shape)
+    before = np.cumsum(needed) - needed
+    return np.asarray(np.maximum.accumulate(offered - before) + before)
+
+
+def waiting(offered: Clocks, accepted: Clocks) -> int:
+    """Return how many beats wait at a time, at most."""
+    gone = np.searchsorted(accepted, offered, side="right")
+    return int((np.arange(1, len(offered) + 1) - gone).max())
+
+
+def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Clocks]:
+    """Return when a window takes the beats of images, and when the module behind takes its own.
+
+    A beat out is kept until that module, which needs `each` clocks for one, is free.
+    """
+    accepted, emitted = np.empty_like(offered), []
+    now = free = 0
+    place = 0
+    arriving = offered.tolist()
+    for _ in range(SAMPLES):
+        for reads, emits in zip(steps.reads.tolist(), steps.emits.tolist(), strict=True):
+            if reads:
+                now = max(now, arriving[place])
+                accepted[place] = now
+                place += 1
+            now += 1
+            if emits:
+                now = max(now, free)
+                emitted.append(now)
+                free = now + each
+    return accepted, np.array(emitted)
