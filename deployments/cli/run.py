@@ -121,9 +121,10 @@ def _add_conversion(parser: ArgumentParser) -> None:
         "fixed-point elements (default: %(default)s)",
     )  # fmt: skip
     hls.add_argument(
-        "--core", choices=("auto", "unrolled", "folded"), default="unrolled",
+        "--core", choices=("auto", "unrolled", "folded"), default="auto",
         help="unrolled takes a sample in every clock, folded takes elements as they come and "
-        "shares multipliers, auto is the smaller one by estimate (default: %(default)s)",
+        "shares multipliers, auto is the smaller one that keeps the stream's rate, by estimate "
+        "(default: %(default)s)",
     )  # fmt: skip
     hls.add_argument(
         "--interval", type=int, default=0, metavar="CLOCKS",

@@ -1,8 +1,9 @@
 """Estimate a point's utilisation from the model file alone, in milliseconds, without TensorFlow.
 
 The estimate is only good enough to skip points that cannot fit. It assumes that constant weights
-become shifted additions, one for each non-zero digit, and that the toolchain shares common sums. A
-sweep's results show the estimate beside the actual utilisation.
+of an unrolled core become shifted additions, one for each non-zero digit, and that the toolchain
+shares common sums; that a folded core has as many multipliers as the clocks of a sample leave it.
+A sweep's results show the estimate beside the actual utilisation.
 """
 
 import io
@@ -31,6 +32,12 @@ SHARED = 0.65
 # The AXI4-Stream shell, including its counters.
 SHELL_LUT = 400
 LUT_PER_ADDED_BIT = 1.0
+# Of folded cores, as Yosys counts them: queues, control and lanes of a layer; the sum behind each
+# multiplier; a multiplier of LUTs, for each bit of one factor and bit of the other.
+LUT_OF_FOLDED_LAYER = 400
+LUT_OF_SUM = 24
+LUT_OF_BIT_PRODUCT = 1.55
+DSP_SHARE = 0.75
 # Vivado HLS uses a DSP for products of at least this many bits, and LUTs for smaller ones.
 DSP_FROM_BITS = 10
 DSP_BITS = 18
@@ -70,13 +77,16 @@ def estimate(model: Path, settings: ConvertSettings, toolchain: str) -> Estimate
         toolchain: the toolchain that builds the point.
     """
     try:
-        layers = _weights(model, model.stat().st_mtime_ns)
+        layers, size = _weights(model, model.stat().st_mtime_ns)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
-    count = _multiplied if toolchain == "vivado-hls" else _distributed
-    by_layer = [count(layer, settings) for layer in layers]
-    lut = SHELL_LUT + sum(lut for lut, _ in by_layer)
-    return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
+    if toolchain == "vivado-hls":
+        return _whole([_multiplied(layer, settings) for layer in layers])
+    cores = {
+        "unrolled": _whole([_distributed(layer, settings) for layer in layers]),
+        "folded": _folded(layers, size, settings),
+    }
+    return cores.get(settings.core) or min(cores.values(), key=lambda each: each.lut)
 
 
 def may_fit(model: Path, settings: ConvertSettings) -> bool:
@@ -89,6 +99,31 @@ def may_fit(model: Path, settings: ConvertSettings) -> bool:
     found = estimate(model, settings, "open")
     kind = board_kinds().get(settings.board_kind)
     return found is None or kind is None or found.lut <= kind.resources.lut
+
+
+def _whole(by_layer: list[tuple[int, int]]) -> Estimate:
+    """Return the estimate of a design of these layers, with the shell."""
+    lut = SHELL_LUT + sum(lut for lut, _ in by_layer)
+    return Estimate(lut=lut, dsp=sum(dsp for _, dsp in by_layer))
+
+
+def _folded(layers: list[Weights], size: int, settings: ConvertSettings) -> Estimate:
+    """Return the estimate of multipliers that are shared over the clocks of a sample.
+
+    Products go into DSP blocks as long as there are any.
+    """
+    interval = max(settings.interval_cycles, size, layers[-1].kernel.shape[-1] if layers else 1)
+    kind = board_kinds().get(settings.board_kind)
+    free = int(kind.resources.dsp * DSP_SHARE) if kind else 0
+    by_layer = []
+    for layer in sorted(layers, key=lambda each: -_format(each, settings)[0]):
+        width, _ = _format(layer, settings)
+        multipliers = math.ceil(layer.kernel.size * layer.positions / interval)
+        dsp = min(multipliers, free)
+        free -= dsp
+        lut = LUT_OF_FOLDED_LAYER + multipliers * LUT_OF_SUM
+        by_layer.append((lut + int((multipliers - dsp) * LUT_OF_BIT_PRODUCT * width**2), dsp))
+    return _whole(by_layer)
 
 
 def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
@@ -139,11 +174,15 @@ def signed_digits(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 @lru_cache(maxsize=64)
-def _weights(model: Path, _changed_ns: int) -> list[Weights]:
+def _weights(model: Path, _changed_ns: int) -> tuple[list[Weights], int]:
+    """Return the layers with weights, and the elements of a sample."""
     with zipfile.ZipFile(model) as archive:
         config = json.loads(archive.read("config.json"))["config"]
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            return list(_layers(config["layers"], file["layers"]))
+            layers = list(_layers(config["layers"], file["layers"]))
+    shapes = [each["config"]["batch_shape"] for each in config["layers"]
+              if each["class_name"] == "InputLayer"]  # fmt: skip
+    return layers, math.prod(shapes[0][1:])
 
 
 def _layers(configs: list[dict[str, Any]], groups: Any) -> Any:
@@ -155,8 +194,8 @@ def _layers(configs: list[dict[str, Any]], groups: Any) -> Any:
         if each["class_name"] == "InputLayer":
             extent = tuple(config["batch_shape"][1:-1])
             continue
-        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", each["class_name"])
-        kind = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+        # As Keras names the groups: conv2d, max_pooling2d, q_dense.
+        kind = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", each["class_name"]).lower()
         number = seen.get(kind, 0)
         seen[kind] = number + 1
         group = groups.get(f"{kind}_{number}" if number else kind)

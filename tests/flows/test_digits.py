@@ -30,6 +30,6 @@ def test_a_run_needs_no_prefect_server_of_ones_own(machine: Machine, cold: Run) 
     shown = alone.command("run", MODEL, "--data", DATA)
     assert shown.returncode == 0, shown.stderr
     assert "450 of 450 test samples" in shown.stdout
-    assert "64.05 (simulated)" in shown.stdout
+    assert "64.21 (simulated)" in shown.stdout
     assert "prefect server start, then open http://127.0.0.1:4200/runs/flow-run/" in shown.stdout
     assert cold.flow_run_id not in shown.stdout

@@ -44,7 +44,7 @@ class ConvertSettings(Settings):
     framework: FrameworkChoice = "auto"
     target: str = ""
     words: WordFormat = "float32"
-    core: Literal["auto", "unrolled", "folded"] = "unrolled"
+    core: Literal["auto", "unrolled", "folded"] = "auto"
     interval_cycles: int = Field(default=0, ge=0)
 
     @model_validator(mode="before")

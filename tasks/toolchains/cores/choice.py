@@ -1,6 +1,7 @@
 """Which core a model gets: unrolled, or folded to the interval at which its samples arrive."""
 
 import logging
+import shutil
 from pathlib import Path
 
 from tasks.core.errors import InputError, UnsupportedModelError
@@ -14,9 +15,13 @@ from tasks.toolchains.cores.size import unrolled_luts
 
 logger = logging.getLogger(__name__)
 
+CLEARLY = 0.75
+"""Share of the unrolled core's LUTs that a folded one may take: one that takes about as many has
+only the longer latency."""
+
 
 def build(files: Path, project: HlsProject, available: Resources, out: Path) -> CoreReport:
-    """Write the core that the project's settings ask for; `auto` takes the one of fewer LUTs.
+    """Write the core that the project's settings ask for, or with `auto` the better one.
 
     Args:
         files: of the convert entry.
@@ -36,18 +41,13 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
     try:
         folded = estimate(graph, project, available)
+        if settings.core == "folded" or _is_better(folded, graph, available):
+            return _folded(graph, project, folded, available, out)
     except UnsupportedModelError as error:
         if settings.core == "folded":
             raise
-        logger.warning("WARNING: the core is unrolled: %s", error)
-        return _unrolled(files, project, out)
-    if settings.core == "auto" and not _is_better(folded, graph, available):
-        return _unrolled(files, project, out)
-    for line in folded.table(available):
-        logger.info("%s", line)
-    if settings.core == "folded" and (missing := shortfall(folded.resources, available)):
-        logger.warning("WARNING: by estimate the folded core does not fit: %s", missing)
-    return build_folded(graph, project, folded, out)
+        logger.info("core unrolled: %s", error)
+    return _unrolled(files, project, out)
 
 
 def check_interval(project: HlsProject) -> None:
@@ -67,25 +67,39 @@ def check_interval(project: HlsProject) -> None:
 
 
 def _is_better(folded: FoldedEstimate, graph: Graph, available: Resources) -> bool:
-    """Whether the folded core takes fewer LUTs, fits the part, and keeps the stream's rate."""
-    unrolled = unrolled_luts(graph)
-    limits = folded.limiting
-    if folded.interval > folded.asked * 1.01:
-        reason = f"folded it takes {folded.interval} clocks a sample, because of {limits}"
-    elif missing := shortfall(folded.resources, available):
+    """Whether a folded core is clearly smaller, fits the part, and keeps the stream's rate."""
+    unrolled, lut = unrolled_luts(graph), folded.resources.lut
+    if missing := shortfall(folded.resources, available):
         reason = f"folded it does not fit: {missing}"
-    elif folded.resources.lut >= unrolled:
-        reason = f"folded it takes {folded.resources.lut} LUTs by estimate, unrolled {unrolled}"
+    elif folded.interval > folded.asked * 1.01 and unrolled <= available.lut:
+        reason = f"folded it takes {folded.interval} clocks a sample, because of {folded.limiting}"
+    elif lut > CLEARLY * unrolled:
+        reason = f"folded it takes {lut} LUTs by estimate, unrolled {unrolled}"
     else:
         logger.info(
-            "core folded: %d LUTs by estimate at %d clocks a sample; unrolled %d",
-            folded.resources.lut,
+            "core folded: by estimate %d LUTs and %d DSPs at %d clocks a sample; unrolled %d LUTs",
+            lut,
+            folded.resources.dsp,
             folded.interval,
             unrolled,
         )
         return True
     logger.info("core unrolled: %s", reason)
     return False
+
+
+def _folded(
+    graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources, out: Path
+) -> CoreReport:
+    for line in planned.table(available):
+        logger.info("%s", line)
+    if missing := shortfall(planned.resources, available):
+        logger.warning("WARNING: by estimate the folded core does not fit: %s", missing)
+    try:
+        return build_folded(graph, project, planned, out)
+    except UnsupportedModelError:
+        shutil.rmtree(out / "rtl")  # what was written up to that layer
+        raise
 
 
 def _unrolled(files: Path, project: HlsProject, out: Path) -> CoreReport:

@@ -46,10 +46,10 @@ def _unbuildable(project: HlsProject, kind: BoardKind) -> Iterator[tuple[str, st
             f"hls4ml wrote it with backend {project.backend}, which makes no block design",
             "use toolchain open (HGQ2 models convert with backend Vivado only)",
         )
-    if project.settings.core != "unrolled":
+    if project.settings.core == "folded" or project.settings.interval_cycles:
         yield (
-            f"core {project.settings.core} is of the traced core, and Vivado HLS makes its own",
-            "leave core out and set reuse_factor, or use toolchain vivado or open",
+            "core and interval_cycles are of the traced core, and Vivado HLS makes its own",
+            "leave them out and set reuse_factor, or use toolchain vivado or open",
         )
     if project.part != kind.part:
         yield (f"part {project.part} is not that of {kind.name}, {kind.part}", "convert again")

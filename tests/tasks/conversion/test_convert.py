@@ -43,5 +43,5 @@ def test_warnings_of_hls4ml_reach_the_log_of_the_run(
 def test_an_interval_is_refused_for_a_core_that_has_none() -> None:
     check_settings(ConvertSettings(core="folded", interval_cycles=128))
     with pytest.raises(InputError, match="takes a sample in every clock") as refused:
-        check_settings(ConvertSettings(interval_cycles=128))
+        check_settings(ConvertSettings(core="unrolled", interval_cycles=128))
     assert "folded" in refused.value.remedy

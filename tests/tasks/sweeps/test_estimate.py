@@ -1,5 +1,11 @@
 """Estimates: from the file alone, and near enough to leave out what cannot fit."""
 
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,10 +30,43 @@ def test_signed_digits_are_those_of_the_canonical_form(value: int) -> None:
 
 
 def test_the_digits_example_is_estimated_within_a_factor_of_two() -> None:
-    found = estimate(MODEL, ConvertSettings(), "open")
-    assert found is not None
-    assert 0.5 < found.lut / 9922 < 2  # 9922: as toolchain open built it
-    assert found.dsp == 0
+    # As toolchain open built it.
+    for core, lut, dsp in (("unrolled", 9922, 0), ("folded", 1961, 37), ("auto", 1961, 37)):
+        found = estimate(MODEL, ConvertSettings.model_validate({"core": core}), "open")
+        assert found is not None
+        assert 0.5 < found.lut / lut < 2
+        assert found.dsp == dsp
+
+
+def test_a_longer_interval_takes_fewer_multipliers() -> None:
+    fast, slow = (
+        estimate(MODEL, ConvertSettings(core="folded", interval_cycles=clocks), "open")
+        for clocks in (64, 640)
+    )
+    assert fast is not None
+    assert slow is not None
+    assert (fast.dsp, slow.dsp) == (37, 5)
+    assert slow.lut < fast.lut
+
+
+def test_a_convolution_counts_at_each_of_its_places(tmp_path: Path) -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_shape": [None, 6, 6, 2]}},
+        {
+            "class_name": "Conv2D",
+            "config": {"name": "conv", "kernel_size": [3, 3], "strides": [1, 1]},
+        },
+    ]
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file["layers/conv2d/vars/0"] = np.full((3, 3, 2, 4), 0.5)
+    with zipfile.ZipFile(tmp_path / "cnn.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    once = estimate(tmp_path / "cnn.keras", ConvertSettings(core="unrolled"), "open")
+    assert once is not None
+    # 16 places, each with 68 additions of 18 bits.
+    assert once.lut > 16 * 68 * 0.65 * 18
 
 
 def test_reuse_takes_fewer_multipliers_with_vivado_hls() -> None:
@@ -49,7 +88,8 @@ def test_a_file_that_cannot_be_read_this_way_has_no_estimate(
 def test_a_folded_core_is_not_judged_by_the_size_of_an_unrolled_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert may_fit(MODEL, ConvertSettings())
+    unrolled = ConvertSettings(core="unrolled")
+    assert may_fit(MODEL, unrolled)
     monkeypatch.setattr("tasks.sweeps.estimate.SHELL_LUT", 10**6)
-    assert not may_fit(MODEL, ConvertSettings())
-    assert may_fit(MODEL, ConvertSettings(core="folded"))
+    assert not may_fit(MODEL, unrolled)
+    assert may_fit(MODEL, ConvertSettings())
