@@ -17,6 +17,7 @@ from deployments.cli import (
     bench,
     boards,
     doctor,
+    estimate,
     history,
     package,
     report,
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--data examples/digits/digits.npz --board twin",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    building, measuring = (run, sweep, package), (bench, boards, twin)
+    building, measuring = (run, estimate, sweep, package), (bench, boards, twin)
     keeping = (store, history, baseline, report)
     for module in (*building, *measuring, *keeping, server, doctor):
         module.add(commands)

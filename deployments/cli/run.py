@@ -27,22 +27,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         epilog="Example: overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
     )
-    parser.add_argument("model", type=Path, help="model file: docs/models.md lists the kinds")
-    parser.add_argument(
-        "--framework",
-        choices=("auto", "keras", "keras2", "qkeras", "onnx", "pytorch"),
-        default="auto",
-        help="what reads the model; auto tells it from the file (%(default)s)",
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        help=".npz with X_test and y_test, X_test.npy beside y_test.npy, .csv or .parquet "
-        "(default: random inputs, no accuracy)",
-    )
-    parser.add_argument(
-        "--target", default="", metavar="COLUMN", help="expected classes or values in a table"
-    )
+    add_model(parser)
     parser.add_argument(
         "--board",
         default="twin",
@@ -60,14 +45,34 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         action=BooleanOptionalAction,
         help="run the RTL on a twin before Vivado starts (default: with toolchain vivado)",
     )
-    _add_conversion(parser)
+    add_conversion(parser)
     _add_vivado_hls(parser)
     add_gates(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
 
-def _add_conversion(parser: ArgumentParser) -> None:
+def add_model(parser: ArgumentParser) -> None:
+    """Add the model, and the data that belong to it."""
+    parser.add_argument("model", type=Path, help="model file: docs/models.md lists the kinds")
+    parser.add_argument(
+        "--framework",
+        choices=("auto", "keras", "keras2", "qkeras", "onnx", "pytorch"),
+        default="auto",
+        help="what reads the model; auto tells it from the file (%(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help=".npz with X_test and y_test, X_test.npy beside y_test.npy, .csv or .parquet "
+        "(default: random inputs, no accuracy)",
+    )
+    parser.add_argument(
+        "--target", default="", metavar="COLUMN", help="expected classes or values in a table"
+    )
+
+
+def add_conversion(parser: ArgumentParser) -> None:
     """Add the options of the conversion, and of the core made from it."""
     hls = parser.add_argument_group("conversion, in hls4ml's terms")
     hls.add_argument(
@@ -160,7 +165,7 @@ def add_gates(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Check the input within a second, then run the flow."""
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     with bar.shown() as shown:
         _refuse_bad_input(arguments, settings)
         from deployments.prefect_server import prefect_server
@@ -193,7 +198,12 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
     )
 
 
-def _settings(arguments: Namespace) -> "ConvertSettings":
+def settings_of(arguments: Namespace) -> "ConvertSettings":
+    """Return the settings of the conversion.
+
+    Raises:
+        InputError: an argument that cannot be one.
+    """
     from pydantic import ValidationError
 
     from tasks.conversion.names import project_name

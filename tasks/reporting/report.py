@@ -29,6 +29,8 @@ def markdown(run: Run, pictures: Mapping[str, bytes], package: Path, page: str) 
             "> The board is a twin: times are clock cycles of the simulated design at the clock "
             "read back; they were not measured on hardware."
         )
+    if manifest.layers:
+        sections += ["## Core", table(figures.LAYER_COLUMNS, figures.layer_rows(manifest))]
     sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]
     sections += [
         f"## {title}\n\n![{title}]({plots.data_url(png)})" for title, png in pictures.items()

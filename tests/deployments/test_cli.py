@@ -71,13 +71,13 @@ def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_documentation_of_run_names_the_defaults_of_the_settings() -> None:
     arguments = main.parser().parse_args(["run", "m.keras", "--data", "d.npz"])
-    assert run._settings(arguments) == ConvertSettings(project_name="m")
+    assert run.settings_of(arguments) == ConvertSettings(project_name="m")
 
 
 def test_a_reuse_factor_that_no_layer_has_is_refused_by_the_layers_name() -> None:
     given = ["run", "m.keras", "--data", "d.npz", "--layer-reuse-factor", "hidden=0"]
     with pytest.raises(InputError, match=r"layer_reuse_factor\.hidden: .* greater than or equal"):
-        run._settings(main.parser().parse_args(given))
+        run.settings_of(main.parser().parse_args(given))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Records of a design: converted, synthesized, implemented."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -181,8 +181,8 @@ class LayerEstimate(Record):
         bram_36k: as planned.
     """
 
-    layer: str
-    fold: str
+    layer: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    fold: Annotated[str, Field(max_length=100, pattern=r"^[\x20-\x7e]*$")]
     clocks: int
     multipliers: int = 0
     lut: int = 0

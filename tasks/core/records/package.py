@@ -6,7 +6,7 @@ from pydantic import Field
 
 from board.package import TWIN_BIT
 from tasks.core.records.base import Cycles, Entry, Record, Target
-from tasks.core.records.design import Gate, Stream, Utilisation
+from tasks.core.records.design import Gate, LayerEstimate, Stream, Utilisation
 from tasks.core.records.quality import Fidelity, Meaning
 from tasks.core.records.settings import ConvertSettings
 
@@ -53,6 +53,7 @@ class Manifest(Record):
         accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
         accuracy_csim: the same for the C simulation.
         data_digest: SHA-256 of the test data's file; None if there was none, or if unknown.
+        layers: how each layer of a folded core is folded, and what it was expected to take.
         meaning: what the outputs say, and so how they are judged.
         rmse_framework: root mean square error against y_test; None where only decisions count.
         rmse_csim: the same for the C simulation.
@@ -75,6 +76,7 @@ class Manifest(Record):
     latency_cycles: Cycles | None = None
     interval_cycles: Cycles | None = None
     utilisation: Utilisation | None = None
+    layers: tuple[LayerEstimate, ...] = ()
     model_name: Shown
     model_digest: Sha256
     samples: int = Field(ge=1)

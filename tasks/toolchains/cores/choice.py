@@ -5,17 +5,27 @@ import shutil
 from pathlib import Path
 
 from tasks.core.errors import InputError, UnsupportedModelError
-from tasks.core.records.design import HlsProject, Resources
+from tasks.core.records.design import HlsProject, Resources, Stream
+from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores.core import build_core
 from tasks.toolchains.cores.folded.core import build_folded
-from tasks.toolchains.cores.folded.estimate import FoldedEstimate, estimate, shortfall
+from tasks.toolchains.cores.folded.estimate import (
+    FoldedEstimate,
+    curve,
+    estimate,
+    shares,
+    shortfall,
+)
 from tasks.toolchains.cores.graph import Graph, load_graph
 from tasks.toolchains.cores.report import CoreReport
 from tasks.toolchains.cores.size import unrolled_luts
 
 logger = logging.getLogger(__name__)
 
-CLEARLY = 0.75
+HOPELESS = 2.0
+"""Times the part, by estimate, that no tool needs to be asked about."""
+
+CLEARLY = 0.5
 """Share of the unrolled core's LUTs that a folded one may take: one that takes about as many has
 only the longer latency."""
 
@@ -35,13 +45,17 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
         ToolError: the traced logic differs from the C simulation.
     """
     settings = project.settings
-    check_interval(project)
+    check_interval(settings, project.input, project.output)
     if settings.core == "unrolled":
         return _unrolled(files, project, out)
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
     try:
-        folded = estimate(graph, project, available)
-        if settings.core == "folded" or _is_better(folded, graph, available):
+        folded = estimate(graph, settings, project.input, project.output, available)
+        if settings.core == "folded":
+            return _folded(graph, project, folded, available, out)
+        better, why = judge(folded, unrolled_luts(graph), available)
+        logger.info("%s", why)
+        if better:
             return _folded(graph, project, folded, available, out)
     except UnsupportedModelError as error:
         if settings.core == "folded":
@@ -50,13 +64,14 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
     return _unrolled(files, project, out)
 
 
-def check_interval(project: HlsProject) -> None:
+def check_interval(settings: ConvertSettings, *streams: Stream) -> None:
     """Refuse an interval that is shorter than the words of a sample.
 
     Raises:
         InputError: it is.
     """
-    asked, words = project.settings.interval_cycles, project.words_per_sample
+    asked = settings.interval_cycles
+    words = max(stream.words_per_sample for stream in streams)
     if 0 < asked < words:
         raise InputError(
             f"a sample every {asked} clocks is not possible: it has {words} stream words, one a "
@@ -66,26 +81,31 @@ def check_interval(project: HlsProject) -> None:
         )
 
 
-def _is_better(folded: FoldedEstimate, graph: Graph, available: Resources) -> bool:
-    """Whether a folded core is clearly smaller, fits the part, and keeps the stream's rate."""
-    unrolled, lut = unrolled_luts(graph), folded.resources.lut
-    if missing := shortfall(folded.resources, available):
+def judge(folded: FoldedEstimate, unrolled: int, available: Resources) -> tuple[bool, str]:
+    """Decide whether to fold: clearly smaller, in the part, and at the stream's rate.
+
+    Args:
+        folded: the folded core on paper.
+        unrolled: LUTs of an unrolled core.
+        available: primitives of the part.
+
+    Returns:
+        Whether, and the decision in one line.
+    """
+    lut, missing = folded.resources.lut, shortfall(folded.resources, available)
+    fits = unrolled <= available.lut
+    if missing and fits:
         reason = f"folded it does not fit: {missing}"
-    elif folded.interval > folded.asked * 1.01 and unrolled <= available.lut:
+    elif folded.interval > folded.asked * 1.01 and fits:
         reason = f"folded it takes {folded.interval} clocks a sample, because of {folded.limiting}"
-    elif lut > CLEARLY * unrolled:
+    elif lut > CLEARLY * unrolled and (fits or missing):
         reason = f"folded it takes {lut} LUTs by estimate, unrolled {unrolled}"
     else:
-        logger.info(
-            "core folded: by estimate %d LUTs and %d DSPs at %d clocks a sample; unrolled %d LUTs",
-            lut,
-            folded.resources.dsp,
-            folded.interval,
-            unrolled,
+        return True, (
+            f"core folded: by estimate {lut} LUTs and {folded.resources.dsp} DSPs at "
+            f"{folded.interval} clocks a sample; unrolled {unrolled} LUTs"
         )
-        return True
-    logger.info("core unrolled: %s", reason)
-    return False
+    return False, f"core unrolled: {reason}"
 
 
 def _folded(
@@ -93,13 +113,38 @@ def _folded(
 ) -> CoreReport:
     for line in planned.table(available):
         logger.info("%s", line)
-    if missing := shortfall(planned.resources, available):
-        logger.warning("WARNING: by estimate the folded core does not fit: %s", missing)
+    _check_size(graph, project, planned, available)
     try:
         return build_folded(graph, project, planned, out)
     except UnsupportedModelError:
         shutil.rmtree(out / "rtl")  # what was written up to that layer
         raise
+
+
+def _check_size(
+    graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources
+) -> None:
+    """Say that a folded core does not fit by estimate, and from which interval on it would."""
+    missing = shortfall(planned.resources, available)
+    if not missing:
+        return
+    cores = list(curve(graph, project.settings, project.input, project.output, available))
+    fitting = [core.interval for core in cores if not shortfall(core.resources, available)]
+    least = min(max(shares(core.resources, available).values()) for core in cores)
+    if fitting:
+        remedy = f"it fits with interval_cycles {fitting[0]}"
+    else:
+        remedy = (
+            f"at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
+            f"smaller layers or a board kind with a larger part"
+        )
+    if not fitting and least > HOPELESS:
+        raise UnsupportedModelError(
+            f"a folded core does not fit: {missing} by estimate",
+            where=project.settings.board_kind,
+            remedy=remedy,
+        )
+    logger.warning("WARNING: by estimate the folded core does not fit: %s; %s", missing, remedy)
 
 
 def _unrolled(files: Path, project: HlsProject, out: Path) -> CoreReport:

@@ -70,6 +70,14 @@ class TwinImage:
             deadline_s=DEADLINE_S,
             on_line=log.info,
         )
+        used, planned = report.utilisation.used, synthesis.estimate
+        if planned is not None:
+            log.info(
+                "with the shell, Yosys counts %d LUT, %d DSP, %g BRAM; the core was estimated at "
+                "%d LUT, %d DSP, %g BRAM",
+                *(used.lut, used.dsp, used.bram_36k),
+                *(planned.lut, planned.dsp, planned.bram_36k),
+            )
         shutil.copyfile(stock_driver(), out / "axi_stream_driver.py")
         return Implementation(
             entry=entry,

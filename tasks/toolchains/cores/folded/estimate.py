@@ -1,14 +1,19 @@
 """What a folded core will take, before any tool: a table, layer by layer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.core.records.design import HlsProject, LayerEstimate, Resources, Stream
+from tasks.core.records.design import LayerEstimate, Resources, Stream
+from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores.folded.build import build
 from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.graph import Graph
 
 SHARE = 0.75
 """Of the part's DSP blocks that products may take: a full column is slow to place and route."""
+
+LONGEST = 1024
+"""Times the interval asked for that a core is looked for which fits."""
 
 
 @dataclass(frozen=True)
@@ -93,25 +98,49 @@ class FoldedEstimate:
         ]
 
 
-def estimate(graph: Graph, project: HlsProject, available: Resources) -> FoldedEstimate:
+def estimate(
+    graph: Graph, settings: ConvertSettings, given: Stream, answered: Stream, available: Resources
+) -> FoldedEstimate:
     """Estimate the folded core of a converted model.
+
+    Args:
+        graph: the model.
+        settings: of its conversion.
+        given: the stream in.
+        answered: the stream out.
+        available: primitives of the part.
 
     Raises:
         UnsupportedModelError: a layer that a folded core does not compute, or not exactly.
     """
-    settings = project.settings
-    stream = project.words_per_sample
+    stream = max(given.words_per_sample, answered.words_per_sample)
     target = Target(
         interval=settings.interval_cycles or stream,
         stream=stream,
-        words_in=project.input.elements_per_word,
-        words_out=project.output.elements_per_word,
-        clocks_in=_clocks_each(project.input),
-        clocks_out=_clocks_each(project.output),
+        words_in=given.elements_per_word,
+        words_out=answered.elements_per_word,
+        clocks_in=_clocks_each(given),
+        clocks_out=_clocks_each(answered),
         dsps=int(available.dsp * SHARE),
         clock_period_ns=settings.clock_period_ns,
     )
     return FoldedEstimate(target, tuple(build(graph, settings.project_name, target, None)))
+
+
+def curve(
+    graph: Graph, settings: ConvertSettings, given: Stream, answered: Stream, available: Resources
+) -> Iterator[FoldedEstimate]:
+    """Estimate cores at the interval asked for, twice that, and so on, until nothing is saved."""
+    asked = settings.interval_cycles or max(given.words_per_sample, answered.words_per_sample)
+    fewest, factor = 0, 1
+    while factor <= LONGEST:
+        longer = settings.model_copy(update={"interval_cycles": asked * factor})
+        found = estimate(graph, longer, given, answered, available)
+        multipliers = sum(layer.multipliers for layer in found.layers)
+        if fewest and multipliers >= fewest:
+            return
+        yield found
+        fewest, factor = multipliers, factor * 2
 
 
 def _clocks_each(stream: Stream) -> int:
@@ -133,7 +162,4 @@ def shortfall(used: Resources, available: Resources) -> str:
     share, name = max((share, name) for name, share in shares(used, available).items())
     if share <= 1:
         return ""
-    return (
-        f"it takes {share:.0%} of the part's {name}; a longer interval_cycles, fewer bits or "
-        f"smaller layers make it fit"
-    )
+    return f"it takes {share:.0%} of the part's {name}"

@@ -226,7 +226,8 @@ def test_a_longer_interval_needs_fewer_multipliers(mlp: HlsProject, tmp_path: Pa
     graph = load_graph(tmp_path / "model.fml", tmp_path / "project" / "firmware" / "weights")
     multipliers = []
     for interval in (0, 24, 60, 200):
-        found = estimate(graph, with_settings(mlp, interval_cycles=interval), PART)
+        settings = with_settings(mlp, interval_cycles=interval).settings
+        found = estimate(graph, settings, mlp.input, mlp.output, PART)
         assert found.interval <= (interval or 12)
         multipliers.append(sum(layer.multipliers for layer in found.layers))
     assert multipliers == sorted(multipliers, reverse=True)

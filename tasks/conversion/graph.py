@@ -1,0 +1,50 @@
+"""The converted graph alone, without the C simulation: what can be said of a model in seconds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from board.kinds import board_kinds
+from tasks.conversion import datafile, dataset, hls
+from tasks.conversion.child import SAMPLES
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.records.design import FixedPoint, Stream
+from tasks.core.records.settings import ConvertSettings
+
+_USUAL = FixedPoint(width=16, integer=6)
+
+
+def convert_graph(
+    model: Path, data: Path | None, settings: ConvertSettings, out: Path
+) -> tuple[Stream, Stream]:
+    """Write `model.fml` and `project/` with the weights; return the streams in and out.
+
+    Args:
+        model: the model file.
+        data: by which number formats that the model leaves open are chosen, as in a run.
+        settings: how to convert it.
+        out: an existing directory.
+
+    Raises:
+        InputError: model, data or settings cannot be used.
+        UnsupportedModelError: the framework or hls4ml cannot take the model.
+    """
+    given = datafile.unpack(data, settings.target, out) if data else None
+    loaded = choice.load(identify(model, settings.framework))
+    shape = loaded.input.shape
+    if given is None:
+        sample = dataset.drawn(shape, _USUAL)
+    else:
+        matched = dataset.match_input(given.x, shape, loaded.input.dtype)
+        sample = np.asarray(matched[:SAMPLES], dtype=np.float32)
+    project = out / "project"
+    bench = (out / "X.npy", out / "y.npy")
+    for path in bench:
+        np.save(path, sample[:1])
+    kind = board_kinds()[settings.board_kind]
+    converted = hls.convert(loaded, settings, kind, project, bench, sample=sample)
+    streams = hls.streams(converted.graph, settings)
+    hls.write(converted.graph, project)
+    hls.save(converted.graph, out / "model.fml")
+    return streams
