@@ -205,7 +205,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param("dma-stall", marks=pytest.mark.slow), "dma-error", "clock"]
+)
 def test_a_fabric_that_fails_fails_the_run_and_the_next_one_succeeds(
     board: Board, kind: str
 ) -> None:

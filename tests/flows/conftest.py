@@ -28,7 +28,7 @@ from deployments.machine import BATCHES
 from tasks.core import settings
 from tasks.core.records.base import StepName
 from tasks.core.records.measurement import Run
-from tests.flows.once import once, shared_directory
+from tests.once import once, shared_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"

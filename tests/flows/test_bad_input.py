@@ -14,9 +14,9 @@ from tasks.core import settings
 from tests.flows.conftest import DATA, MODEL, Machine
 
 
-def refused(machine: Machine, store: Path, *arguments: str | Path) -> str:
+def refused(machine: Machine, store: Path, *arguments: str | Path, **env: str) -> str:
     """Return the message of a run that must end with 2 and leave nothing in its store."""
-    done = machine.command("run", *arguments, OVERLAYFLOW_STORE=str(store))
+    done = machine.command("run", *arguments, OVERLAYFLOW_STORE=str(store), **env)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -44,6 +44,14 @@ def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
     told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
+
+
+def test_a_machine_without_vivado_is_told_so_before_anything_starts(
+    machine: Machine, tmp_path: Path
+) -> None:
+    options = ("--data", DATA, "--toolchain", "vivado")
+    told = refused(machine, tmp_path / "store", MODEL, *options, PATH="/usr/bin:/bin")
+    assert "vivado: not on PATH" in told
 
 
 @pytest.mark.parametrize(

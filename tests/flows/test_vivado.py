@@ -10,11 +10,13 @@ import pytest
 from tasks.orchestration.progress import LICENCES
 from tests.flows.conftest import ROOT, Machine, Small, finished, http
 
-pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
 Arguments = tuple[str | Path, ...]
 Play = Callable[[str, str], subprocess.CompletedProcess[str]]
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -26,6 +28,7 @@ def plain(small: Small) -> Arguments:
 @pytest.fixture
 def tools(machine: Machine) -> dict[str, str]:
     """The environment in which the replay tools come first."""
+    pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
     return {
         "PATH": f"{REPLAY}:{machine.env['PATH']}",
         "OVERLAYFLOW_REPLAY_PYTHON": sys.executable,
@@ -114,12 +117,3 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
     done = play("", "--cosim")  # goes on after what the failed build has finished
     assert done.returncode == 0, done.stderr
     assert f"waiting for the limit {LICENCES}" in done.stderr
-
-
-def test_a_machine_without_vivado_is_told_so_before_anything_starts(
-    machine: Machine, plain: Arguments
-) -> None:
-    done = machine.command(*plain, PATH="/usr/bin:/bin")
-    assert done.returncode == 2
-    assert "vivado_hls: not on PATH" in done.stderr
-    assert "Starting temporary server" not in done.stderr

@@ -144,11 +144,15 @@ class Link:
     Args:
         board: where it leads.
         budget: bytes after which a connection breaks.
+
+    Attributes:
+        down: whether it takes no new connection.
     """
 
     def __init__(self, board: BoardAddress, budget: int | None) -> None:
         self._board = board
         self._budget = budget
+        self.down = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[tuple[socket.socket, socket.socket]] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -180,6 +184,9 @@ class Link:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.down:
+                    client.close()
+                    continue
                 server = socket.create_connection((self._board.host, self._board.port))
                 self._ends.append((client, server))
                 for target, *arguments in (

@@ -1,6 +1,7 @@
-"""Designs around a stand-in core, built once a session."""
+"""Designs around a stand-in core, each built once for all workers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import Design, write_design
+from tests.once import once, shared_directory
 from tests.tasks.toolchains.standin import Case, Fabric, stream, write_core
 
 # Between them: every container on either side, samples of one word and of many, padding, cores
@@ -46,16 +48,21 @@ def build_design(case: Case, directory: Path) -> Design:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
     """Fabric images of the cases, by name."""
 
     @cache
     def build(name: str) -> Path:
-        directory = tmp_path_factory.mktemp(name)
-        design = build_design(CASES[name], directory)
-        return build_fabric_image(design, directory / "out.so", logs=directory)
+        directory = shared_directory(tmp_path_factory) / f"image-{name}"
 
-    return build
+        def make() -> str:
+            design = build_design(CASES[name], directory)
+            return str(build_fabric_image(design, directory / "out.so", logs=directory))
+
+        return Path(in_use.enter_context(once(directory, make)))
+
+    with ExitStack() as in_use:
+        yield build
 
 
 @pytest.fixture

@@ -18,13 +18,18 @@ from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject
 
-torch = pytest.importorskip("torch", reason="make env-pytorch installs what this needs")
+pytestmark = pytest.mark.slow  # PyTorch is set up for these alone: make env-pytorch
 
 X = np.random.default_rng(3).normal(size=(5, 2, 6, 6)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="make env-pytorch installs what this needs")
+
+
+@pytest.fixture(scope="module")
+def model(torch: Any) -> Any:
     torch.manual_seed(3)
     layers = torch.nn
     return layers.Sequential(
@@ -38,7 +43,7 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def exported(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def exported(torch: Any, model: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("torch") / "model.pt2"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
@@ -55,7 +60,7 @@ def changed(exported: Path, path: Path, change: Callable[[str, bytes], bytes]) -
 
 
 def test_outputs_are_pytorchs_whatever_batch_it_was_exported_with(
-    model: Any, exported: Path
+    torch: Any, model: Any, exported: Path
 ) -> None:
     found = identify(exported)
     assert found.framework == "pytorch"
@@ -66,7 +71,6 @@ def test_outputs_are_pytorchs_whatever_batch_it_was_exported_with(
     assert np.allclose(loaded.predict(X), expected, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_program_becomes_a_core(exported: Path, traced: Callable[[Path], HlsProject]) -> None:
     project = traced(exported)
     assert project.input.shape == (2, 6, 6)
@@ -75,7 +79,7 @@ def test_a_program_becomes_a_core(exported: Path, traced: Callable[[Path], HlsPr
 
 
 def test_every_form_that_is_code_is_refused_with_the_lines_that_export_it(
-    model: Any, tmp_path: Path
+    torch: Any, model: Any, tmp_path: Path
 ) -> None:
     torch.save(model, tmp_path / "pickle.pt")
     torch.save(model, tmp_path / "old.pt", _use_new_zipfile_serialization=False)

@@ -14,6 +14,7 @@ from tests.tasks.toolchains.shell.test_shell import words_of
 from tests.tasks.toolchains.standin import Fabric, answer
 
 
+@pytest.mark.slow
 def test_the_same_design_gives_the_same_bytes_in_any_directory(
     image: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -104,11 +104,6 @@ def test_takes_a_word_every_clock(fabric: Load, name: str) -> None:
         assert design.read(IN_WAITS) == 0
 
 
-def test_a_sample_of_16_floats_takes_16_clocks_and_of_16_bytes_4() -> None:
-    assert CASES["floats"].interval == 16
-    assert CASES["bytes"].interval == 4
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_holds_everything_while_nobody_takes_results(fabric: Load, name: str) -> None:
     case, design = CASES[name], fabric(name)
