@@ -143,8 +143,8 @@ def _watched(lifeline: socket.socket) -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGINT)
         # Prefect would go on asking the server how the run shall end.
         if not done.wait(GRACE_S):
-            sys.stderr.write(f"overlayflow: {_gone()}\n")
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # its reader may be gone
+                os.write(2, f"overlayflow: {_gone()}\n".encode())
             os._exit(ServerError.exit_code)
 
     thread = threading.Thread(target=watch, daemon=True)

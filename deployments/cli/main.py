@@ -1,6 +1,7 @@
 """Entry point of `overlayflow`: parse arguments, run a command, turn errors into messages."""
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from http.client import UNAUTHORIZED
+from types import FrameType
 
 from deployments.cli import (
     baseline,
@@ -34,6 +36,7 @@ INTERRUPTED = 2
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Tools have 20 s to end, see tasks/processes/run.py, and Prefect some calls to make after that.
 STOP_S = 40.0
+_AGAIN_S = 0.01
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,26 +58,37 @@ def parser() -> argparse.ArgumentParser:
 def command() -> int:
     """Run the command of this process, which ends by any signal as by Ctrl-C, and in bounded time.
 
-    An interrupt can leave a lock of Python's logging taken, for which Prefect then waits forever.
-    Guards end all tools, and leases their programs on boards, once this process is gone.
+    Prefect's own handler of SIGTERM can leave a lock of Python's logging taken, for which Prefect
+    then waits forever. Guards end all tools, and leases their programs on boards, once this process
+    is gone.
     """
     faulthandler.enable()  # a crash of native code says where
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)  # told of signals whoever handles them: Prefect takes SIGTERM
-    for number in ENDS:
-        signal.signal(number, signal.default_int_handler)
+    for number in (*ENDS, signal.SIGALRM):
+        signal.signal(number, _interrupt)
 
     def end_surely() -> None:
         while os.read(read, 1)[0] not in ENDS:
             pass
         time.sleep(STOP_S)
-        sys.stderr.write(f"overlayflow: did not stop within {STOP_S:g} s and was ended\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # its reader may be gone
+            os.write(2, b"overlayflow: did not stop within %g s and was ended\n" % STOP_S)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=end_surely, daemon=True).start()
     return main()
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not within logging, whose lock would stay taken: soon after."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "logging":
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,6 +24,29 @@ main.STOP_S = 0.2
 main.main = deaf
 main.command()
 """
+LOGGING = """
+import logging, os, signal, sys, time
+from deployments.cli import main
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+        print("logged", flush=True)
+
+def log():
+    logging.getLogger().addHandler(Handler())
+    try:
+        logging.error("an error")
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        return 2
+
+main.main = log
+sys.exit(main.command())
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -41,3 +64,30 @@ def test_a_command_that_does_not_stop_is_ended(number: signal.Signals) -> None:
     _, told = command.communicate(timeout=60)
     assert command.returncode == 2
     assert told == "overlayflow: did not stop within 0.2 s and was ended\n"
+
+
+def test_a_command_whose_reader_is_gone_is_ended_too() -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    command.stdout.readline()
+    command.stderr.close()
+    command.send_signal(signal.SIGINT)
+    assert command.wait(timeout=60) == 2
+
+
+def test_what_is_being_logged_is_logged_before_an_interrupt() -> None:
+    command = subprocess.run(
+        [sys.executable, "-c", LOGGING],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (command.returncode, command.stdout) == (2, "logged\ninterrupted\n")
