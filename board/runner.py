@@ -2,8 +2,7 @@
 
     cd PACKAGE && python3 -m board.runner --out DIR --run-id ID < LIFELINE
 
-The package is the current directory. The run ends when stdin does, on SIGTERM, or at --deadline;
-DIR/runner.pid names the process, which leads a process group, as long as it lives.
+The package is the current directory. The run ends when stdin does, on SIGTERM, or at --deadline.
 
 Stdout holds JSON lines: `{"event": "progress", "phase": ..., "done": ..., "of": ...}`, and at the
 end `{"event": "done"}` or `{"event": "error", "kind": ..., "what": ..., "remedy": ...}`.
@@ -86,7 +85,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 CLOCK_TOLERANCE = 0.005
 BATCHES = (1, 4, 16, 64, 256)
-PID_FILE = "runner.pid"
 OWN_LEASE_S = 24 * 3600.0
 DMA_REMEDY = (
     "if other designs run on this board, the design takes or gives another number of stream words "
@@ -115,12 +113,11 @@ def main() -> int:
     events = Events()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        with _pid_file(options.out):
-            supervision = Supervision(options.deadline)
-            try:
-                _run(options, events, supervision)
-            finally:
-                supervision.finish()
+        supervision = Supervision(options.deadline)
+        try:
+            _run(options, events, supervision)
+        finally:
+            supervision.finish()
     except Exception as error:  # noqa: BLE001  # every failure becomes an event, with its cause
         failure = _explained(error)
     except Stopped as stopped:
@@ -330,16 +327,6 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "pynq": pynq.__version__,
     }
-
-
-@contextlib.contextmanager
-def _pid_file(directory: Path) -> Iterator[None]:
-    path = directory / PID_FILE
-    write_atomically(path, f"{os.getpid()}\n".encode())
-    try:
-        yield
-    finally:
-        path.unlink()
 
 
 def _positive(text: str) -> int:

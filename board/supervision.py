@@ -1,7 +1,7 @@
-"""A run as a process on the board: gone when its controller is.
+"""How a run on the board takes its end: as an exception, so that no transfer is left under way.
 
-A controller starts the runner over SSH and holds its stdin open. When the connection breaks,
-stdin ends, and so does the run; the design is not left with a transfer under way.
+A controller starts the runner over SSH, under guard.py, and holds its stdin open. When the
+connection breaks, stdin ends, and so does the run. What does not end by itself, the guard ends.
 """
 
 from __future__ import annotations
@@ -78,14 +78,9 @@ class Supervision:
     def __init__(self, deadline_s: float | None) -> None:
         """Start watching.
 
-        The process becomes the leader of a process group of its own, so that a controller can
-        end it with everything that it started.
-
         Args:
             deadline_s: seconds that the whole run may take.
         """
-        if os.getpgrp() != os.getpid():
-            os.setsid()
         self._abandoned = False
         self._aborted: RunError | None = None
         self._stopped: Stopped | None = None

@@ -4,21 +4,14 @@ A record contains the process's start time as well as its id, so a process to wh
 since given the same id is never mistaken for ours.
 """
 
-import contextlib
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from board.twin.processes import group_runs, start_time
+from board.twin.processes import detach, end_group, start_time, tail
 from tasks.core.errors import ToolError
 from tasks.core.records.base import Record
 
-POLL_S = 0.1
 STOP_S = 20.0
-LOG_TAIL_LINES = 8
 
 
 class Daemon(Record):
@@ -77,17 +70,7 @@ def start(
         return running
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = directory / f"{name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=dict(env),
-            cwd=cwd,
-            start_new_session=True,
-            umask=umask,
-        )
+    process = detach(command, log, cwd, env, umask)
     started = start_time(process.pid)
     if started is None:
         raise ToolError(
@@ -102,29 +85,10 @@ def stop(directory: Path, name: str) -> bool:
     """Stop a daemon and its process group; return False if it was not running."""
     daemon = find(directory, name)
     if daemon is not None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(daemon.pid, number)
-            if _ended(daemon.pid):
-                break
+        end_group(daemon.pid, STOP_S)
     _record(directory, name).unlink(missing_ok=True)
     return daemon is not None
 
 
-def tail(log: Path) -> str:
-    """Return the last lines of a log."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-LOG_TAIL_LINES:])
-
-
 def _record(directory: Path, name: str) -> Path:
     return directory / f"{name}.json"
-
-
-def _ended(group: int) -> bool:
-    deadline = time.monotonic() + STOP_S
-    while group_runs(group):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
-    return True

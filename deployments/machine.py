@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from board.twin.processes import tail
 from deployments import daemons
 from deployments.daemons import Daemon
 from tasks.boards import twins
@@ -290,7 +291,7 @@ def _wait(daemon: Daemon, ready: Callable[[], bool], remedy: str) -> None:
             return
         time.sleep(POLL_S)
     raise ToolError(
-        f"{'is not ready' if daemon.runs else 'exited'}:\n{daemons.tail(daemon.log)}",
+        f"{'is not ready' if daemon.runs else 'exited'}:\n{tail(daemon.log)}",
         where=daemon.name,
         remedy=remedy,
         log=daemon.log,

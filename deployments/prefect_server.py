@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from board.twin.processes import tail
 from deployments.machine import HOST, free_port
 from tasks.core.errors import ServerError
 from tasks.processes.run import guarded
@@ -119,9 +120,8 @@ def _wait(port: int, lifeline: socket.socket, log: Path) -> None:
                 if client.get(f"http://{HOST}:{port}/api/health").is_success:
                     return
             time.sleep(POLL_S)
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     raise ServerError(
-        "\n".join(["the temporary Prefect server does not start:", *lines[-8:]]),
+        f"the temporary Prefect server does not start:\n{tail(log)}",
         where=f"{HOST}:{port}",
         remedy="start a server with `overlayflow up`, then run the command again",
     )

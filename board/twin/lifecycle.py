@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import fcntl
-import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +16,7 @@ from board.kinds import board_kinds
 from .environment import MACHINES
 from .errors import TwinError, TwinSilentError
 from .faults import clear_faults
-from .processes import kill_all, start_time
+from .processes import detach, end_group, kill_all, tail
 from .record import HOST, TwinDirectory, TwinRecord, TwinSettings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -26,7 +24,6 @@ _START_S = 30.0
 _ANSWER_S = 10.0
 _STOP_S = 5.0
 _POLL_S = 0.05
-_LOG_TAIL_LINES = 8
 _ROOT = Path(__file__).parents[2]
 
 
@@ -102,8 +99,11 @@ def stop(state_dir: Path, name: str) -> bool:
         return False
     with _locked(directory):
         record = directory.running()
-        if record is not None:
-            _end(record)
+        if record is not None and not end_group(record.pid, _STOP_S):
+            raise TwinError(
+                f"twin {name} (pid {record.pid}) does not end, not even by SIGKILL",
+                "end the process by hand",
+            )
         kill_all(directory.home)
         directory.record.unlink(missing_ok=True)
     return record is not None
@@ -160,15 +160,7 @@ def _pynq_of(python: Path, kind: str) -> str:
 def _spawn(directory: TwinDirectory) -> TwinRecord:
     """Start the server process and wait until it listens."""
     command = [sys.executable, "-m", "board.twin.server", "--state", str(directory.root)]
-    with directory.log.open("ab") as log:
-        server = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=_ROOT,
-            start_new_session=True,
-        )
+    server = detach(command, directory.log, _ROOT)
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         record = directory.read_record()
@@ -176,17 +168,12 @@ def _spawn(directory: TwinDirectory) -> TwinRecord:
             return record
         if server.poll() is not None:
             raise TwinError(
-                f"the twin's server ended with status {server.returncode}:\n{_tail(directory.log)}",
+                f"the twin's server ended with status {server.returncode}:\n{tail(directory.log)}",
                 f"see {directory.log}",
             )
         time.sleep(_POLL_S)
     server.kill()
     raise TwinError(f"the twin did not listen within {_START_S:.0f} s", f"see {directory.log}")
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_LOG_TAIL_LINES:])
 
 
 def _check_answer(record: TwinRecord) -> None:
@@ -212,18 +199,3 @@ def _check_answer(record: TwinRecord) -> None:
             f"twin {record.name} runs (pid {record.pid}) but does not answer: {error}",
             f"see {record.log}; stop and start it",
         ) from error
-
-
-def _end(record: TwinRecord) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(record.pid, number)
-        deadline = time.monotonic() + _STOP_S
-        while time.monotonic() < deadline:
-            if start_time(record.pid) != record.started:
-                return
-            time.sleep(_POLL_S)
-    raise TwinError(
-        f"twin {record.name} (pid {record.pid}) does not end, not even by SIGKILL",
-        "end the process by hand",
-    )

@@ -1,15 +1,44 @@
-"""What the kernel says about processes, from /proc."""
+"""Processes that outlive the command that starts them: started, found in /proc, and ended."""
 
 import contextlib
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 # Fields of /proc/PID/stat, counted from the one after the command: see proc_pid_stat(5).
 _STATE, _GROUP, _START_TIME = 0, 2, 19
-_POLL_S = 0.01
+_POLL_S = 0.02
+_LOG_TAIL_LINES = 8
+
+
+def detach(
+    command: Sequence[str],
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    umask: int = -1,
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, its output appended to a log."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=cwd,
+            env=env,
+            umask=umask,
+            start_new_session=True,
+        )
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])
 
 
 def start_time(pid: int) -> int | None:
@@ -25,6 +54,21 @@ def group_runs(group: int) -> bool:
     after, and a container's init may never ask.
     """
     return any(fields and int(fields[_GROUP]) == group for fields in map(_live, _pids()))
+
+
+def end_group(group: int, within_s: float, request: int = signal.SIGTERM) -> bool:
+    """Ask a process group to end, kill what is left after some seconds; return whether it ended."""
+    for number in (request, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
+        deadline = time.monotonic() + within_s
+        while group_runs(group):  # the kernel tells nobody that a group has ended
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S)
+        else:
+            return True
+    return False
 
 
 def kill_all(home: Path) -> None:

@@ -5,13 +5,12 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncssh
 
-from .processes import group_runs
+from .processes import end_group
 
 Process = asyncssh.SSHServerProcess[bytes]
 Child = asyncio.subprocess.Process
@@ -22,7 +21,6 @@ _log = logging.getLogger(__name__)
 _ACCEPTED = ("LANG", "LC_")
 _CHUNK = 1 << 18
 _HANGUP_GRACE_S = 2.0
-_POLL_S = 0.02
 
 # A session leader that opens a terminal gets it as its controlling one.
 _ON_TERMINAL = ("/bin/sh", "-c", 'terminal=$0; exec <"$terminal" >"$terminal" 2>&1; exec "$@"')
@@ -168,11 +166,5 @@ def _report(process: Process, child: Child) -> None:
 
 async def _hang_up(child: Child) -> None:
     """End what is left of the child's process group."""
-    for number in (signal.SIGHUP, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
-        deadline = time.monotonic() + _HANGUP_GRACE_S
-        # The kernel tells nobody that a group has ended.
-        while group_runs(child.pid) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_S)
+    await asyncio.to_thread(end_group, child.pid, _HANGUP_GRACE_S, signal.SIGHUP)
     await child.wait()

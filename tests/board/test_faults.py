@@ -273,7 +273,7 @@ def run_until(work: Callable[[], object], meanwhile: Callable[[], object]) -> No
 
 
 def reboot_when_running(board: Board) -> None:
-    wait_until(lambda: bool(list(TwinDirectory(board.state / NAME).home.rglob("runner.pid"))))
+    wait_until(lambda: bool(list(TwinDirectory(board.state / NAME).home.rglob("run-*/design"))))
     board.fault("reboot", "0.5")
 
 

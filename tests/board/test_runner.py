@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import signal
 import time
@@ -282,17 +281,8 @@ def test_it_ends_at_its_deadline(on_board: OnBoard) -> None:
 
 
 def only_design(out: Path) -> bool:
-    """Whether nothing of the run is left: no results, and no pid file."""
+    """Whether there are no results."""
     return [path.name for path in out.iterdir()] == ["design"]
-
-
-def test_it_leads_a_process_group_of_its_own_and_says_which(on_board: OnBoard) -> None:
-    with on_board.start_runner(ECHO_FAULT="mute") as process:
-        under_way(process)
-        assert int((on_board.out / runner.PID_FILE).read_text()) == process.pid
-        assert os.getpgid(process.pid) == process.pid != os.getpgrp()
-        process.terminate()
-        rest(process)
 
 
 def test_wrong_arguments_say_what_is_allowed(on_board: OnBoard) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from board.twin.processes import group_runs
+from board.twin.processes import group_runs, tail
 from deployments import daemons
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
@@ -52,7 +52,7 @@ def test_what_ignores_the_signal_is_killed_with_its_children(
 def test_what_it_prints_is_in_its_log(tmp_path: Path) -> None:
     daemon = daemons.start(tmp_path, "sleeper", SLEEP, os.environ, tmp_path)
     deadline = time.monotonic() + 10
-    while "here" not in daemons.tail(daemon.log) and time.monotonic() < deadline:
+    while "here" not in tail(daemon.log) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(daemon.pid, signal.SIGKILL)
-    assert daemons.tail(daemon.log) == "here"
+    assert tail(daemon.log) == "here"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from board.runner import PID_FILE
 from board.twin import faults, lifecycle
 from board.twin.record import TwinDirectory, TwinRecord
 from tasks.boards import lease, meter
@@ -328,7 +327,7 @@ def test_a_run_that_loses_board_and_lease_goes_on_when_the_board_is_back(
     faults.set_fault(twins, name, "dma-stall")
     running = machine.start("bench", package, "--board", lab)
     deadline = time.monotonic() + 120
-    while not list(twin.home.rglob(PID_FILE)):
+    while not list(twin.home.rglob("run-*/design")):
         assert time.monotonic() < deadline, "it never ran"
         time.sleep(0.1)
     faults.set_fault(twins, name, "reboot", "1")

@@ -19,7 +19,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from board.runner import PID_FILE
 from board.twin import faults
 from board.twin.processes import processes_of
 from board.twin.record import TwinDirectory
@@ -356,7 +355,7 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
         given = {"package": str(package), "board": "twin", "trusted": True}
         run = start(team, "benchmark-package", given)
         deadline = time.monotonic() + 120
-        while not list(home.rglob(PID_FILE)):
+        while not list(home.rglob("run-*/design")):
             assert time.monotonic() < deadline, "it never ran"
             time.sleep(0.1)
         assert not lease.show(board).free
