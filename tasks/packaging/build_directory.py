@@ -252,4 +252,4 @@ def _utilisation(build: BuildDirectory) -> Utilisation | None:
     report = runs / "impl_1" / "design_1_wrapper_utilization_placed.rpt"
     if not report.exists():
         return None
-    return reports.read_utilisation(report).utilisation
+    return reports.read_utilisation(report)

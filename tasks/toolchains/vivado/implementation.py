@@ -14,7 +14,7 @@ from tasks.toolchains.base import FitCheck
 from tasks.toolchains.vivado import reports
 from tasks.toolchains.vivado.products import RESUME, Products
 from tasks.toolchains.vivado.progress import ProgressMeter, RunsProgress
-from tasks.toolchains.vivado.reports import Slack, TimingReport
+from tasks.toolchains.vivado.reports import TimingReport
 from tasks.toolchains.vivado.supervised import Step, judge
 from tasks.toolchains.vivado.workplace import Workplace
 
@@ -128,7 +128,7 @@ class VivadoBuild:
         shutil.copyfile(products.utilisation, directory / "utilization_hierarchical.rpt")
         shutil.copyfile(products.synthesised, directory / products.synthesised.name)
         clock_mhz = built_clock_mhz(handoff)
-        placed = reports.read_utilisation(directory / "utilization_placed.rpt").utilisation
+        placed = reports.read_utilisation(directory / "utilization_placed.rpt")
         return Implementation(
             entry=self.step.entry,
             synthesis=self.synthesis,
@@ -137,10 +137,10 @@ class VivadoBuild:
             part=self.synthesis.project.part,
             clock_mhz=clock_mhz,
             utilisation=placed.model_copy(update={"by_module": _by_module(directory)}),
-            synthesised=reports.read_utilisation(products.synthesised).utilisation,
+            synthesised=reports.read_utilisation(products.synthesised),
             timing=_timing(directory / "timing_summary_routed.rpt", clock_mhz),
-            failed_nets=reports.read_route_status(directory / "route_status.rpt").nets_with_errors,
-            power_estimate_w=reports.read_power(directory / "power_routed.rpt").total_w,
+            failed_nets=reports.read_failed_nets(directory / "route_status.rpt"),
+            power_estimate_w=reports.read_power_w(directory / "power_routed.rpt"),
             versions={self.step.tool: self.step.version},
         )
 
@@ -162,16 +162,15 @@ class FitWatcher:
         """Look for the report."""
         if not self._told and self._report.exists():
             self._told = True
-            self._fits(reports.read_utilisation(self._report).utilisation)
+            self._fits(reports.read_utilisation(self._report))
 
 
 def _by_module(directory: Path) -> dict[str, int]:
     """LUTs of the biggest instances, below the levels that hold everything."""
-    hierarchy = reports.read_hierarchy(directory / "utilization_hierarchical.rpt")
     counted = [
-        (each.path.split("/", _TOP_LEVELS)[-1], each.used.lut)
-        for each in hierarchy.instances
-        if each.depth >= _TOP_LEVELS and each.used.lut
+        (each.path.split("/", _TOP_LEVELS)[-1], each.lut)
+        for each in reports.read_hierarchy(directory / "utilization_hierarchical.rpt")
+        if each.depth >= _TOP_LEVELS and each.lut
     ]
     return dict(sorted(counted, key=lambda item: -item[1])[:_MODULES])
 
@@ -179,25 +178,25 @@ def _by_module(directory: Path) -> dict[str, int]:
 def _timing(report: Path, clock_mhz: float) -> Timing:
     """The slacks, of an analysis with the clock that the fabric gets."""
     timing = reports.read_timing(report)
-    if not any(abs(each.frequency_mhz / clock_mhz - 1) < _SAME_CLOCK for each in timing.clocks):
-        found = ", ".join(f"{each.name} at {each.frequency_mhz:g} MHz" for each in timing.clocks)
+    if not any(abs(mhz / clock_mhz - 1) < _SAME_CLOCK for mhz in timing.clocks_mhz.values()):
+        found = ", ".join(f"{name} at {mhz:g} MHz" for name, mhz in timing.clocks_mhz.items())
         raise InputError(
             f"it is about {found or 'no clock'}, the fabric's is {clock_mhz:g} MHz",
             where=str(report),
             remedy="implement it again",
         )
     return Timing(
-        setup_slack_ns=_worst(timing, timing.setup, report),
-        hold_slack_ns=_worst(timing, timing.hold, report),
-        pulse_width_slack_ns=_worst(timing, timing.pulse_width, report),
+        setup_slack_ns=_checked(timing, timing.setup_ns, report),
+        hold_slack_ns=_checked(timing, timing.hold_ns, report),
+        pulse_width_slack_ns=_checked(timing, timing.pulse_width_ns, report),
     )
 
 
-def _worst(timing: TimingReport, slack: Slack, report: Path) -> float:
-    if slack.worst_ns is None:
+def _checked(timing: TimingReport, slack_ns: float | None, report: Path) -> float:
+    if slack_ns is None:
         raise InputError(
             f"the timing was not checked ({timing.verdict})",
             where=str(report),
             remedy="implement it again",
         )
-    return slack.worst_ns
+    return slack_ns

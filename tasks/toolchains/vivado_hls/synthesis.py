@@ -126,7 +126,7 @@ class HlsBuild:
             synthesizer="vivado-hls",
             latency_cycles=latency,
             interval_cycles=interval,
-            estimate=top.utilisation.used,
+            estimate=top.used,
             estimate_is_rough=True,
             versions={self.step.tool: self.step.version},
         )
@@ -134,10 +134,10 @@ class HlsBuild:
 
 def _cycles(report: CsynthReport, path: Path) -> tuple[int, int]:
     """Latency and interval; hls4ml's layers have fixed bounds, so that HLS knows both."""
-    if report.latency_max_cycles is None or report.interval_max_cycles is None:
+    if report.latency_cycles is None or report.interval_cycles is None:
         raise InputError(
             "it gives no latency: a loop has bounds that depend on the data",
             where=str(path),
             remedy="see which loop in its .rpt, and report the layer to hls4ml",
         )
-    return report.latency_max_cycles, report.interval_max_cycles
+    return report.latency_cycles, report.interval_cycles

@@ -7,33 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import InputError
-from tasks.core.records.base import Record
 
-_HEADER_LINE = re.compile(
-    r"^\| (Tool Version|Design|Device|Design State) +: +(.+?) *$", re.MULTILINE
-)
+_STATE = re.compile(r"^\| Design State +: +(.+?) *$", re.MULTILINE)
 # The header ends long before this; a later line that looks like it belongs to the report's body.
 _HEADER_LENGTH = 4096
 _RULE = re.compile(r"\+(?:-+\+)+")
 _COUNT = re.compile(r"\d+")
 _DECIMAL = re.compile(r"[<>]?(-?\d+(?:\.\d+)?)(?:\s.*)?")
-
-
-class ReportHeader(Record):
-    """Who wrote a report, about what.
-
-    Attributes:
-        tool: the tool and its version, e.g. `Vivado v.2019.2 (lin64) Build 2708876 ...`.
-        design: the top module.
-        device: the part, as this kind of report writes it: `7z020clg400-1`, `xc7z020clg400-1` and
-            `7z020-clg400` are all in use.
-        state: of the design, e.g. `Synthesized` or `Fully Placed`; empty where the report has none.
-    """
-
-    tool: str
-    design: str
-    device: str
-    state: str
 
 
 @dataclass(frozen=True)
@@ -75,22 +55,15 @@ def lacking(path: Path, what: str) -> InputError:
     )
 
 
-def read_header(text: str, path: Path) -> ReportHeader:
-    """Return the header of a report.
+def read_state(text: str, path: Path) -> str:
+    """Return the state of the design, e.g. `Synthesized` or `Fully Placed`.
 
     Raises:
-        InputError: it has none.
+        InputError: the report's header does not name it.
     """
-    lines = dict(reversed(_HEADER_LINE.findall(text[:_HEADER_LENGTH])))
-    for name in ("Tool Version", "Design", "Device"):
-        if name not in lines:
-            raise lacking(path, f"header line {name!r}")
-    return ReportHeader(
-        tool=lines["Tool Version"],
-        design=lines["Design"],
-        device=lines["Device"],
-        state=lines.get("Design State", ""),
-    )
+    if (found := _STATE.search(text[:_HEADER_LENGTH])) is None:
+        raise lacking(path, "header line 'Design State'")
+    return found[1]
 
 
 def tables(text: str) -> Iterator[Table]:

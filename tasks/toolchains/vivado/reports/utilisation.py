@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from tasks.core.errors import InputError
-from tasks.core.records.base import Record
 from tasks.core.records.design import Resources, Utilisation
 from tasks.toolchains.vivado.reports.text import (
-    ReportHeader,
     count,
     decimal,
     lacking,
-    read_header,
+    read_state,
     read_text,
     tables,
 )
@@ -29,50 +26,21 @@ _Sites = Mapping[str, tuple[str, str]]
 _Number = TypeVar("_Number", int, float)
 
 
-class UtilisationReport(Record):
-    """What a design takes of its part, as Vivado counts it.
-
-    Attributes:
-        utilisation: of the whole design; `by_module` is empty, see `read_hierarchy`.
-    """
-
-    header: ReportHeader
-    utilisation: Utilisation
-
-
-def read_utilisation(path: Path) -> UtilisationReport:
+def read_utilisation(path: Path) -> Utilisation:
     """Read what report_utilization wrote, after synthesis or after placement.
+
+    `by_module` is empty: see `read_hierarchy`.
 
     Raises:
         InputError: the report, or a figure in it, is missing.
     """
     text = read_text(path)
-    header = read_header(text, path)
     sites = _rows(text, "Site Type", path)
     used, available = (_resources(sites, column, path) for column in (0, 1))
     if _LUTS[0] in sites:
         used = used.model_copy(update={"carry4": _carry4(text, path)})
         available = available.model_copy(update={"carry4": available.lut // _LUTS_PER_CARRY4})
-    return UtilisationReport(
-        header=header,
-        utilisation=Utilisation(stage=_stage(header, path), used=used, available=available),
-    )
-
-
-def read_vivado_synth(path: Path) -> UtilisationReport:
-    """Read vivado_synth.rpt, which hls4ml's build_prj.tcl asks for.
-
-    Raises:
-        InputError: the report, or a figure in it, is missing, or it is not one after synthesis.
-    """
-    report = read_utilisation(path)
-    if report.utilisation.stage != "synthesised":
-        raise InputError(
-            f"this report is of a design in state {report.header.state!r}, not 'Synthesized'",
-            where=str(path),
-            remedy="read it as the report of a placed design",
-        )
-    return report
+    return Utilisation(stage=_stage(read_state(text, path), path), used=used, available=available)
 
 
 def _rows(text: str, title: str, path: Path) -> dict[str, tuple[str, str]]:
@@ -122,9 +90,9 @@ def _figure(
     raise lacking(path, f"figure for {' or '.join(map(repr, names))}")
 
 
-def _stage(header: ReportHeader, path: Path) -> Literal["synthesised", "placed"]:
-    if header.state in ("Synthesized", "Optimized"):
+def _stage(state: str, path: Path) -> Literal["synthesised", "placed"]:
+    if state in ("Synthesized", "Optimized"):
         return "synthesised"
-    if header.state in ("Fully Placed", "Physopt postPlace", "Routed", "Fully Routed"):
+    if state in ("Fully Placed", "Physopt postPlace", "Routed", "Fully Routed"):
         return "placed"
-    raise lacking(path, f"known design state: {header.state!r}")
+    raise lacking(path, f"known design state: {state!r}")

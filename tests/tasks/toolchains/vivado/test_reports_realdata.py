@@ -7,12 +7,11 @@ import pytest
 from tasks.core.records.design import Resources
 from tasks.toolchains.vivado.reports import (
     read_csynth,
+    read_failed_nets,
     read_hierarchy,
-    read_power,
-    read_route_status,
+    read_power_w,
     read_timing,
     read_utilisation,
-    read_vivado_synth,
 )
 from tests.tasks.toolchains.vivado.realdata import REALDATA, Entry, index
 
@@ -28,91 +27,55 @@ def reports(pattern: str) -> list[Entry]:
     return found
 
 
-def device(part: str) -> str:
-    """A part's name without what the kinds of reports write differently."""
-    return part.removeprefix("xc").replace("-", "")
-
-
 @pytest.mark.parametrize("entry", reports(r"csynth\.xml$"), ids=str)
 def test_estimates_equal_the_index(entry: Entry) -> None:
     report = read_csynth(entry.path)
-    used = report.utilisation.used
-    assert f"HLS {report.tool_version}" == entry.tool
-    assert (report.top, report.part) == (entry.value("top"), entry.value("part"))
-    cycles = f"{report.latency_min_cycles}..{report.latency_max_cycles} cyc"
-    assert cycles == entry.value("latency")
-    assert f"{report.interval_min_cycles}..{report.interval_max_cycles}" == entry.value("II")
-    clocks = f"{report.clock_target_ns:.2f}/{report.clock_estimated_ns:.3f} ns"
-    assert clocks == entry.value("clk target/est")
-    dsp = entry.value("DSP48E") or entry.value("DSP")
+    assert (entry.value("latency") or "").endswith(f"..{report.latency_cycles} cyc")
+    assert (entry.value("II") or "").endswith(f"..{report.interval_cycles}")
+    used, dsp = report.used, entry.value("DSP48E") or entry.value("DSP")
     assert [used.lut, used.ff, used.dsp, used.uram, 2 * used.bram_36k] == [
         *(entry.number("LUT"), entry.number("FF"), float(dsp or "nan"), entry.number("URAM")),
         entry.number("BRAM_18K"),
     ]
-    assert report.utilisation.stage == "estimated"
 
 
 @pytest.mark.parametrize(
     "entry", reports(r"(?<!clock)_utilization_(synth|placed)\.rpt$|^vivado_synth\.rpt$"), ids=str
 )
 def test_utilisation_equals_the_index(entry: Entry) -> None:
-    read = read_vivado_synth if entry.path.name == "vivado_synth.rpt" else read_utilisation
-    report = read(entry.path)
-    used = report.utilisation.used
-    assert report.header.tool.startswith(entry.tool)
-    assert report.header.design == entry.value("design")
-    assert report.header.device == entry.value("part")
-    assert report.header.state == entry.value("state")
-    assert (report.utilisation.stage == "placed") == ("Placed" in entry.stated)
-    assert (used.lut, used.ff, used.bram_36k, used.dsp) == (
+    found = read_utilisation(entry.path)
+    assert (found.stage == "placed") == ("Placed" in entry.stated)
+    assert (found.used.lut, found.used.ff, found.used.bram_36k, found.used.dsp) == (
         *(entry.number("LUT"), entry.number("FF")),
         *(entry.number("BRAM"), entry.number("DSP")),
     )
-    assert entry.value("URAM") in (None, str(used.uram))
+    assert entry.value("URAM") in (None, str(found.used.uram))
 
 
 @pytest.mark.parametrize("entry", reports(r"_timing_summary_routed\.rpt$"), ids=str)
 def test_timing_equals_the_index(entry: Entry) -> None:
     report = read_timing(entry.path)
-    setup, hold = report.setup, report.hold
-    assert (setup.worst_ns, setup.total_ns, hold.worst_ns, hold.total_ns) == tuple(
-        entry.number(name) for name in ("WNS", "TNS", "WHS", "THS")
-    )
+    assert (report.setup_ns, report.hold_ns) == (entry.number("WNS"), entry.number("WHS"))
     assert report.verdict == VERDICTS[entry.value("verdict") or ""]
-    assert (report.setup.failing_endpoints > 0) == (entry.number("WNS") < 0)
-    assert report.header.device == entry.value("part")
-    for clock in report.clocks:
-        # Both are rounded to three decimals.
-        assert clock.frequency_mhz == pytest.approx(1e3 / clock.period_ns, rel=1e-3)
 
 
 @pytest.mark.parametrize("entry", reports(r"_power_routed\.rpt$"), ids=str)
 def test_power_equals_the_index(entry: Entry) -> None:
-    report = read_power(entry.path)
-    assert (report.total_w, report.dynamic_w, report.static_w) == tuple(
-        entry.number(name) for name in ("Power_W", "Dynamic_W", "Static_W")
-    )
-    assert report.confidence in ("Low", "Medium", "High")
+    assert read_power_w(entry.path) == entry.number("Power_W")
 
 
 @pytest.mark.parametrize("entry", reports(r"_route_status\.rpt$"), ids=str)
 def test_route_status_equals_the_index(entry: Entry) -> None:
-    report = read_route_status(entry.path)
-    assert report.nets_with_errors == entry.number("route_errors")
-    assert report.routed
+    assert read_failed_nets(entry.path) == entry.number("route_errors")
 
 
 @pytest.mark.parametrize("entry", reports(r"^util\.rpt$"), ids=str)
 def test_hierarchy_adds_up_to_the_placed_design(entry: Entry) -> None:
-    report = read_hierarchy(entry.path)
+    instances = read_hierarchy(entry.path)
     [placed] = entry.path.parent.rglob("design_1_wrapper_utilization_placed.rpt")
-    assert report.header.state == entry.value("state")
-    assert report.instances[0].used == read_utilisation(placed).utilisation.used.model_copy(
-        update={"carry4": 0}
-    )
-    assert {"design_1_wrapper/design_1_i/hier_0/myproject_axi_0"} <= {
-        instance.path for instance in report.instances
-    }
+    assert instances[0].lut == read_utilisation(placed).used.lut
+    core = "design_1_wrapper/design_1_i/hier_0/myproject_axi_0"
+    assert core in {instance.path for instance in instances}
 
 
 @pytest.mark.skipif(not index(), reason="no real data beside the repository")
@@ -120,14 +83,8 @@ def test_a_routed_pynq_design_reads_in_full() -> None:
     runs = next(REALDATA.glob("Hector*")).rglob("impl_1/design_1_wrapper_*")
     reports = {path.name.removeprefix("design_1_wrapper_"): path for path in runs}
     timing = read_timing(reports["timing_summary_routed.rpt"])
-    assert [(clock.name, clock.period_ns) for clock in timing.clocks] == [("clk_fpga_0", 10.0)]
-    assert (timing.pulse_width.worst_ns, timing.pulse_width.total_ns) == (3.75, 0.0)
+    assert timing.clocks_mhz == {"clk_fpga_0": 100.0}
+    assert timing.pulse_width_ns == 3.75
     placed = read_utilisation(reports["utilization_placed.rpt"])
-    assert placed.utilisation.available == Resources(
-        lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300
-    )
-    assert placed.utilisation.used.carry4 == 4372
-    names = {device(read_power(reports["power_routed.rpt"]).header.device)} | {
-        device(placed.header.device)
-    }
-    assert names == {"7z020clg4001"}
+    assert placed.available == Resources(lut=53200, ff=106400, dsp=220, bram_36k=140, carry4=13300)
+    assert placed.used.carry4 == 4372
