@@ -55,12 +55,12 @@ def reduce(node: Node, elements: FVArray, counted: int) -> FVArray:
         return formats.cast(np.max(elements, axis=0), accum)
     add = tree_sum if node.streaming and not node.kind.startswith("Global") else accumulate
     means = [
-        _divide(add(list(np.asarray(channel)), accum), counted, accum) for channel in elements.T
+        divide(add(list(np.asarray(channel)), accum), counted, accum) for channel in elements.T
     ]
     return formats.like(elements, np.array(means, dtype=object))
 
 
-def _divide(value: FVariable, divisor: int, target: FixedPoint) -> FVariable:
+def divide(value: FVariable, divisor: int, target: FixedPoint) -> FVariable:
     """Value / divisor, cut off towards 0 at the last bit of the target, which `value` is in."""
     if divisor & (divisor - 1) == 0:
         quotient = value * (1 / divisor)

@@ -28,15 +28,25 @@ def same_order(design: Design, node: Node) -> None:
     design.write(node.output.name, link)
 
 
+def global_pooling(design: Design, node: Node) -> None:
+    """Build GlobalPooling1D and GlobalPooling2D."""
+    largest = node.attributes["pool_op"] == "Max"
+    (windows.global_maximum if largest else products.global_average)(design, node)
+
+
 BUILDERS: Mapping[str, Callable[[Design, Node], None]] = {
     **dict.fromkeys(plan.DENSE | plan.CONVOLUTION, products.product),
     **dict.fromkeys(plan.DEPTHWISE, products.depthwise),
     **dict.fromkeys(plan.POOLING, windows.pool),
+    **dict.fromkeys(plan.GLOBAL_POOLING, global_pooling),
     **dict.fromkeys(ELEMENTWISE, elements.elementwise),
     **dict.fromkeys(SAME_ORDER, same_order),
     "Concatenate": elements.concatenate,
     "Merge": elements.merged,
     "Softmax": elements.whole_vector,
+    "Cropping1D": windows.cropping,
+    "Cropping2D": windows.cropping,
+    "Resize": windows.resize,
     "ZeroPadding1D": windows.zero_padding,
     "ZeroPadding2D": windows.zero_padding,
 }

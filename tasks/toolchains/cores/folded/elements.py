@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from alkaid.trace import FVariable
@@ -13,6 +14,7 @@ from tasks.toolchains.cores.folded import lanes, plan, timing
 from tasks.toolchains.cores.folded.design import Design, common, extended
 from tasks.toolchains.cores.folded.lanes import Function, Lane
 from tasks.toolchains.cores.folded.netlist import PARTS, Link
+from tasks.toolchains.cores.folded.timing import Clocks
 from tasks.toolchains.cores.graph import Node
 
 logger = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ def merged(design: Design, node: Node) -> None:
             f"{node.inputs[1].shape}, which a folded core does not compute",
             "use core unrolled, or tensors of one shape",
         )
-    left, right = _side_by_side(design, node, whole_rows=False)
+    left, right = _side_by_side(design, node)
     wide = common(left.format, right.format)
     left, right = (design.reformat(each, wide) for each in (left, right))
     both = design.netlist.link(wide, left.row, left.rows, 2 * left.par)
@@ -88,25 +90,43 @@ def concatenate(design: Design, node: Node) -> None:
             "concatenates along another axis than the last, which a folded core does not",
             "use core unrolled for this model",
         )
-    left, right = _side_by_side(design, node, whole_rows=True)
+    left, right = (
+        design.view(design.read(tensor.name), tensor.shape[-1]) for tensor in node.inputs
+    )
+    size, rows = left.row + right.row, left.rows
+    both = gcd(left.row, right.row)
+    par = plan.channels_of(both, size // both * rows, design.target.interval)
+    left, right = (design.resize(link, par) for link in (left, right))
     wide = common(left.format, right.format)
     left, right = (design.reformat(each, wide) for each in (left, right))
-    size = left.row + right.row
-    both = design.netlist.link(wide, size, left.rows, size)
-    _join(design, (left, right), both, [f"{each.name}_data" for each in (left, right)])
-    lanes_behind(design, node, both, lambda x: formats.cast_one(x[0], node.output.format))
+    counts = (left.row // par, right.row // par)
+    arriving = (design.offered(link).reshape(-1, count)
+                for link, count in zip((left, right), counts, strict=True))  # fmt: skip
+    order = timing.taken(np.concatenate(list(arriving), axis=1).ravel(), 1)
+    by_row = order.reshape(-1, sum(counts))
+    left = _held_for(design, left, by_row[:, : counts[0]].ravel())
+    right = _held_for(design, right, by_row[:, counts[0] :].ravel())
+    result = design.offer(design.netlist.link(wide, size, rows, par), order)
+    ports = {"clk": "clk", "rst_n": "rst_n"}
+    for side, link in (("left", left), ("right", right), ("out", result)):
+        ports |= {f"{side}_{part}": f"{link.name}_{part}" for part in PARTS}
+    parameters = {"W": result.bits, "A": counts[0], "B": counts[1]}
+    design.netlist.instance("stream_concatenate", parameters, ports)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
 
 
-def _side_by_side(design: Design, node: Node, *, whole_rows: bool) -> tuple[Link, Link]:
-    """The streams of a layer's two inputs, as wide as one another or whole rows, with queues."""
+def _held_for(design: Design, link: Link, accepted: Clocks) -> Link:
+    """Return a branch behind a queue for what it is ahead of the other one."""
+    return design.queue(link, timing.waiting(design.offered(link), accepted) + AHEAD)
+
+
+def _side_by_side(design: Design, node: Node) -> tuple[Link, Link]:
+    """The streams of a layer's two inputs, as wide as one another, with queues."""
     links = [design.view(design.read(tensor.name), tensor.shape[-1]) for tensor in node.inputs]
     par = min(link.par for link in links)
-    links = [design.resize(link, link.row if whole_rows else par) for link in links]
-    both = np.maximum(*(design.offered(link) for link in links))
-    accepted = timing.taken(both, 1)
-    left, right = (
-        design.queue(link, timing.waiting(design.offered(link), accepted) + AHEAD) for link in links
-    )
+    links = [design.resize(link, par) for link in links]
+    accepted = timing.taken(np.maximum(*(design.offered(link) for link in links)), 1)
+    left, right = (_held_for(design, link, accepted) for link in links)
     return left, right
 
 

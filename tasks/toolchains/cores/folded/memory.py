@@ -41,6 +41,11 @@ def places(bias: Matrix, fold: Fold) -> Matrix:
     return padded.reshape(fold.nf, fold.pe)
 
 
+def is_constant(weights: Matrix) -> bool:
+    """Whether all words are the same, and no memory is needed."""
+    return bool((weights == weights[0]).all())
+
+
 def in_blocks(depth: int) -> bool:
     """Whether a memory goes into block RAM."""
     return depth > DEEP
@@ -60,10 +65,12 @@ def luts(depth: int, bits: int) -> int:
 
 def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: Path) -> None:
     """Write a module with ports clk, enable, address, word, place, biases."""
-    words = _packed(raw(weights, sums.weight), sums.weight.width)
+    depth = len(weights)
+    kept = weights[:1] if is_constant(weights) else weights
+    words = _packed(raw(kept, sums.weight), sums.weight.width)
     starts = _packed(raw(biases, sums.format), sums.format.width)
     bits, bias_bits = weights.shape[1] * sums.weight.width, biases.shape[1] * sums.format.width
-    address, place = (max((len(each) - 1).bit_length(), 1) for each in (words, starts))
+    address, place = (max((count - 1).bit_length(), 1) for count in (depth, len(starts)))
     style = "block" if in_blocks(len(words)) else "distributed"
     lines = [
         f"module {module} (",

@@ -12,7 +12,7 @@ from tasks.toolchains.cores.folded.arithmetic import Sums
 from tasks.toolchains.cores.folded.timing import Steps
 from tasks.toolchains.cores.graph import Node
 
-DENSE = frozenset(("Dense",))
+DENSE = frozenset(("Dense", "EinsumDense"))
 CONVOLUTION = frozenset(("Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D"))
 DEPTHWISE = frozenset(("DepthwiseConv1D", "DepthwiseConv2D"))
 POOLING = frozenset(("Pooling1D", "Pooling2D"))
@@ -156,12 +156,12 @@ def fold_of(node: Node, target: Target) -> Fold:
     The fewest multipliers that keep the interval, or of a layer with a reuse factor above 1 those
     that take as many clocks a vector; the fastest way where none does.
     """
-    channels, n_out = node.inputs[0].shape[-1], node.output.shape[-1]
-    vectors, reuse = prod(node.output.shape[:-1]), node.integer("reuse_factor", 1)
+    vectors, n_in, n_out = matrix_of(node)
+    reuse = node.integer("reuse_factor", 1)
     if node.kind in CONVOLUTION:
-        folds = list(_window_folds(window_of(node, "filt"), channels, n_out))
+        folds = list(_window_folds(window_of(node, "filt"), n_in, n_out))
     else:
-        folds = list(_dense_folds(channels, n_out, vectors))
+        folds = list(_dense_folds(n_in, n_out, vectors))
     if reuse > 1:
         fitting = [fold for fold in folds if fold.sf * fold.nf <= reuse]
     else:
@@ -169,6 +169,26 @@ def fold_of(node: Node, target: Target) -> Fold:
     if not fitting:
         return min(folds, key=lambda fold: (fold.clocks, fold.multipliers))
     return min(fitting, key=lambda fold: (fold.multipliers, fold.nf, fold.simd))
+
+
+def matrix_of(node: Node) -> tuple[int, int, int]:
+    """Return how many vectors a layer multiplies, their length, and that of the results.
+
+    Of a convolution they are pixels.
+    """
+    if node.kind == "EinsumDense":
+        places, vectors, n_out = (
+            node.integer(name) for name in ("n_inplace", "n_free_data", "n_free_kernel")
+        )
+        orders = (node.attributes[name] for name in ("inp_tpose_idxs", "out_tpose_idxs"))
+        if places != 1 or any(list(order) != sorted(order) for order in orders):
+            raise node.unsupported(
+                "is not one Dense layer along the last axes: it moves axes, or has weights for "
+                "each place",
+                "use core unrolled, or an equation like abc,cd->abd",
+            )
+        return vectors, node.inputs[0].size // vectors, n_out
+    return prod(node.output.shape[:-1]), node.inputs[0].shape[-1], node.output.shape[-1]
 
 
 def _dense_folds(n_in: int, n_out: int, vectors: int) -> Iterator[Fold]:
@@ -207,6 +227,14 @@ def channels_at_a_time(window: Window, channels: int, interval: int) -> int:
     for par in range(1, channels + 1):
         groups = channels // par
         if channels % par == 0 and window.clocks(groups, groups) <= interval:
+            return par
+    return channels
+
+
+def channels_of(channels: int, beats: int, interval: int) -> int:
+    """As few channels a beat as pass in the interval, where all of them take so many beats."""
+    for par in range(1, channels + 1):
+        if channels % par == 0 and channels // par * beats <= interval:
             return par
     return channels
 

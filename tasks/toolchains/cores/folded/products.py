@@ -1,13 +1,15 @@
 """Dense layers and convolutions: weights in memory, and a matrix-vector unit that reads them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
+from alkaid.trace import FVariable
 from numpy.typing import NDArray
 
-from tasks.toolchains.cores import formats, linear
+from tasks.toolchains.cores import formats, linear, pooling
 from tasks.toolchains.cores.folded import memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, sums
 from tasks.toolchains.cores.folded.design import Design
@@ -22,19 +24,19 @@ Order = NDArray[np.int64]
 
 def product(design: Design, node: Node) -> None:
     """Build a Dense layer, on a tensor of rank above 1 along its last axis, or a convolution."""
-    channels, vectors = node.inputs[0].shape[-1], prod(node.output.shape[:-1])
+    vectors, channels, n_out = plan.matrix_of(node)
     fold = plan.fold_of(node, design.target)
     link = design.view(design.read(node.inputs[0].name), channels)
     if fold.par:
         seen = plan.window_of(node, "filt")
-        weights = linear.kernel(node, seen.pixels * channels, node.output.shape[-1])
+        weights = linear.kernel(node, seen.pixels * channels, n_out)
         each = fold.sf // (channels // fold.par) * fold.nf
         link = window(design, node, design.resize(link, fold.par), seen, each=each)
         order = _window_order(seen.pixels, channels, fold)
     else:
-        weights = linear.kernel(node, channels, node.output.shape[-1])
+        weights = linear.kernel(node, channels, n_out)
         order = _padded(np.arange(channels), fold.simd)
-    decided = sums(node, link.format, weights, node.weights("bias"))
+    decided = sums(node, link.format, weights, _bias(node, vectors, n_out))
     link = design.resize(link, fold.simd, fold.nf)
     words = memory.columns(order, weights, fold)
     result = _matvec(design, node, link, fold, decided, words)
@@ -88,7 +90,10 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
     results = 1 if grouped else fold.nf
     accepted = timing.taken(design.offered(link), results)
     link = design.ahead_of(link, accepted)
-    last = accepted if grouped else accepted[fold.sf - 1 :: fold.sf]
+    if grouped:
+        last = accepted.reshape(-1, fold.sf, fold.nf)[:, -1].ravel()
+    else:
+        last = accepted[fold.sf - 1 :: fold.sf]
     latency = 3 + (fold.simd - 1).bit_length()
     design.offer(result, np.add.outer(last + latency, np.arange(results)).ravel())
     depth, bits = words.shape[0], words.shape[1] * weight.width
@@ -119,19 +124,60 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
         "DSPS": used,
     }
     netlist.between("matvec", parameters, link, result, wires)
-    each = plan.multiplier_luts(element, weight)
-    design.products[node.name] = (fold.multipliers, each)
-    luts = (fold.multipliers - used) * each + plan.sum_luts(fold, decided)
+    each, multipliers = plan.multiplier_luts(element, weight), fold.multipliers
+    if memory.is_constant(words):
+        multipliers = used = 0
+    design.products[node.name] = (multipliers, each)
+    luts = (multipliers - used) * each + plan.sum_luts(fold, decided)
+    if memory.is_constant(words):
+        depth = 1
     design.note(
         node.name,
         f"{fold.pe} x {fold.simd}",
         fold.clocks,
-        multipliers=fold.multipliers,
+        multipliers=multipliers,
         lut=luts + memory.luts(depth, bits),
         dsp=used,
         bram=memory.blocks(depth, bits),
     )
     return result
+
+
+def global_average(design: Design, node: Node) -> None:
+    """Build GlobalPooling of means: the sum of all pixels, then one division for each channel."""
+    channels = node.inputs[0].shape[-1]
+    pixels = node.inputs[0].size // channels
+    link = design.view(design.read(node.inputs[0].name), channels)
+    par = plan.channels_of(channels, pixels, design.target.interval)
+    link = design.resize(link, par)
+    groups = channels // par
+    decided = sums(node, link.format, np.ones((pixels, channels)), np.zeros(channels))
+    fold = Fold(1, par, pixels, groups, pixels * groups, par)
+    result = _matvec(
+        design, node, link, fold, decided, np.ones((pixels * groups, par)), grouped=True
+    )
+    result = replace(result, row=channels, rows=1)
+    accum = node.format("accum_t")
+
+    def mean(x: Sequence[FVariable]) -> FVariable:
+        total = formats.cast_one(x[0], accum)
+        return formats.cast_one(pooling.divide(total, pixels, accum), node.output.format)
+
+    lanes_behind(design, node, result, mean)
+
+
+def _bias(node: Node, vectors: int, n_out: int) -> Matrix:
+    """The bias of each output, the same for all vectors."""
+    bias = node.weights("bias")
+    if len(bias) == n_out:
+        return bias
+    by_vector: Matrix = bias.reshape(vectors, n_out)
+    if (by_vector != by_vector[0]).any():
+        raise node.unsupported(
+            "has biases that differ from vector to vector, which a folded layer has not",
+            "use core unrolled, or bias_axes of the last axis only",
+        )
+    return np.asarray(by_vector[0])
 
 
 def _padded(order: Order, simd: int) -> Order:

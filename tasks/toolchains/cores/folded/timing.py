@@ -70,3 +70,31 @@ def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Cl
                 emitted.append(now)
                 free = now + each
     return accepted, np.array(emitted)
+
+
+def repeated(
+    offered: Clocks, width: int, groups: int, times: tuple[int, int]
+) -> tuple[Clocks, Clocks]:
+    """Return when rows are taken whose pixels are repeated, and when these are offered.
+
+    Args:
+        offered: when the beats come.
+        width: pixels of a row.
+        groups: beats of a pixel.
+        times: that rows, and the pixels of a row, are repeated.
+    """
+    line = width * groups
+    rows = offered.reshape(-1, line)
+    once = np.arange(line).reshape(width, groups)
+    order = np.tile(np.repeat(once, times[1], axis=0).ravel(), times[0]).tolist()
+    accepted, emitted = np.empty_like(rows), []
+    last_read = [0] * line
+    now = 0
+    for row, arriving in enumerate(rows):
+        accepted[row] = np.maximum(arriving, last_read)
+        there = accepted[row].tolist()
+        for place in order:
+            now = max(now + 1, there[place] + 1)
+            last_read[place] = now
+            emitted.append(now + 1)
+    return accepted.ravel(), np.array(emitted)

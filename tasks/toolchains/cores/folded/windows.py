@@ -10,7 +10,7 @@ from alkaid.trace import FVariable
 from tasks.toolchains.cores import formats, pooling, shapes
 from tasks.toolchains.cores.folded import lanes, memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import raw
-from tasks.toolchains.cores.folded.design import Design
+from tasks.toolchains.cores.folded.design import Design, holds
 from tasks.toolchains.cores.folded.elements import add_lanes, lanes_behind
 from tasks.toolchains.cores.folded.netlist import Link
 from tasks.toolchains.cores.folded.plan import Window
@@ -112,3 +112,95 @@ def zero_padding(design: Design, node: Node) -> None:
     link = window(design, node, design.resize(link, par), around)
     link = replace(link, row=channels, rows=prod(node.output.shape[:-1]))
     lanes_behind(design, node, link, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def global_maximum(design: Design, node: Node) -> None:
+    """Build GlobalPooling of maxima: the largest so far, for each channel."""
+    channels = node.inputs[0].shape[-1]
+    pixels = node.inputs[0].size // channels
+    link = design.view(design.read(node.inputs[0].name), channels)
+    par = plan.channels_of(channels, pixels, design.target.interval)
+    link = design.resize(link, par)
+    groups = channels // par
+    accum = node.format("accum_t")
+    if node.streaming and not holds(accum, link.format):
+        raise node.unsupported(
+            "wraps around before it compares, which a folded core does not",
+            "give it the precision of its input, or use core unrolled",
+        )
+    offered = design.offered(link).reshape(-1, pixels, groups)
+    result = design.netlist.link(link.format, channels, 1, par)
+    design.offer(result, offered[:, -1].ravel() + 1)
+    parameters = {
+        "W": link.format.width,
+        "SIGNED": int(link.format.signed),
+        "PAR": par,
+        "GROUPS": groups,
+        "COUNT": pixels,
+    }
+    design.netlist.between("running_maximum", parameters, link, result)
+    design.note(node.name, f"{par} at a time", pixels * groups, lut=3 * link.bits + 40)
+
+    def largest(x: Sequence[FVariable]) -> FVariable:
+        return formats.cast_one(formats.cast_one(x[0], accum), node.output.format)
+
+    lanes_behind(design, node, result, largest)
+
+
+def cropping(design: Design, node: Node) -> None:
+    """Build Cropping1D and Cropping2D: pixels of the borders go nowhere."""
+    channels = node.inputs[0].shape[-1]
+    height, width = _image(node)
+    sides = shapes.borders(node, "crop")
+    (top, bottom), (left, right) = sides if len(sides) > 1 else ((0, 0), *sides)
+    link = design.view(design.read(node.inputs[0].name), channels)
+    par = plan.channels_of(channels, height * width, design.target.interval)
+    link = design.resize(link, par)
+    groups = channels // par
+    kept = design.offered(link).reshape(-1, height, width, groups)
+    kept = kept[:, top : height - bottom, left : width - right]
+    result = design.netlist.link(link.format, channels, prod(node.output.shape[:-1]), par)
+    design.offer(result, kept.ravel())
+    parameters: dict[str, int | str] = {"W": link.bits, "GROUPS": groups}
+    parameters |= {"HEIGHT": height, "WIDTH": width}
+    parameters |= {"TOP": top, "BOTTOM": bottom, "LEFT": left, "RIGHT": right}
+    design.netlist.between("stream_crop", parameters, link, result)
+    design.note(node.name, f"{par} at a time", height * width * groups, lut=50)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def resize(design: Design, node: Node) -> None:
+    """Build Resize to a multiple of the size: pixels and rows are repeated."""
+    channels = node.inputs[0].shape[-1]
+    height, width = _image(node)
+    rows, columns = ((1, *node.output.shape) if height == 1 else node.output.shape)[-3:-1]
+    times = (rows // height, columns // width)
+    if node.attributes.get("algorithm") != "nearest" or (rows, columns) != (
+        height * times[0],
+        width * times[1],
+    ):
+        raise node.unsupported(
+            "does not repeat whole pixels", "use core unrolled, or a multiple of the size"
+        )
+    link = design.view(design.read(node.inputs[0].name), channels)
+    par = plan.channels_of(channels, rows * columns, design.target.interval)
+    link = design.resize(link, par)
+    groups = channels // par
+    accepted, offered = timing.repeated(design.offered(link), width, groups, times)
+    link = design.ahead_of(link, accepted)
+    result = design.netlist.link(link.format, channels, rows * columns, par)
+    design.offer(result, offered)
+    parameters = {"W": link.bits, "GROUPS": groups, "WIDTH": width}
+    parameters |= {"X_TIMES": times[1], "Y_TIMES": times[0]}
+    design.netlist.between("stream_repeat", parameters, link, result)
+    blocks = memory.blocks(width * groups, link.bits)
+    luts = 0 if blocks else plan.queue_luts(width * groups, link.bits)
+    clocks = rows * columns * groups
+    design.note(node.name, f"{par} at a time", clocks, lut=luts + 60, bram=blocks)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+
+
+def _image(node: Node) -> tuple[int, int]:
+    """Height and width of the input; a line is an image of one row."""
+    spaces = node.inputs[0].shape[:-1]
+    return (1, spaces[0]) if len(spaces) == 1 else (spaces[0], spaces[1])
