@@ -1,7 +1,5 @@
 """Step benchmark: measure a deployed package on its board."""
 
-import threading
-
 from prefect import task
 from prefect.runtime import task_run
 
@@ -10,7 +8,6 @@ from tasks.core.records.measurement import Deployment, Measurement
 from tasks.core.records.settings import MeasureSettings
 from tasks.orchestration import board_block, retries, run_times
 from tasks.orchestration.caching import open_store
-from tasks.reporting import plots
 from tasks.steps import measuring
 
 
@@ -25,8 +22,6 @@ from tasks.steps import measuring
 @run_times.timed
 def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -> Measurement:
     """Run the benchmark on the board; the result is never cached, as measurements vary."""
-    # This process is idle while the board works, so load what will draw the report.
-    threading.Thread(target=plots.load, daemon=True).start()
     address = board_block.address(deployment.board)
     return measuring.benchmark(
         open_store(), address, deployment, settings, lease_id=lease.id, run_id=str(task_run.id)

@@ -28,6 +28,7 @@ def describe(implementation: Implementation) -> Manifest:
         latency_cycles=synthesis.latency_cycles,
         interval_cycles=synthesis.interval_cycles,
         utilisation=implementation.utilisation,
+        power_estimate_w=implementation.power_estimate_w,
         layers=synthesis.layers,
         model_name=project.model_name,
         model_digest=project.model_digest,

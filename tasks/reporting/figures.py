@@ -31,6 +31,7 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("cycles per sample", _number(measurement.cycles_per_sample) + simulated),
         ("inferences per second", f"{measurement.inferences_per_s:,.0f}{simulated}"),
         ("power", _power(measurement)),
+        *_power_estimate(manifest),
         *utilisation_rows(verdict),
     ]
 
@@ -77,6 +78,11 @@ def _power(measurement: Measurement) -> str:
     if measurement.power_w is None:
         return "not measured"
     return f"{measurement.power_w:.2f} W ({_POWER_BY[measurement.power_by or 'board']})"
+
+
+def _power_estimate(manifest: Manifest) -> list[tuple[str, str]]:
+    watts = manifest.power_estimate_w
+    return [] if watts is None else [("power of the chip, estimated", f"{watts:.2f} W")]
 
 
 def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:

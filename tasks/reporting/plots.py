@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 DPI = 80
 
 
-def load() -> None:
-    """Import matplotlib, which takes half a second, while the caller has to wait anyway."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401  the modules that `_canvas` uses
-
-
 def data_url(png: bytes) -> str:
     """Return a URL that contains the PNG itself, so it needs no file server and never expires."""
     return "data:image/png;base64," + base64.b64encode(png).decode()

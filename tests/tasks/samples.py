@@ -14,7 +14,7 @@ from tasks.core.records.design import (
     Synthesis,
     Utilisation,
 )
-from tasks.core.records.measurement import Deployment, LatencyFit, Measurement
+from tasks.core.records.measurement import Deployment, LatencyFit, Measurement, Verdict
 from tasks.core.records.package import Manifest, Package
 from tasks.core.records.settings import ConvertSettings
 
@@ -124,6 +124,22 @@ def measurement(**changes: object) -> Measurement:
         versions={"pynq": "3.1.2"},
     )
     return made.model_copy(update=changes)
+
+
+def verdict(
+    described: Manifest | None = None, *, accuracy: float | None = 1.0, **changes: object
+) -> Verdict:
+    """A verdict on a package of that manifest; changes: of the measurement."""
+    found = measurement(**changes)
+    package = found.deployment.package.model_copy(update={"manifest": described or manifest()})
+    deployment = found.deployment.model_copy(update={"package": package})
+    return Verdict(
+        measurement=found.model_copy(update={"deployment": deployment}),
+        gates=(),
+        bit_exact=4,
+        samples=4,
+        accuracy_board=accuracy,
+    )
 
 
 def write_design_files(directory: Path) -> tuple[Path, Path]:

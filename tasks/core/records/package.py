@@ -53,6 +53,7 @@ class Manifest(Record):
         accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
         accuracy_csim: the same for the C simulation.
         data_digest: SHA-256 of the test data's file; None if there was none, or if unknown.
+        power_estimate_w: of the whole chip, by the implementing tool; None if it estimates none.
         layers: how each layer of a folded core is folded, and what it was expected to take.
         meaning: what the outputs say, and so how they are judged.
         rmse_framework: root mean square error against y_test; None where only decisions count.
@@ -76,6 +77,7 @@ class Manifest(Record):
     latency_cycles: Cycles | None = None
     interval_cycles: Cycles | None = None
     utilisation: Utilisation | None = None
+    power_estimate_w: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     layers: tuple[LayerEstimate, ...] = ()
     model_name: Shown
     model_digest: Sha256

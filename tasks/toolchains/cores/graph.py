@@ -74,10 +74,6 @@ class Node:
             raise self.unsupported(f"has no type {name!r}")
         return _number_format(self.attributes[name], where=f"{name} of layer {self.name!r}")
 
-    def has_type(self, name: str) -> bool:
-        """Whether the layer has a type of its own under this name."""
-        return isinstance(self.attributes.get(name), dict)
-
     def weights(self, name: str) -> NDArray[np.float64]:
         """The values the C simulation loads, flat: the text that hls4ml wrote, then cast."""
         state = self.attributes[name]["state"]

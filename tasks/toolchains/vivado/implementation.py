@@ -12,6 +12,7 @@ from tasks.hardware.bitfile import target
 from tasks.hardware.hwh_read import built_clock_mhz
 from tasks.toolchains.base import FitCheck
 from tasks.toolchains.vivado import reports
+from tasks.toolchains.vivado.job import Job, Supervision
 from tasks.toolchains.vivado.products import RESUME, Products
 from tasks.toolchains.vivado.progress import ProgressMeter, RunsProgress
 from tasks.toolchains.vivado.reports import TimingReport
@@ -25,6 +26,39 @@ _LAUNCHED = "overlayflow_launched"
 _SAME_CLOCK = 0.01
 _MODULES = 50
 _TOP_LEVELS = 2  # the wrapper and the block design, which hold all the others
+
+
+def implemented(
+    job: Job,
+    runs: Supervision,
+    synthesis: Synthesis,
+    *,
+    implementer: str,
+    products: Products,
+    script: Path,
+    arguments: Sequence[str] = (),
+) -> Implementation:
+    """Run Vivado to its end, trying again what another try may cure; see VivadoBuild.
+
+    Raises:
+        ToolError: Vivado failed.
+    """
+    hooks = runs.hooks
+    size = float(synthesis.estimate.lut) if synthesis.estimate else 0.0
+    with job.metered(hooks.listener, size) as meter:
+        build = VivadoBuild(
+            place=job.place,
+            step=job.step,
+            synthesis=synthesis,
+            implementer=implementer,
+            products=products,
+            script=script,
+            arguments=arguments,
+            meter=meter,
+            fits=hooks.fits,
+        )
+        job.step.attempt(job.jobs, runs.patience, hooks.licence, build.attempt)
+    return job.step.collected(build.collect)
 
 
 @dataclass(frozen=True)
@@ -132,7 +166,7 @@ class VivadoBuild:
         return Implementation(
             entry=self.step.entry,
             synthesis=self.synthesis,
-            implementer="design.tcl",
+            implementer=self.implementer,
             target=target(bit),
             part=self.synthesis.project.part,
             clock_mhz=clock_mhz,

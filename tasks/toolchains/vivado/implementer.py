@@ -18,7 +18,7 @@ from tasks.store.code import code_digest
 from tasks.toolchains.open.twin import shelled, stock_driver, write_handoff, write_image
 from tasks.toolchains.shell.shell import Design
 from tasks.toolchains.vivado import preflight
-from tasks.toolchains.vivado.implementation import VivadoBuild
+from tasks.toolchains.vivado.implementation import implemented
 from tasks.toolchains.vivado.installation import VIVADO, find
 from tasks.toolchains.vivado.job import Supervision, kind_of
 from tasks.toolchains.vivado.preflight import Machine
@@ -80,7 +80,7 @@ class BlockDesign:
             InputError: this project, or this machine, cannot be used; found in seconds.
             ToolError: Vivado, or a tool that makes the twin's image, failed.
         """
-        project, hooks = synthesis.project, self.runs.hooks
+        project = synthesis.project
         name, part = project.settings.project_name, project.part
         kind = kind_of(project.settings.board_kind)
         _require_usable(part, kind)
@@ -98,21 +98,15 @@ class BlockDesign:
             write_handoff(project, out / f"{name}{TWIN}.hwh")
             write_image(_design(directory, name), part, out / f"{name}{TWIN}.bit", out)
             shutil.copyfile(stock_driver(), out / "axi_stream_driver.py")
-            size = float(synthesis.estimate.lut) if synthesis.estimate else 0.0
-            with job.metered(hooks.listener, size) as meter:
-                build = VivadoBuild(
-                    place=job.place,
-                    step=job.step,
-                    synthesis=synthesis,
-                    implementer=_NAME,
-                    products=Products(directory, name, part, _PROJECT),
-                    script=_SCRIPT,
-                    arguments=_arguments(name, kind),
-                    meter=meter,
-                    fits=hooks.fits,
-                )
-                job.step.attempt(job.jobs, self.runs.patience, hooks.licence, build.attempt)
-            return job.step.collected(build.collect)
+            return implemented(
+                job,
+                self.runs,
+                synthesis,
+                implementer=_NAME,
+                products=Products(directory, name, part, _PROJECT),
+                script=_SCRIPT,
+                arguments=_arguments(name, kind),
+            )
 
 
 def _arguments(name: str, kind: BoardKind) -> tuple[str, ...]:

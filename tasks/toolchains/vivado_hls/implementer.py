@@ -11,7 +11,7 @@ from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Synthesis
 from tasks.core.requirements import Finding
 from tasks.store.code import code_digest
-from tasks.toolchains.vivado.implementation import VivadoBuild
+from tasks.toolchains.vivado.implementation import implemented
 from tasks.toolchains.vivado.installation import VIVADO
 from tasks.toolchains.vivado.job import Supervision, kind_of
 from tasks.toolchains.vivado.products import Products
@@ -72,7 +72,7 @@ class DesignTcl:
             InputError: this project, or this machine, cannot be used; found in seconds.
             ToolError: Vivado failed.
         """
-        project, hooks = synthesis.project, self.runs.hooks
+        project = synthesis.project
         kind = kind_of(project.settings.board_kind)
         check_project(project, files / "project", kind, settings.vivado_work())
         with self.runs.job(
@@ -85,20 +85,13 @@ class DesignTcl:
             fill=partial(_copy_project, files),
             facts={},
         ) as job:
-            size = float(synthesis.estimate.lut) if synthesis.estimate else 0.0
             directory, name = job.place.project, project.settings.project_name
-            with job.metered(hooks.listener, size) as meter:
-                build = VivadoBuild(
-                    place=job.place,
-                    step=job.step,
-                    synthesis=synthesis,
-                    implementer=_NAME,
-                    products=Products.of_hls4ml(directory, name, project.part),
-                    script=_SCRIPT,
-                    arguments=(),
-                    meter=meter,
-                    fits=hooks.fits,
-                )
-                job.step.attempt(job.jobs, self.runs.patience, hooks.licence, build.attempt)
             shutil.copyfile(directory / _DRIVER, out / _DRIVER)
-            return job.step.collected(build.collect)
+            return implemented(
+                job,
+                self.runs,
+                synthesis,
+                implementer=_NAME,
+                products=Products.of_hls4ml(directory, name, project.part),
+                script=_SCRIPT,
+            )

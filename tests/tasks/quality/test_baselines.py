@@ -18,17 +18,7 @@ def verdict(accuracy: float | None = 0.9, lut: int = 5320, **changes: object) ->
         used=Resources(lut=lut, ff=50, dsp=0, bram_36k=0),
         available=samples.XC7Z020,
     )
-    measurement = samples.measurement(**changes)
-    package = measurement.deployment.package
-    package = package.model_copy(update={"manifest": samples.manifest(utilisation=used)})
-    deployment = measurement.deployment.model_copy(update={"package": package})
-    return Verdict(
-        measurement=measurement.model_copy(update={"deployment": deployment}),
-        gates=(),
-        bit_exact=4,
-        samples=4,
-        accuracy_board=accuracy,
-    )
+    return samples.verdict(samples.manifest(utilisation=used), accuracy=accuracy, **changes)
 
 
 def run(found: Verdict | None = None, name: str = "digits on twin") -> Run:

@@ -1,8 +1,8 @@
 """Figures of a run, as the terminal and the report show them."""
 
 from tasks.core.records.design import LayerEstimate
-from tasks.reporting.figures import LAYER_COLUMNS, layer_rows
-from tests.tasks.samples import manifest
+from tasks.reporting.figures import LAYER_COLUMNS, layer_rows, rows
+from tests.tasks.samples import manifest, verdict
 
 
 def test_the_layers_of_a_folded_core_stand_above_what_was_counted() -> None:
@@ -10,8 +10,15 @@ def test_the_layers_of_a_folded_core_stand_above_what_was_counted() -> None:
         LayerEstimate(layer="fc1", fold="4 x 2", clocks=30, multipliers=8, lut=300, dsp=8),
         LayerEstimate(layer="fc2", fold="1 x 2", clocks=28, multipliers=2, lut=50, bram_36k=1.5),
     )
-    rows = layer_rows(manifest(layers=layers, interval_cycles=30))
-    assert {len(row) for row in rows} == {len(LAYER_COLUMNS)}
-    assert rows[0] == ("fc1", "4 x 2", "30", "8", "300", "8", "")
-    assert rows[2] == ("all, estimated", "", "30", "", "350", "8", "1.5")
-    assert rows[3] == ("all and the shell, synthesised", "", "", "", "100", "0", "0")
+    shown = layer_rows(manifest(layers=layers, interval_cycles=30))
+    assert {len(row) for row in shown} == {len(LAYER_COLUMNS)}
+    assert shown[0] == ("fc1", "4 x 2", "30", "8", "300", "8", "")
+    assert shown[2] == ("all, estimated", "", "30", "", "350", "8", "1.5")
+    assert shown[3] == ("all and the shell, synthesised", "", "", "", "100", "0", "0")
+
+
+def test_an_estimated_power_is_not_taken_for_a_measured_one() -> None:
+    shown = dict(rows(verdict(manifest(power_estimate_w=1.402))))
+    assert shown["power"] == "not measured"
+    assert shown["power of the chip, estimated"] == "1.40 W"
+    assert "power of the chip, estimated" not in dict(rows(verdict()))

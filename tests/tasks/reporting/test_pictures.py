@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.core.records.design import Resources, Utilisation
-from tasks.core.records.measurement import Run, Verdict
+from tasks.core.records.measurement import Run
 from tasks.quality.outputs import Outputs
 from tasks.reporting import pictures
 from tests.tasks import samples
@@ -26,21 +26,11 @@ def drawn(directory: Path, singles: list[float]) -> Drawn:
         used=Resources(lut=1000, ff=2000, dsp=3, bram_36k=4),
         available=samples.XC7Z020,
     )
-    measured = samples.measurement(directory=str(directory))
-    package = measured.deployment.package
-    package = package.model_copy(update={"manifest": samples.manifest(utilisation=used)})
-    deployment = measured.deployment.model_copy(update={"package": package})
     run = Run(
         flow_run_id="1",
         flow_run_name="tiny on twin",
         finished="2026-01-02T03:04:05+00:00",
-        verdict=Verdict(
-            measurement=measured.model_copy(update={"deployment": deployment}),
-            gates=(),
-            bit_exact=4,
-            samples=4,
-            accuracy_board=1.0,
-        ),
+        verdict=samples.verdict(samples.manifest(utilisation=used), directory=str(directory)),
         steps_s={"convert": 20.0, "benchmark": 3.0},
     )
     return pictures.pictures(run, Outputs(CLASSES, CLASSES, CLASSES))

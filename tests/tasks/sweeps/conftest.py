@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.records.design import Resources, Utilisation
-from tasks.core.records.measurement import Run, Verdict
+from tasks.core.records.measurement import Run
 from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point
 from tests.tasks import samples
@@ -37,18 +37,9 @@ def measured(point: Point, *, accuracy: float = 0.9, lut: int = 1000, us: float 
         available=samples.XC7Z020,
     )
     described = samples.manifest(utilisation=used, settings=point.conversion)
-    found = samples.measurement(latency_s={"p50": us * 1e-6})
-    package = found.deployment.package.model_copy(update={"manifest": described})
-    deployment = found.deployment.model_copy(update={"package": package})
     return Run(
         flow_run_id=point.digest[:8],
         flow_run_name=point.name,
         finished="2026-01-01T00:00:00+00:00",
-        verdict=Verdict(
-            measurement=found.model_copy(update={"deployment": deployment}),
-            gates=(),
-            bit_exact=4,
-            samples=4,
-            accuracy_board=accuracy,
-        ),
+        verdict=samples.verdict(described, accuracy=accuracy, latency_s={"p50": us * 1e-6}),
     )

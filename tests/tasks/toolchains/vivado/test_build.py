@@ -123,6 +123,7 @@ def test_a_build_leaves_a_bitstream_for_the_board_and_one_for_the_twin(bench: Be
     assert (out / f"{name}_twin.hwh").exists()
     assert (out / "axi_stream_driver.py").exists()
     assert implementation.versions == {"vivado": "2022.2"}
+    assert implementation.implementer == "block-design"
     assert implementation.utilisation.stage == "placed"
     assert implementation.timing is not None
     assert [each["tool"] for each in bench.events("start")] == ["vivado", "vivado"]  # asked, built
