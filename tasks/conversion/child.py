@@ -20,13 +20,13 @@ from tasks.conversion.csim import CSimulation
 from tasks.conversion.departure import first_departing
 from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
-from tasks.conversion.frontends.base import LoadedModel
-from tasks.conversion.meaning import accuracy, compare, match_output, rmse, with_threshold
+from tasks.conversion.frontends.base import LoadedModel, Tensor
+from tasks.conversion.meaning import cut, judged, match_output, with_threshold
 from tasks.conversion.modelfile import ModelFile, identify
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import FixedPoint, HlsProject
-from tasks.core.records.quality import Fidelity, Meaning
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import child_main
 
@@ -73,8 +73,8 @@ def convert(request: ConvertRequest) -> HlsProject:
     model = choice.load(file)
     _check_unchanged(request, file)
     if data is not None:  # before hls4ml, which takes its time
-        given = dataset.match_input(data.x, model.input.shape, model.input.dtype)
-        y, meaning = _expected(model, data.y, out)
+        given = _samples(model, data.x, out)
+        y, meanings = _expected(model, data.y, out)
         sample = np.asarray(given[:SAMPLES], dtype=np.float32)
     else:
         sample = dataset.drawn(model.input.shape, _USUAL)
@@ -89,16 +89,18 @@ def convert(request: ConvertRequest) -> HlsProject:
         given = dataset.drawn(model.input.shape, stream_in.element)
     y_framework = _predicted(model, given, out / "y_framework.npy")
     if data is None:
-        y, meaning = dataset.write_floats(out / "y_test.npy", y_framework), Meaning(kind="values")
+        y = dataset.write_floats(out / "y_test.npy", y_framework)
+        meanings = [Meaning(kind="values") for _ in model.outputs]
     x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
-    meaning = with_threshold(meaning, model.activation, y_framework)
     hls.check_input(graph, x)
     _write_test_bench(bench, x, y_framework)
     backend = hls.write(graph, project)
     y_csim = _simulated(graph, x, y_framework.shape, out)
-    fidelity = compare(y_framework, y_csim, meaning)
-    departure = _departure(converted, x, fidelity)
+    outputs = _judged(model, meanings, y, y_framework, y_csim)
+    departure = _departure(converted, x, [each.fidelity for each in outputs if each.fidelity])
     hls.save(graph, out / "model.fml")
+    several = len(outputs) > 1
+    whole = OutputQuality(shape=(), meaning=Meaning(kind="values")) if several else outputs[0]
 
     return HlsProject(
         entry=request.entry,
@@ -112,13 +114,15 @@ def convert(request: ConvertRequest) -> HlsProject:
         output=stream_out.model_copy(update={"shape": y_csim.shape[1:]}),
         samples=len(x),
         drawn_inputs=data is None,
-        meaning=meaning,
-        accuracy_framework=accuracy(y_framework, y, meaning),
-        accuracy_csim=accuracy(y_csim, y, meaning),
-        rmse_framework=rmse(y_framework, y, meaning),
-        rmse_csim=rmse(y_csim, y, meaning),
-        max_error_csim=fidelity.max_error,
-        fidelity=fidelity,
+        inputs=tuple(map(_segment, model.several_inputs)),
+        outputs=tuple(outputs) if several else (),
+        meaning=whole.meaning,
+        accuracy_framework=whole.accuracy_framework,
+        accuracy_csim=whole.accuracy_csim,
+        rmse_framework=whole.rmse_framework,
+        rmse_csim=whole.rmse_csim,
+        max_error_csim=max(each.fidelity.max_error for each in outputs if each.fidelity),
+        fidelity=whole.fidelity,
         overflows=hls.overflows(converted, x, stream_in.element),
         departure=departure,
         formats=converted.chosen,
@@ -139,15 +143,63 @@ def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
         )
 
 
+def _samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.FloatArray:
+    """Return the samples as hls4ml's model takes them: of several inputs one behind the other."""
+    named = dataset.in_order(arrays, "X_test", [each.name for each in model.inputs])
+    parts = [
+        dataset.match_input(x, tensor.shape, tensor.dtype, name)
+        for tensor, (name, x) in zip(model.inputs, named.items(), strict=True)
+    ]
+    joined = dataset.joined(out / "X_test.npy", parts)
+    _remove_parts(named, out)
+    return joined
+
+
 def _expected(
-    model: LoadedModel, y: npt.NDArray[Any], out: Path
-) -> tuple[npt.NDArray[np.float32], Meaning]:
-    """Return what the outputs should be, in hls4ml's order of axes, and what they mean."""
-    if y.shape[1:] == model.output.shape:
-        y = dataset.write_floats(out / "y_test.npy", y, model.output.arranged)
-    shape = model.output.arranged(np.empty((1, *model.output.shape), np.float32)).shape[1:]
-    expected, meaning = match_output(y, shape, model.activation)
-    return dataset.write_floats(out / "y_test.npy", expected), meaning
+    model: LoadedModel, arrays: dataset.Arrays, out: Path
+) -> tuple[dataset.FloatArray, list[Meaning]]:
+    """Return what the outputs should be, in hls4ml's order of axes, and what each means."""
+    named = dataset.in_order(arrays, "y_test", [each.name for each in model.outputs])
+    parts, meanings = [], []
+    for tensor, (name, given) in zip(model.outputs, named.items(), strict=True):
+        y, path = given, out / f"{name}.npy"
+        if y.shape[1:] == tensor.shape:
+            y = dataset.write_floats(path, y, tensor.arranged)
+        shape = tensor.arranged(np.empty((1, *tensor.shape), np.float32)).shape[1:]
+        expected, meaning = match_output(y, shape, tensor.activation, name)
+        parts.append(dataset.write_floats(path, expected))
+        meanings.append(meaning)
+    joined = dataset.write_floats(out / "y_test.npy", dataset.joined(out / "y_test.npy", parts))
+    _remove_parts(named, out)
+    return joined, meanings
+
+
+def _remove_parts(arrays: dataset.Arrays, out: Path) -> None:
+    """Remove the unpacked arrays that are joined into X_test.npy or y_test.npy."""
+    for name in arrays:
+        if name not in dataset.NAMES:
+            (out / f"{name}.npy").unlink(missing_ok=True)
+
+
+def _judged(
+    model: LoadedModel, meanings: list[Meaning], *arrays: npt.NDArray[Any]
+) -> list[OutputQuality]:
+    """Return the quality of each output: of y_test, the framework's outputs, the simulation's."""
+    segments = [_segment(each) for each in model.outputs]
+    if len(segments) == 1:
+        segments = [Segment(shape=arrays[-1].shape[1:])]
+    found = []
+    parts = zip(*(cut(array, segments) for array in arrays), strict=True)
+    for tensor, segment, meaning, (y, framework, simulated) in zip(
+        model.outputs, segments, meanings, parts, strict=True
+    ):
+        known = with_threshold(meaning, tensor.activation, framework)
+        found.append(judged(segment, known, y, framework, simulated))
+    return found
+
+
+def _segment(tensor: Tensor) -> Segment:
+    return Segment(name=tensor.name, shape=tensor.shape)
 
 
 def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArray[np.float32]:
@@ -186,12 +238,13 @@ def _simulated(
     return y
 
 
-def _departure(converted: hls.Converted, x: npt.NDArray[Any], fidelity: Fidelity) -> str:
+def _departure(converted: hls.Converted, x: npt.NDArray[Any], outputs: list[Fidelity]) -> str:
     """Return a sentence about the first layer that departs, where the outputs do."""
-    close = (
-        fidelity.rmse <= _ERROR * fidelity.spread
-        if fidelity.agreement is None
-        else fidelity.agreement >= _AGREEMENT
+    close = all(
+        each.rmse <= _ERROR * each.spread
+        if each.agreement is None
+        else each.agreement >= _AGREEMENT
+        for each in outputs
     )
     if close or not converted.layer_outputs:
         return ""

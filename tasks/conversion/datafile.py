@@ -29,7 +29,8 @@ def read(path: Path, target: str = "") -> Dataset:
     """Read test data; the suffix says in which form they are.
 
     Args:
-        path: .npz with X_test and y_test; .npy of X, with that of y beside it; .csv; .parquet.
+        path: .npz with X_test and y_test, or one array for each input and output (X_test_NAME,
+            y_test_NAME); .npy of X, with that of y beside it; .csv; .parquet.
         target: the column of a table that holds the classes or targets; all others are inputs.
 
     Raises:
@@ -52,8 +53,8 @@ def read(path: Path, target: str = "") -> Dataset:
             remedy=f"--target one of {', '.join(names)}",
         )
     index = names.index(target)
-    x = np.delete(values, index, axis=1)
-    return dataset.checked(Dataset(x.astype(np.float32), values[:, index]), path)
+    x = np.delete(values, index, axis=1).astype(np.float32)
+    return dataset.checked(Dataset({"X_test": x}, {"y_test": values[:, index]}), path)
 
 
 def check(path: Path, target: str = "") -> None:
@@ -79,7 +80,7 @@ def unpack(path: Path, target: str, directory: Path) -> Dataset:
 
 def _pair(path: Path) -> Dataset:
     x, y = (_array(each) for each in files(path))
-    return dataset.checked(Dataset(x, y), path)
+    return dataset.checked(Dataset({"X_test": x}, {"y_test": y}), path)
 
 
 def _partner(path: Path) -> Path:

@@ -6,10 +6,11 @@ The arrays may be larger than the memory: they are unpacked to .npy files and ma
 import contextlib
 import logging
 import math
+import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,21 +25,25 @@ log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
 
+Arrays = Mapping[str, npt.NDArray[Any]]
+
 NAMES = ("X_test", "y_test")
+# Of a model of several inputs or outputs each has an array, by its name or number.
+ARRAY = re.compile(r"(X_test|y_test)(_\w+)?")
 CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Held-out samples and what they should give.
+    """Held-out samples and what they should give: X_test and y_test, or X_test_NAME ....
 
     Attributes:
         x: samples x input shape, finite; the dtype of the file.
         y: samples, class numbers; or samples x outputs, one-hot or targets.
     """
 
-    x: npt.NDArray[Any]
-    y: npt.NDArray[Any]
+    x: Arrays
+    y: Arrays
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class _Header:
 
 
 def check(path: Path) -> None:
-    """Check `X_test` and `y_test` in an .npz file, some megabytes at a time.
+    """Check the inputs and expected outputs in an .npz file, some megabytes at a time.
 
     Raises:
         InputError: no such file, not an .npz, an array is missing, empty, of another length than
@@ -65,22 +70,22 @@ def check(path: Path) -> None:
 
 
 def read(path: Path) -> Dataset:
-    """Read `X_test` and `y_test` from an .npz file into memory.
+    """Read the inputs and expected outputs from an .npz file into memory.
 
     Raises:
         InputError: as `check`.
     """
     check(path)
     with np.load(path, allow_pickle=False) as arrays:
-        return Dataset(arrays["X_test"], arrays["y_test"])
+        return _sorted({name: arrays[name] for name in _headers(path)})
 
 
 def unpack(path: Path, directory: Path) -> Dataset:
-    """Unpack `X_test` and `y_test` to .npy files and map them.
+    """Unpack the inputs and expected outputs to .npy files and map them.
 
     Args:
         path: the .npz file.
-        directory: gets the two files.
+        directory: gets the files, one an array.
 
     Raises:
         InputError: as `check`.
@@ -98,7 +103,57 @@ def unpack(path: Path, directory: Path) -> Dataset:
             written.seek(header.offset)
             _require_finite(_blocks(written, header), header, name, str(path))
         arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-    return Dataset(arrays["X_test"], arrays["y_test"])
+    return _sorted(arrays)
+
+
+def _sorted(arrays: Arrays) -> Dataset:
+    x, y = ({name: arrays[name] for name in arrays if name.startswith(kind)} for kind in NAMES)
+    return Dataset(x, y)
+
+
+def in_order(arrays: Arrays, kind: str, names: Sequence[str]) -> Arrays:
+    """Return the arrays of a model's inputs or outputs, in its order.
+
+    Args:
+        arrays: of the data.
+        kind: X_test or y_test.
+        names: of the model's inputs or outputs.
+
+    Raises:
+        InputError: it is not one array for each.
+    """
+    by_name = [f"{kind}_{name}" for name in names]
+    by_number = [f"{kind}_{number}" for number in range(len(names))]
+    for wanted in ([kind], by_name, by_number):
+        if set(wanted) == set(arrays) and len(wanted) == len(names):
+            return {name: arrays[name] for name in wanted}
+    what = "input" if kind == "X_test" else "output"
+    raise InputError(
+        f"the data hold {', '.join(arrays)}, the model has "
+        + (f"{len(names)} {what}s ({', '.join(names)})" if len(names) > 1 else f"one {what}"),
+        where=kind,
+        remedy="give an .npz file with "
+        + (f"{', '.join(by_name)}: an array for each {what}" if len(names) > 1 else kind),
+    )
+
+
+def joined(path: Path, parts: Sequence[FloatArray]) -> FloatArray:
+    """Return arrays of samples as one, each sample's elements one behind the other.
+
+    Args:
+        path: of the .npy file that gets them; none is written for a single array.
+        parts: samples x any shape.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [math.prod(part.shape[1:]) for part in parts]
+    row = np.lib.format.open_memmap(path, "w+", np.float32, (len(parts[0]), sum(sizes)))
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        for some in chunks(part):
+            row[some, start : start + size] = part[some].reshape(-1, size)
+        start += size
+    return row
 
 
 def _headers(path: Path) -> dict[str, _Header]:
@@ -110,10 +165,17 @@ def _headers(path: Path) -> dict[str, _Header]:
             raise InputError(f"{name} is of dtype {header.dtype}, not numeric", where=str(path))
         if not header.shape or not math.prod(header.shape):
             raise InputError(f"{name} is empty (shape {header.shape})", where=str(path))
-    x, y = (headers[name].shape[0] for name in NAMES)
-    if x != y:
-        raise InputError(f"X_test has {x} samples, y_test {y}", where=str(path))
+    _require_as_many({name: header.shape[0] for name, header in headers.items()}, path)
     return headers
+
+
+def _require_as_many(samples: Mapping[str, int], path: Path) -> None:
+    first, *others = samples
+    for name in others:
+        if samples[name] != samples[first]:
+            raise InputError(
+                f"{first} has {samples[first]} samples, {name} {samples[name]}", where=str(path)
+            )
 
 
 @contextlib.contextmanager
@@ -172,14 +234,19 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     held = [name.removesuffix(".npy") for name in archive.namelist()]
-    missing = [name for name in NAMES if name not in held]
+    found = [name for name in held if ARRAY.fullmatch(name)]
+    wanted = {
+        kind: [kind] if kind in found else [name for name in found if name.startswith(kind)]
+        for kind in NAMES
+    }
+    missing = [kind for kind, names in wanted.items() if not names]
     if missing:
         raise InputError(
             f"holds {', '.join(held) or 'nothing'}, but no {' and no '.join(missing)}",
             where=str(path),
             remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
         )
-    return {name: f"{name}.npy" for name in NAMES}
+    return {name: f"{name}.npy" for names in wanted.values() for name in names}
 
 
 def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
@@ -216,14 +283,14 @@ def checked(data: Dataset, path: Path) -> Dataset:
         InputError: an array is empty, not numeric, not finite, or shorter than the other.
     """
     where = str(path)
-    for name, array in (("X_test", data.x), ("y_test", data.y)):
+    arrays = {**data.x, **data.y}
+    for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=where)
         if array.ndim == 0 or array.size == 0:
             raise InputError(f"{name} is empty (shape {array.shape})", where=where)
         check_finite(array, name, where)
-    if len(data.x) != len(data.y):
-        raise InputError(f"X_test has {len(data.x)} samples, y_test {len(data.y)}", where=where)
+    _require_as_many({name: len(array) for name, array in arrays.items()}, path)
     return data
 
 
@@ -255,33 +322,36 @@ def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> Fl
     return (np.round(inside / step) * step).astype(np.float32)
 
 
-def match_input(x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> FloatArray:
+def match_input(
+    x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str, name: str = "X_test"
+) -> FloatArray:
     """Return the samples, if they are what the model takes.
 
     Args:
         x: samples x anything.
         shape: of one sample of the model's input.
         dtype: of the model's input.
+        name: of the array in the data.
 
     Raises:
         InputError: another shape than the model's, or numbers that its dtype does not hold.
     """
     if x.shape[1:] != shape:
         raise InputError(
-            f"X_test has samples of shape {x.shape[1:]}, the model takes {shape}",
-            where="X_test",
+            f"{name} has samples of shape {x.shape[1:]}, the model takes {shape}",
+            where=name,
             remedy="reshape or rescale the samples as in training",
         )
     for part in chunks(x):
         converted = x[part].astype(dtype)
         if not np.array_equal(converted.astype(np.float64), x[part].astype(np.float64)):
             raise InputError(
-                f"X_test is {x.dtype}, and {dtype}, which the model takes, rounds its values",
-                where="X_test",
-                remedy=f"save X_test.astype('{dtype}'), after the scaling used in training",
+                f"{name} is {x.dtype}, and {dtype}, which the model takes, rounds its values",
+                where=name,
+                remedy=f"save {name}.astype('{dtype}'), after the scaling used in training",
             )
     if x.dtype != np.dtype(dtype):
-        log.info("converted X_test from %s to %s, without a change of value", x.dtype, dtype)
+        log.info("converted %s from %s to %s, without a change of value", name, x.dtype, dtype)
     return x if x.dtype == np.float32 else np.ascontiguousarray(x, dtype=np.float32)
 
 

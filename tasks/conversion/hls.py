@@ -374,8 +374,9 @@ def save(graph: Any, path: Path) -> None:
     """Save the converted graph, with every layer's precisions, as an .fml file.
 
     hls4ml 1.3 writes arrays as files of their own, but stumbles over tuples of arrays (HGQ2's
-    masks of sign, integer and fraction bits), which become nested lists, and over functions
-    (EinsumDense keeps one for its weights), which are dropped.
+    masks of sign, integer and fraction bits), which become nested lists, over functions
+    (EinsumDense keeps one for its weights), which are dropped, and over numpy's numbers in
+    precisions (of sums in HGQ2 models).
     """
     for layer in graph.get_layers():
         attributes = layer.attributes.attributes
@@ -384,4 +385,8 @@ def save(graph: Any, path: Path) -> None:
                 attributes[name] = [item.tolist() for item in value]
             elif callable(value):
                 del attributes[name]
+            precision = plain(getattr(getattr(value, "type", value), "precision", None))
+            for part, number in getattr(precision, "__dict__", {}).items():
+                if isinstance(number, np.generic):
+                    setattr(precision, part, number.item())
     graph.save(path)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tasks.conversion.dataset import chunks
 from tasks.core.errors import InputError
-from tasks.core.records.quality import Fidelity, Meaning
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +24,9 @@ _STILL = 1e-3
 _NOTHING = 1e-30  # what is smaller counts as 0
 
 
-def match_output(y: Array, shape: tuple[int, ...], activation: str = "") -> tuple[Array, Meaning]:
+def match_output(
+    y: Array, shape: tuple[int, ...], activation: str = "", name: str = "y_test"
+) -> tuple[Array, Meaning]:
     """Return the expected outputs in the output's shape, and what they mean.
 
     Class numbers (one integer a sample, or a pixel) become one-hot rows; a single output takes
@@ -35,18 +37,19 @@ def match_output(y: Array, shape: tuple[int, ...], activation: str = "") -> tupl
         y: samples, class numbers; or samples x output shape.
         shape: of one sample of the model's output.
         activation: name of the model's last activation, as far as it is known.
+        name: of the array in the data.
 
     Raises:
         InputError: y fits none of the forms, or a class number has no output.
     """
     if y.shape[1:] != shape and y.shape[1:] in _numbered(shape):
         if shape[-1] > 1:
-            return _one_hot(y, shape), Meaning(kind="classes")
+            return _one_hot(y, shape, name), Meaning(kind="classes")
         y = y.reshape(len(y), *shape)
     if y.shape[1:] != shape:
         raise InputError(
-            f"y_test has samples of shape {y.shape[1:]}, the model gives {shape}",
-            where="y_test",
+            f"{name} has samples of shape {y.shape[1:]}, the model gives {shape}",
+            where=name,
             remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
         )
     if shape[-1] > 1 and _are_rows(y):
@@ -57,9 +60,9 @@ def match_output(y: Array, shape: tuple[int, ...], activation: str = "") -> tupl
     if activation in _BOUNDED and _is_whole(y):
         lowest, highest = _range(y)
         raise InputError(
-            f"y_test has class numbers {lowest:g} to {highest:g}, the model has one output "
+            f"{name} has class numbers {lowest:g} to {highest:g}, the model has one output "
             f"({activation}), which tells two classes apart",
-            where="y_test",
+            where=name,
             remedy="give 0 and 1, or a model with an output for each class",
         )
     return y, Meaning(kind="values")
@@ -72,21 +75,21 @@ def _numbered(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [pixels, (*pixels, 1), *one_a_sample]
 
 
-def _one_hot(y: Array, shape: tuple[int, ...]) -> Array:
+def _one_hot(y: Array, shape: tuple[int, ...], name: str) -> Array:
     if not _is_whole(y):
         raise InputError(
-            f"y_test has samples of shape {y.shape[1:]} that are no class numbers, the model gives "
+            f"{name} has samples of shape {y.shape[1:]} that are no class numbers, the model gives "
             f"{shape}",
-            where="y_test",
+            where=name,
             remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
         )
     lowest, highest = _range(y)
     classes = shape[-1]
     if lowest < 0 or highest >= classes:
         raise InputError(
-            f"y_test has class numbers {lowest:g} to {highest:g}, "
+            f"{name} has class numbers {lowest:g} to {highest:g}, "
             f"the model has classes 0 to {classes - 1}",
-            where="y_test",
+            where=name,
         )
     rows = np.eye(classes, dtype=np.float32)
     return rows[y.reshape(len(y), *shape[:-1]).astype(np.int64)]
@@ -168,6 +171,45 @@ def _squares(outputs: Array, expected: Array) -> float:
         difference = outputs[part].astype(np.float64) - expected[part]
         total += float((difference**2).sum())
     return total
+
+
+def cut(row: Array, parts: Sequence[Segment]) -> list[Array]:
+    """Return the outputs of a model of several, which lie one behind the other in a row.
+
+    Args:
+        row: samples x elements.
+        parts: the outputs; of a single one `row` keeps its shape.
+    """
+    if len(parts) == 1:
+        return [row]
+    ends = np.cumsum([part.size for part in parts])
+    rows = np.split(row.reshape(len(row), -1), ends[:-1], axis=1)
+    pairs = zip(rows, parts, strict=True)
+    return [each.reshape(len(row), *part.shape) for each, part in pairs]
+
+
+def judged(
+    segment: Segment, meaning: Meaning, expected: Array, framework: Array, simulated: Array
+) -> OutputQuality:
+    """Return how good an output is, in the framework and in the C simulation.
+
+    Args:
+        segment: its name and shape.
+        meaning: what it says.
+        expected: what it should be, samples x its shape.
+        framework: the framework's, in the same shape.
+        simulated: the C simulation's.
+    """
+    return OutputQuality(
+        name=segment.name,
+        shape=segment.shape,
+        meaning=meaning,
+        accuracy_framework=accuracy(framework, expected, meaning),
+        accuracy_csim=accuracy(simulated, expected, meaning),
+        rmse_framework=rmse(framework, expected, meaning),
+        rmse_csim=rmse(simulated, expected, meaning),
+        fidelity=compare(framework, simulated, meaning),
+    )
 
 
 def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:

@@ -37,6 +37,8 @@ def describe(implementation: Implementation) -> Manifest:
         accuracy_framework=project.accuracy_framework,
         accuracy_csim=project.accuracy_csim,
         data_digest=project.data_digest or None,
+        inputs=project.inputs,
+        outputs=project.outputs,
         meaning=project.meaning,
         rmse_framework=project.rmse_framework,
         rmse_csim=project.rmse_csim,

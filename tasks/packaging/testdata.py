@@ -65,6 +65,12 @@ def from_npz(path: Path) -> GoldenData:
                     where=str(path),
                     remedy=_SAVE,
                 )
+            if not set(dataset.NAMES) <= set(arrays):
+                raise InputError(
+                    "contains several inputs or outputs, and a package has one of each",
+                    where=str(path),
+                    remedy=_SAVE,
+                )
             x, y, golden = (arrays[name] for name in (*dataset.NAMES, GOLDEN))
     except ValueError as error:  # Python objects
         raise InputError(f"{GOLDEN} is not a plain array", where=str(path), remedy=_SAVE) from error

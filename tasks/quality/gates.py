@@ -15,7 +15,8 @@ from tasks.core.records.design import (
     Synthesis,
     Utilisation,
 )
-from tasks.core.records.quality import Fidelity
+from tasks.core.records.quality import Fidelity, OutputQuality
+from tasks.quality.each_output import each_output
 
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
@@ -121,29 +122,43 @@ def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
 def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
     """Check what fixed-point numbers cost: the C simulation against the framework."""
     found: list[Gate] = []
-    if project.accuracy_framework is not None and project.accuracy_csim is not None:
-        found.append(
-            at_most(
-                "csim accuracy",
-                project.accuracy_framework - project.accuracy_csim,
-                settings.csim_accuracy_drop,
-                settings.mode,
-                f"the C simulation classifies {project.accuracy_csim:.2%} right, the framework "
-                f"{project.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
-            )
-        )
-    if project.fidelity is not None:
-        # Random inputs may be such as the model never sees.
-        mode: Mode = "warn" if project.drawn_inputs else settings.mode
-        judged = settings.model_copy(update={"mode": mode})
+    # Random inputs may be such as the model never sees.
+    mode: Mode = "warn" if project.drawn_inputs else settings.mode
+    judged = settings.model_copy(update={"mode": mode})
+    for output in each_output(project):
+        gates = [*_accurate(output, settings)]
+        if output.fidelity is not None:
+            gates += _faithful(output, output.fidelity, judged)
+        found += [of_output(output.name, gate) for gate in gates]
+    if project.fidelity is not None or project.outputs:
         found.append(_wrapped(project, judged))
-        found += _faithful(project, project.fidelity, judged)
     if project.departure:
         failed = [number for number, gate in enumerate(found) if not gate.passed][:1]
         for number in failed:
             text = f"{found[number].message}; {project.departure}"
             found[number] = found[number].model_copy(update={"message": text})
     return found
+
+
+def of_output(name: str, gate: Gate) -> Gate:
+    """Return a gate under the name of the output that it judges, if that has one."""
+    if not name:
+        return gate
+    named = {"name": f"{gate.name} of {name}", "message": f"output {name}: {gate.message}"}
+    return gate.model_copy(update=named)
+
+
+def _accurate(output: OutputQuality, settings: GateSettings) -> Iterator[Gate]:
+    """The C simulation decides as well as the framework, where decisions are expected."""
+    if output.accuracy_framework is not None and output.accuracy_csim is not None:
+        yield at_most(
+            "csim accuracy",
+            output.accuracy_framework - output.accuracy_csim,
+            settings.csim_accuracy_drop,
+            settings.mode,
+            f"the C simulation classifies {output.accuracy_csim:.2%} right, the framework "
+            f"{output.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
+        )
 
 
 def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
@@ -163,7 +178,7 @@ def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
     return at_most("wrapped values", share, settings.wrapped_share, settings.mode, message)
 
 
-def _faithful(project: HlsProject, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
+def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
     """Decisions agree, values are close, and the outputs are not all the same."""
     mode = settings.mode
     yield Gate(
@@ -195,7 +210,7 @@ def _faithful(project: HlsProject, fidelity: Fidelity, settings: GateSettings) -
             f"{fidelity.worst_class_agreement:.2%}; {settings.csim_class_agreement:.2%} are asked "
             "for",
         )
-    if project.meaning.kind != "values" and not project.meaning.soft:
+    if output.meaning.kind != "values" and not output.meaning.soft:
         return
     spread = fidelity.spread
     yield at_most(
@@ -206,7 +221,7 @@ def _faithful(project: HlsProject, fidelity: Fidelity, settings: GateSettings) -
         f"the C simulation is off by {fidelity.rmse:.4g} (RMSE), {fidelity.rmse / spread:.1%} of "
         f"the spread of the framework's outputs, {spread:.4g}; allowed: {settings.csim_rmse:.1%}",
     )
-    if project.output.size <= FEW_OUTPUTS:
+    if output.size <= FEW_OUTPUTS:
         yield at_most(
             "csim RMSE of one output",
             fidelity.worst_output_error,
@@ -215,7 +230,7 @@ def _faithful(project: HlsProject, fidelity: Fidelity, settings: GateSettings) -
             f"one output is off by {fidelity.worst_output_error:.1%} of its own spread (RMSE); "
             f"allowed: {settings.csim_output_rmse:.1%}",
         )
-    if project.meaning.kind == "values":
+    if output.meaning.kind == "values":
         yield at_most(
             "csim largest error",
             fidelity.max_error / spread,

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conversion.meaning import accuracy, compare, rmse
+from tasks.conversion.meaning import accuracy, compare, cut, rmse
 from tasks.core.errors import BenchmarkError
 from tasks.core.records.design import Gate
-from tasks.core.records.measurement import Measurement, Verdict
+from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
+from tasks.core.records.quality import Fidelity, OutputQuality
 from tasks.packaging.archive import read_array
 from tasks.quality import gates
+from tasks.quality.each_output import each_output
 from tasks.quality.gates import GateSettings
 
 FloatArray = npt.NDArray[np.float32]
@@ -68,9 +70,7 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
     """Hold the board's outputs and clock against what was asked."""
     manifest = measurement.deployment.package.manifest
     same = (found.board == found.golden).reshape(len(found.board), -1).all(axis=1)
-    meaning = manifest.meaning
-    board_accuracy = accuracy(found.board, found.expected, meaning)
-    against = compare(found.golden, found.board, meaning)
+    boards, judged = _by_output(manifest, found, settings)
     checks = [
         gates.at_most(
             "clock read back",
@@ -98,46 +98,71 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
             if measurement.deterministic
             else "two passes over the test samples gave different outputs",
         ),
+        *judged,
     ]
-    checks += _as_good(manifest, board_accuracy, settings)
-    if meaning.kind == "values" or meaning.soft:
-        checks.append(
-            gates.at_most(
-                "board RMSE",
-                against.rmse / against.spread,
-                settings.csim_rmse,
-                settings.mode,
-                f"the board is off by {against.rmse:.4g} (RMSE), "
-                f"{against.rmse / against.spread:.1%} of the spread of the C simulation's outputs",
-            )
-        )
+    largest = max(board.max_error for board in boards)
+    whole = boards[0] if len(boards) == 1 else BoardOutput(max_error=largest)
     before = manifest.provenance.gates if manifest.provenance else ()
     return Verdict(
         measurement=measurement,
         gates=(*before, *checks),
         bit_exact=int(same.sum()),
         samples=len(same),
-        accuracy_board=board_accuracy,
-        rmse_board=rmse(found.board, found.expected, meaning),
-        max_error_board=against.max_error,
+        accuracy_board=whole.accuracy,
+        rmse_board=whole.rmse,
+        max_error_board=largest,
+        outputs=tuple(boards) if len(boards) > 1 else (),
     )
 
 
-def _as_good(
-    manifest: Manifest, board_accuracy: float | None, settings: GateSettings
-) -> Iterator[Gate]:
+def _by_output(
+    manifest: Manifest, found: Outputs, settings: GateSettings
+) -> tuple[list[BoardOutput], list[Gate]]:
+    """Return what the board gave for each output, and what that is held against."""
+    outputs = each_output(manifest)
+    arrays = (found.expected, found.golden, found.board)
+    parts = zip(*(cut(array, outputs) for array in arrays), strict=True)
+    boards, checks = [], []
+    for output, (expected, golden, board) in zip(outputs, parts, strict=True):
+        against = compare(golden, board, output.meaning)
+        given = BoardOutput(
+            name=output.name,
+            accuracy=accuracy(board, expected, output.meaning),
+            rmse=rmse(board, expected, output.meaning),
+            max_error=against.max_error,
+        )
+        boards.append(given)
+        judged = (*_as_good(output, given, settings), *_as_close(output, against, settings))
+        checks += [gates.of_output(output.name, gate) for gate in judged]
+    return boards, checks
+
+
+def _as_good(output: OutputQuality, board: BoardOutput, settings: GateSettings) -> Iterator[Gate]:
     """The board is as accurate as the framework, or the C simulation where that is not known."""
-    named = ("the framework", manifest.accuracy_framework)
-    if manifest.accuracy_framework is None:
-        named = ("the C simulation", manifest.accuracy_csim)
+    named = ("the framework", output.accuracy_framework)
+    if output.accuracy_framework is None:
+        named = ("the C simulation", output.accuracy_csim)
     who, wanted = named
-    if board_accuracy is not None and wanted is not None:
+    if board.accuracy is not None and wanted is not None:
         yield gates.at_most(
             "board accuracy",
-            wanted - board_accuracy,
+            wanted - board.accuracy,
             settings.board_accuracy_drop,
             settings.mode,
-            f"the board classifies {board_accuracy:.2%} right, {who} {wanted:.2%}",
+            f"the board classifies {board.accuracy:.2%} right, {who} {wanted:.2%}",
+        )
+
+
+def _as_close(output: OutputQuality, against: Fidelity, settings: GateSettings) -> Iterator[Gate]:
+    """Values and probabilities are close to the C simulation's."""
+    if output.meaning.kind == "values" or output.meaning.soft:
+        yield gates.at_most(
+            "board RMSE",
+            against.rmse / against.spread,
+            settings.csim_rmse,
+            settings.mode,
+            f"the board is off by {against.rmse:.4g} (RMSE), "
+            f"{against.rmse / against.spread:.1%} of the spread of the C simulation's outputs",
         )
 
 

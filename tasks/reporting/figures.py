@@ -1,8 +1,10 @@
 """The figures of a verdict as text, used by the terminal, the report and the artifacts."""
 
 from tasks.core.records.design import Resources
-from tasks.core.records.measurement import Measurement, Verdict
+from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
+from tasks.core.records.quality import OutputQuality
+from tasks.quality.each_output import each_output
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
 _WHO = ("framework", "hls4ml C simulation", "board")
@@ -39,11 +41,20 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
 def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:
     """Return accuracy or error of the framework, the C simulation and the board, with labels."""
     manifest = verdict.measurement.deployment.package.manifest
-    meaning, fidelity = manifest.meaning, manifest.fidelity
-    accuracies = (manifest.accuracy_framework, manifest.accuracy_csim, verdict.accuracy_board)
-    errors = (manifest.rmse_framework, manifest.rmse_csim, verdict.rmse_board)
     if manifest.drawn_inputs:
         return [("accuracy", "not known: no test data")]
+    pairs = zip(each_output(manifest), board_outputs(verdict), strict=True)
+    rows = [row for output, board in pairs for row in _output_rows(output, board)]
+    if verdict.max_error_board:
+        rows.append(("board, largest error against C simulation", f"{verdict.max_error_board:.4g}"))
+    return rows
+
+
+def _output_rows(output: OutputQuality, board: BoardOutput) -> list[tuple[str, str]]:
+    """Return the figures of one output."""
+    meaning, fidelity = output.meaning, output.fidelity
+    accuracies = (output.accuracy_framework, output.accuracy_csim, board.accuracy)
+    errors = (output.rmse_framework, output.rmse_csim, board.rmse)
     rows: list[tuple[str, str]] = []
     if meaning.kind != "values":
         # An imported package may not know the framework's.
@@ -62,16 +73,32 @@ def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:
             f"(the framework's outputs spread by {fidelity.spread:.4g})"
         )
         rows.append(("C simulation, error against framework", error))
-    if verdict.max_error_board:
-        rows.append(("board, largest error against C simulation", f"{verdict.max_error_board:.4g}"))
-    return rows
+    return [(f"{output.name}: {label}" if output.name else label, text) for label, text in rows]
+
+
+def board_outputs(verdict: Verdict) -> tuple[BoardOutput, ...]:
+    """Return what the board gave for each output; the only one has no name."""
+    return verdict.outputs or (
+        BoardOutput(
+            accuracy=verdict.accuracy_board,
+            rmse=verdict.rmse_board,
+            max_error=verdict.max_error_board or 0.0,
+        ),
+    )
 
 
 def quality(verdict: Verdict) -> str:
-    """Return the board's accuracy, or its error where there are no classes."""
-    if verdict.accuracy_board is None and verdict.rmse_board is not None:
-        return f"RMSE {verdict.rmse_board:.4g}"
-    return percent(verdict.accuracy_board)
+    """Return the board's accuracy, or its error where there are no classes, of each output."""
+    return ", ".join(
+        f"{board.name} {_quality(board)}" if board.name else _quality(board)
+        for board in board_outputs(verdict)
+    )
+
+
+def _quality(board: BoardOutput) -> str:
+    if board.accuracy is None and board.rmse is not None:
+        return f"RMSE {board.rmse:.4g}"
+    return percent(board.accuracy)
 
 
 def _power(measurement: Measurement) -> str:

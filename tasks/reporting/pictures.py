@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from tasks.conversion.meaning import decisions, expected_decisions
+from tasks.conversion.meaning import cut, decisions, expected_decisions
 from tasks.core.records.measurement import Run
+from tasks.quality.each_output import each_output
 from tasks.quality.outputs import Outputs
 from tasks.reporting import plots
 
@@ -20,11 +21,13 @@ def pictures(run: Run, found: Outputs) -> dict[str, bytes]:
     measurement = verdict.measurement
     manifest = measurement.deployment.package.manifest
     drawn = {}
-    if verdict.accuracy_board is not None:
-        drawn["confusion matrix"] = plots.confusion_matrix(
-            expected_decisions(found.expected, manifest.meaning),
-            decisions(found.board, manifest.meaning),
-        )
+    outputs = each_output(manifest)
+    pairs = zip(cut(found.expected, outputs), cut(found.board, outputs), strict=True)
+    for output, (expected, board) in zip(outputs, pairs, strict=True):
+        if output.meaning.kind != "values":
+            drawn[f"confusion matrix {output.name}".strip()] = plots.confusion_matrix(
+                expected_decisions(expected, output.meaning), decisions(board, output.meaning)
+            )
     results = json.loads((Path(measurement.directory) / "results.json").read_text())
     points = [(each["samples"], t) for each in results["series"] for t in each["seconds"]]
     note = f"at {measurement.clock_mhz:g} MHz" + (", simulated" if measurement.simulated else "")

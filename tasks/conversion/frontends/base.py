@@ -21,12 +21,14 @@ class Tensor:
     Attributes:
         shape: of one sample, without the batch axis.
         axes: the order in which hls4ml's tensor has the axes of a sample; None for the same one.
+        activation: name of the activation that an output comes from; empty if it is not known.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
     axes: tuple[int, ...] | None = None
+    activation: str = ""
 
     def arranged(self, samples: FloatArray) -> FloatArray:
         """Return samples of the framework in hls4ml's order of axes."""
@@ -46,7 +48,9 @@ class LoadedModel:
         convert: hls4ml's converter, which takes that configuration as `hls_config`, and the
             backend's arguments.
         block_design: whether hls4ml's backend VivadoAccelerator takes it.
-        activation: name of its last activation; empty if it is not known.
+        several_inputs: the tensors whose elements lie one behind the other in `input`, where the
+            model itself has several; else none.
+        several_outputs: the same for `output`.
         layer_outputs: the framework's outputs for samples, of the layers that hls4ml's graph has
             under these names; None where the framework cannot tell.
         open_formats: whether the model leaves number formats open: it has no quantizers.
@@ -58,9 +62,20 @@ class LoadedModel:
     configure: Callable[[str], dict[str, Any]]
     convert: Callable[..., Any]
     block_design: bool = True
-    activation: str = ""
+    several_inputs: tuple[Tensor, ...] = ()
+    several_outputs: tuple[Tensor, ...] = ()
     layer_outputs: Callable[[FloatArray, Collection[str]], Outputs] | None = None
     open_formats: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the framework's model takes."""
+        return self.several_inputs or (self.input,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """What the framework's model gives."""
+        return self.several_outputs or (self.output,)
 
 
 class FrontEnd(Protocol):
@@ -100,6 +115,7 @@ def only(tensors: list[Any], kind: str, names: list[str], path: Path) -> Any:
         raise UnsupportedModelError(
             f"has {len(tensors)} {kind} ({', '.join(names)})",
             where=str(path),
-            remedy=f"the accelerator's stream carries one tensor each way: join the {kind}",
+            remedy=f"the accelerator's stream carries one tensor each way: join the {kind} in the "
+            "model; of Keras 3 several are read",
         )
     return tensors[0]

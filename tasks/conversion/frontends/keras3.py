@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tasks.conversion.frontends import keras3_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras3_rewrites import rewritten
-from tasks.conversion.frontends.keras_model import predictor, wrapped
+from tasks.conversion.frontends.keras_model import wrapped
+from tasks.core.errors import UnsupportedModelError
 
 # HGQ2 has moved these since hls4ml 1.3.0 registered its handlers of them.
 MOVED = {
@@ -24,5 +26,19 @@ def load(path: Path) -> LoadedModel:
         layer_handlers[f"hgq.layers.{new}"] = layer_handlers[f"hgq.layers.{old}"]
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     hgq2 = any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
-    loaded = wrapped(rewritten(model), path, block_design=not hgq2)
-    return replace(loaded, predict=predictor(model))
+    keras_check.check_built(model, str(path))
+    if hgq2 and len(model.inputs) > 1:
+        raise UnsupportedModelError(
+            f"is an HGQ2 model of {len(model.inputs)} inputs "
+            f"({', '.join(each.name for each in model.inputs)}), and hls4ml follows its number "
+            "formats through one input only",
+            where=str(path),
+            remedy="train it with one input, which holds the elements of all",
+        )
+    loaded = wrapped(keras3_join.joined(rewritten(model)), path, block_design=not hgq2)
+    return replace(
+        loaded,
+        predict=keras3_join.predictor(model),
+        several_inputs=keras3_join.inputs(model),
+        several_outputs=keras3_join.outputs(model),
+    )

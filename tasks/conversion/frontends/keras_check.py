@@ -20,12 +20,7 @@ def check(model: Any, where: str) -> None:
         UnsupportedModelError: it is not built, holds another model or a grouped convolution, has a
             weight that is NaN or infinite, or a name that is no identifier.
     """
-    if not model.built or not getattr(model, "inputs", None) or not model.outputs:
-        raise UnsupportedModelError(
-            "is not built: its layers do not know the shape of their inputs",
-            where=where,
-            remedy="give it an Input layer, or call it once, before model.save",
-        )
+    check_built(model, where)
     tensors = [*model.inputs, *model.outputs]
     names.check((layer.name for layer in model.layers), "layer", where)
     # Keras 2 calls a tensor by its layer and what it computes: scores/BiasAdd:0.
@@ -33,6 +28,20 @@ def check(model: Any, where: str) -> None:
     names.check((each._keras_history[0].name for each in tensors), "layer", where)  # noqa: SLF001
     for layer in model.layers:
         _check_layer(layer, where)
+
+
+def check_built(model: Any, where: str) -> None:
+    """Refuse a model that does not know its inputs and outputs.
+
+    Raises:
+        UnsupportedModelError: it has none.
+    """
+    if not model.built or not getattr(model, "inputs", None) or not model.outputs:
+        raise UnsupportedModelError(
+            "is not built: its layers do not know the shape of their inputs",
+            where=where,
+            remedy="give it an Input layer, or call it once, before model.save",
+        )
 
 
 def _check_layer(layer: Any, where: str) -> None:
@@ -63,5 +72,9 @@ def _check_layer(layer: Any, where: str) -> None:
 
 def final_activation(model: Any) -> str:
     """Return the name of the model's last activation; empty if the last layer has none."""
-    last = model.layers[-1]
-    return str(getattr(getattr(last, "activation", None), "__name__", ""))
+    return activation(model.layers[-1])
+
+
+def activation(layer: Any) -> str:
+    """Return the name of a layer's activation; empty if it has none."""
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))

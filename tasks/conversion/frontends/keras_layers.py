@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.conversion.frontends.base import Outputs
+from tasks.conversion.frontends.keras_check import activation
 
 
 def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Outputs:
@@ -30,14 +31,14 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Ou
         found[tensor._keras_history[0].name] = np.asarray(x, dtype=np.float64)  # noqa: SLF001
     with contextlib.ExitStack() as stack:
         for layer in once:
-            if f"{layer.name}_{_activation(layer)}" in names:
+            if f"{layer.name}_{activation(layer)}" in names:
                 stack.enter_context(_recorded(layer, found))
         inner = keras.Model(model.inputs, {layer.name: layer.output for layer in once})
         # Called, not predict: a recorder needs values, and there are none in a traced graph.
         results = inner([x])
     for layer in once:
         values = np.asarray(results[layer.name], dtype=np.float64)
-        split = f"{layer.name}_{_activation(layer)}"
+        split = f"{layer.name}_{activation(layer)}"
         if split in names:
             found[split] = values
         elif layer.name in names:
@@ -49,24 +50,20 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Ou
     return found
 
 
-def _activation(layer: Any) -> str:
-    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
-
-
 @contextlib.contextmanager
 def _recorded(layer: Any, found: Outputs) -> Iterator[None]:
     """Note what goes into a layer's activation."""
-    activation = layer.activation
+    function = layer.activation
 
     def record(values: Any) -> Any:
         found[layer.name] = np.asarray(values, dtype=np.float64)
-        return activation(values)
+        return function(values)
 
     layer.activation = record
     try:
         yield
     finally:
-        layer.activation = activation
+        layer.activation = function
 
 
 def _nodes(model: Any) -> set[int]:

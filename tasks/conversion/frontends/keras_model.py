@@ -22,7 +22,8 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
             conversion takes.
     """
     keras_check.check(model, str(path))
-    taken, given = _tensor(model.inputs, "inputs", path), _tensor(model.outputs, "outputs", path)
+    taken = only(model.inputs, "inputs", [each.name for each in model.inputs], path)
+    given = only(model.outputs, "outputs", [each.name for each in model.outputs], path)
 
     def configure(backend: str) -> dict[str, Any]:
         from hls4ml.utils import config_from_keras_model
@@ -37,13 +38,12 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
 
     kinds = {type(layer).__module__.split(".")[0] for layer in model.layers}
     return LoadedModel(
-        taken,
-        given,
+        tensor(taken),
+        tensor(given, activation=keras_check.final_activation(model)),
         predictor(model),
         configure,
         convert,
         block_design,
-        activation=keras_check.final_activation(model),
         # Layers that quantise are called several times, and split, by hls4ml's own rules.
         layer_outputs=partial(keras_layers.layer_outputs, model) if block_design else None,
         open_formats=kinds <= {"keras", "tf_keras"},
@@ -59,8 +59,8 @@ def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
     return predict
 
 
-def _tensor(tensors: Any, kind: str, path: Path) -> Tensor:
-    found = list(tensors or [])
-    tensor = only(found, kind, [each.name for each in found], path)
-    dtype = getattr(tensor.dtype, "name", tensor.dtype)  # TensorFlow's, or text
-    return Tensor(tensor.name, sample_shape(tensor.name, tuple(tensor.shape)), dtype)
+def tensor(found: Any, name: str = "", activation: str = "") -> Tensor:
+    """Return what is known of a tensor of Keras; its own name, where none is given."""
+    dtype = getattr(found.dtype, "name", found.dtype)  # TensorFlow's, or text
+    shape = sample_shape(name or found.name, tuple(found.shape))
+    return Tensor(name or found.name, shape, dtype, activation=activation)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from board.kinds import board_kinds
 from tasks.core.records.base import CoreName, Cycles, Entry, Record, Target, WordFormat
-from tasks.core.records.quality import Fidelity, Meaning, Overflow
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Overflow, Segment
 from tasks.core.records.settings import ConvertSettings
 
 
@@ -111,6 +111,8 @@ class HlsProject(Record):
         data_digest: SHA-256 of the data file; empty where there is none.
         samples: number of test samples.
         drawn_inputs: whether there were no test data, so that the samples are random inputs.
+        inputs: of a model of several, in the order of their elements in `input`; else none.
+        outputs: the same of `output`; each is judged by itself, and the figures below are empty.
         meaning: what the outputs say, and so how they are judged.
         accuracy_framework: share of correct decisions on the test samples; None for values.
         accuracy_csim: the same for the C simulation.
@@ -137,6 +139,8 @@ class HlsProject(Record):
     accuracy_csim: float | None
     max_error_csim: float
     data_digest: str = ""
+    inputs: tuple[Segment, ...] = ()
+    outputs: tuple[OutputQuality, ...] = ()
     meaning: Meaning = Meaning()
     rmse_framework: float | None = None
     rmse_csim: float | None = None

@@ -83,8 +83,29 @@ class Measurement(Record):
     versions: dict[str, str]
 
 
+class BoardOutput(Record):
+    """One output as the board gave it.
+
+    Attributes:
+        name: of a model of several outputs; else empty.
+        accuracy: share of correct decisions; None for values.
+        rmse: root mean square error against y_test; None where only decisions count.
+        max_error: largest difference from the C simulation.
+    """
+
+    name: str = ""
+    accuracy: float | None = None
+    rmse: float | None = None
+    max_error: float
+
+
 class Verdict(Record):
-    """Whether the board's outputs match the model's."""
+    """Whether the board's outputs match the model's.
+
+    Attributes:
+        outputs: of a model of several, in its order; else none. Accuracy and RMSE of the whole are
+            None then.
+    """
 
     measurement: Measurement
     gates: tuple[Gate, ...]
@@ -93,6 +114,7 @@ class Verdict(Record):
     accuracy_board: float | None
     rmse_board: float | None = None
     max_error_board: float | None = None
+    outputs: tuple[BoardOutput, ...] = ()
 
     @property
     def passed(self) -> bool:

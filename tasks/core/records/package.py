@@ -1,13 +1,13 @@
 """Records of a package: its manifest and its archive."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from board.package import TWIN_BIT
 from tasks.core.records.base import Cycles, Entry, Record, Target
 from tasks.core.records.design import Gate, LayerEstimate, Stream, Utilisation
-from tasks.core.records.quality import Fidelity, Meaning
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
 from tasks.core.records.settings import ConvertSettings
 
 # What is shown to people, on whose terminals control characters are commands.
@@ -55,6 +55,9 @@ class Manifest(Record):
         data_digest: SHA-256 of the test data's file; None if there was none, or if unknown.
         power_estimate_w: of the whole chip, by the implementing tool; None if it estimates none.
         layers: how each layer of a folded core is folded, and what it was expected to take.
+        inputs: of a model of several, in the order of their elements in `input`; else none.
+        outputs: the same of `output`; each is judged by itself, and the figures of the whole are
+            empty.
         meaning: what the outputs say, and so how they are judged.
         rmse_framework: root mean square error against y_test; None where only decisions count.
         rmse_csim: the same for the C simulation.
@@ -86,6 +89,8 @@ class Manifest(Record):
     accuracy_framework: Share | None = None
     accuracy_csim: Share | None = None
     data_digest: Sha256 | None = None
+    inputs: tuple[Segment, ...] = ()
+    outputs: tuple[OutputQuality, ...] = ()
     meaning: Meaning = Meaning()
     rmse_framework: Error | None = None
     rmse_csim: Error | None = None
@@ -95,6 +100,13 @@ class Manifest(Record):
     versions: dict[Shown, Shown]
     files: dict[str, FileDigest] = Field(default_factory=dict)
     provenance: Provenance | None = None
+
+    @model_validator(mode="after")
+    def _parts_are_the_whole(self) -> Self:
+        for parts, whole in ((self.inputs, self.input), (self.outputs, self.output)):
+            if parts and sum(part.size for part in parts) != whole.size:
+                raise ValueError("the inputs or outputs have not the elements of the whole")
+        return self
 
     def runs_on(self, target: Target) -> bool:
         """Return whether the package holds a design for a twin, or for real hardware."""

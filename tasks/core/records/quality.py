@@ -1,5 +1,6 @@
 """Records of what outputs mean, and how close they come to the framework's."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -44,6 +45,43 @@ class Fidelity(Record):
     max_error: float = Field(ge=0)
     spread: float = Field(gt=0)
     constant: bool
+
+
+class Segment(Record):
+    """An input or output of a model of several: a part of the elements in the stream.
+
+    Attributes:
+        name: of its layer; empty for the only one.
+        shape: of one sample, without the batch axis.
+    """
+
+    name: str = Field(default="", max_length=255, pattern=r"^\w*$")
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of elements in one sample."""
+        return math.prod(self.shape)
+
+
+class OutputQuality(Segment):
+    """What one output says, and how good it is in the framework and in the C simulation.
+
+    Attributes:
+        meaning: what it says, and so how it is judged.
+        accuracy_framework: share of correct decisions on the test samples; None for values.
+        accuracy_csim: the same for the C simulation.
+        rmse_framework: root mean square error against y_test; None where only decisions count.
+        rmse_csim: the same for the C simulation.
+        fidelity: how close the C simulation comes to the framework; None if unknown.
+    """
+
+    meaning: Meaning = Meaning()
+    accuracy_framework: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    accuracy_csim: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    rmse_framework: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    rmse_csim: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    fidelity: Fidelity | None = None
 
 
 class Overflow(Record):

@@ -31,8 +31,8 @@ def test_all_forms_hold_the_same_samples(tmp_path: Path) -> None:
     for name in ("data.npz", "X_test.npy", "data.csv", "data.parquet"):
         suffix = Path(name).suffix
         data = datafile.read(tmp_path / name, "label" if suffix in {".csv", ".parquet"} else "")
-        assert np.array_equal(data.x, X), name
-        assert np.array_equal(data.y, Y), name
+        assert np.array_equal(data.x["X_test"], X), name
+        assert np.array_equal(data.y["y_test"], Y), name
 
 
 def test_both_files_of_a_pair_make_its_digest(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import io
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tasks.conversion import dataset
+from tasks.conversion import dataset, meaning
 from tasks.core.errors import InputError
+from tasks.core.records.quality import Segment
 
 
 def saved(path: Path, **arrays: Any) -> Path:
@@ -101,10 +103,55 @@ def test_unpacked_arrays_are_those_saved_whatever_their_order(
     x = np.asarray(np.random.default_rng(1).normal(size=(50, 4, 3)), np.float32, order=order)
     save(tmp_path / "data.npz", X_test=x, y_test=np.arange(50))
     data = dataset.unpack(tmp_path / "data.npz", tmp_path)
-    written = dataset.write_floats(tmp_path / "X_test.npy", data.x)
+    written = dataset.write_floats(tmp_path / "X_test.npy", data.x["X_test"])
     assert np.array_equal(written, x)
     assert written.flags["C_CONTIGUOUS"]
-    assert np.array_equal(data.y, np.arange(50))
+    assert np.array_equal(data.y["y_test"], np.arange(50))
+
+
+def test_arrays_are_taken_in_the_models_order_by_name_or_number() -> None:
+    first, second = np.zeros((2, 1)), np.ones((2, 1))
+    for names in (("right", "left"), ("1", "0")):
+        arrays = {f"X_test_{name}": each for name, each in zip(names, (second, first), strict=True)}
+        taken = dataset.in_order(arrays, "X_test", ["left", "right"])
+        assert [
+            each is wanted for each, wanted in zip(taken.values(), (first, second), strict=True)
+        ]
+    assert list(dataset.in_order({"y_test": first}, "y_test", ["scores"])) == ["y_test"]
+
+
+@pytest.mark.parametrize(
+    ("held", "names", "told"),
+    [
+        (["X_test"], ["left", "right"], r"hold X_test, the model has 2 inputs \(left, right\)"),
+        (["X_test_left"], ["left", "right"], "X_test_left, X_test_right: an array for each"),
+        (["X_test_a", "X_test_b"], ["x"], r"the model has one input\n.*file with X_test$"),
+        (["X_test_left", "X_test_1"], ["left", "right"], "hold X_test_left, X_test_1"),
+    ],
+)
+def test_arrays_that_are_not_the_models_are_refused(
+    held: list[str], names: list[str], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        dataset.in_order(dict.fromkeys(held, np.zeros((2, 1))), "X_test", names)
+
+
+def test_a_file_holds_arrays_by_name_of_as_many_samples(tmp_path: Path) -> None:
+    arrays = {"X_test_a": np.ones((3, 2)), "X_test_b": np.ones((3, 1)), "y_test": np.ones(3)}
+    data = dataset.unpack(saved(tmp_path, **arrays), tmp_path)
+    assert (list(data.x), list(data.y)) == (["X_test_a", "X_test_b"], ["y_test"])
+    with pytest.raises(InputError, match="X_test_a has 3 samples, X_test_b 2"):
+        dataset.check(saved(tmp_path, **(arrays | {"X_test_b": np.ones((2, 1))})))
+
+
+@given(st.lists(hnp.array_shapes(max_dims=3, max_side=3), min_size=2, max_size=3))
+def test_joined_samples_are_cut_into_the_same_parts(shapes: list[tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(7)
+    parts = [rng.normal(size=(4, *shape)).astype(np.float32) for shape in shapes]
+    with tempfile.TemporaryDirectory() as directory:
+        row = dataset.joined(Path(directory) / "row.npy", parts)
+        cut = meaning.cut(row, [Segment(shape=shape) for shape in shapes])
+        assert all(np.array_equal(*pair) for pair in zip(cut, parts, strict=True))
 
 
 def test_samples_must_have_the_shape_and_type_of_the_models_input() -> None:

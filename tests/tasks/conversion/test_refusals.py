@@ -62,13 +62,14 @@ def refusal(
     return refused.value
 
 
-def test_a_model_with_two_inputs(keras: Any, tmp_path: Path) -> None:
+def test_one_array_for_a_model_with_two_inputs(keras: Any, tmp_path: Path) -> None:
     left, right = (keras.layers.Input((16,), name=name) for name in ("left", "right"))
     model = keras.Model([left, right], keras.layers.Add()([left, right]))
     model.save(tmp_path / "two.keras")
     error = refusal(tmp_path, tmp_path / "two.keras")
-    assert isinstance(error, UnsupportedModelError)
-    assert "two.keras: has 2 inputs (left, right)" in str(error)
+    assert isinstance(error, InputError)
+    assert "the data hold X_test, the model has 2 inputs (left, right)" in str(error)
+    assert "X_test_left, X_test_right" in error.remedy
 
 
 def test_a_model_with_code_of_its_own(keras: Any, tmp_path: Path) -> None:

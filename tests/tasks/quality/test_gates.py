@@ -2,7 +2,7 @@ import pytest
 
 from tasks.core.errors import DoesNotFitError, GateError
 from tasks.core.records.design import Timing
-from tasks.core.records.quality import Fidelity, Meaning, Overflow
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Overflow
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tests.tasks import samples
@@ -67,6 +67,16 @@ def test_every_kind_of_output_has_a_gate_for_what_counts_in_it(
     project = samples.hls_project(meaning=meaning, fidelity=faithful(**changes))
     checked = gates.after_convert(project, GateSettings())
     assert [gate.name for gate in checked if not gate.passed] == failed
+
+
+def test_the_failed_one_of_several_outputs_is_named() -> None:
+    good = OutputQuality(name="kind", shape=(1,), meaning=CLASSES, fidelity=faithful())
+    bad = OutputQuality(name="place", shape=(1,), meaning=VALUES, fidelity=faithful(rmse=0.2))
+    project = samples.hls_project(accuracy_framework=None, outputs=(good, bad))
+    checked = gates.after_convert(project, GateSettings())
+    assert [gate.name for gate in checked if not gate.passed] == ["csim RMSE of place"]
+    with pytest.raises(GateError, match=r"output place: the C simulation is off by 0\.2"):
+        gates.require(checked)
 
 
 def test_values_that_wrap_fail_with_their_layer_range_and_remedy() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.core.errors import BenchmarkError
 from tasks.core.records.measurement import Verdict
+from tasks.core.records.quality import Meaning, OutputQuality
 from tasks.quality import outputs
 from tasks.quality.gates import GateSettings
 from tests.tasks import samples
@@ -50,6 +51,29 @@ def test_a_repeat_of_wrong_samples_tells_what_to_suspect(suspect: str, told: str
 
 def test_lost_accuracy_is_a_gate_of_its_own() -> None:
     assert failed(judged(GOLDEN[:, ::-1])) == ["bit-exact samples", "board accuracy"]
+
+
+def test_each_of_several_outputs_is_judged_by_what_it_says() -> None:
+    kind = OutputQuality(name="kind", shape=(2,), accuracy_framework=1.0)
+    place = OutputQuality(name="place", shape=(1, 2), meaning=Meaning(kind="values"))
+    measured = samples.measurement()
+    package = measured.deployment.package
+    manifest = package.manifest.model_copy(update={"outputs": (kind, place)})
+    deployment = measured.deployment.model_copy(
+        update={"package": package.model_copy(update={"manifest": manifest})}
+    )
+    golden = np.concatenate([GOLDEN, 3 * EXPECTED], axis=1)
+    board = np.concatenate([GOLDEN, -3 * EXPECTED], axis=1)
+    found = outputs.judge(
+        measured.model_copy(update={"deployment": deployment}),
+        outputs.Outputs(np.concatenate([EXPECTED, EXPECTED], axis=1), golden, board),
+        GateSettings(),
+    )
+    assert failed(found) == ["bit-exact samples", "board RMSE of place"]
+    assert [(each.name, each.accuracy, each.max_error) for each in found.outputs] == [
+        ("kind", 1.0, 0.0),
+        ("place", None, 6.0),
+    ]
 
 
 def test_a_clock_that_differs_from_the_built_one_fails() -> None:

@@ -1,0 +1,146 @@
+"""Models of Keras 3 with several inputs or outputs, joined into one of each.
+
+The accelerator's stream carries one tensor each way. The joined model takes the elements of all
+inputs one behind the other, in the model's order, cuts them apart with layers that hls4ml reads,
+and puts the elements of all outputs one behind the other.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tasks.conversion.dataset import FloatArray
+from tasks.conversion.frontends.base import Tensor
+from tasks.conversion.frontends.keras_check import activation
+from tasks.conversion.frontends.keras_model import BATCH, tensor
+
+log = logging.getLogger(__name__)
+
+
+def inputs(model: Any) -> tuple[Tensor, ...]:
+    """Return the inputs of a model of several, under the names of their layers; else none."""
+    if len(model.inputs) == 1:
+        return ()
+    return tuple(tensor(each, _layer(each).name) for each in model.inputs)
+
+
+def outputs(model: Any) -> tuple[Tensor, ...]:
+    """Return the outputs of a model of several, under the names of their layers; else none."""
+    if len(model.outputs) == 1:
+        return ()
+    layers = [_layer(each) for each in model.outputs]
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):  # a layer that is called twice, or gives two tensors
+        names = [f"{name}_{number}" for number, name in enumerate(names)]
+    return tuple(
+        tensor(each, name, activation(layer))
+        for each, name, layer in zip(model.outputs, names, layers, strict=True)
+    )
+
+
+def joined(model: Any) -> Any:
+    """Return the model with one input and one output; the model itself if that is what it has."""
+    import keras
+
+    if len(model.inputs) == len(model.outputs) == 1:
+        return model
+    taken = {layer.name for layer in model.layers}
+    layers = _Namer(keras.layers, taken)
+    if len(model.inputs) > 1:
+        given, parts = _cut(layers, model.inputs)
+    else:
+        given = keras.Input(
+            batch_shape=model.inputs[0].shape,
+            dtype=model.inputs[0].dtype,
+            name=_layer(model.inputs[0]).name,
+        )
+        parts = [given]
+    function = getattr(model, "_functional", None) or model
+    results = keras.tree.flatten(
+        function._run_through_graph(parts, operation_fn=lambda layer: layer)  # noqa: SLF001
+    )
+    made = keras.Model(given, results[0] if len(results) == 1 else _row(layers, results))
+    # Layers taken over still have their tensors in the old model; those of a clone have not.
+    fresh = keras.models.clone_model(made)
+    fresh.set_weights(made.get_weights())
+    return fresh
+
+
+def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
+    """Return the function that computes a model's outputs, in one row, from its inputs in one."""
+    shapes = [tuple(each.shape[1:]) for each in model.inputs]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+
+    def predict(samples: FloatArray) -> FloatArray:
+        given: Any = samples
+        if len(shapes) > 1:
+            rows = np.split(samples, ends[:-1], axis=1)
+            pairs = zip(rows, shapes, strict=True)
+            given = [row.reshape(len(samples), *shape) for row, shape in pairs]
+        results = model.predict(given, batch_size=BATCH, verbose=0)
+        if len(model.outputs) > 1:
+            flat = [np.reshape(each, (len(samples), -1)) for each in _values(results)]
+            results = np.concatenate(flat, axis=1)
+        return np.asarray(results, dtype=np.float32)
+
+    return predict
+
+
+class _Namer:
+    """Makes layers under names that the model does not have yet."""
+
+    def __init__(self, layers: Any, taken: set[str]) -> None:
+        self._layers, self._taken = layers, taken
+
+    def __call__(self, kind: str, name: str, *arguments: Any) -> Any:
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return getattr(self._layers, kind)(*arguments, name=name)
+
+
+def _cut(layers: _Namer, tensors: list[Any]) -> tuple[Any, list[Any]]:
+    """Return an input of all elements, and the model's inputs cut out of it."""
+    sizes = [math.prod(each.shape[1:]) for each in tensors]
+    total, start = sum(sizes), 0
+    given = layers("Input", "inputs", (total,))
+    column = layers("Reshape", "inputs_column", (total, 1))(given)
+    parts = []
+    for each, size in zip(tensors, sizes, strict=True):
+        name = _layer(each).name
+        piece = layers("Cropping1D", f"{name}_piece", (start, total - start - size))(column)
+        parts.append(layers("Reshape", f"{name}_part", tuple(each.shape[1:]))(piece))
+        start += size
+    log.info("the inputs %s are one, cut apart in the core", _names(tensors))
+    return given, parts
+
+
+def _row(layers: _Namer, results: list[Any]) -> Any:
+    """Return the elements of all outputs in one row; hls4ml joins two tensors at a time."""
+    flat = [
+        each if len(each.shape) == 2 else layers("Flatten", f"outputs_flat_{number}")(each)  # noqa: PLR2004
+        for number, each in enumerate(results)
+    ]
+    row = flat[0]
+    for number, each in enumerate(flat[1:], start=1):
+        row = layers("Concatenate", f"outputs_{number}")([row, each])
+    log.info("the outputs %s are one", _names(results))
+    return row
+
+
+def _names(tensors: list[Any]) -> str:
+    return ", ".join(_layer(each).name for each in tensors)
+
+
+def _layer(found: Any) -> Any:
+    return found._keras_history[0]  # noqa: SLF001  as clone_model
+
+
+def _values(results: Any) -> list[Any]:
+    import keras
+
+    values: list[Any] = keras.tree.flatten(results)
+    return values

@@ -1,0 +1,115 @@
+"""Models of Keras 3 with several inputs or outputs."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.conversion.frontends import choice, keras3_join
+from tasks.conversion.frontends.keras3_join import joined
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.design import HlsProject
+
+RNG = np.random.default_rng(4)
+
+
+@pytest.fixture(scope="module")
+def keras() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own
+        import keras
+
+        yield keras
+
+
+def two_and_two(keras: Any) -> Any:
+    layers = keras.layers
+    left, right = keras.Input((4,), name="left"), keras.Input((3, 2), name="inputs")
+    row = layers.Flatten()(layers.Conv1D(2, 2)(right))
+    both = layers.Concatenate()([layers.Dense(3, activation="relu")(left), row])
+    kind = layers.Dense(3, activation="softmax", name="kind")(both)
+    return keras.Model([left, right], [kind, layers.Reshape((2, 2), name="grid")(row)])
+
+
+def three_in(keras: Any) -> Any:
+    tensors = [keras.Input((size,), name=f"part_{size}") for size in (2, 3, 4)]
+    row = keras.layers.Concatenate(name="row")(tensors)
+    return keras.Model(tensors, keras.layers.Dense(2, name="scores")(row))
+
+
+def three_out(keras: Any) -> Any:
+    x = keras.Input((3,), name="x")
+    shared = keras.layers.Dense(3, name="shared")
+    first = shared(x)
+    return keras.Model(x, [first, shared(first), keras.layers.Dense(1, name="last")(first)])
+
+
+MODELS = (two_and_two, three_in, three_out)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_the_joined_model_computes_the_same(keras: Any, make: Callable[[Any], Any]) -> None:
+    model = make(keras)
+    one = joined(model)
+    assert len(one.inputs) == len(one.outputs) == 1
+    x = RNG.normal(size=(8, *one.inputs[0].shape[1:])).astype(np.float32)
+    assert np.allclose(one(x), keras3_join.predictor(model)(x), atol=1e-6)
+
+
+def test_inputs_and_outputs_keep_names_shapes_and_activations(keras: Any) -> None:
+    model = two_and_two(keras)
+    assert [(each.name, each.shape) for each in keras3_join.inputs(model)] == [
+        ("left", (4,)),
+        ("inputs", (3, 2)),
+    ]
+    assert [(each.name, each.shape, each.activation) for each in keras3_join.outputs(model)] == [
+        ("kind", (3,), "softmax"),
+        ("grid", (2, 2), ""),
+    ]
+
+
+def test_outputs_of_one_layer_are_told_apart_by_number(keras: Any) -> None:
+    names = [each.name for each in keras3_join.outputs(three_out(keras))]
+    assert names == ["shared_0", "shared_1", "last_2"]
+
+
+def test_hls4ml_reads_joined_models(keras: Any, tmp_path: Path) -> None:
+    for number, make in enumerate(MODELS):
+        path = tmp_path / f"model_{number}.keras"
+        make(keras).save(path)
+        assert choice.load(identify(path)).configure("Vivado")["LayerName"]
+
+
+def test_several_inputs_of_hgq2_are_refused(keras: Any, tmp_path: Path) -> None:
+    from hgq.layers import QAdd
+
+    tensors = [keras.Input((3,), name=name) for name in ("left", "right")]
+    keras.Model(tensors, QAdd(name="sum")(tensors)).save(tmp_path / "model.keras")
+    with pytest.raises(UnsupportedModelError, match=r"HGQ2 model of 2 inputs \(left, right\)"):
+        choice.load(identify(tmp_path / "model.keras"))
+
+
+@pytest.mark.slow
+def test_several_outputs_of_hgq2_become_a_core(
+    keras: Any, tmp_path: Path, traced: Callable[..., HlsProject]
+) -> None:
+    from hgq.config import QuantizerConfigScope
+    from hgq.layers import QAdd, QDense
+    from hgq.utils import trace_minmax
+
+    with QuantizerConfigScope(default_q_type="kbi", b0=6, i0=2, overflow_mode="SAT_SYM"):
+        x = keras.Input((4,), name="x")
+        both = QAdd(name="both")([QDense(5, activation="relu", name="left")(x), QDense(5)(x)])
+        model = keras.Model(x, [QDense(3, name="kind")(both), QDense(2, name="place")(both)])
+    trace_minmax(model, RNG.normal(size=(100, 4)).astype(np.float32), verbose=0)
+    model.save(tmp_path / "model.keras")
+    project = traced(tmp_path / "model.keras")
+    assert [(each.name, each.shape) for each in project.outputs] == [
+        ("kind", (3,)),
+        ("place", (2,)),
+    ]
+    assert project.max_error_csim == 0
