@@ -73,7 +73,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     model = choice.load(file)
     _check_unchanged(request, file)
     if data is not None:  # before hls4ml, which takes its time
-        given = _samples(model, data.x, out)
+        given = samples(model, data.x, out)
         y, meanings = _expected(model, data.y, out)
         sample = np.asarray(given[:SAMPLES], dtype=np.float32)
     else:
@@ -143,8 +143,17 @@ def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
         )
 
 
-def _samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.FloatArray:
-    """Return the samples as hls4ml's model takes them: of several inputs one behind the other."""
+def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.FloatArray:
+    """Return the samples as hls4ml's model takes them: of several inputs one behind the other.
+
+    Args:
+        model: as its front end loaded it.
+        arrays: inputs of the data.
+        out: where they were unpacked; of several inputs, gets X_test.npy in their place.
+
+    Raises:
+        InputError: they are not what the model takes.
+    """
     named = dataset.in_order(arrays, "X_test", [each.name for each in model.inputs])
     parts = [
         dataset.match_input(x, tensor.shape, tensor.dtype, name)

@@ -6,7 +6,7 @@ import numpy as np
 
 from board.kinds import board_kinds
 from tasks.conversion import datafile, dataset, hls
-from tasks.conversion.child import SAMPLES
+from tasks.conversion.child import SAMPLES, samples
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
 from tasks.core.records.design import FixedPoint, Stream
@@ -32,12 +32,10 @@ def convert_graph(
     """
     given = datafile.unpack(data, settings.target, out) if data else None
     loaded = choice.load(identify(model, settings.framework))
-    shape = loaded.input.shape
     if given is None:
-        sample = dataset.drawn(shape, _USUAL)
+        sample = dataset.drawn(loaded.input.shape, _USUAL)
     else:
-        matched = dataset.match_input(given.x, shape, loaded.input.dtype)
-        sample = np.asarray(matched[:SAMPLES], dtype=np.float32)
+        sample = np.asarray(samples(loaded, given.x, out)[:SAMPLES], dtype=np.float32)
     project = out / "project"
     bench = (out / "X.npy", out / "y.npy")
     for path in bench:
