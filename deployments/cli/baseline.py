@@ -27,16 +27,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Accept or remove a baseline, then list all baselines."""
-    from tasks.core.records.base import Record
-    from tasks.core.records.measurement import Run
     from tasks.core.settings import store_url
     from tasks.quality import baselines
     from tasks.reporting import history
-
-    class Baselines(Record):
-        """What --json prints."""
-
-        runs: tuple[Run, ...]
 
     if arguments.verb == "accept":
         baselines.accept(store_url(), history.find(store_url(), arguments.name)[0])
@@ -44,7 +37,7 @@ def run(arguments: Namespace) -> int:
         baselines.remove(store_url(), arguments.project, arguments.board)
     runs = baselines.every(store_url())
     if arguments.json:
-        print_json(Baselines(runs=runs))
+        print_json({"runs": runs})
     elif not runs:
         print("no baselines; accept a run with: overlayflow baseline accept RUN")
     else:

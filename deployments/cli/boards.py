@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tasks.core.records.base import Record
 
+    Told = tuple[Record | dict[str, object], str]
+
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     """Add the arguments of all verbs."""
@@ -131,7 +133,7 @@ def _server(arguments: Namespace) -> "AbstractContextManager[None]":
     return contextlib.nullcontext() if names and only_twins else prefect_server()
 
 
-def _print(arguments: Namespace, record: "Record", text: str) -> None:
+def _print(arguments: Namespace, record: "Record | dict[str, object]", text: str) -> None:
     if arguments.json:
         print_json(record)
     else:
@@ -139,22 +141,15 @@ def _print(arguments: Namespace, record: "Record", text: str) -> None:
 
 
 def _list(arguments: Namespace) -> int:
-    from deployments.cli.boards_add import ShownBoard, shown
-    from tasks.core.records.base import Record
+    from deployments.cli.boards_add import shown
     from tasks.orchestration import board_block
-
-    class Boards(Record):
-        """What --json prints."""
-
-        boards: tuple[ShownBoard, ...]
-        invalid: tuple[str, ...]
 
     bad = [str(error) for error in board_block.invalid()]
     for each in bad:
         print(f"overlayflow: {each}", file=sys.stderr)
     found = [shown(address) for address in board_block.addresses()]
     if arguments.json:
-        print_json(Boards(boards=tuple(found), invalid=tuple(bad)))
+        print_json({"boards": found, "invalid": bad})
     elif not found:
         print(
             "no boards yet; start a twin (overlayflow twin start) or add a board "
@@ -166,40 +161,25 @@ def _list(arguments: Namespace) -> int:
     return 0
 
 
-def _show(arguments: Namespace) -> "tuple[Record, str]":
-    from deployments.cli.boards_add import ShownBoard, shown
+def _show(arguments: Namespace) -> "Told":
+    from deployments.cli.boards_add import shown
     from tasks.boards import lease
-    from tasks.boards.lease_answers import LeaseState
-    from tasks.core.records.base import Record
     from tasks.orchestration import board_block
-
-    class Shown(Record):
-        """What --json prints."""
-
-        board: ShownBoard
-        lease: LeaseState
 
     address = board_block.address(arguments.name)
     state = lease.show(address)
     board = shown(address)
     who = "free" if state.free or state.lease is None else f"taken: {state.lease.words}"
     lines = [f"{name}: {value}" for name, value in board.facts() if value]
-    return Shown(board=board, lease=state), "\n".join([*lines, f"lease: {who}"])
+    return {"board": board, "lease": state}, "\n".join([*lines, f"lease: {who}"])
 
 
 def _check(arguments: Namespace) -> int:
     from tasks import check_boards
-    from tasks.boards.check import BoardCheck
-    from tasks.core.records.base import Record
-
-    class Checks(Record):
-        """What --json prints."""
-
-        boards: tuple[BoardCheck, ...]
 
     checks = check_boards.check_all(arguments.name, overlay=arguments.overlay, as_tasks=False)
     if arguments.json:
-        print_json(Checks(boards=checks))
+        print_json({"boards": checks})
     else:
         for each in checks:
             rows = [
@@ -211,20 +191,14 @@ def _check(arguments: Namespace) -> int:
     return 0 if checks and all(each.ok for each in checks) else 2
 
 
-def _remove(arguments: Namespace) -> "tuple[Record, str]":
-    from tasks.core.records.base import Record
+def _remove(arguments: Namespace) -> "Told":
     from tasks.orchestration import board_block
 
-    class Removed(Record):
-        """What --json prints."""
-
-        board: str
-
     board_block.remove(arguments.name)
-    return Removed(board=arguments.name), f"removed board {arguments.name}"
+    return {"board": arguments.name}, f"removed board {arguments.name}"
 
 
-def _lease(arguments: Namespace) -> "tuple[Record, str]":
+def _lease(arguments: Namespace) -> "Told":
     from tasks.boards import lease
     from tasks.orchestration import board_block
 
@@ -236,7 +210,7 @@ def _lease(arguments: Namespace) -> "tuple[Record, str]":
     )
 
 
-def _release(arguments: Namespace) -> "tuple[Record, str]":
+def _release(arguments: Namespace) -> "Told":
     from tasks.boards import lease
     from tasks.boards.lease_answers import LeaseState
     from tasks.orchestration import board_block

@@ -23,21 +23,14 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the runs."""
-    from tasks.core.records.base import Record
-    from tasks.core.records.measurement import Run
     from tasks.core.settings import store_url
     from tasks.reporting import history
-
-    class History(Record):
-        """What --json prints."""
-
-        runs: tuple[Run, ...]
 
     runs = history.runs(
         store_url(), model=arguments.model, board=arguments.board, limit=arguments.limit
     )
     if arguments.json:
-        print_json(History(runs=runs))
+        print_json({"runs": runs})
     elif not runs:
         print("no runs yet; start one with: overlayflow run MODEL --data DATA --board twin")
     else:

@@ -32,9 +32,12 @@ def duration(text: str) -> float:
     return seconds
 
 
-def print_json(record: "BaseModel") -> None:
-    """Print a record on one line."""
-    print(record.model_dump_json())
+def print_json(record: "BaseModel | dict[str, object]") -> None:
+    """Print a record, or the fields that make one, on one line."""
+    from pydantic_core import to_json
+
+    versioned = {"schema_version": 1, **record} if isinstance(record, dict) else record
+    print(to_json(versioned, inf_nan_mode="null").decode())
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -34,17 +34,7 @@ def run(arguments: Namespace) -> int:
     """Read the directory, write the package and print what it contains."""
     import tempfile
 
-    from tasks.core.records.base import Record
-    from tasks.core.records.package import Manifest
-    from tasks.hardware.hwh_read import AddressRange
     from tasks.packaging import archive, build_directory, testdata, trust
-
-    class Packaged(Record):
-        """What --json prints."""
-
-        package: Path
-        manifest: Manifest
-        addresses: tuple[AddressRange, ...]
 
     build = build_directory.read(arguments.directory)
     if arguments.data:
@@ -55,10 +45,8 @@ def run(arguments: Namespace) -> int:
         manifest = build_directory.package(build, data, arguments.out, Path(scratch))
     trust.trust(archive.file_digest(arguments.out))
     if arguments.json:
-        packaged = Packaged(
-            package=arguments.out, manifest=manifest, addresses=build.handoff.addresses
-        )
-        print_json(packaged)
+        addresses = build.handoff.addresses
+        print_json({"package": arguments.out, "manifest": manifest, "addresses": addresses})
         return 0
     rows = [
         ("design", f"{manifest.project_name} for {manifest.board_kind} ({manifest.part})"),

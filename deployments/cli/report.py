@@ -24,21 +24,15 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the file and print its path."""
-    from tasks.core.records.base import Record
     from tasks.core.settings import store_url
     from tasks.reporting import history, html
-
-    class Written(Record):
-        """What --json prints."""
-
-        file: Path
 
     found, text = history.find(store_url(), arguments.name)
     default = f"{found.flow_run_name}-{found.flow_run_id[:8]}.html".replace(" ", "-")
     out: Path = arguments.out or Path(default.replace("/", "-"))
     out.write_text(html.page(found.flow_run_name, text), encoding="utf-8")
     if arguments.json:
-        print_json(Written(file=out.absolute()))
+        print_json({"file": out.absolute()})
     else:
         print(out)
     return 0

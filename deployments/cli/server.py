@@ -46,13 +46,6 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def run_up(arguments: Namespace) -> int:
     """Start whatever is not running, register everything and print the URL."""
     from deployments import machine
-    from tasks.core.records.base import Record
-
-    class Up(Record):
-        """What --json prints."""
-
-        address: str
-        deployments: tuple[str, ...]
 
     with machine.locked():
         found = machine.running() is not None
@@ -64,7 +57,7 @@ def run_up(arguments: Namespace) -> int:
         machine.start_workers(settled)
         machine.start_twin(settled)
     if arguments.json:
-        print_json(Up(address=settled.address, deployments=applied.deployments))
+        print_json({"address": settled.address, "deployments": applied.deployments})
     else:
         print(f"overlayflow {'is already running' if found else 'is up'}: {settled.address}")
         print(f"password:    the page asks for it; it is in {machine.password_file()}")
@@ -90,12 +83,6 @@ def run_apply(arguments: Namespace) -> int:
 def run_down(arguments: Namespace) -> int:
     """Stop workers, end their runs, stop the server."""
     from deployments import machine
-    from tasks.core.records.base import Record
-
-    class Down(Record):
-        """What --json prints."""
-
-        stopped: tuple[str, ...]
 
     with machine.locked():
         stopped = machine.stop_workers()
@@ -107,7 +94,7 @@ def run_down(arguments: Namespace) -> int:
             crash_unfinished(list(machine.pools()))
         stopped += machine.stop_server()
     if arguments.json:
-        print_json(Down(stopped=tuple(stopped)))
+        print_json({"stopped": stopped})
     else:
         print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     return 0

@@ -57,15 +57,9 @@ def size(text: str) -> int:
 def run(arguments: Namespace) -> int:
     """List or prune entries."""
     from tasks.core.errors import InputError
-    from tasks.core.records.base import Record
     from tasks.core.settings import failures, store_url
-    from tasks.store.store import EntryInfo, Store
+    from tasks.store.store import Store
     from tasks.toolchains.vivado import bundle
-
-    class Entries(Record):
-        """What --json prints."""
-
-        entries: tuple[EntryInfo, ...]
 
     store = Store(store_url())
     if arguments.verb == "list":
@@ -82,7 +76,7 @@ def run(arguments: Namespace) -> int:
             bundle.prune(failures(), arguments.older_than)
         title = "removed"
     if arguments.json:
-        print_json(Entries(entries=tuple(found)))
+        print_json({"entries": found})
         return 0
     if not found:
         print(f"{title}: none")

@@ -82,13 +82,6 @@ def run(arguments: Namespace) -> int:
 def _change_faults(arguments: Namespace) -> int:
     from board.twin.faults import faults_of
     from tasks.boards import twins
-    from tasks.core.records.base import Record
-
-    class Faults(Record):
-        """What --json prints."""
-
-        name: str
-        faults: dict[str, str]
 
     if arguments.verb == "fault":
         kind, _, value = arguments.fault.partition("=")
@@ -97,7 +90,7 @@ def _change_faults(arguments: Namespace) -> int:
         twins.clear_faults(arguments.name, arguments.fault)
     found = faults_of(twins.twins(), arguments.name)
     if arguments.json:
-        print_json(Faults(name=arguments.name, faults=found))
+        print_json({"name": arguments.name, "faults": found})
     else:
         shown = (f"{kind}={value}" if value else kind for kind, value in found.items())
         print(f"faults of twin {arguments.name}: {', '.join(shown) or 'none'}")
@@ -105,18 +98,10 @@ def _change_faults(arguments: Namespace) -> int:
 
 
 def _change_power(arguments: Namespace) -> int:
-    from board.twin.record import TwinRecord
     from tasks.boards import twins
-    from tasks.core.records.base import Record
-
-    class TwinState(Record):
-        """What --json prints."""
-
-        name: str
-        twin: TwinRecord | None
 
     name: str = arguments.name
-    twin: TwinRecord | None = None
+    twin = None
     if arguments.verb == "stop":
         text = f"twin {name} {'was stopped' if twins.stop_twin(name) else 'was not running'}"
     else:
@@ -136,7 +121,7 @@ def _change_power(arguments: Namespace) -> int:
         login = f"ssh -p {twin.port} -i {twin.client_key} {twin.user}@{twin.host}"
         text = f"twin {name} ({twin.kind}, pynq {twin.pynq}) is running: {login}"
     if arguments.json:
-        print_json(TwinState(name=name, twin=twin))
+        print_json({"name": name, "twin": twin})
     else:
         print(text)
     return 0
