@@ -16,6 +16,12 @@ COLUMNS = (
     "point", "state", "gates", "pareto", "accuracy", "latency/us", "inferences/s", "LUT",
     "LUT estimated", "DSP", "DSP estimated",
 )  # fmt: skip
+LABELS = {
+    "accuracy": "accuracy on the board",
+    "latency_us": "latency / µs",
+    "inferences_per_s": "inferences a second",
+    "lut": "LUT",
+}
 MOST_NAMED = 12
 MOST_ROWS = 200
 
@@ -88,25 +94,25 @@ def show(value: str | float | None) -> str:
 
 
 def pareto(report: SweepReport) -> bytes:
-    """Return a PNG of accuracy over LUTs and over latency, with the Pareto front highlighted.
+    """Return a PNG of accuracy over LUTs and latency, and of LUTs over the rate, with the front.
 
-    Points without accuracy are left out.
+    Points without one of the figures are left out.
     """
-    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    figure = Figure(figsize=(14.4, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharey=True)
-    _scatter(left, report, "lut", "LUT")
-    _scatter(right, report, "latency_us", "latency / µs")
-    left.set(ylabel="accuracy on the board / %")
-    right.legend(loc="best")
+    plots = (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut"))
+    for axes, names in zip(figure.subplots(1, len(plots)), plots, strict=True):
+        _scatter(axes, report, *names)
+    axes.set(xscale="log")
+    axes.legend(loc="best")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _scatter(axes: Axes, report: SweepReport, name: str, label: str) -> None:
+def _scatter(axes: Axes, report: SweepReport, x_name: str, y_name: str) -> None:
     for on_front in (False, True):
-        found = _places(report, name, on_front=on_front)
+        found = _places(report, x_name, y_name, on_front=on_front)
         axes.plot(
             [x for x, _, _ in found],
             [y for _, y, _ in found],
@@ -116,16 +122,18 @@ def _scatter(axes: Axes, report: SweepReport, name: str, label: str) -> None:
         )
         for x, y, point in found if on_front and len(found) <= MOST_NAMED else ():
             axes.annotate(point, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    axes.set(xlabel=label)
+    axes.set(xlabel=LABELS[x_name], ylabel=LABELS[y_name])
     axes.grid(visible=True, alpha=0.3)
 
 
-def _places(report: SweepReport, name: str, *, on_front: bool) -> list[tuple[float, float, str]]:
-    """Return figure, accuracy in percent and name of each point on the front, or off it."""
+def _places(
+    report: SweepReport, x_name: str, y_name: str, *, on_front: bool
+) -> list[tuple[float, float, str]]:
+    """Return two figures and the name of each point on the front, or off it."""
     places = []
     for each in report.results:
         if each.figures is not None and (each.point.name in report.front) == on_front:
-            x, accuracy = getattr(each.figures, name), each.figures.accuracy
-            if x is not None and accuracy is not None:
-                places.append((x, 100 * accuracy, each.point.name))
+            x, y = (getattr(each.figures, name) for name in (x_name, y_name))
+            if x is not None and y is not None:
+                places.append((x, y, each.point.name))
     return places

@@ -19,7 +19,14 @@ PointState = Literal["done", "stored", "failed", "pruned", "not run"]
 
 POINTS = "points"
 # Figures of the Pareto front, and whether more is better.
-FRONT = {"accuracy": True, "latency_us": False, "lut": False}
+FRONT = {
+    "accuracy": True,
+    "latency_us": False,
+    "inferences_per_s": True,
+    "lut": False,
+    "dsp": False,
+    "bram_36k": False,
+}
 
 
 class Figures(Record):
@@ -160,7 +167,7 @@ def figures(run: Run) -> Figures:
 
 
 def front(results: Sequence[PointResult]) -> tuple[str, ...]:
-    """Return the names of the points on the Pareto front of accuracy, latency and LUTs."""
+    """Return the names of the points on the Pareto front: accuracy, latency, rate, resources."""
     costs = {}
     for each in results:
         if each.figures is not None:
