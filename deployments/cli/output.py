@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST_S = 30 * 86400.0
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -21,14 +20,16 @@ def add_json(parser: ArgumentParser) -> None:
     )
 
 
-def duration(text: str) -> float:
-    """Convert a duration such as 90s, 30m, 2h or 1d, at most 30d, to seconds."""
+def duration(text: str, longest_d: float = 30) -> float:
+    """Convert a duration such as 90s, 30m, 2h, 1d or 2w to seconds."""
     try:
         seconds = float(text[:-1]) * _UNITS_S[text[-1:]]
     except (ValueError, KeyError):
         seconds = -1.0
-    if not 0 <= seconds <= _LONGEST_S:
-        raise ArgumentTypeError(f"{text!r} is not a duration; use 90s, 30m, 2h or 1d, at most 30d")
+    if not 0 <= seconds <= longest_d * _UNITS_S["d"]:
+        raise ArgumentTypeError(
+            f"{text!r} is not a duration; use 90s, 30m, 2h, 1d or 2w, at most {longest_d:g}d"
+        )
     return seconds
 
 

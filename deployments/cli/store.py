@@ -5,9 +5,8 @@ import re
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from datetime import timedelta
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_json, duration, print_json, print_table
 
-UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -40,10 +39,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 
 def age(text: str) -> timedelta:
     """Convert an age such as 30d."""
-    match = re.fullmatch(r"(\d+)([hdw])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an age; use 12h, 30d or 8w")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    return timedelta(seconds=duration(text, longest_d=36500))
 
 
 def size(text: str) -> int:
