@@ -1,5 +1,5 @@
-"""What runs on the processing system of a board, or stands in for a board.
+"""Programs that run on a board's processing system, and the twin, which emulates a board.
 
-`overlay` and `runner` run on boards as old as PYNQ 2.7 (Python 3.8, numpy 1.17): they use the
-standard library, numpy and pynq, nothing else. Nothing here imports from outside `board`.
+What runs on boards supports PYNQ 2.7 (Python 3.8, numpy 1.17) and uses only the standard library,
+numpy and pynq. Nothing here imports from outside `board`.
 """

@@ -1,12 +1,12 @@
-"""Tells what this board is and has, as one JSON line.
+"""Reports the board's hardware and software as one JSON line.
 
-The host brings it with the other programs (tasks/boards/runtime.py) and runs it through
-board/guard.py, as root where the board lets it, with PROFILE as argument, the file that sets up
-pynq's environment. With a second argument, a .bit file that is known to be good, it loads that and
-tells of it only: whether it is loaded, of how many parts it is, whether it gave back what it was
-sent (null if it is not made for that), or the error.
+The host sends this program with the others (tasks/boards/runtime.py) and runs it through
+board/guard.py, as root if possible. Its first argument is PROFILE, the file that sets up pynq's
+environment. With a second argument, a known-good .bit file, it loads that design and reports only
+whether it is loaded, its number of IPs, whether it echoed what it was sent (null if it is no
+loopback), or the error.
 
-Facts that this board does not tell are null; pynq_error says why pynq could not be asked.
+Facts that the board does not offer are null; pynq_error says why pynq could not be used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def of_board() -> dict[str, Any]:
-    """What this board is and has."""
+    """Return what is known of this board."""
     facts = {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -56,7 +56,7 @@ def of_board() -> dict[str, Any]:
 
 
 def text(path: Path) -> str | None:
-    """A device tree's string."""
+    """Return a string of the device tree, or None if it has none."""
     try:
         return path.read_text("utf-8", "replace").strip("\0\n ")
     except OSError:
@@ -64,13 +64,13 @@ def text(path: Path) -> str | None:
 
 
 def disk_free() -> int:
-    """Bytes that the file system of the current directory has left."""
+    """Return the free bytes of the current directory's file system."""
     found = os.statvfs(".")
     return found.f_bavail * found.f_frsize
 
 
 def memory(name: str) -> int | None:
-    """A figure of /proc/meminfo in kB; None for one that is 0, as on machines without CMA."""
+    """Return a figure of /proc/meminfo in kB; None if it is 0, as on machines without CMA."""
     for line in (text(Path("/proc/meminfo")) or "").splitlines():
         key, _, rest = line.partition(":")
         if key == name:
@@ -79,7 +79,7 @@ def memory(name: str) -> int | None:
 
 
 def temperature() -> float | None:
-    """Of the chip in degrees Celsius, by the XADC or the system monitor."""
+    """Return the chip's temperature in degrees Celsius, from the XADC or the system monitor."""
     for device in Path("/sys/bus/iio/devices").glob("iio:device*"):
         for raw in sorted(device.glob("in_temp*_raw")):
             stem = str(raw)[: -len("raw")]
@@ -91,7 +91,7 @@ def temperature() -> float | None:
 
 
 def of_pynq() -> dict[str, Any]:
-    """What pynq says of itself and of the fabric."""
+    """Return pynq's version, device and fabric clock."""
     facts: dict[str, Any] = {}
     try:
         import pynq
@@ -99,13 +99,13 @@ def of_pynq() -> dict[str, Any]:
         facts["pynq"] = pynq.__version__
         facts["device"] = pynq.Device.active_device.name
         facts["fclk0_mhz"] = float(pynq.Clocks.fclk0_mhz)
-    except Exception as error:  # noqa: BLE001  # pynq raises what it likes: the host is told
+    except Exception as error:  # noqa: BLE001  # pynq may raise anything: report it to the host
         facts["pynq_error"] = f"{type(error).__name__}: {error}"
     return facts
 
 
 def of_overlay(bit: str) -> dict[str, Any]:
-    """Whether a design that is known to be good loads and answers."""
+    """Load a known-good design and report whether it answers."""
     try:
         import pynq
 
@@ -113,12 +113,12 @@ def of_overlay(bit: str) -> dict[str, Any]:
         parts = overlay.ip_dict
         echoes = gives_back(overlay.hier_0.axi_dma_0) if "hier_0/axi_dma_0" in parts else None
         return {"loaded": overlay.is_loaded(), "parts": len(parts), "echoes": echoes}
-    except Exception as error:  # noqa: BLE001  # pynq raises what it likes: the host is told
+    except Exception as error:  # noqa: BLE001  # pynq may raise anything: report it to the host
         return {"error": f"{type(error).__name__}: {error}"}
 
 
 def gives_back(dma: Any) -> bool:
-    """Whether words come back from the fabric as they were sent."""
+    """Return whether the fabric echoes words unchanged."""
     import pynq
 
     sent, received = (pynq.allocate((WORDS,), "float32") for _ in range(2))
@@ -130,7 +130,7 @@ def gives_back(dma: Any) -> bool:
         if time.monotonic() > end:
             raise TimeoutError(f"the design has not answered within {ANSWER_S:g} s")
         time.sleep(0.001)
-    dma.recvchannel.wait()  # raises where the transfer failed; else sees to the caches
+    dma.recvchannel.wait()  # raises if the transfer failed; invalidates the caches
     return bool((received == sent).all())
 
 

@@ -1,8 +1,8 @@
-"""Numbers to the elements of an AXI4-Stream and back, as arrays.
+"""Converts arrays of numbers to elements of an AXI4-Stream, and back.
 
-A stream word has 32 bits. With words `float32` it holds one element, IEEE-754. With words `packed`
-every element is a fixed-point number in a container of 8, 16, 32 or 64 bits, the first element in
-the low bits, and every sample starts a new word. Fixed-point conversion is exactly ap_fixed's.
+A stream word has 32 bits. In the word format `float32` it holds one IEEE-754 element. In `packed`
+each element is a fixed-point number in a container of 8, 16, 32 or 64 bits, the first element in
+the low bits, and each sample starts a new word. Fixed-point conversion is exactly ap_fixed's.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def quantise(
 
     Args:
         values: finite numbers, any shape.
-        width: bits in all, at most 64.
-        integer: bits left of the point, the sign included; may be negative or above `width`.
-        signed: two's complement, or unsigned.
+        width: total bits, at most 64.
+        integer: bits left of the binary point, with the sign; may be negative or above `width`.
+        signed: whether two's complement or unsigned.
         rounding: ap_q_mode without its `AP_`.
         saturation: ap_o_mode without its `AP_`.
 
@@ -58,7 +58,7 @@ def quantise(
 def dequantise(raw: ArrayLike, width: int, integer: int) -> NDArray[np.float32]:
     """Convert raw fixed-point integers to float32.
 
-    Exact up to 24 significant bits, to nearest even beyond.
+    Exact up to 24 significant bits; beyond, rounded to nearest even.
     """
     return (np.asarray(raw).astype(np.float64) * 2.0 ** (integer - width)).astype(np.float32)
 
@@ -68,7 +68,7 @@ def _round(scaled: NDArray[np.float64], mode: str) -> NDArray[np.float64]:
     simple = {"TRN": np.floor, "TRN_ZERO": np.trunc, "RND_CONV": np.rint}
     if mode in simple:
         return simple[mode](scaled)
-    # A double's remainder is exact; adding a half to the value first would round twice.
+    # modf is exact in doubles; adding a half to the value first would round twice.
     remainder, whole = np.modf(scaled)
     up, down = remainder > _HALF, remainder < -_HALF
     if mode in ("RND", "RND_INF"):
@@ -83,19 +83,19 @@ def _round(scaled: NDArray[np.float64], mode: str) -> NDArray[np.float64]:
 def _wrap(whole: NDArray[np.float64], width: int, signed: bool) -> NDArray[Any]:
     """Keep the low `width` bits."""
     full, half = 2.0**width, 2.0 ** (width - 1)
-    # The remainder nearest to zero is exact in doubles; the one in [0, 2**64) would not be.
+    # The remainder nearest to zero is exact in doubles; a remainder in [0, 2**64) would not be.
     rest = whole - np.rint(whole / full) * full
     raw = np.where(rest == half, -half, rest).astype(np.int64)
     return raw if signed else raw.view(np.uint64) & np.uint64(2**width - 1)
 
 
 def _saturate(whole: NDArray[np.float64], width: int, signed: bool, mode: str) -> NDArray[Any]:
-    """Replace what is out of range."""
+    """Replace values that are out of range."""
     if mode not in ("SAT", "SAT_ZERO", "SAT_SYM"):
         raise ValueError(f"unknown saturation mode {mode!r}")
     magnitude = 2 ** (width - 1) if signed else 2**width
     bottom, top = (-magnitude if signed else 0), magnitude - 1
-    # `magnitude` is a power of two and so an exact double; `top` is none beyond 53 bits.
+    # `magnitude` is a power of two, an exact double; `top` is not beyond 53 bits.
     under, over = whole < bottom, whole >= magnitude
     raw = np.where(under | over, 0.0, whole).astype(np.int64 if signed else np.uint64)
     if mode == "SAT_ZERO":
@@ -107,13 +107,13 @@ def _saturate(whole: NDArray[np.float64], width: int, signed: bool, mode: str) -
 
 
 class RawCodec:
-    """Elements that cross the stream as they are: float32 words, or what the caller encoded.
+    """Passes elements unchanged: float32 words, or what the caller encoded.
 
     Attributes:
-        size: elements of one sample.
+        size: elements per sample.
         dtype: of an element in the buffer.
-        row: buffer elements of one sample, padding included.
-        sample_bytes: of one sample in the buffer.
+        row: buffer elements per sample, with padding.
+        sample_bytes: bytes per sample in the buffer.
     """
 
     def __init__(self, size: int, dtype: DTypeLike) -> None:
@@ -123,19 +123,19 @@ class RawCodec:
         self.sample_bytes = size * self.dtype.itemsize
 
     def encode(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Numbers (samples x size) to buffer elements (samples x size)."""
+        """Convert numbers (samples x size) to buffer elements (samples x size)."""
         return samples
 
     def decode(self, elements: NDArray[Any]) -> NDArray[Any]:
-        """Buffer elements (samples x size) to numbers (samples x size)."""
+        """Convert buffer elements (samples x size) to numbers (samples x size)."""
         return elements
 
 
 class PackedCodec(RawCodec):
-    """Fixed-point numbers in containers; see the module."""
+    """Converts to and from fixed-point numbers in containers; see the module."""
 
     def __init__(self, size: int, element: dict[str, Any]) -> None:
-        """Take `element` as manifest.json has it."""
+        """Read the format from `element`, as in manifest.json."""
         bits = max(8, 1 << (element["width"] - 1).bit_length())
         super().__init__(size, f"<{'i' if element['signed'] else 'u'}{bits // 8}")
         self._format = {key: element[key] for key in _FORMAT}
@@ -143,16 +143,16 @@ class PackedCodec(RawCodec):
         self.row = self.sample_bytes // self.dtype.itemsize
 
     def encode(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Numbers to raw integers of the element's format; raises ValueError on NaN."""
+        """Convert numbers to raw integers of the element's format; raise ValueError on NaN."""
         return quantise(samples, **self._format).astype(self.dtype)
 
     def decode(self, elements: NDArray[Any]) -> NDArray[np.float32]:
-        """Raw integers to float32."""
+        """Convert raw integers to float32."""
         return dequantise(elements, self._format["width"], self._format["integer"])
 
 
 def codec_of(tensor: dict[str, Any]) -> RawCodec:
-    """The codec of `input` or `output` of manifest.json.
+    """Return the codec for `input` or `output` of manifest.json.
 
     Raises:
         ValueError: its word format is unknown.

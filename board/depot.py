@@ -1,12 +1,12 @@
-"""Keeps packages on the board: which are there, how far one has come, unpacking, pruning.
+"""Keeps packages on the board: looks them up, receives, unpacks and prunes them.
 
-The host sends this file's text over standard input (tasks/boards/python.py), and REQUEST, JSON with
-action, directory (of overlayflow, absolute or in the home) and digest (SHA-256 of package.tar.gz
-as hex). The answer is one JSON object, the last line on stdout.
+The host sends this file's text over standard input (tasks/boards/python.py), then REQUEST: JSON
+with action, directory (overlayflow's, absolute or relative to the home) and digest (SHA-256 of
+package.tar.gz as hex). The answer is one JSON object, the last line on stdout.
 
-    DIRECTORY/incoming/<digest>.part     an archive on its way, continued after an interruption
-    DIRECTORY/deployments/<digest16>/    a package, unpacked; there only when it is whole
-    DIRECTORY/programs/<digest16>.zip    the host's own programs, which follow the request (size)
+    DIRECTORY/incoming/<digest>.part     an incomplete archive; the transfer can be resumed
+    DIRECTORY/deployments/<digest16>/    an unpacked package; appears only when complete
+    DIRECTORY/programs/<digest16>.zip    the host's programs, sent after the request (size)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-# What was unpacked, with the SHA-256 of every file. It is what makes a directory ours.
+# Lists the unpacked files with their SHA-256. A directory without it is not ours.
 RECORD = ".overlayflow.json"
 MANIFEST = "manifest.json"
 _DEPLOYMENT = re.compile(r"[0-9a-f]{16}")
@@ -34,18 +34,18 @@ _STALE_S = 24 * 3600
 
 
 class DamagedError(Exception):
-    """Bytes are not what they should be."""
+    """A file or archive does not have the expected content."""
 
 
 class InUseError(Exception):
-    """A program runs in the deployment."""
+    """A program is running in the deployment."""
 
 
 class Depot:
-    """The directory of overlayflow on this board, as one package sees it.
+    """The place of one package in overlayflow's directory on this board.
 
     Args:
-        directory: absolute, or relative to the home.
+        directory: overlayflow's, absolute or relative to the home.
         digest: of the package.
     """
 
@@ -58,13 +58,13 @@ class Depot:
         self.part = self.incoming / f"{digest}.part"
 
     def prepare(self, keep: int) -> dict[str, Any]:
-        """Say whether the package is here; else make room and say how much of it is.
+        """Say whether the package is here; if not, make room and say how much of it has arrived.
 
         Args:
-            keep: deployments that may stay, this one included.
+            keep: number of deployments to keep, this one included.
 
         Raises:
-            InUseError: the package is damaged, and a program runs in it.
+            InUseError: the package is damaged while a program is running in it.
         """
         for directory in (self.deployments, self.incoming):
             directory.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ class Depot:
                     raise InUseError(f"{self.place}: {damage}") from error
                 discard(self.place)
             else:
-                os.utime(self.place)  # in use lately: pruned last
+                os.utime(self.place)  # recently used: pruned last
                 return {"directory": str(self.place), "damage": None}
         prune(self.deployments, keep - 1)
         self._drop_stale_parts()
@@ -94,13 +94,13 @@ class Depot:
         }
 
     def install(self) -> dict[str, Any]:
-        """Unpack the archive that has arrived, check every file, and put it into place."""
+        """Unpack the archive that has arrived, check each file, and move it into place."""
         if not self.place.exists():
             if sha256(self.part) != self.digest:
                 self.part.unlink()
-                return {"directory": None, "damage": "its SHA-256 is another"}
-            # Beside its place, so that the rename is atomic. After a power cut a file may be
-            # empty all the same: `prepare` checks them all again before it trusts them.
+                return {"directory": None, "damage": "its SHA-256 differs"}
+            # On the same file system, so that the rename is atomic. After a power cut files may
+            # still be empty, so `prepare` checks them all again.
             aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self.deployments))
             try:
                 unpack(self.part, aside, self.digest)
@@ -128,7 +128,7 @@ class Depot:
 
 
 def programs(directory: str, digest: str, size: int) -> dict[str, Any]:
-    """Say where the host's programs are; write them, if they follow and are whole."""
+    """Return where the host's programs are, after writing them if they follow the request."""
     place = Path.home() / directory / "programs" / f"{digest[:16]}.zip"
     place.parent.mkdir(parents=True, exist_ok=True)
     if not place.exists() or sha256(place) != digest:
@@ -146,7 +146,7 @@ def programs(directory: str, digest: str, size: int) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hex."""
+    """Return the SHA-256 of a file as hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -158,8 +158,8 @@ def unpack(archive: Path, directory: Path, digest: str) -> None:
     """Unpack a package's archive into an empty directory, and record it.
 
     Raises:
-        DamagedError: it holds something else than plain files inside one directory, or its
-            files are not those of its manifest.
+        DamagedError: it holds anything but plain files in one directory, or its files differ
+            from its manifest.
     """
     files: dict[str, str] = {}
     try:
@@ -230,9 +230,9 @@ def check(directory: Path, digest: str) -> None:
 
 
 def prune(deployments: Path, keep: int) -> None:
-    """Remove the deployments used longest ago, but for `keep`, and what an interruption left.
+    """Remove all but the `keep` most recently used deployments, and what interruptions left.
 
-    What a program runs in stays, and what this program did not make.
+    Deployments in use stay, and so does everything that this program did not create.
     """
     ours = [
         entry
@@ -249,7 +249,7 @@ def prune(deployments: Path, keep: int) -> None:
 
 
 def in_use(directory: Path) -> bool:
-    """Whether a program runs in it: board/guard.py then holds a lock."""
+    """Return whether a program is running in it; board/guard.py then holds a lock."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -261,14 +261,14 @@ def in_use(directory: Path) -> bool:
 
 
 def discard(directory: Path) -> None:
-    """Remove a deployment; it is never seen half-removed."""
+    """Remove a deployment atomically."""
     aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=directory.parent))
     directory.rename(aside / directory.name)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def respond(request: dict[str, Any]) -> dict[str, Any]:
-    """Do what the request asks for, and return the answer."""
+    """Carry out a request and return the answer."""
     if request["action"] == "programs":
         return programs(request["directory"], request["digest"], request["size"])
     depot = Depot(request["directory"], request["digest"])

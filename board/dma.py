@@ -1,4 +1,4 @@
-"""One round trip through an AXI DMA in simple mode, watched: no wait is for ever.
+"""Runs a round trip through an AXI DMA in simple mode, with a time-out on every wait.
 
 The registers are those of Xilinx PG021; pynq's own channel driver starts the transfers.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     Registers = dict[str, dict[str, int]]
 
-DEFAULT_LENGTH_BITS = 14  # of the IP core, where the .hwh does not say
+DEFAULT_LENGTH_BITS = 14  # the IP's default, if the .hwh does not say
 DEFAULT_ADDRESS_BITS = 32  # likewise
 SPIN_S = 0.001
 MAX_PAUSE_S = 0.001
@@ -36,7 +36,7 @@ _STATUS_BITS = (
 class DmaError(RuntimeError):
     """A transfer failed; the message ends with the registers of both channels, decoded.
 
-    The fabric may be left in the middle of a sample: load the overlay again.
+    The fabric may be in the middle of a sample: load the overlay again.
 
     Attributes:
         registers: control, status, address and length by channel ("send", "receive").
@@ -52,7 +52,7 @@ class DmaTimeoutError(DmaError):
 
 
 def describe(registers: Registers) -> str:
-    """One line a channel, with the names of the bits that are set."""
+    """Return one line per channel with the names of the bits that are set."""
     text = ""
     for channel, (name, _) in _CHANNELS.items():
         values = registers[channel]
@@ -74,11 +74,11 @@ class Dma:
     """Both channels of a DMA.
 
     Attributes:
-        max_bytes: the longest transfer, given by the width of the length register.
+        max_bytes: longest transfer, given by the width of the length register.
     """
 
     def __init__(self, driver: Any) -> None:
-        """Take over `driver`, a pynq.lib.DMA.
+        """Wrap `driver`, a pynq.lib.DMA.
 
         Raises:
             ValueError: the DMA lacks a channel, or is in scatter-gather mode.
@@ -94,7 +94,7 @@ class Dma:
         self._send, self._receive = driver.sendchannel, driver.recvchannel
 
     def require_reachable(self, buffer: Any) -> None:
-        """Raise ValueError unless the DMA reaches all of a pynq buffer."""
+        """Raise ValueError unless the DMA can address all of a pynq buffer."""
         first = int(buffer.physical_address)
         if first + int(buffer.nbytes) > 1 << self._address_bits:
             raise ValueError(
@@ -106,19 +106,19 @@ class Dma:
     def exchange(self, source: Any, target: Any, timeout_s: float) -> None:
         """Send `source` and receive `target`, contiguous pynq buffers, each within `max_bytes`.
 
-        Whatever ends it early, Ctrl-C included: the DMA is reset, and lets go of the buffers.
+        If it ends early for any reason, Ctrl-C included, the DMA is reset and releases the buffers.
 
         Args:
-            source: flushed from the caches on the way.
-            target: may be of another length than `source`.
-            timeout_s: the longest wait for either channel.
+            source: is flushed from the caches first.
+            target: may differ in length from `source`.
+            timeout_s: longest wait for either channel.
 
         Raises:
             DmaTimeoutError: a channel did not finish in time.
-            DmaError: the DMA reported an error, or received less than asked.
+            DmaError: the DMA reported an error, or received less than requested.
         """
         try:
-            # The receiver first: results may come before the last word has gone.
+            # The receiver first: results may arrive before the last word is sent.
             self._start("receive", self._receive, target)
             self._start("send", self._send, source)
             self._wait("send", timeout_s)
@@ -131,7 +131,7 @@ class Dma:
             raise
 
     def reset(self) -> None:
-        """Abort whatever is under way and make both channels ready.
+        """Abort running transfers and make both channels ready.
 
         Raises:
             DmaTimeoutError: the DMA does not come out of reset.
@@ -142,7 +142,7 @@ class Dma:
         for channel, base in ((self._send, bases[0]), (self._receive, bases[1])):
             self._mmio.write(base + _CONTROL, _RUN)
             self._settle(base + _STATUS, _HALTED, "start")
-            channel.start()  # only for pynq's own bookkeeping: alone, it might wait for ever
+            channel.start()  # only for pynq's bookkeeping; on its own it might wait for ever
 
     def registers(self) -> Registers:
         """Read the registers of both channels."""
@@ -173,13 +173,13 @@ class Dma:
     def _start(self, name: str, channel: Any, buffer: Any) -> None:
         try:
             channel.transfer(buffer)
-        except RuntimeError as error:  # pynq's: an error in the other channel halted both
+        except RuntimeError as error:  # from pynq: an error in the other channel halted both
             raise DmaError(f"the DMA failed to {name}: {error}", self.registers()) from error
 
     def _wait(self, channel: str, timeout_s: float) -> None:
-        """Poll until a channel is idle: without pause at first, then ever more gently.
+        """Poll until a channel is idle, without pauses at first, then with growing ones.
 
-        A pause is at most 1/32 of the time waited so far, so that it hardly shows in timings.
+        A pause is at most 1/32 of the time waited so far, so it hardly affects timings.
         """
         address = _CHANNELS[channel][1] + _STATUS
         start = time.monotonic()

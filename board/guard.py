@@ -1,17 +1,18 @@
-"""Runs one program on the board in a process group of its own, and sees to its end.
+"""Runs one program on the board in its own process group, and makes sure that it ends.
 
-The host sends this file's text over standard input, and SPEC, which is JSON: see
-tasks/boards/python.py. The rest of standard input is the lifeline: when it ends, because the host
-cancels or its session died, the program is ended with everything it started; so it is at its
-deadline.
+The host sends this file's text and SPEC, which is JSON, over standard input (see
+tasks/boards/python.py). The rest of standard input is the lifeline: when it ends, because the host
+cancels or its session died, the program and all processes that it started are ended. The same
+happens at the deadline.
 
-SPEC of a run: argv; directory, where it runs; environment, added to the session's; profile, a
-bash file sourced first where it exists, or null; pid_file; deadline_s; lifeline_grace_s and
-term_grace_s, what the program has to end by itself after its own standard input ended, and then
-after SIGTERM. While the program lives, a shared flock on its directory keeps it from being pruned.
-The exit status is the program's, or 128 + n when signal n killed it, or one of those below.
+SPEC of a run: argv; directory, the working directory; environment, added to the session's; profile,
+a bash file to source first if it exists, or null; pid_file; deadline_s; lifeline_grace_s and
+term_grace_s, the seconds that the program has to end after its standard input has ended, and then
+after SIGTERM. While the program runs, a shared flock on its directory keeps it from being pruned.
+The exit status is the program's, 128 + n if signal n killed it, or one of the constants below.
 
-SPEC to end a run from another SSH session: stop, its pid file; within_s, after which it is killed.
+SPEC to end a run from another SSH session: stop, the run's pid file; within_s, after which it is
+killed.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def main() -> int:
         return stop(spec["stop"], spec["within_s"])
     guard = os.fork()
     if guard == 0:
-        # A session of its own: SSH servers that kill their session's processes at once must not
-        # kill the guard before it has ended the program.
+        # A new session: some SSH servers kill all processes of their session at once, which must
+        # not include the guard, as it has to end the program.
         os.setsid()
         os._exit(run(spec))
     status = os.waitpid(guard, 0)[1]
@@ -71,7 +72,7 @@ def run(spec: dict[str, Any]) -> int:
         sys.stderr.flush()
         status = NOT_STARTED
     finally:
-        # Also what the program left behind; its own zombie keeps the group's number from others.
+        # Kills what the program left behind, too. Its zombie keeps the group's number in use.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
         program.wait()
@@ -83,7 +84,7 @@ def run(spec: dict[str, Any]) -> int:
 
 
 def stop(pid_file: str, within_s: float) -> int:
-    """End the run that wrote `pid_file`; nothing to do when it has ended."""
+    """End the run that wrote `pid_file`, unless it has ended."""
     try:
         record = json.loads(Path(pid_file).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -101,7 +102,7 @@ def stop(pid_file: str, within_s: float) -> int:
 
 
 def _wake_on(*signals: signal.Signals) -> int:
-    """A file descriptor from which the number of every such signal can be read."""
+    """Return a file descriptor from which the numbers of received signals can be read."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
@@ -140,18 +141,18 @@ def _write_pid_file(path: str, group: int) -> None:
 
 
 def _started(pid: int) -> str | None:
-    """When the process started, which tells it from a later one of the same number."""
+    """Return when the process started, which tells it from a later one with the same pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may hold anything; state is field 3, the start time field 22.
+    # The name in parentheses may contain anything; state is field 3, the start time field 22.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] == "Z" else fields[19]
 
 
 def _wait(program: subprocess.Popen[bytes], wakeup: int, deadline_s: float) -> int | None:
-    """Wait for the program's end: None; or for a reason to end it: the status to report."""
+    """Wait; return None when the program has ended, or the status to report if it must be ended."""
     deadline = time.monotonic() + deadline_s
     while not _has_ended(program):
         left = deadline - time.monotonic()
@@ -166,13 +167,13 @@ def _wait(program: subprocess.Popen[bytes], wakeup: int, deadline_s: float) -> i
 
 
 def _has_ended(program: subprocess.Popen[bytes]) -> bool:
-    """Whether it has, leaving it a zombie."""
+    """Return whether the program has ended, without reaping it."""
     flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
     return os.waitid(os.P_PID, program.pid, flags) is not None
 
 
 def _end(program: subprocess.Popen[bytes], lifeline_grace_s: float, term_grace_s: float) -> None:
-    """Give the program the chance to end by itself."""
+    """Let the program end by itself, then send SIGTERM."""
     if program.stdin is not None:
         program.stdin.close()
     if not _ends_within(program, lifeline_grace_s):

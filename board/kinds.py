@@ -1,4 +1,4 @@
-"""Reads kinds.toml: the board kinds that overlayflow knows, as data. Host side (Python 3.11)."""
+"""Reads kinds.toml, the board kinds that overlayflow knows. Runs on the host (Python 3.11)."""
 
 import tomllib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ ProcessingSystem = Literal["zynq7000", "zynqmp", "x86"]
 
 @dataclass(frozen=True)
 class PartResources:
-    """Primitives that a part has; `carry4` is 0 on parts with CARRY8."""
+    """A part's primitives; `carry4` is 0 on parts with CARRY8."""
 
     lut: int
     ff: int
@@ -25,18 +25,18 @@ class BoardKind:
     """One kind of board.
 
     Attributes:
-        name: the key in kinds.toml; hls4ml's own name where hls4ml knows the board.
-        part: the full part name, as Vivado writes it.
-        processing_system: what runs Python.
+        name: key in kinds.toml; hls4ml's name for the board if it has one.
+        part: full part name, as in Vivado.
+        processing_system: the processor that runs Python: zynq7000, zynqmp or x86.
         pynq: pynq versions that run on the board, oldest first.
-        fabric_clock_mhz: the fabric's clock in hls4ml's design.
+        fabric_clock_mhz: clock of the fabric in hls4ml's design.
         environment_file: shell file on the board that sets up pynq's environment.
-        xrt: what XILINX_XRT is set to on the board.
-        vivado_board: its name in Vivado, without a version; empty where Vivado has none for it.
-        vivado_since: the first version of Vivado that has the part and the board.
+        xrt: value of XILINX_XRT on the board.
+        vivado_board: the board's name in Vivado, without a version; empty if it has none.
+        vivado_since: first version of Vivado that has the part and the board.
         resources: of the part.
         hls4ml_board: the board's name in hls4ml; empty if hls4ml has no design for it.
-        no_hls4ml: why it is empty.
+        no_hls4ml: why hls4ml_board is empty.
     """
 
     name: str
@@ -55,7 +55,7 @@ class BoardKind:
 
 @cache
 def board_kinds() -> dict[str, BoardKind]:
-    """All board kinds by name, in the order of kinds.toml."""
+    """Return all board kinds by name, in the order of kinds.toml."""
     text = Path(__file__).with_name("kinds.toml").read_text(encoding="utf-8")
     return {name: _kind(name, table) for name, table in tomllib.loads(text).items()}
 

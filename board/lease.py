@@ -1,32 +1,32 @@
-"""The right to use this board: a lease, which one file of the board describes.
+"""Manages the lease of this board: the right to use it, described by one file on the board.
 
 The host sends this file's text and REQUEST, which is JSON, over standard input
 (tasks/boards/python.py):
 
     {"action": "hold", "record": RECORD, "duration_s": N, "silence_s": N}
                                    take the lease, or rejoin it after a lost connection, and hold it
-    {"action": "reserve", "record": RECORD, "duration_s": N}    keep the board for a person
-    {"action": "release", "owner": OWNER}    end what a person reserved
+    {"action": "reserve", "record": RECORD, "duration_s": N}    reserve the board for a person
+    {"action": "release", "owner": OWNER}    end a person's reservation
     {"action": "show"}
 
 The answer is one JSON line: {"lease": RECORD or null, "taken_over": RECORD or null, "heard_s": N,
 "free": BOOL}, or {"busy": RECORD or null}. RECORD has id, owner, purpose, flow_run_id,
 flow_run_name, held, since and expires; the last two are seconds since 1970 by the board's clock,
-for people. Boards have no battery behind their clock, which jumps when the network tells the time:
-what counts is `ends`, by the clock that counts from the start of the system, and `boot`, which
-names that start. Another start leaves only `expires` to go by.
+for display. The wall clock of a board has no battery and jumps when NTP sets it, so the lease ends
+by `ends`, on the monotonic clock, which is valid for the boot identified by `boot`. After a reboot
+only `expires` is left.
 
-`hold` then lives as long as its standard input, on which the host says something every few
-seconds; the line `release` ends the lease. It ends by itself when the host is silent for
-silence_s, when the session is gone, or at the lease's end.
+`hold` keeps running while its standard input is open, on which the host sends a line every few
+seconds; the line `release` ends the lease. It also ends if the host is silent for silence_s, if
+the session is gone, or when the lease expires.
 
 The file's lock says whether anybody works under the lease that the file describes: the process that
-holds it and the runner both have it shared, and who wants a new lease needs it exclusively. So the
-board changes hands only when the last of them is gone. A file that was removed takes no lock with
-it: those who have it locked find out within WATCH_S and end, and whoever creates a new one waits
-for that. What a person reserved is not held by a process but kept until it expires; that person's
-own runs work under it, and leave it behind (`under`). The file's time of change is the heartbeat.
-A file that makes no sense stands for no lease.
+holds the lease and the runner share it, and a new lease needs it exclusively. So the board changes
+hands only when the last of them has ended. If the file is removed, the processes that have it
+locked notice within WATCH_S and end, and a process that creates a new file waits for that. A
+reservation is not held by a process but lasts until it expires; runs of the same person work under
+it and leave it in place (`under`). The file's modification time is the heartbeat. A file with
+invalid content counts as no lease.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ import time
 from pathlib import Path
 from typing import Any, Dict
 
-# Survives a reboot, and everybody may write there. A twin is a home directory, not a machine: its
+# Survives a reboot and is writable for everybody. A twin shares its machine's /var/tmp, so its
 # sessions set the variable.
 DEFAULT_PATH = "/var/tmp/overlayflow.lease"  # noqa: S108  # links are not followed
 VARIABLE = "OVERLAYFLOW_LEASE"
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 LONGEST_S = 30 * 86400.0
-# How soon a holder notices that its file was removed, and how long a new file's first user waits.
+# A holder notices within WATCH_S that its file was removed; a new file's creator waits SETTLE_S.
 WATCH_S = 0.5
 SETTLE_S = 2.0
 _LATEST = 1e11  # in seconds since 1970; far below what a date can hold
@@ -60,10 +60,10 @@ Record = Dict[str, Any]
 
 
 class BusyError(Exception):
-    """Somebody else has the board.
+    """The board is taken by somebody else.
 
     Attributes:
-        record: of their lease; None where the file does not tell.
+        record: of their lease; None if the file does not say.
     """
 
     def __init__(self, record: Record | None) -> None:
@@ -87,39 +87,39 @@ class LeaseFile:
                 return os.open(self._path, flags)
             with contextlib.suppress(FileExistsError):
                 made = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o666)
-                os.fchmod(made, 0o666)  # whoever uses the board, whatever the umask
+                os.fchmod(made, 0o666)  # for every user of the board, whatever the umask
                 fcntl.flock(made, fcntl.LOCK_EX)
                 time.sleep(SETTLE_S)
                 fcntl.flock(made, fcntl.LOCK_UN)
                 return made
 
     def close(self) -> None:
-        """Drop the lock; what the file says stays."""
+        """Drop the lock and leave the content."""
         os.close(self._fd)
 
     def is_current(self) -> bool:
-        """Whether the file that this process has open is still the board's."""
+        """Return whether this process's open file is still the board's lease file."""
         try:
             return os.path.samestat(Path(self._path).stat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 
     def read(self) -> Record | None:
-        """The lease that the file describes, in force or not."""
+        """Return the lease that the file describes, whether it is in force or not."""
         try:
             return checked(json.loads(os.pread(self._fd, _BYTES, 0).decode("utf-8")))
-        except (ValueError, RecursionError):  # empty, or cut off with the power
+        except (ValueError, RecursionError):  # empty, or truncated by a power cut
             return None
 
     def heard_s(self) -> float:
-        """Seconds since the holder was last heard of, by the board's clock."""
+        """Return the seconds since the last heartbeat, by the board's clock."""
         return max(0.0, time.time() - os.fstat(self._fd).st_mtime)
 
     def take(self, record: Record, duration_s: float) -> tuple[Record, Record | None]:
         """Take the board; the lock is then shared.
 
         Returns:
-            The lease, and the one of another that was left behind or has expired.
+            The lease, and somebody else's abandoned or expired lease that it replaces.
 
         Raises:
             BusyError: somebody works on the board, or has reserved it.
@@ -128,7 +128,7 @@ class LeaseFile:
         reserved = _reserved(before)
         mine = reserved is not None and reserved["owner"] == record["owner"]
         lease = self._write(record, duration_s, under=reserved if mine else None)
-        # The kernel drops the one lock before it gives the other: somebody may come in between.
+        # The kernel drops one lock before it grants the other: somebody may get in between.
         fcntl.flock(self._fd, fcntl.LOCK_SH)
         found = self.read()
         if found is None or found["id"] != record["id"]:
@@ -136,10 +136,10 @@ class LeaseFile:
         return lease, None if mine else before
 
     def join(self, lease_id: str) -> Record:
-        """Work under a lease that was taken before; the lock is then shared.
+        """Work under an existing lease; the lock is then shared.
 
         Raises:
-            BusyError: that lease is over.
+            BusyError: the lease has ended.
         """
         fcntl.flock(self._fd, fcntl.LOCK_SH)
         found = self.read()
@@ -149,7 +149,7 @@ class LeaseFile:
         return found
 
     def reserve(self, record: Record, duration_s: float) -> tuple[Record, Record | None]:
-        """Keep the board for a person until the lease expires; no process needs to live.
+        """Reserve the board for a person until the lease expires, without a process to hold it.
 
         Raises:
             BusyError: somebody works on the board, or somebody else has reserved it.
@@ -161,11 +161,11 @@ class LeaseFile:
         return lease, None if mine else before
 
     def beat(self) -> None:
-        """Say that the holder is there."""
+        """Record a heartbeat."""
         os.utime(self._fd)
 
     def give_back(self) -> None:
-        """End the lease that this process has joined or taken; a reservation behind it stays."""
+        """End the lease that this process joined or took; a reservation under it stays."""
         found = self.read()
         reserved = _reserved(found)
         os.ftruncate(self._fd, 0)
@@ -173,7 +173,7 @@ class LeaseFile:
             self._put(reserved)
 
     def release(self, owner: str) -> Record | None:
-        """End what `owner` reserved, or what an end without a word has left.
+        """End `owner`'s reservation, or a lease that its holder abandoned.
 
         Raises:
             BusyError: it is not theirs, or a process works under it.
@@ -183,7 +183,7 @@ class LeaseFile:
         return _reserved(before) or before
 
     def is_free(self) -> bool:
-        """Whether the board can be had now; takes the lock for a moment to find out."""
+        """Return whether the board is free, by taking the lock for a moment."""
         try:
             self._lock_exclusively(None)
         except BusyError:
@@ -192,7 +192,7 @@ class LeaseFile:
         return True
 
     def _lock_exclusively(self, owner: str | None) -> Record | None:
-        """Returns the lease that is over, or is `owner`'s own; BusyError while one is in force."""
+        """Lock the file; return the ended lease or `owner`'s own; BusyError if one is in force."""
         self._lock_file()
         while not self.is_current():
             os.close(self._fd)
@@ -206,12 +206,12 @@ class LeaseFile:
         return record
 
     def _lock_file(self) -> None:
-        """Take the lock exclusively; BusyError while somebody has it."""
+        """Take the lock exclusively; raise BusyError while somebody else has it."""
         for _ in range(_TRIES):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            time.sleep(_MOMENT_S)  # it may be somebody who only looks
+            time.sleep(_MOMENT_S)  # the lock may be held only for a look
         raise BusyError(self.read())
 
     def _write(self, record: Record, duration_s: float, under: Record | None = None) -> Record:
@@ -234,11 +234,11 @@ class LeaseFile:
 
 
 def checked(content: object) -> Record | None:
-    """A record as the file may hold it; None if it makes no sense."""
+    """Return `content` as a record, or None if it is not valid."""
     if not isinstance(content, dict) or not all(isinstance(content.get(n), str) for n in _TEXTS):
         return None
     since, expires, ends = (_number(content.get(name)) for name in ("since", "expires", "ends"))
-    # Written so that NaN fails, too.
+    # Comparisons are written so that NaN fails, too.
     times = 0 <= since <= _LATEST and 0 <= expires - since <= LONGEST_S and 0 <= ends <= _LATEST
     if not times or not isinstance(content.get("held"), bool):
         return None
@@ -246,7 +246,7 @@ def checked(content: object) -> Record | None:
 
 
 def _number(value: object) -> float:
-    """A number as a float; NaN for whatever else."""
+    """Return a number as a float, and NaN for anything else."""
     try:
         return float(value) if type(value) in {int, float} else float("nan")  # type: ignore[arg-type]
     except OverflowError:
@@ -254,30 +254,30 @@ def _number(value: object) -> float:
 
 
 def left_s(record: Record) -> float:
-    """Seconds until a lease ends by itself."""
+    """Return the seconds until a lease expires."""
     if record["boot"] == _boot():
         return float(record["ends"]) - _uptime()
     now = time.time()
     if now >= record["since"]:
         return float(record["expires"]) - now
-    # The clock has not been set since the start: the lease runs no longer than it was meant to.
+    # The clock may not have been set since booting: never more than the lease's full duration.
     return float(record["expires"] - record["since"]) - _uptime()
 
 
 def _reserved(record: Record | None) -> Record | None:
-    """What a person has reserved and is in force: the lease itself, or what it was taken under."""
+    """Return the reservation in force: the lease itself, or the one that it was taken under."""
     if record is not None and record["held"]:
         record = record["under"]
     return record if record is not None and left_s(record) > 0 else None
 
 
 def _uptime() -> float:
-    """Seconds since the start of the system, sleep included; nobody sets this clock."""
+    """Return the seconds since booting, including sleep, by a clock that is never set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _boot() -> str:
-    """Return the name of this start of the system; empty where no /proc is mounted."""
+    """Return the kernel's id of this boot; empty where no /proc is mounted."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except FileNotFoundError:
@@ -285,11 +285,11 @@ def _boot() -> str:
 
 
 def worded(record: Record | None) -> str:
-    """Who has the board, in words."""
+    """Describe the holder of the board in words."""
     if record is None:
         return "unknown holder"
     run = " in flow run {flow_run_name}".format(**record) if record["flow_run_name"] else ""
-    # Not by time.gmtime, which ends in 2038 on boards of 32 bits.
+    # Not by time.gmtime, which ends in 2038 on 32-bit boards.
     until = EPOCH + dt.timedelta(seconds=record["expires"])
     return "{owner}{run} until {until:%Y-%m-%d %H:%M:%S} UTC at the latest ({purpose})".format(
         run=run, until=until, **record
@@ -335,7 +335,7 @@ def _hold(file: LeaseFile, record: Record, duration_s: float) -> tuple[Record, R
 
 
 def _live(file: LeaseFile, left: float, silence_s: float) -> None:
-    """Hold the lease until the host gives it back, or is gone: then the file still tells whose."""
+    """Hold the lease until the host releases it or is gone; in that case the record stays."""
     now = time.monotonic()
     end, heard_until = now + left, now + silence_s
     while now < min(end, heard_until) and file.is_current():

@@ -1,4 +1,4 @@
-"""The measurements: what is run, what of it is timed, and how figures are drawn from it."""
+"""Runs and times samples, and computes latency, throughput and correctness from the results."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Timed(NamedTuple):
 
     Attributes:
         outputs: samples x output shape.
-        seconds: that it took.
-        phases: the same in parts.
+        seconds: duration.
+        phases: duration of each phase.
     """
 
     outputs: NDArray[Any]
@@ -37,12 +37,12 @@ class Timed(NamedTuple):
 class Bench:
     """Runs samples and times them.
 
-    On a real board the time is that of the whole call, from the array of inputs to the array of
-    outputs. A twin has no such time: there it is that of the transfers, in fabric clock cycles.
+    On a real board the time covers the whole call, from the input array to the output array. On a
+    twin wall time means nothing: the time covers the transfers, counted in fabric clock cycles.
     """
 
     def __init__(self, overlay: Any, clock_mhz: float) -> None:
-        """Take a loaded overlay, and the fabric's clock as read back."""
+        """Use a loaded overlay and the fabric clock that was read back."""
         self._overlay = overlay
         self._clock_hz = clock_mhz * 1e6
         self.simulated = hasattr(overlay.device, "twin_cycles")
@@ -60,7 +60,7 @@ class Bench:
 
 
 class Counters:
-    """The cycle counters that overlayflow's own shell has beside the core."""
+    """The cycle counters in overlayflow's shell."""
 
     _ID, _CONTROL, _SAMPLES, _STALL_IN, _STALL_OUT, _FIRST, _LAST = (
         0x00,
@@ -78,7 +78,7 @@ class Counters:
 
     @classmethod
     def find(cls, overlay: Any, project_name: str) -> Counters | None:
-        """The design's counters; None where it has none, as hls4ml's own designs."""
+        """Return the design's counters; None if it has none, as hls4ml's designs."""
         from pynq import MMIO
 
         block = overlay.ip_dict.get(f"hier_0/{project_name}_axi_0")
@@ -88,11 +88,11 @@ class Counters:
         return cls(mmio) if mmio.read(cls._ID) == cls._MAGIC else None
 
     def clear(self) -> None:
-        """Start counting at zero."""
+        """Reset the counters."""
         self._mmio.write(self._CONTROL, 1)
 
     def read(self) -> dict[str, int]:
-        """Samples and clock cycles since `clear`."""
+        """Return samples and clock cycles since `clear`."""
         return {
             "samples": self._mmio.read(self._SAMPLES),
             "input_stall_cycles": self._mmio.read(self._STALL_IN),
@@ -108,7 +108,7 @@ class Counters:
 def batch_one(
     bench: Bench, inputs: NDArray[Any], repeats: int, progress: Progress
 ) -> dict[str, Any]:
-    """Latency of single samples: every time, and percentiles of them."""
+    """Measure the latency of single samples: every run, and percentiles."""
     for _ in range(WARM_UP_RUNS):
         bench.run(inputs[:1])
     seconds = []
@@ -127,7 +127,7 @@ def batch_one(
 def series(
     bench: Bench, inputs: NDArray[Any], sizes: Sequence[int], progress: Progress
 ) -> dict[str, Any]:
-    """T(N) = a + b N over batch sizes N, from runs of their own for each."""
+    """Time several batch sizes N, for T(N) = a + b N."""
     measured = []
     for index, size in enumerate(sizes):
         batch = np.resize(inputs, (size, *inputs.shape[1:]))
@@ -139,10 +139,10 @@ def series(
 
 
 def fit(measured: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    """Least squares of the relative error, over the medians of each size.
+    """Fit a line to the median of each size by least squares of the relative error.
 
-    Of the relative error, as the small batches tell `overhead_s`: their absolute errors vanish
-    beside those of the big ones.
+    Small batches determine `overhead_s`; their absolute errors would vanish next to those of big
+    ones.
     """
     if len(measured) < 2:  # noqa: PLR2004  # a line needs two points
         return None
@@ -159,7 +159,7 @@ def all_samples(
     passes: int,
     progress: Progress,
 ) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Run all samples several times; whether the outputs are the same every time.
+    """Run all samples several times and check that each pass gives the same outputs.
 
     Returns:
         The outputs of the first pass, and figures.
@@ -189,7 +189,7 @@ def all_samples(
 
 
 def latency_cycles(bench: Bench, counters: Counters | None, inputs: NDArray[Any]) -> int | None:
-    """Cycles from the first word of one sample in to its first word out."""
+    """Return the cycles from a sample's first word in to its first word out."""
     if counters is None:
         return None
     counters.clear()
@@ -200,10 +200,10 @@ def latency_cycles(bench: Bench, counters: Counters | None, inputs: NDArray[Any]
 def compare(
     bench: Bench, inputs: NDArray[Any], outputs: NDArray[Any], golden: NDArray[Any]
 ) -> dict[str, Any]:
-    """Hold outputs against the golden ones, and run again the samples that differ.
+    """Compare outputs with the golden ones, and rerun the samples that differ.
 
-    Outputs that are wrong in the same way every time tell of a wrong design; others of a board,
-    clock or memory that cannot be trusted.
+    Outputs that are wrong in the same way every time point to the design; outputs that vary, to the
+    board, its clock or its memory.
     """
     wrong = np.flatnonzero(_differing(outputs, golden))
     shown = [_first_difference(int(i), golden[i], outputs[i]) for i in wrong[:MOST_SHOWN]]
@@ -225,12 +225,12 @@ def compare(
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
-    """The nearest-rank percentile: a value that was measured."""
+    """Return the nearest-rank percentile, which is a measured value."""
     return sorted(values)[max(0, ceil(percent / 100 * len(values)) - 1)]
 
 
 def _differing(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which samples have an element that is not the same; NaN is the same as NaN."""
+    """Return which samples have a differing element; NaN equals NaN here."""
     same = (some == others) | ((some != some) & (others != others))  # noqa: PLR0124  # NaN
     result: NDArray[np.bool_] = ~same.reshape(len(some), -1).all(axis=1)
     return result

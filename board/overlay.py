@@ -1,12 +1,12 @@
-"""A drop-in for the driver that hls4ml ships, without its defects.
+"""A drop-in replacement for hls4ml's driver, without its defects.
 
     from board.overlay import NeuralNetworkOverlay
     nn = NeuralNetworkOverlay("hls4ml_nn.bit", X_test.shape, y_test.shape)
     y_hw, seconds, rate = nn.predict(X_test, profile=True)
 
-It takes any number of samples, from any thread, never waits longer than `timeout_s`, returns arrays
-of their own, and converts packed fixed-point words by itself when manifest.json lies beside the bit
-file.
+It takes any number of samples, is thread-safe, never waits longer than `timeout_s`, returns copies
+instead of DMA buffers, and converts packed fixed-point words if manifest.json is in the bit file's
+directory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DmaError", "DmaTimeoutError", "NeuralNetworkOverlay"]
 
 DMA_TIMEOUT_S = 10.0
-# XRT 2.17 on 64-bit boards takes buffers of a page from memory that a 32-bit DMA does not reach.
+# XRT 2.17 on 64-bit boards allocates one-page buffers where a 32-bit DMA cannot reach them.
 LEAST_BUFFER_BYTES = 8192
 PHASES = ("encode", "copy_in", "dma", "copy_out", "decode")
 
@@ -42,10 +42,10 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
     Attributes:
         dma: the DMA between memory and design.
-        timeout_s: the longest wait for either DMA channel.
+        timeout_s: longest wait for either DMA channel.
         phases: seconds that the last `predict` spent in each of PHASES.
-        input_buffer: what is sent, samples x elements; the next `predict` writes over it.
-        output_buffer: what is received, likewise.
+        input_buffer: samples x elements to send; the next `predict` overwrites it.
+        output_buffer: received samples, likewise.
     """
 
     def __init__(  # noqa: PLR0917  # the arguments of hls4ml's driver, in its order
@@ -62,18 +62,18 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         """Load a design and allocate buffers.
 
         Args:
-            bitfile_name: with its .hwh file, and preferably manifest.json, beside it.
-            x_shape: of the input, batch axis first; `predict` takes other batches, too.
+            bitfile_name: a .bit file next to its .hwh file and preferably its manifest.json.
+            x_shape: of the input, batch axis first; `predict` accepts other batch sizes.
             y_shape: of the output, likewise.
-            dtype: of the elements on the stream. Other than float32 means that the caller
-                encodes and decodes; float32 that packed words are converted here.
+            dtype: of the elements on the stream. With float32, packed words are converted here;
+                with any other, the caller encodes and decodes.
             dtbo: device tree overlay, as in pynq.Overlay.
-            download: whether to program the PL, or use the design that it holds.
-            ignore_version: whether drivers of other IP versions will do.
+            download: whether to program the PL; otherwise the loaded design is used.
+            ignore_version: whether to accept drivers of other IP versions.
             device: a pynq.Device; the active one by default.
 
         Raises:
-            ValueError: the shapes are not those of the design, or its DMA cannot be used.
+            ValueError: the shapes are not the design's, or its DMA cannot be used.
         """
         self._alone = threading.RLock()
         super().__init__(
@@ -100,12 +100,12 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         """Program the PL with this design, as pynq does; then `predict` works again."""
         with self._alone:
             super().download(*args, **kwargs)
-            if "dma" in self.__dict__:  # not while the overlay is being made
+            if "dma" in self.__dict__:  # not while the overlay is being constructed
                 self._loaded = self._in_fabric()
                 self.dma.reset()
 
     def _in_fabric(self) -> Any:
-        """When the PL was last programmed, as pynq notes it."""
+        """Return when the PL was last programmed, according to pynq."""
         return getattr(self.device, "timestamp", None)
 
     def predict(
@@ -120,20 +120,20 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
         Args:
             X: samples x input shape.
-            debug: print a line for each transfer.
-            profile: print the rate, and return it.
-            encode: from X to the elements on the stream, called once.
-            decode: from the elements on the stream, samples x output shape, called once.
+            debug: whether to print a line for each transfer.
+            profile: whether to print and return the rate.
+            encode: converts X to elements on the stream; called once.
+            decode: converts elements on the stream, samples x output shape; called once.
 
         Returns:
-            The outputs, samples x output shape; with `profile` (outputs, seconds, samples/s).
+            The outputs, samples x output shape; with `profile`, (outputs, seconds, samples/s).
 
         Raises:
-            ValueError: X has another shape than the design's input, or a value, such as NaN,
-                that packed words cannot hold.
+            ValueError: X does not have the shape of the design's input, or contains a value
+                that packed words cannot represent, such as NaN.
             DmaTimeoutError: the design did not take its input, or did not answer, in time.
             DmaError: the DMA failed.
-            RuntimeError: another design was loaded since; `download` brings this one back.
+            RuntimeError: another design has been loaded since; `download` restores this one.
         """
         with self._alone:
             if self._in_fabric() != self._loaded:
@@ -177,7 +177,7 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         return _profiled(outputs, len(samples), watch.total()) if profile else outputs
 
     def free_buffers(self) -> None:
-        """Give the buffers' memory back; the next `predict` allocates it again."""
+        """Free the buffers; the next `predict` allocates new ones."""
         with self._alone:
             for buffer in (self.input_buffer, self.output_buffer):
                 if buffer is not None:
@@ -185,9 +185,9 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
             self.input_buffer = self.output_buffer = None
 
     def _exchange(self, elements: NDArray[Any], watch: _Stopwatch) -> NDArray[Any]:
-        """Send the elements of some samples, and copy those that came back."""
+        """Send the elements of some samples, and return a copy of those received."""
         count = len(elements)
-        # Slices of a buffer know their physical address: caches are flushed for these bytes only.
+        # Slices of a buffer know their physical address: only their bytes are flushed.
         source, target = self.input_buffer[:count], self.output_buffer[:count]
         source[:, : self._input.size] = elements
         watch.lap("copy_in")
@@ -205,17 +205,17 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
             yield slice(start, min(start + self._most_samples, count))
 
     def _reserve(self, samples: int) -> None:
-        """Have buffers for that many samples, or for as many as one transfer takes."""
+        """Allocate buffers for that many samples, or as many as fit into one transfer."""
         samples = min(samples, self._most_samples)
         if self.input_buffer is not None and len(self.input_buffer) >= samples:
             return
         self.free_buffers()
         self.input_buffer = self._allocate(samples, self._input)
         self.output_buffer = self._allocate(samples, self._output)
-        self.input_buffer[:] = 0  # also the padding, which is never written again
+        self.input_buffer[:] = 0  # with the padding, which is never written again
 
     def _allocate(self, samples: int, codec: RawCodec) -> Any:
-        """A buffer for at least that many samples, which the DMA reaches."""
+        """Allocate a buffer for at least that many samples that the DMA can address."""
         row_bytes = codec.row * np.dtype(codec.dtype).itemsize
         rows = max(samples, -(-LEAST_BUFFER_BYTES // row_bytes))
         buffer = allocate((rows, codec.row), codec.dtype, target=self.device)
@@ -224,7 +224,7 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
 
 class _Stopwatch:
-    """Seconds by phase, a phase being what came before its `lap`."""
+    """Adds up seconds by phase; `lap` ends a phase."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(PHASES, 0.0)
@@ -236,7 +236,7 @@ class _Stopwatch:
         self._last = now
 
     def restart(self) -> None:
-        """Leave out the time since the last lap."""
+        """Discard the time since the last lap."""
         self._last = time.perf_counter()
 
     def total(self) -> float:
@@ -246,7 +246,7 @@ class _Stopwatch:
 def _codecs(
     bitfile_name: str, x_size: int, y_size: int, dtype: DTypeLike
 ) -> tuple[RawCodec, RawCodec]:
-    """Input's and output's codec, from the manifest beside the bit file if there is one."""
+    """Return codecs for input and output, from the manifest next to the bit file if it exists."""
     path = Path(bitfile_name).with_name("manifest.json")
     if np.dtype(dtype) != np.float32 or not path.exists():
         return RawCodec(x_size, dtype), RawCodec(y_size, dtype)
@@ -260,7 +260,7 @@ def _codecs(
 
 
 def _rows(samples: Any, size: int) -> NDArray[Any]:
-    """Samples x elements; raises ValueError when the samples are of another size."""
+    """Return samples x elements; raise ValueError if the samples do not have `size` elements."""
     array = np.asarray(samples)
     if not array.ndim or array.size != len(array) * size:
         raise ValueError(f"input of shape {array.shape}; the design takes {size} elements a sample")
@@ -268,7 +268,7 @@ def _rows(samples: Any, size: int) -> NDArray[Any]:
 
 
 def _profiled(outputs: Any, samples: int, seconds: float) -> tuple[Any, float, float]:
-    """Print and return what hls4ml's driver does with `profile`."""
+    """Print and return what hls4ml's driver prints and returns with `profile`."""
     rate = samples / seconds
     print(f"Classified {samples} samples in {seconds} seconds ({rate} inferences / s)")
     return outputs, seconds, rate

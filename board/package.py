@@ -1,4 +1,4 @@
-"""A package on the board: what its manifest says, and whether its files are what it says."""
+"""Reads a package on the board, and checks its files against the manifest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BIT, HWH, INPUTS, GOLDEN = "hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_csim.npy"
-# What a package for real hardware may hold besides: the same design for a twin.
+# A package for real hardware may also contain the same design for a twin.
 TWIN_BIT, TWIN_HWH = "hls4ml_nn_twin.bit", "hls4ml_nn_twin.hwh"
 SCHEMA = 1
 _BLOCK = 1 << 20
 
 
 def read_manifest(package: Path) -> dict[str, Any]:
-    """Read manifest.json, and check the files that a run needs against it.
+    """Read manifest.json and check the files that a run needs against it.
 
     Raises:
-        RunError: a file is missing or changed, or the manifest is not of this schema.
+        RunError: a file is missing or was changed, or the manifest has another schema.
     """
     try:
         manifest: dict[str, Any] = json.loads((package / "manifest.json").read_text("utf-8"))
@@ -41,10 +41,10 @@ def read_manifest(package: Path) -> dict[str, Any]:
 
 
 def design(package: Path, manifest: dict[str, Any], *, simulated: bool) -> tuple[str, str]:
-    """Return the names of the .bit and the .hwh that this kind of board loads.
+    """Return the names of the .bit and .hwh files to load on this board.
 
     Raises:
-        RunError: the package has none for it, or they are not the packaged files.
+        RunError: the package has none for it, or they were changed.
     """
     if (manifest["target"] == "twin") == simulated:
         return BIT, HWH
@@ -65,19 +65,19 @@ def design(package: Path, manifest: dict[str, Any], *, simulated: bool) -> tuple
 def content_named(
     package: Path, manifest: dict[str, Any], names: tuple[str, str], directory: Path
 ) -> Path:
-    """Give a design a name made from its content.
+    """Copy a design to file names made from its content.
 
-    pynq caches what it parsed of an .hwh file under its name: a rebuilt design under an old name
-    would be met with the old one's addresses.
+    pynq caches a parsed .hwh file under its name: a rebuilt design under an old name would get the
+    old one's addresses.
 
     Args:
         package: directory of the package.
         manifest: of the package.
         names: of the design's .bit and .hwh.
-        directory: gets the files.
+        directory: where the files go.
 
     Returns:
-        The .bit file in `directory`, with its .hwh and the manifest beside it.
+        The .bit file in `directory`, next to its .hwh and the manifest.
     """
     digests = "".join(manifest["files"][name]["sha256"] for name in names)
     name = "nn_" + hashlib.sha256(digests.encode()).hexdigest()[:12]
@@ -90,7 +90,7 @@ def content_named(
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, as hex."""
+    """Return the SHA-256 of a file as hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(_BLOCK), b""):
@@ -108,7 +108,7 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file; a copy where the file system has no hard links."""
+    """Hard-link a file, or copy it where the file system has no hard links."""
     if target.exists():
         target.unlink()
     try:

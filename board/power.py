@@ -1,4 +1,4 @@
-"""Power of a board by its own sensors, at rest and at work; and for those who measure outside."""
+"""Measures a board's power by its sensors, idle and under load, or gives an external meter time."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 POWER_S = 2.0
 POWER_INTERVAL_S = 0.05
-BOARD_RAIL = "12V_power"  # where a board measures its own supply, that is all the rails together
+BOARD_RAIL = "12V_power"  # where a board measures its supply: the sum of all rails
 
 
 def measure(
     bench: Bench, inputs: NDArray[Any], progress: Progress, *, metered: bool = False
 ) -> dict[str, Any]:
-    """Mean power of every rail, in W, without and with load; None where there are no rails.
+    """Return the mean power of each rail in W, idle and under load; None if there are no rails.
 
     Args:
         bench: runs the samples.
         inputs: the load.
-        progress: told of each part when it begins, and of the end of the last.
-        metered: somebody outside measures, going by `progress`: rest and work in any case.
+        progress: is called when each part begins, and when the last ends.
+        metered: whether an external meter measures, following `progress`: idle and load then run
+            without rails, too.
     """
     rails = [] if bench.simulated else _rails()  # a twin would find the host's
     idle: dict[str, float] = {}
@@ -46,7 +47,7 @@ def measure(
 
 
 def _rails() -> list[Any]:
-    """The power sensors that pynq finds, and can record."""
+    """Return the power sensors that pynq finds and can record."""
     import pynq
 
     if find_spec("pandas") is None:  # pynq's recorder needs it
@@ -58,7 +59,7 @@ def _rails() -> list[Any]:
 
 
 def _recorded(rails: list[Any], work: Callable[[], object]) -> dict[str, float]:
-    """Mean of each rail while `work` is done again and again."""
+    """Return the mean of each rail while `work` is repeated."""
     if not rails:
         _repeat(work)
         return {}

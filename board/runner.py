@@ -1,46 +1,46 @@
-"""Measures a package on the board it lies on.
+"""Measures a package on its board.
 
     cd PACKAGE && python3 -m board.runner --out DIR --run-id ID < LIFELINE
 
-The package is the current directory. The run ends when stdin does, on SIGTERM, or at --deadline.
+The package is the current directory. The run ends when stdin ends, on SIGTERM, or at --deadline.
 
-Stdout holds JSON lines: `{"event": "progress", "phase": ..., "done": ..., "of": ...}`, and at the
+Stdout has JSON lines: `{"event": "progress", "phase": ..., "done": ..., "of": ...}`, and at the
 end `{"event": "done"}` or `{"event": "error", "kind": ..., "what": ..., "remedy": ...}`.
 
 Exit status: 0 measured; 1 the run failed; 2 wrong arguments; 3 another run has the board;
-4 the package is for another target; 5 the package is damaged; 6 no board, or it does not take the
-design; 7 the controller is gone; 8 deadline; 9 the lease is over; 128 + n ended by signal n.
+4 the package is for another target; 5 the package is damaged; 6 no board, or loading the design
+failed; 7 the controller is gone; 8 deadline; 9 the lease has ended; 128 + n ended by signal n.
 
---lease names the lease of the board that the run belongs to; without it, the run takes one.
+--lease names the board's lease that the run belongs to; without it, the run takes one.
 
-DIR then holds y_hw.npy (float32, samples x output shape) and results.json:
+DIR then contains y_hw.npy (float32, samples x output shape) and results.json:
 
     schema_version       1
-    run_id, started      as asked; UTC
-    wall_s               that the run took, loading included
-    target, simulated    of the design; whether the board is a twin: times are then clock cycles
-                         of the fabric over clock_mhz, and cover the DMA transfers only
+    run_id, started      --run-id; start time, UTC
+    wall_s               duration of the run, with loading
+    target, simulated    of the design; whether the board is a twin: times are then fabric clock
+                         cycles over clock_mhz, and cover the DMA transfers only
     board                model (device tree), machine, device (pynq's name)
     versions             python, numpy, pynq
-    bit_sha256           of the design that was loaded
-    clock_mhz            read back after loading; it was within 0.5 % of clock_built_mhz
-    clock_built_mhz      of the manifest
-    samples, passes      number of test samples; how often all of them ran
+    bit_sha256           of the loaded design
+    clock_mhz            read back after loading; within 0.5 % of clock_built_mhz
+    clock_built_mhz      from the manifest
+    samples, passes      number of test samples; number of passes over all of them
     latency_s            batch 1: p50, p95, p99 of latency_runs_s (one `predict` each)
     series               [{samples: N, seconds: [of each run]}]
-    fit                  T(N) = overhead_s + per_sample_s N through the series, or null
+    fit                  T(N) = overhead_s + per_sample_s N, fitted to the series, or null
     passes_s             seconds of each pass over all samples
     phases_s             of the median pass: encode, copy_in, dma, copy_out, decode; twin: dma
     inferences_per_s     of the median pass
-    deterministic        whether all passes gave the same outputs; else unsteady_samples
-    latency_cycles       first word in to first word out of one sample, or null without counters
-    cycles_per_sample    first word in to last word out of one pass, over samples, or null
+    deterministic        whether all passes gave the same outputs; if not, unsteady_samples
+    latency_cycles       first word in to first word out of one sample; null without counters
+    cycles_per_sample    first word in to last word out of one pass, over samples; or null
     counters             of the first pass: samples, input_stall_cycles, output_stall_cycles,
                          first_out_cycles, last_out_cycles; null without counters
     csim                 mismatches (samples that differ from y_csim.npy), first ([{sample,
                          element, expected, got}]), rerun (null, or samples, wrong_together,
                          wrong_alone, suspect: "design" or "board")
-    power_w              under load, all rails together; null: not measured
+    power_w              under load, sum of all rails; null: not measured
     power                idle_w, load_w by rail, or null
     y_hw_sha256          of y_hw.npy
 """
@@ -93,22 +93,22 @@ DMA_REMEDY = (
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="board.runner", description="Measure a package.")
     parser.add_argument("--out", type=Path, required=True, help="directory for the results")
-    parser.add_argument("--run-id", required=True, help="whose run this is")
-    parser.add_argument("--lease", help="id of the board's lease that the run belongs to")
-    parser.add_argument("--passes", type=_positive, default=3, help="over all test samples")
-    parser.add_argument("--repeats", type=_positive, default=500, help="runs of single samples")
-    parser.add_argument("--batches", type=_sizes, default=BATCHES, help="sizes, as 1,16,256")
-    parser.add_argument("--deadline", type=float, help="seconds that the run may take")
-    parser.add_argument("--metered", action="store_true", help="somebody measures the power")
-    parser.add_argument("--dma-timeout", type=float, default=10.0, help="seconds of one transfer")
+    parser.add_argument("--run-id", required=True, help="id of the run")
+    parser.add_argument("--lease", help="id of the board's lease to run under")
+    parser.add_argument("--passes", type=_positive, default=3, help="passes over all samples")
+    parser.add_argument("--repeats", type=_positive, default=500, help="single-sample runs")
+    parser.add_argument("--batches", type=_sizes, default=BATCHES, help="batch sizes, as 1,16,256")
+    parser.add_argument("--deadline", type=float, help="most seconds for the run")
+    parser.add_argument("--metered", action="store_true", help="an external meter measures power")
+    parser.add_argument("--dma-timeout", type=float, default=10.0, help="seconds per transfer")
     return parser
 
 
 def main() -> int:
-    """Run, and return the exit status."""
+    """Run the program and return its exit status."""
     options = arguments().parse_args()
     events = Events()
     try:
@@ -118,7 +118,7 @@ def main() -> int:
             _run(options, events, supervision)
         finally:
             supervision.finish()
-    except Exception as error:  # noqa: BLE001  # every failure becomes an event, with its cause
+    except Exception as error:  # noqa: BLE001  # every failure becomes an event with its cause
         failure = _explained(error)
     except Stopped as stopped:
         failure = stopped.error
@@ -130,7 +130,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace, events: Events, supervision: Supervision) -> None:
-    """Measure the package in the current directory, and write the results."""
+    """Measure the package in the current directory and write the results."""
     started, begun = time.time(), time.monotonic()
     events.progress("verify", 0, 1)
     manifest = package.read_manifest(Path.cwd())
@@ -166,7 +166,7 @@ def _run(options: argparse.Namespace, events: Events, supervision: Supervision) 
 
 @contextlib.contextmanager
 def _leased(options: argparse.Namespace, supervision: Supervision) -> Iterator[None]:
-    """The right to program the PL; nobody else gets it before the run has ended.
+    """Hold the board's lease until the run has ended.
 
     Raises:
         RunError: somebody else has the board.
@@ -198,7 +198,7 @@ def _leased(options: argparse.Namespace, supervision: Supervision) -> Iterator[N
 
 
 def _watch(file: LeaseFile, over: threading.Event, supervision: Supervision) -> None:
-    """End the run when the file is gone that says whose the board is: somebody may come in."""
+    """End the run if the lease file is removed, since somebody else may then take the board."""
     while not over.wait(WATCH_S):
         if not file.is_current():
             supervision.abort(_stale("its file was removed"))
@@ -211,7 +211,7 @@ def _stale(how: str) -> RunError:
 
 
 def _user() -> str:
-    """The user's name, or number where the number has none."""
+    """Return the user's name, or the number if it has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # OSError from Python 3.13 on
@@ -221,7 +221,7 @@ def _user() -> str:
 def _measured(
     overlay: Any, manifest: dict[str, Any], options: argparse.Namespace, events: Events
 ) -> tuple[NDArray[Any], dict[str, Any]]:
-    """All measurements: the outputs, and the fields of results.json that tell of them."""
+    """Run all measurements; return the outputs and their fields of results.json."""
     inputs = np.load(package.INPUTS)
     golden = np.load(package.GOLDEN)
     clock_mhz = _clock(manifest["clock_mhz"])
@@ -248,7 +248,7 @@ def _measured(
 
 
 def _device() -> Any:
-    """The board, as pynq finds it."""
+    """Return the board's pynq device."""
     try:
         import pynq
 
@@ -279,14 +279,14 @@ def _load(manifest: dict[str, Any], names: tuple[str, str], options: argparse.Na
             "check that it was built for this board, and that the run has root's rights",
             NO_BOARD,
         ) from error
-    if overlay.firmware_path:  # pynq leaves a copy of every design that it ever loaded
+    if overlay.firmware_path:  # pynq leaves a copy of every loaded design
         Path(overlay.firmware_path).unlink()
     overlay.timeout_s = options.dma_timeout
     return overlay
 
 
 def _clock(built_mhz: float) -> float:
-    """The fabric's clock, read back in MHz; raises RunError when it is not what was built."""
+    """Read back the fabric clock in MHz; raise RunError if the design was built for another."""
     import pynq
 
     actual = float(pynq.Clocks.fclk0_mhz)
@@ -300,7 +300,7 @@ def _clock(built_mhz: float) -> float:
 
 
 def _explained(error: Exception) -> RunError:
-    """What an exception means for the run; the traceback of an unexpected one goes to stderr."""
+    """Convert an exception to a RunError; print the traceback of an unexpected one to stderr."""
     if isinstance(error, RunError):
         return error
     if isinstance(error, DmaError):

@@ -1,7 +1,7 @@
-"""How a run on the board takes its end: as an exception, so that no transfer is left under way.
+"""Ends a run on the board by an exception, so that no transfer is left running.
 
 A controller starts the runner over SSH, under guard.py, and holds its stdin open. When the
-connection breaks, stdin ends, and so does the run. What does not end by itself, the guard ends.
+connection breaks, stdin ends and the run ends with it. guard.py ends what does not end by itself.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class RunError(Exception):
     """The run cannot go on.
 
     Attributes:
-        kind: a word for programs.
-        what: what went wrong, one sentence.
+        kind: machine-readable word.
+        what: what went wrong, in one sentence.
         remedy: what to do about it.
         code: exit status.
     """
@@ -44,7 +44,7 @@ class RunError(Exception):
 
 
 class Stopped(BaseException):
-    """Somebody or something ended the run; like KeyboardInterrupt, no error of the program.
+    """The run was ended from outside; like KeyboardInterrupt, not an error of the program.
 
     Attributes:
         error: why.
@@ -56,30 +56,30 @@ class Stopped(BaseException):
 
 
 class Events:
-    """JSON lines on stdout, one event a line; what libraries print goes to stderr."""
+    """Writes events as JSON lines to stdout; what libraries print goes to stderr instead."""
 
     def __init__(self) -> None:
         self._fd = os.dup(1)
         os.dup2(2, 1)
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Write one event; one that nobody can receive any more is lost."""
+        """Write one event; drop it if nobody reads stdout any more."""
         with contextlib.suppress(BrokenPipeError):  # the end of stdin is what ends the run
             os.write(self._fd, json.dumps({"event": event, **fields}).encode() + b"\n")
 
     def progress(self, phase: str, done: int, of: int) -> None:
-        """Say how far a phase is."""
+        """Report the progress of a phase."""
         self.emit("progress", phase=phase, done=done, of=of)
 
 
 class Supervision:
-    """Ends the run, by raising Stopped in the main thread, on a signal or a lost controller."""
+    """Raises Stopped in the main thread on a signal or a lost controller."""
 
     def __init__(self, deadline_s: float | None) -> None:
         """Start watching.
 
         Args:
-            deadline_s: seconds that the whole run may take.
+            deadline_s: most seconds for the whole run.
         """
         self._abandoned = False
         self._aborted: RunError | None = None
@@ -94,16 +94,16 @@ class Supervision:
         threading.Thread(target=self._watch_stdin, daemon=True).start()
 
     def finish(self) -> None:
-        """From here on nothing interrupts: results are being written, or the board tidied."""
+        """Ignore interruptions from here on, while results are written or the board cleaned up."""
         self._finishing = True
 
     def abort(self, error: RunError) -> None:
-        """End the run for another reason; from any thread."""
+        """End the run for another reason, from any thread."""
         self._aborted = error
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _watch_stdin(self) -> None:
-        # os.read, as a reader blocked in sys.stdin would hold its lock when the program ends.
+        # os.read, because a thread blocked in sys.stdin would hold its lock at exit.
         with contextlib.suppress(OSError):
             while os.read(0, 4096):
                 pass
@@ -120,8 +120,8 @@ class Supervision:
         raise self._stopped
 
     def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
-        # Python drops what is raised in a destructor, as of one of pynq's buffers: raise it again,
-        # but not from here, where it would be dropped too.
+        # Python drops an exception raised in a destructor, for example of a pynq buffer. Raise it
+        # again, but not from here, where it would be dropped, too.
         if isinstance(unraisable.exc_value, Stopped):
             self._raised = False
             signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
@@ -141,7 +141,7 @@ class Supervision:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is never seen half-written."""
+    """Write a file by renaming a temporary one into place."""
     aside = path.with_name(path.name + ".part")
     with aside.open("wb") as file:
         file.write(content)

@@ -1,1 +1,1 @@
-"""The twin: an emulated board under the genuine pynq package, reached by SSH like any other."""
+"""The twin: a board emulated below the genuine pynq package, reached over SSH like any other."""

@@ -1,4 +1,4 @@
-"""The environment of a program that runs on a twin."""
+"""Builds the environment of programs on a twin."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 from board.kinds import BoardKind
 
 EMULATION = Path(__file__).parent / "emulation"
-"""On the PYTHONPATH of every Python on a twin: it brings the emulated device under pynq."""
+"""On the PYTHONPATH of every Python on a twin: installs the emulated device below pynq."""
 
 MACHINES = {"zynq7000": "armv7l", "zynqmp": "aarch64"}
-"""By processing system: what its Linux calls the machine. Other systems are not emulated."""
+"""Linux's machine name by processing system. Other systems are not emulated."""
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -23,14 +23,14 @@ def board_environment(
     faults: Path | None = None,
     temporary: Path | None = None,
 ) -> Mapping[str, str]:
-    """Build the whole environment: nothing of the host's own reaches a twin.
+    """Build the complete environment, without any variable of the host's.
 
     Args:
         python: the interpreter of the board's Python environment, in its `bin` directory.
-        kind: what the twin stands in for.
+        kind: board kind that the twin emulates.
         home: home directory of the user.
-        commands: directory with commands that stand in for the board's own (sudo).
-        faults: directory of the faults that are set: see faults.py.
+        commands: directory with replacements for the board's commands (sudo).
+        faults: directory of the faults that are set; see faults.py.
         temporary: directory for temporary files; the host's by default.
     """
     # Not resolved: in a virtual environment the interpreter is a link out of it.

@@ -1,11 +1,11 @@
-"""What can go wrong with a twin, for whoever starts it."""
+"""Errors of starting, reaching and stopping twins."""
 
 
 class TwinError(Exception):
     """A twin cannot be started, reached or stopped.
 
     Attributes:
-        what: what went wrong, one sentence.
+        what: what went wrong, in one sentence.
         remedy: what to do about it.
     """
 
@@ -19,4 +19,4 @@ class TwinError(Exception):
 
 
 class TwinSilentError(TwinError):
-    """A twin runs but does not answer, as a board that is just starting."""
+    """A twin runs but does not answer, like a board that is booting."""

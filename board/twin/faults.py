@@ -1,7 +1,7 @@
-"""Faults that a running twin has until they are cleared: a file for each in its directory.
+"""Sets and clears faults of a running twin, stored as one file each in its directory.
 
-The server, its sudo and the emulated device ask for a fault whenever it matters. Link faults hold
-for connections made from then on, a full disk for programs started from then on and for SFTP.
+The server, its sudo and the emulated device read the current faults when they need them. Link
+faults affect later connections; a full disk affects later programs, and SFTP at once.
 """
 
 import os
@@ -22,10 +22,10 @@ class Fault:
     """One kind of fault.
 
     Attributes:
-        does: what it does, for people.
-        value: what its value is, for people; empty where it takes none.
-        parse: raises ValueError for values that it cannot have.
-        default: the value when none is given; empty where one must be given.
+        does: effect, for display.
+        value: meaning of the value, for display; empty if it takes none.
+        parse: raises ValueError for invalid values.
+        default: default value; empty if a value must be given.
     """
 
     does: str
@@ -69,7 +69,7 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def set_fault(state_dir: Path, name: str, kind: str, value: str = "") -> None:
-    """Give a running twin a fault, or the one it has another value.
+    """Set a fault of a running twin, or change its value.
 
     Args:
         state_dir: directory of all twins.
@@ -78,7 +78,7 @@ def set_fault(state_dir: Path, name: str, kind: str, value: str = "") -> None:
         value: as FAULTS says.
 
     Raises:
-        TwinError: the twin does not run, there is no such fault, or its value cannot be that.
+        TwinError: the twin does not run, there is no such fault, or the value is invalid.
     """
     directory = TwinDirectory(state_dir / name)
     record = directory.running()
@@ -102,7 +102,7 @@ def set_fault(state_dir: Path, name: str, kind: str, value: str = "") -> None:
 
 
 def clear_faults(state_dir: Path, name: str, kind: str | None = None) -> None:
-    """Take a fault, or all of them, from a twin; one that it does not have is no error.
+    """Clear one fault or all of them; clearing one that is not set is no error.
 
     Raises:
         TwinError: there is no such fault.
@@ -116,13 +116,13 @@ def clear_faults(state_dir: Path, name: str, kind: str | None = None) -> None:
 
 
 def faults_of(state_dir: Path, name: str) -> dict[str, str]:
-    """The faults that a twin has, and their values."""
+    """Return a twin's faults and their values."""
     found = {kind: value_of(TwinDirectory(state_dir / name).faults, kind) for kind in FAULTS}
     return {kind: value for kind, value in found.items() if value is not None}
 
 
 def value_of(faults: Path, kind: str) -> str | None:
-    """The value of a fault in a twin's directory of them; None while it is not set."""
+    """Return the value of a fault in a twin's fault directory; None while it is not set."""
     try:
         return (faults / kind).read_text(encoding="utf-8")
     except FileNotFoundError:

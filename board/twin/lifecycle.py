@@ -1,4 +1,4 @@
-"""Starts, watches and stops twins, each a server process of its own with a directory of its own."""
+"""Starts, checks and stops twins; each has a server process and a directory."""
 
 import asyncio
 import contextlib
@@ -37,17 +37,17 @@ def start(
     port: int = 0,
     password: str | None = None,
 ) -> TwinRecord:
-    """Start a twin, free of faults, or return the one that runs.
+    """Start a twin without faults, or return the running one.
 
     Args:
-        state_dir: directory of all twins; the twin's own is `state_dir / name`.
+        state_dir: directory of all twins; the twin's is `state_dir / name`.
         name: lower-case letters, digits and dashes.
         python: the interpreter of the board's Python environment.
-        kind: an entry of kinds.toml with a Zynq, for which that environment's pynq is made.
+        kind: an entry of kinds.toml with a Zynq that the environment's pynq supports.
         host: address to listen on, of this machine or network namespace.
-        port: to listen on; 0 takes a free one.
-        password: of the user `xilinx`; a random one by default, as its programs run with the
-            rights of whoever started it, and its key logs in.
+        port: port to listen on; 0 takes a free one.
+        password: of the user `xilinx`. Random by default: programs on the twin have the rights of
+            whoever started it, and logins use its key.
 
     Raises:
         TwinError: it cannot be started, or runs as another kind.
@@ -65,7 +65,7 @@ def start(
             return running
         pynq = _pynq_of(python, kind)
         directory.record.unlink(missing_ok=True)
-        kill_all(directory.home)  # what a server that was killed has left
+        kill_all(directory.home)  # left by a server that was killed
         clear_faults(state_dir, name)
         secret = password or secrets.token_urlsafe()
         directory.write_settings(
@@ -75,7 +75,7 @@ def start(
 
 
 def status(state_dir: Path, name: str) -> TwinRecord | None:
-    """Return the record of a twin that runs and answers; None if it does not run.
+    """Return the record of a twin that answers; None if it does not run.
 
     Raises:
         TwinSilentError: its process runs, but nobody can log in.
@@ -88,12 +88,12 @@ def status(state_dir: Path, name: str) -> TwinRecord | None:
 
 
 def names(state_dir: Path) -> list[str]:
-    """Names of all twins that were ever started in `state_dir`, running or not."""
+    """Return the names of all twins ever started in `state_dir`, running or not."""
     return sorted(path.parent.name for path in state_dir.glob("*/settings.json"))
 
 
 def stop(state_dir: Path, name: str) -> bool:
-    """Stop a twin and all that runs on it; False if it did not run."""
+    """Stop a twin and all programs on it; return False if it did not run."""
     directory = _directory(state_dir, name)
     if not directory.root.exists():
         return False
@@ -101,7 +101,7 @@ def stop(state_dir: Path, name: str) -> bool:
         record = directory.running()
         if record is not None and not end_group(record.pid, _STOP_S):
             raise TwinError(
-                f"twin {name} (pid {record.pid}) does not end, not even by SIGKILL",
+                f"twin {name} (pid {record.pid}) did not end, even after SIGKILL",
                 "end the process by hand",
             )
         kill_all(directory.home)
@@ -135,23 +135,23 @@ def _check_kind(kind: str) -> None:
 
 
 def _pynq_of(python: Path, kind: str) -> str:
-    """The version of pynq that an interpreter has.
+    """Return the version of pynq that an interpreter has.
 
     Raises:
-        TwinError: it has none, or one that is not made for the kind.
+        TwinError: it has none, or one that does not support the kind.
     """
     command = [str(python), "-I", "-c", "import importlib.metadata as m; print(m.version('pynq'))"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise TwinError(
-            f"the twin's Python environment is missing: {python} is no Python with pynq",
+            f"the twin's Python environment is missing: {python} is not a Python with pynq",
             "run `make board-env`, or `make board-envs` for all versions of pynq",
         ) from error
     version, made = done.stdout.strip(), board_kinds()[kind].pynq
     if version not in made:
         raise TwinError(
-            f"pynq {version} is not made for {kind}, which runs {', '.join(made)}",
+            f"pynq {version} does not support {kind}, which runs {', '.join(made)}",
             f"run `make board-envs`, then start it with --pynq {made[-1]}",
         )
     return version
@@ -177,7 +177,7 @@ def _spawn(directory: TwinDirectory) -> TwinRecord:
 
 
 def _check_answer(record: TwinRecord) -> None:
-    """Log in with the twin's key, to the very host that the record names."""
+    """Log in with the twin's key, and check the host key of the record."""
     import asyncssh
 
     async def log_in() -> None:

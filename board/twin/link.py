@@ -1,4 +1,4 @@
-"""The network between a twin and its users: as it is, or slow, or breaking."""
+"""Emulates the network between a twin and its users: normal, slow, or breaking."""
 
 import asyncio
 import contextlib
@@ -17,17 +17,17 @@ _log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
 _SLICE_S = 0.05
-# The kernel's own buffers would take a package whole before the sender feels a slow link.
+# Larger kernel buffers would take a whole package before the sender notices a slow link.
 _BUFFER = 1 << 14
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, with a reset
 
 
 class Links:
-    """Accepts connections, and hands them on, through a fault where one is set.
+    """Accepts connections and passes them on, through a faulty link if a fault is set.
 
     Args:
         faults: directory of the twin's faults.
-        serve: takes a connected socket and returns when it is done with it.
+        serve: serves a connected socket until it is done.
     """
 
     def __init__(self, faults: Path, serve: Serve) -> None:
@@ -36,7 +36,7 @@ class Links:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket) -> None:
-        """Accept until cancelled; then close the listener and what is not logged in yet."""
+        """Accept until cancelled; then close the listener and connections not yet logged in."""
         listener.setblocking(False)
         try:
             while True:
@@ -83,7 +83,7 @@ class _Pipe:
     budget: int | None
 
     async def carry(self) -> None:
-        """Carry until either side ends, or the link breaks."""
+        """Carry bytes until either side ends or the link breaks."""
         ways = [
             asyncio.ensure_future(self._pump(self.client, self.board, self.budget)),
             asyncio.ensure_future(self._pump(self.board, self.client, None)),
@@ -97,7 +97,7 @@ class _Pipe:
             self.board.close()
 
     async def _pump(self, source: socket.socket, target: socket.socket, budget: int | None) -> None:
-        """Carry one way until the source ends, or the budget of bytes is used up."""
+        """Carry bytes one way until the source ends or the budget is used up."""
         loop = asyncio.get_running_loop()
         chunk = max(1, min(_CHUNK, int(self.rate * _SLICE_S))) if self.rate else _CHUNK
         left = budget

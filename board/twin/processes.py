@@ -1,4 +1,4 @@
-"""Processes that outlive the command that starts them: started, found in /proc, and ended."""
+"""Starts, finds and ends processes that outlive the command that starts them."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def detach(
     env: Mapping[str, str] | None = None,
     umask: int = -1,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, its output appended to a log."""
+    """Start a process in a new session, with its output appended to a log."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -42,16 +42,15 @@ def tail(log: Path) -> str:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot; None if it does not run."""
+    """Return when a process started, in clock ticks since boot; None if it does not run."""
     fields = _live(pid)
     return int(fields[_START_TIME]) if fields else None
 
 
 def group_runs(group: int) -> bool:
-    """Whether a process of a process group runs.
+    """Return whether a process of a process group runs.
 
-    Not what kill(-group, 0) says: that counts those that have ended and that nobody has asked
-    after, and a container's init may never ask.
+    kill(-group, 0) would also count zombies, which a container's init may never reap.
     """
     return any(fields and int(fields[_GROUP]) == group for fields in map(_live, _pids()))
 
@@ -62,7 +61,7 @@ def end_group(group: int, within_s: float, request: int = signal.SIGTERM) -> boo
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, number)
         deadline = time.monotonic() + within_s
-        while group_runs(group):  # the kernel tells nobody that a group has ended
+        while group_runs(group):  # the kernel does not report the end of a group
             if time.monotonic() > deadline:
                 break
             time.sleep(_POLL_S)
@@ -72,7 +71,7 @@ def end_group(group: int, within_s: float, request: int = signal.SIGTERM) -> boo
 
 
 def kill_all(home: Path) -> None:
-    """Kill every process of a twin, and wait until none is left."""
+    """Kill all processes of a twin and wait until none is left."""
     while pids := processes_of(home):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -81,7 +80,7 @@ def kill_all(home: Path) -> None:
 
 
 def processes_of(home: Path) -> list[int]:
-    """Pids of all that runs on a twin, in whatever group or session, by its home directory."""
+    """Return the pids of all processes on a twin, in any session, by its home directory."""
     mark = b"HOME=" + os.fsencode(home)
     return [pid for pid in _pids() if mark in _environment(pid) and _live(pid)]
 
@@ -102,6 +101,6 @@ def _live(pid: int) -> list[str] | None:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The command, in parentheses, may hold anything.
+    # The command, in parentheses, may contain anything.
     fields = stat.rpartition(")")[2].split()
     return None if fields[_STATE] in "ZX" else fields

@@ -1,4 +1,4 @@
-"""What a twin keeps in its directory, and the record of a running one."""
+"""Reads and writes the files in a twin's directory, such as the record of a running twin."""
 
 import json
 import os
@@ -14,15 +14,15 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class TwinRecord:
-    """A twin that listens. Written by its server, gone when it stops.
+    """A running twin. Its server writes the record, and removes it when it stops.
 
     Attributes:
         name: unique within a state directory.
         kind: an entry of kinds.toml.
-        pynq: the version of pynq on it.
+        pynq: version of pynq on it.
         pid: of the server process.
-        started: the kernel's start time of that process, in clock ticks since boot: tells it from
-            another process that was given the same pid later.
+        started: start time of that process, in clock ticks since boot: tells it from a later
+            process with the same pid.
         host: address it listens on.
         port: TCP port.
         user: login name.
@@ -48,7 +48,7 @@ class TwinRecord:
 
 @dataclass(frozen=True)
 class TwinSettings:
-    """What a server is started with.
+    """The settings that a server is started with.
 
     Attributes:
         name: of the twin.
@@ -87,12 +87,12 @@ class TwinDirectory:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever starts or stops the twin."""
+        """Lock held while the twin is started or stopped."""
         return self.root / "lock"
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.root / "server.log"
 
     @property
@@ -107,17 +107,17 @@ class TwinDirectory:
 
     @property
     def commands(self) -> Path:
-        """Commands that stand in for a board's own."""
+        """Replacements for a board's commands."""
         return self.root / "bin"
 
     @property
     def faults(self) -> Path:
-        """A file for each fault that is set: see faults.py."""
+        """One file per fault that is set; see faults.py."""
         return self.root / "faults"
 
     @property
     def temporary(self) -> Path:
-        """What /tmp is on a board: its programs' TMPDIR, emptied by a reboot."""
+        """The TMPDIR of its programs; like a board's /tmp, a reboot empties it."""
         return self.root / "tmp"
 
     @property
@@ -126,11 +126,11 @@ class TwinDirectory:
         return self.root / "home" / USER
 
     def read_settings(self) -> TwinSettings:
-        """Read what the twin was last started with."""
+        """Read the settings of the last start."""
         return TwinSettings(**_read(self.settings))
 
     def write_settings(self, settings: TwinSettings) -> None:
-        """Write what the twin is to be started with."""
+        """Write the settings for the next start."""
         _write(self.settings, asdict(settings))
 
     def read_record(self) -> TwinRecord | None:
@@ -141,14 +141,14 @@ class TwinDirectory:
             return None
 
     def running(self) -> TwinRecord | None:
-        """The record of the twin if it runs."""
+        """Return the record of the twin if it runs."""
         record = self.read_record()
         if record is None or start_time(record.pid) != record.started:
             return None
         return record
 
     def write_record(self, record: TwinRecord) -> None:
-        """Publish the record, whole or not at all."""
+        """Write the record atomically."""
         _write(self.record, asdict(record))
 
 

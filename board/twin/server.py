@@ -1,7 +1,7 @@
 """The twin's SSH server: `python -m board.twin.server --state DIR`.
 
-Logins by password or by a key in the user's ~/.ssh/authorized_keys. SFTP starts in the user's home
-directory. Writes the twin's record once it listens, removes it when it is told to end; SIGHUP
+Users log in by password, or by a key in ~/.ssh/authorized_keys. SFTP starts in the user's home
+directory. The server writes the twin's record once it listens, and removes it when it ends; SIGHUP
 reboots the board.
 """
 
@@ -66,9 +66,9 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Sftp(asyncssh.SFTPServer):
-    """File transfer that ends with an exit status, without which scp says that it failed.
+    """Serves SFTP; sends the exit status without which scp reports a failure.
 
-    On a board whose disk is full, nothing more can be written.
+    While the board's disk is full, writes fail.
     """
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], faults: Path) -> None:
@@ -85,7 +85,7 @@ class _Sftp(asyncssh.SFTPServer):
 
 
 def _key(path: Path) -> asyncssh.SSHKey:
-    """The private key in `path`, made at first use."""
+    """Return the private key in `path`, generated at first use."""
     if not path.exists():
         key = asyncssh.generate_private_key("ssh-ed25519", comment="overlayflow twin")
         aside = path.with_suffix(".new")
@@ -96,7 +96,7 @@ def _key(path: Path) -> asyncssh.SSHKey:
 
 
 def _furnish(directory: TwinDirectory, password: str) -> None:
-    """Make what a home directory and a board need to be logged into."""
+    """Create the directories, keys and commands that logins need."""
     ssh = directory.home / ".ssh"
     ssh.mkdir(parents=True, exist_ok=True, mode=0o700)
     public = _key(directory.client_key).export_public_key().decode()
@@ -114,7 +114,7 @@ def _furnish(directory: TwinDirectory, password: str) -> None:
 
 
 class _Board:
-    """The twin's machine: on, until it is told to end; a reboot takes it down for a while."""
+    """The twin's machine: it serves until told to end; a reboot interrupts it for a while."""
 
     def __init__(self, directory: TwinDirectory, settings: TwinSettings) -> None:
         self._directory = directory
@@ -124,7 +124,7 @@ class _Board:
         self._ending = False
 
     async def run(self) -> None:
-        """Serve, reboots included, until told to end."""
+        """Serve until told to end, through reboots."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._told.set)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,7 +146,7 @@ class _Board:
         self._told.set()
 
     async def _serve(self, listener: socket.socket) -> None:
-        """Serve until told to end or to reboot, then end everything that runs."""
+        """Serve until told to end or to reboot, then end all processes."""
         self._told.clear()
         self._directory.temporary.mkdir(exist_ok=True)
         sessions = _sessions(self._directory, self._settings)
@@ -239,7 +239,7 @@ async def _power_on(directory: TwinDirectory) -> None:
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(description="The SSH server of one twin board.")
+    parser = argparse.ArgumentParser(description="Run the SSH server of a twin.")
     parser.add_argument("--state", type=Path, required=True, help="the twin's directory")
     directory = TwinDirectory(parser.parse_args().state.resolve())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,4 +1,4 @@
-"""Commands and shells of an SSH session, each a process group that goes with its channel."""
+"""Runs the commands and shells of SSH sessions, each a process group that ends with its channel."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,9 @@ class Sessions:
     """Runs the commands of all connections.
 
     Args:
-        shell: what runs a command line, with `-c`, and alone for an interactive session.
+        shell: runs command lines with `-c`, and interactive sessions.
         environment: of every process.
-        home: where every process starts.
+        home: working directory of every process.
     """
 
     def __init__(self, shell: str, environment: Mapping[str, str], home: str) -> None:
@@ -49,7 +49,7 @@ class Sessions:
         await task
 
     async def end(self) -> None:
-        """Wait until no session has a process; their connections are closed already."""
+        """Wait until no session has a process; the connections must be closed already."""
         if self._running:
             await asyncio.wait(self._running)
 
@@ -83,7 +83,7 @@ class Sessions:
         finally:
             os.close(stdout)
             os.close(stderr)
-        # The channel's end of file waits for both outputs: either may end first.
+        # Either output may end first: send end of file only after both.
         await process.redirect(stdout=from_stdout, stderr=from_stderr, send_eof=False)
         return child
 
@@ -94,7 +94,7 @@ class Sessions:
             child = await self._start(process, arguments, terminal, terminal, terminal)
         finally:
             os.close(terminal)
-        # A negative pid is a process group, for os.kill as for the system call.
+        # A negative pid means a process group.
         process.set_redirect_pid(-child.pid)
         await process.redirect(stdin=os.dup(controller), stdout=controller, send_eof=False)
         return child
@@ -120,8 +120,8 @@ class Sessions:
 async def _feed(process: Process, child: Child) -> None:
     """Pass the client's input and signals on.
 
-    Not asyncssh's redirection, which ends the input from within the pipe's own resume_writing():
-    asyncio then drops what its buffer still holds (CPython 3.11's _UnixWritePipeTransport).
+    asyncssh's redirection ends the input within the pipe's own resume_writing(), upon which asyncio
+    drops what is still buffered (CPython 3.11's _UnixWritePipeTransport).
     """
     stdin: Any = child.stdin
     while True:
@@ -134,7 +134,7 @@ async def _feed(process: Process, child: Child) -> None:
         else:
             if not data:
                 break
-            # A command that does not read its input any more is no error.
+            # The command may not read its input any more, which is no error.
             if not stdin.is_closing():
                 stdin.write(data)
                 with contextlib.suppress(ConnectionError):
@@ -150,7 +150,7 @@ def _signal(child: Child, name: str) -> None:
 
 
 async def _output_sent(process: Process, child: Child) -> None:
-    """Wait until the child has ended, everybody has closed its outputs, and all of it is sent."""
+    """Wait until the child has ended, its outputs are closed everywhere, and all is sent."""
     await child.wait()
     await process.stdout.drain()
     await process.stderr.drain()

@@ -1,1 +1,1 @@
-"""What stands on the twin's PYTHONPATH: the hook `sitecustomize` and the emulated device."""
+"""The directory on the twin's PYTHONPATH: the hook `sitecustomize` and the emulated device."""

@@ -1,9 +1,9 @@
-"""Makes every python3 of a twin one of the board: its device, its machine, its full disk.
+"""Makes every python3 on a twin behave as on the board: its device, its machine, its full disk.
 
-Python imports this module at start-up because its directory is on the twin's PYTHONPATH. A
-program that never imports pynq pays for one small object on sys.meta_path, nothing else (hence
-no base classes of importlib.abc, whose import is slow); pynq and the user's code stay as they
-are. Runs under any Python from 3.8 that a twin's user may start.
+Python imports this module at start-up because its directory is on the twin's PYTHONPATH. A program program
+that never imports pynq only pays for one small object on sys.meta_path (hence no base classes from
+importlib.abc, whose import is slow). pynq and the user's code are unmodified. It must run on any
+Python from 3.8.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Wrapped:
-    """Another module's loader, with something done around it."""
+    """Wraps another module's loader to do something around it."""
 
     def __init__(self, loader: Loader, execute: Callable[[Loader, ModuleType], None]) -> None:
         self._loader = loader
@@ -34,13 +34,13 @@ class _Wrapped:
 
 
 def _add_device(loader: Loader, module: ModuleType) -> None:
-    """Import the twin's device after pynq's own, whose class statement registers it."""
+    """Import the twin's device, which registers itself, after pynq's device module."""
     loader.exec_module(module)
     __import__("overlayflow_twin.device")
 
 
 def _without_xrt(loader: Loader, module: ModuleType) -> None:
-    """Hide XRT from pynq 3.0's binding to it, which would load a library that no twin has."""
+    """Hide XRT from pynq 3.0's binding, which would load a library that no twin has."""
     path = os.environ.pop("XILINX_XRT", None)
     try:
         loader.exec_module(module)
@@ -68,14 +68,14 @@ class _Hook:
 
 
 def _name_machine(machine: str) -> None:
-    """Have os.uname(), and with it platform.machine(), name the board's: pynq goes by it."""
+    """Make os.uname(), and so platform.machine(), name the board's machine, which pynq uses."""
     host = os.uname()
     board = os.uname_result((host.sysname, host.nodename, host.release, host.version, machine))
     os.uname = lambda: board
 
 
 def _fill_disk(home: str) -> None:
-    """Refuse to open or make files below a directory for writing, as a full disk does."""
+    """Refuse to create files or open them for writing below a directory, as a full disk does."""
     import errno
     from pathlib import Path
 
@@ -111,6 +111,6 @@ if "OVERLAYFLOW_TWIN_KIND" in os.environ:
     sys.meta_path.insert(0, _Hook())
     _name_machine(os.environ["OVERLAYFLOW_TWIN_MACHINE"])
     _faults = os.environ.get("OVERLAYFLOW_TWIN_FAULTS")
-    # Not by pathlib: it takes half as long to import as Python to start.
+    # Not with pathlib: its import takes half as long as Python's start.
     if _faults and os.path.exists(f"{_faults}/full-disk"):  # noqa: PTH110
         _fill_disk(os.environ["HOME"])

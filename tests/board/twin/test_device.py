@@ -133,7 +133,7 @@ def test_a_bitstream_for_another_part_is_refused(run_on_board: Run, overlay: Pat
 def test_a_truncated_bitstream_is_refused(run_on_board: Run, overlay: Path) -> None:
     bit = overlay / "hls4ml_nn.bit"
     bit.write_bytes(bit.read_bytes()[:-4])
-    assert "not a whole .bit file" in run_on_board(REFUSED)
+    assert "not a complete .bit file" in run_on_board(REFUSED)
 
 
 def test_a_dma_that_is_not_emulated_is_refused(run_on_board: Run, overlay: Path) -> None:

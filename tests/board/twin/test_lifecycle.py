@@ -183,7 +183,7 @@ def test_kinds_that_are_not_emulated_are_refused(
 def test_a_pynq_that_is_not_made_for_the_kind_is_refused(
     tmp_path: Path, board_python: Path
 ) -> None:
-    with pytest.raises(TwinError, match=r"pynq 3\.1\.2 is not made for zcu102") as raised:
+    with pytest.raises(TwinError, match=r"pynq 3\.1\.2 does not support zcu102") as raised:
         lifecycle.start(tmp_path, "one", python=board_python, kind="zcu102")
     assert "--pynq 4.0.0" in raised.value.remedy
 

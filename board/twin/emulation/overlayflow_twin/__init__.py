@@ -1,5 +1,5 @@
-"""The emulated bottom of a board: clocks, memory, DMA and the fabric, below genuine pynq.
+"""The emulated hardware of a board: clocks, memory, DMA and fabric, below the genuine pynq.
 
-Imported by `sitecustomize` inside the board's Python, where nothing of the host's environment
-is installed: numpy, pynq and the standard library only, in the syntax of Python 3.10.
+`sitecustomize` imports it in the board's Python, which has none of the host's packages: use numpy,
+pynq and the standard library only, and the syntax of Python 3.10.
 """

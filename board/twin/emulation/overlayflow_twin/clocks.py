@@ -1,4 +1,4 @@
-"""The clock registers of both processing systems, as pynq.Clocks reads and sets them."""
+"""Emulates the clock registers of both processing systems that pynq.Clocks reads and sets."""
 
 from typing import TYPE_CHECKING
 
@@ -7,9 +7,9 @@ if TYPE_CHECKING:
 
 SIZE = 0x1000
 
-# What the boot loader of a PYNQ-Z1 or -Z2 leaves behind, with their 50 MHz crystal: ARM PLL
-# 1300 MHz, DDR PLL 1050 MHz, IO PLL 1000 MHz (feedback divider in bits 18:12), CPU at half of the
-# ARM PLL, FCLK0 = IO PLL / 5 / 2 = 100 MHz (dividers in bits 13:8 and 25:20), FCLK1-3 the same.
+# As the boot loader of a PYNQ-Z1 or -Z2 sets them, with a 50 MHz crystal: ARM PLL 1300 MHz, DDR
+# PLL 1050 MHz, IO PLL 1000 MHz (feedback divider in bits 18:12), CPU at half of the ARM PLL,
+# FCLK0 = IO PLL / 5 / 2 = 100 MHz (dividers in bits 13:8 and 25:20), FCLK1-3 the same.
 _SLCR = {
     0x100: 26 << 12,
     0x104: 21 << 12,
@@ -21,8 +21,8 @@ _SLCR = {
     0x1A0: 2 << 20 | 5 << 8,
 }
 
-# A Zynq UltraScale+ with its 33.333 MHz crystal: PLLs with the feedback divider in bits 14:8 and
-# half of their output (bit 16): IO 1500 MHz, R 750, A 1200 for the CPUs, D 1067, V 1500.
+# On a Zynq UltraScale+, with a 33.333 MHz crystal: PLLs with the feedback divider in bits 14:8 and
+# their output halved (bit 16): IO 1500 MHz, R 750, A 1200 for the CPUs, D 1067, V 1500.
 # PL0-3 = IO PLL / 15 / 1 = 100 MHz (dividers in bits 13:8 and 21:16, enabled by bit 24).
 _HALF, _ON = 1 << 16, 1 << 24
 _CRL_APB = {
@@ -39,20 +39,20 @@ BLOCKS: "Mapping[str, Mapping[int, Mapping[int, int]]]" = {
     "armv7l": {0xF800_0000: _SLCR},
     "aarch64": {0xFF5E_0000: _CRL_APB, 0xFD1A_0000: _CRF_APB},
 }
-"""By machine: the base addresses of the blocks that hold clock registers, what they boot with."""
+"""By machine: base addresses of the blocks with clock registers, and the registers' boot values."""
 
-# The register of the fabric's first clock, its source in MHz, and where its second divider starts.
+# The register of the fabric's first clock, its source in MHz, and its second divider's first bit.
 _FABRIC = {"armv7l": (0x170, 1000.0, 20), "aarch64": (0xC0, 1499.985, 16)}
 _DIVISOR = 0x3F
 
 
 class ClockRegisters:
-    """A block's registers: they keep what is written; those that nobody wrote read as zero.
+    """A block's registers: they keep what is written, and read as zero before.
 
     Args:
         machine: a key of BLOCKS.
-        boot: what the block boots with.
-        stuck_mhz: gives the frequency that a fault holds the fabric's first clock at, or None.
+        boot: boot values.
+        stuck_mhz: returns the frequency at which a fault holds the fabric's first clock, or None.
     """
 
     def __init__(

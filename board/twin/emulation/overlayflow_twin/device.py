@@ -1,7 +1,7 @@
-"""The twin as pynq sees it: a Device with register access, found by pynq's own probing.
+"""The twin's pynq Device: it has register access, and pynq's own probing finds it.
 
-Imported right after `pynq.pl_server.device`, while `pynq` itself is still being imported: the
-rest of pynq is imported where it is needed.
+It is imported right after `pynq.pl_server.device`, during the import of `pynq`, so the rest of
+pynq is imported where it is needed.
 """
 
 import os
@@ -20,15 +20,15 @@ from .memory import Memory
 _DMA = "xilinx.com:ip:axi_dma:7.1"
 _STREAM_BITS = "32"
 
-# The CMA area, by machine: of the published PYNQ-Z1 and -Z2 images 128 MiB below the end of the low
-# memory; on Zynq UltraScale+ 256 MiB below the end of what a 32-bit DMA reaches.
+# The CMA area by machine: in the published PYNQ-Z1 and -Z2 images the last 128 MiB of the low
+# memory; on Zynq UltraScale+ the last 256 MiB that a 32-bit DMA reaches.
 _CMA = {"armv7l": (0x1000_0000, 128 << 20), "aarch64": (0x7000_0000, 256 << 20)}
-# Where a 64-bit board's memory goes on, beyond what a DMA with 32 address bits reaches.
+# The start of a 64-bit board's high memory, which a DMA with 32 address bits cannot reach.
 _HIGH = (0x8_0000_0000, 256 << 20)
 
 
 class _Slave(NamedTuple):
-    """A range of physical addresses and what answers there, by offset."""
+    """A range of physical addresses, and what answers there by offset."""
 
     base: int
     size: int
@@ -37,17 +37,17 @@ class _Slave(NamedTuple):
 
 
 class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
-    """A Zynq board, 7000 or UltraScale+, whose programmable logic is simulated clock by clock.
+    """A Zynq-7000 or Zynq UltraScale+ board whose programmable logic is simulated clock by clock.
 
-    A program learns that it runs on a twin, and what it may call time, by
+    A program detects a twin by
 
-        cycles = getattr(device, "twin_cycles", None)    # None on every real board
+        cycles = getattr(device, "twin_cycles", None)    # None on real boards
 
-    `twin_cycles` counts the fabric's clock cycles since the bitstream was loaded, except those
-    of register accesses: a difference of two readings over the clock's frequency is the time
-    that the transfers between them took. Wall time on a twin is a simulator's.
+    `twin_cycles` counts the fabric's clock cycles since the bitstream was loaded, except those of of
+    register accesses: the difference of two readings over the clock frequency is the time of the
+    transfers between them. Wall time on a twin is a simulator's.
 
-    The fabric lives in the process that loaded it and goes with it.
+    The fabric exists in the process that loaded it, until that process ends.
     """
 
     _probe_priority_ = 10
@@ -75,11 +75,11 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
 
     @property
     def twin_cycles(self) -> int:
-        """Fabric clock cycles since the bitstream was loaded; 0 before."""
+        """Return the fabric clock cycles since the bitstream was loaded; 0 before."""
         return self._fabric.cycles if self._fabric else 0
 
     def allocate(self, shape: Any, dtype: Any, **_: Any) -> Any:
-        """Allocate a PynqBuffer that the DMA reaches; `cacheable=` makes no difference here."""
+        """Allocate a PynqBuffer that the DMA reaches; `cacheable=` has no effect here."""
         import numpy as np
         from pynq.buffer import PynqBuffer
 
@@ -99,7 +99,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         """Do nothing: processor and DMA see the same memory."""
 
     def read_registers(self, address: int, length: int) -> bytes:
-        """Read `length` bytes of 32-bit registers from a physical address on."""
+        """Read `length` bytes of 32-bit registers from a physical address."""
         with self._lock:
             words = []
             for word in range(address, address + length, 4):
@@ -108,7 +108,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         return b"".join(words)[:length]
 
     def write_registers(self, address: int, data: bytes) -> None:
-        """Write 32-bit registers from a physical address on."""
+        """Write 32-bit registers from a physical address."""
         with self._lock:
             for start in range(0, len(data), 4):
                 slave = self._slave(address + start)
@@ -127,7 +127,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         raise RuntimeError(f"bus error: nothing in the loaded design answers at {address:#010x}")
 
     def get_bitfile_metadata(self, bitfile_name: str, partial: bool = False) -> Any:
-        """Parse the .hwh beside a .bit file, with pynq's own parser."""
+        """Parse the .hwh next to a .bit file with pynq's parser."""
         from .metadata import parse
 
         return parse(bitfile_name, partial=partial)
@@ -136,14 +136,15 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         """Load the fabric image of a .bit file.
 
         Raises:
-            FabricError: the file has none, is for another part, or needs what is not emulated.
+            FabricError: the file has none, is for another part, or needs hardware that the twin
+                does not emulate.
         """
         from .metadata import bit_header
 
         if bitstream.partial:
             raise FabricError("the twin does not emulate partial reconfiguration")
         header = bit_header(bitstream.bitfile_name)
-        part = "xc" + header["part"].removeprefix("xc")  # which 7-series tools leave out
+        part = "xc" + header["part"].removeprefix("xc")  # 7-series tools omit the prefix
         if not self._part.startswith(part):
             raise FabricError(
                 f"{bitstream.bitfile_name} is for part {part}, this twin has {self._part}"
@@ -156,7 +157,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
         self.post_download(bitstream, parser)
 
     def _design(self, fabric: Fabric, ip_dict: "dict[str, dict[str, Any]]") -> "list[_Slave]":
-        """Put the DMA and the design's own registers at the addresses of the .hwh file."""
+        """Map the DMA and the design's registers at the addresses in the .hwh file."""
         slaves = []
         for name, ip in ip_dict.items():
             if "phys_addr" not in ip:
@@ -176,7 +177,7 @@ def _stuck_mhz() -> "float | None":
 
 
 def _length_width(name: str, parameters: "dict[str, str]") -> int:
-    """Bits of the length register of a DMA that the twin can stand in for."""
+    """Return the width of a DMA's length register; raise FabricError if it is not emulated."""
     emulated = {
         "c_include_sg": "0",
         "c_micro_dma": "0",

@@ -1,16 +1,16 @@
-"""AXI DMA 7.1 in direct register mode (Xilinx PG021), at register level.
+"""Emulates AXI DMA 7.1 in direct register mode (Xilinx PG021) at register level.
 
-Lazy: the fabric's clock runs while a program reads the status of a channel that is busy, a
-bounded number of cycles a read. Like the real core:
+It is lazy: the fabric's clock runs only while a program reads the status of a busy channel, a
+bounded number of cycles per read. As in the real core:
 
-- a transfer starts when a length other than zero is written to a running channel; bits above the
-  length register's width are lost;
-- MM2S ends its packet with TLAST; the fabric's back-pressure holds it;
-- S2MM ends at TLAST, its length register then reads the bytes that came. Fewer words without a
-  TLAST never end it. A full buffer without TLAST is DMAIntErr;
-- there are 32 address bits, as in hls4ml's designs and ours: the upper half of an address is lost;
+- a transfer starts when a non-zero length is written to a running channel; bits above the length
+  register's width are dropped;
+- MM2S ends its packet with TLAST, and waits under back-pressure from the fabric;
+- S2MM ends at TLAST, and its length register then reads the received bytes. Without TLAST, too few
+  words never end it, and a full buffer is DMAIntErr;
+- addresses have 32 bits, as in hls4ml's designs and ours: the upper half is dropped;
 - an error halts both channels until a reset;
-- clearing RS lets a transfer end first: only a reset gets rid of one that hangs.
+- clearing RS lets a transfer finish first: only a reset ends one that hangs.
 """
 
 import ctypes
@@ -29,16 +29,16 @@ HALTED, IDLE = 1 << 0, 1 << 1
 DMA_INT_ERR, DMA_SLV_ERR, DMA_DEC_ERR = 1 << 4, 1 << 5, 1 << 6
 IOC_IRQ, ERR_IRQ = 1 << 12, 1 << 14
 
-# Reserved bit 1 reads as one, the interrupt threshold as one. Writable: RS, keyhole, the
-# interrupt enables; threshold and delay are those of scatter-gather mode.
+# Reserved bit 1 and the interrupt threshold read as one. Writable: RS, keyhole and the interrupt
+# enables; threshold and delay belong to scatter-gather mode.
 _DMACR_FIXED = 1 << 16 | 1 << 1
 _DMACR_WRITABLE = 0x7009
 
 SLICE = 10_000
-"""Cycles that one status read may run."""
+"""Most cycles per status read."""
 _STALLED = 100_000
-"""Cycles without a word moved after which a transfer is taken to hang: from then on the clock
-crawls, so that a program that polls for ever does not keep a processor busy."""
+"""Cycles without progress after which a transfer counts as hanging; from then on the clock runs
+slowly, so that a program that polls for ever does not keep a processor busy."""
 _CRAWL, _CRAWL_PAUSE_S = 10, 0.002
 _ERRORS = {"internal": DMA_INT_ERR, "slave": DMA_SLV_ERR, "decode": DMA_DEC_ERR}
 
@@ -76,12 +76,12 @@ class _Channel:
 
 
 class AxiDma:
-    """Both channels of one DMA, the fabric between them.
+    """Both channels of one DMA, with the fabric between them.
 
     Args:
-        memory: where buffers lie.
-        fabric: what the streams are connected to.
-        length_width: bits of the length registers (c_sg_length_width).
+        memory: contains the buffers.
+        fabric: the streams are connected to it.
+        length_width: width of the length registers (c_sg_length_width).
     """
 
     def __init__(self, memory: Memory, fabric: Fabric, length_width: int) -> None:
@@ -148,12 +148,12 @@ class AxiDma:
         if not channel.control & RUN or not length:
             return
         channel.idle = False
-        # The streams carry whole words: a packet's odd bytes go with a whole word, a buffer's
-        # odd bytes hold none.
+        # Streams carry whole words: a packet's odd bytes are sent in a whole word, a buffer's odd
+        # bytes receive none.
         words = length // 4 if channel is self._s2mm else -(-length // 4)
         window = self._memory.window(channel.address, length)
         if window is None:
-            # Real memory has no holes; here nothing lies where nothing was allocated.
+            # Unlike real memory, the twin's exists only where it was allocated.
             self._fail(channel, DMA_DEC_ERR)
             return
         channel.transfer = Transfer(window, words)

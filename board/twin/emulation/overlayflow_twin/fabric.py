@@ -1,4 +1,4 @@
-"""The programmable logic: a shared library out of a .bit file that runs clock by clock."""
+"""Runs the programmable logic, a shared library from a .bit file, clock by clock."""
 
 import ctypes
 import hashlib
@@ -12,21 +12,21 @@ from .memory import Window
 _MAGIC = b"OVERLAYFLOW-TWIN"
 _HEADER = struct.Struct("<16sII")
 _ABI = 1
-_CLASS_64 = 2  # of an ELF file
+_CLASS_64 = 2  # of the ELF header
 
 
 class FabricError(RuntimeError):
-    """A bitstream that this twin cannot load."""
+    """This twin cannot load a bitstream."""
 
 
 @dataclass
 class Transfer:
-    """One AXI4-Stream packet on its way between memory and fabric.
+    """One AXI4-Stream packet between memory and fabric.
 
     Attributes:
         window: the memory side.
-        words: 32-bit words that it takes or offers.
-        moved: words that have crossed so far.
+        words: number of 32-bit words.
+        moved: words transferred so far.
     """
 
     window: Window
@@ -35,15 +35,15 @@ class Transfer:
 
     @property
     def done(self) -> bool:
-        """Whether all words have crossed."""
+        """Return whether all words have been transferred."""
         return self.moved.value >= self.words
 
 
 def image_of(payload: bytes) -> bytes:
-    """Take the fabric image out of a .bit file's payload.
+    """Extract the fabric image from a .bit file's payload.
 
     Raises:
-        FabricError: there is none, or one for another version of the twin.
+        FabricError: there is none, or it is for another version of the twin.
     """
     header = payload[: _HEADER.size]
     if not header.startswith(_MAGIC):
@@ -54,7 +54,7 @@ def image_of(payload: bytes) -> bytes:
     _, abi, _ = _HEADER.unpack(header)
     if abi != _ABI:
         raise FabricError(
-            f"the fabric image has interface version {abi}, this twin speaks {_ABI}: "
+            f"the fabric image has interface version {abi}, this twin has {_ABI}: "
             "implement the design again with this version of overlayflow"
         )
     return payload[_HEADER.size :]
@@ -65,10 +65,10 @@ _libraries: "dict[bytes, ctypes.CDLL]" = {}
 
 def _load(image: bytes) -> ctypes.CDLL:
     if not _is_whole(image):
-        raise FabricError("the fabric image cannot be loaded here: it is no whole library")
+        raise FabricError("the fabric image cannot be loaded here: the library is truncated")
     digest = hashlib.sha256(image).digest()
     if digest not in _libraries:
-        # The loader knows libraries by name: a fresh name for each, gone as soon as it is mapped.
+        # The loader identifies libraries by name: each gets a new one, removed once it is mapped.
         with tempfile.NamedTemporaryFile(suffix=".so") as file:
             file.write(image)
             file.flush()
@@ -80,7 +80,7 @@ def _load(image: bytes) -> ctypes.CDLL:
 
 
 def _is_whole(image: bytes) -> bool:
-    """Whether an ELF file has all the bytes that it maps: to load any other ends the process."""
+    """Return whether an ELF file has all bytes that it maps; loading it otherwise kills us."""
     try:
         wide = image[4] == _CLASS_64
         word, table_at, sizes_at = ("<Q", 32, 54) if wide else ("<I", 28, 42)
@@ -119,13 +119,13 @@ class Fabric:
     """One design, out of reset.
 
     Attributes:
-        cycles: clock cycles that `run` has executed since the design was loaded.
+        cycles: clock cycles executed by `run` since the design was loaded.
     """
 
     def __init__(self, image: bytes) -> None:
         self._library = _load(image)
         if self._library.fabric_abi() != _ABI:
-            raise FabricError("the fabric image does not speak the interface its header names")
+            raise FabricError("the fabric image does not have the interface version of its header")
         self._handle = self._library.fabric_new()
         if not self._handle:
             raise FabricError("the fabric image could not build its design (out of memory?)")
@@ -133,15 +133,15 @@ class Fabric:
         self.cycles = 0
 
     def run(self, source: "Transfer | None", sink: "Transfer | None", max_cycles: int) -> bool:
-        """Run the clock until a transfer ends or `max_cycles` passed.
+        """Run the clock until a transfer ends or `max_cycles` have passed.
 
         Args:
-            source: its words are offered to the fabric, the last one with TLAST.
-            sink: takes the fabric's words; None holds TREADY low.
-            max_cycles: upper bound of clock cycles.
+            source: its words are offered to the fabric, the last with TLAST.
+            sink: receives the fabric's words; None holds TREADY low.
+            max_cycles: most clock cycles to run.
 
         Returns:
-            Whether the fabric ended its packet (TLAST on the last word taken).
+            Whether the fabric ended its packet (TLAST with the last received word).
         """
         last = ctypes.c_int(0)
         nothing = ctypes.c_uint64(0)

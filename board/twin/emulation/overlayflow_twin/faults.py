@@ -1,4 +1,4 @@
-"""Faults that are set on this twin from outside: a file for each, its value inside."""
+"""Reads the faults set on this twin: one file per fault, which contains its value."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _DIRECTORY = os.environ.get("OVERLAYFLOW_TWIN_FAULTS")
 
 
 def fault(name: str) -> "str | None":
-    """The value of a fault, asked for again whenever it matters; None while it is not set."""
+    """Return the current value of a fault; None while it is not set."""
     if _DIRECTORY is None:
         return None
     try:

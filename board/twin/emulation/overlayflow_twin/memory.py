@@ -1,4 +1,4 @@
-"""Physical memory: what pynq.allocate hands out and the DMA reaches by address."""
+"""Emulates physical memory, from which pynq.allocate takes buffers for the DMA."""
 
 import ctypes
 import mmap
@@ -10,7 +10,7 @@ PAGE = mmap.PAGESIZE
 
 @dataclass
 class _Region:
-    """One allocation; `pages` is weak, so that memory is free when the last array is gone."""
+    """One allocation; `pages` is weak, so that the memory is freed with the last array."""
 
     address: int
     size: int
@@ -19,11 +19,11 @@ class _Region:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of memory in use by the DMA.
+    """A range of memory in use by the DMA.
 
     Attributes:
-        pointer: where it lies in this process.
-        pages: keeps the memory alive as long as the window, even if the array is dropped.
+        pointer: address in this process.
+        pages: keeps the memory alive, even if the array is dropped.
     """
 
     pointer: int
@@ -31,11 +31,11 @@ class Window:
 
 
 class Memory:
-    """Contiguous memory by physical address, as the kernel's CMA area of a board.
+    """Contiguous memory with physical addresses, like the CMA area of a board's kernel.
 
     Args:
         base: first physical address.
-        size: bytes that can be allocated at the same time.
+        size: size in bytes.
     """
 
     def __init__(self, base: int, size: int) -> None:
@@ -44,14 +44,14 @@ class Memory:
         self._regions: list[_Region] = []
 
     def allocate(self, nbytes: int) -> "tuple[int, mmap.mmap]":
-        """Find room for `nbytes` zeroed bytes.
+        """Allocate `nbytes` zeroed bytes.
 
         Returns:
             The physical address, on a page boundary, and the memory itself. Dropping the last
             reference to the memory frees it.
 
         Raises:
-            RuntimeError: no room, worded as pynq does.
+            RuntimeError: not enough memory is left, in pynq's words.
         """
         size = -(-max(nbytes, 1) // PAGE) * PAGE
         self._drop_freed()
@@ -67,7 +67,7 @@ class Memory:
         raise RuntimeError(f"BO allocation failed: no {nbytes} contiguous bytes left on the twin")
 
     def window(self, address: int, nbytes: int) -> "Window | None":
-        """Open `nbytes` from `address` on; None unless one live allocation holds them all."""
+        """Open `nbytes` at `address`; return None unless one live allocation contains them all."""
         for region in self._regions:
             pages = region.pages()
             offset = address - region.address
