@@ -1,6 +1,6 @@
 """Makes every python3 on a twin behave as on the board: its device, its machine, its full disk.
 
-Python imports this module at start-up because its directory is on the twin's PYTHONPATH. A program program
+Python imports this module at start-up because its directory is on the twin's PYTHONPATH. A program
 that never imports pynq only pays for one small object on sys.meta_path (hence no base classes from
 importlib.abc, whose import is slow). pynq and the user's code are unmodified. It must run on any
 Python from 3.8.

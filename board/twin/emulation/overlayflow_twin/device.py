@@ -43,7 +43,7 @@ class TwinDevice(Device):  # type: ignore[misc]  # pynq is untyped
 
         cycles = getattr(device, "twin_cycles", None)    # None on real boards
 
-    `twin_cycles` counts the fabric's clock cycles since the bitstream was loaded, except those of of
+    `twin_cycles` counts the fabric's clock cycles since the bitstream was loaded, except those of
     register accesses: the difference of two readings over the clock frequency is the time of the
     transfers between them. Wall time on a twin is a simulator's.
 
