@@ -1,4 +1,4 @@
-"""Where a board is, who logs in, and which host key proves that it is that board."""
+"""Addresses of boards: host, login, and the pinned host key."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ class HostKey(Record):
     """A public host key.
 
     Attributes:
-        algorithm: as SSH names it, e.g. `ssh-ed25519`.
+        algorithm: SSH's name for it, e.g. `ssh-ed25519`.
         blob: the key in base64, as in a .pub file.
     """
 
@@ -28,24 +28,24 @@ class HostKey(Record):
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Reads a line of a .pub file; a comment after the key is dropped.
+        """Read a line of a .pub file; drop the comment after the key.
 
         Raises:
-            ValueError: the line is no public key.
+            ValueError: the line is not a public key.
         """
         algorithm, blob, *_ = [*line.split(), "", ""]
         try:
             raw = base64.b64decode(blob, validate=True)
         except binascii.Error:
             raw = b""
-        # The blob begins with its own length-prefixed algorithm name.
+        # The blob begins with its length-prefixed algorithm name.
         if not blob or not raw.startswith(len(algorithm).to_bytes(4) + algorithm.encode()):
             raise ValueError("not a public key; it looks like 'ssh-ed25519 AAAA...'")
         return cls(algorithm=algorithm, blob=blob)
 
     @property
     def line(self) -> str:
-        """The key as in a .pub file, without a comment."""
+        """The key as in a .pub file, without comment."""
         return f"{self.algorithm} {self.blob}"
 
     @property
@@ -66,10 +66,10 @@ def _known_kind(name: str) -> str:
 
 
 def _bare(host: str) -> str:
-    """Return a host as it is connected to; users write IPv6 addresses in brackets."""
+    """Return a host without the brackets that users write around IPv6 addresses."""
     bare = host.strip().removeprefix("[").removesuffix("]")
     if not bare or any(letter.isspace() for letter in bare) or "@" in bare:
-        raise ValueError(f"{host!r} is not a host name or address; the user is a field of its own")
+        raise ValueError(f"{host!r} is not a host name or address; the user has a separate field")
     return bare
 
 
@@ -82,13 +82,13 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SshHost(Record):
-    """A machine, as SSH reaches it.
+    """A machine that is reached over SSH.
 
     Attributes:
         host_key: the pinned public key, `ssh-ed25519 AAAA...`; None until it is pinned.
-        key_file: a private key without a passphrase; one with a passphrase belongs in the agent.
-        use_agent: whether the keys of the user's SSH agent are tried.
-        password: for the login, where no key is accepted, and for sudo.
+        key_file: a private key without passphrase; one with a passphrase belongs in the agent.
+        use_agent: whether to try the keys of the user's SSH agent.
+        password: for logging in if no key is accepted, and for sudo.
     """
 
     host: Host
@@ -101,7 +101,7 @@ class SshHost(Record):
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         return f"{self.user}@{self.host}:{self.port}"
 
     @property
@@ -114,14 +114,14 @@ class BoardAddress(SshHost):
     """One board.
 
     Attributes:
-        name: what people call it.
+        name: chosen by the user.
         kind: an entry of board/kinds.toml.
-        directory: of overlayflow on the board, absolute or relative to the user's home.
-        tags: words that people choose boards by.
-        meter: a command on the machine that runs flows: while it runs it prints the board's power
-            in W, a line each; see tasks/boards/meter.py.
-        jump: the host that leads to the board, where there is no direct way.
-        target: what packages the board runs; None if not known before one is tried.
+        directory: overlayflow's on the board, absolute or relative to the user's home.
+        tags: words to select boards by.
+        meter: a command on the machine that runs flows, which prints the board's power in W, one
+            value per line; see tasks/boards/meter.py.
+        jump: the SSH jump host, if the board cannot be reached directly.
+        target: target of the packages that the board runs; None if not yet known.
     """
 
     name: str = Field(pattern=NAME)
@@ -134,7 +134,7 @@ class BoardAddress(SshHost):
 
     @property
     def label(self) -> str:
-        """How messages name the board."""
+        """The board's name in messages."""
         return f"board {self.name} ({super().label})"
 
     @property

@@ -1,4 +1,4 @@
-"""Whether a board is what it is said to be, and has what a measurement needs."""
+"""Checks that a board is of its kind and has what a measurement needs."""
 
 import contextlib
 import re
@@ -32,17 +32,16 @@ _PROGRAM_S = 120.0
 _LEASE_S = 600.0
 BASE = "base.bit"
 _ON_BOARD = (
-    f"{BASE} comes with PYNQ's images for its own boards; where it is there, power-cycle the board"
+    f"{BASE} comes with PYNQ's images for its own boards; if it exists, power-cycle the board"
 )
-_ON_TWIN = "see whether it has faults: overlayflow twin clear; else stop and start it"
+_ON_TWIN = "clear its faults with `overlayflow twin clear`; otherwise stop and start it"
 
-# Writes a design that gives back what it is sent for a twin of that kind into a directory: a .bit
-# file with its .hwh beside it.
+# Writes a loopback design for a twin of that kind into a directory: a .bit file and its .hwh.
 KnownGood = Callable[[BoardKind, Path], Path]
 
 
 class BoardCheck(Record):
-    """What was found of one board; what could not be asked after a failure is left out."""
+    """Findings about one board; without those that an earlier failure prevented."""
 
     board: str
     kind: str
@@ -55,12 +54,12 @@ class BoardCheck(Record):
 
 
 def check(address: BoardAddress, *, known_good: KnownGood | None = None) -> BoardCheck:
-    """Looks at a board from outside to inside, as far as it gets.
+    """Check a board step by step, from its network to its fabric, until a failure.
 
     Args:
         address: of the board.
-        known_good: also load a design, under a lease, which replaces what is loaded: on real
-            boards PYNQ's base overlay, on twins the one that this writes.
+        known_good: if given, also load a design under a lease, replacing the loaded one: PYNQ's
+            base overlay on real boards, on twins the one that this function writes.
     """
     findings = tuple(_findings(address, known_good))
     return BoardCheck(board=address.name, kind=address.kind, findings=findings)
@@ -86,7 +85,7 @@ def _findings(address: BoardAddress, known_good: KnownGood | None) -> Iterator[F
             return
         yield from judge(facts, kind, now=time.time())
         if known_good is None:
-            detail = "not checked: it replaces the design that is loaded; --overlay asks for it"
+            detail = "not checked, as it replaces the loaded design; request it with --overlay"
             yield Finding(name="overlay", ok=True, detail=detail)
             return
         try:
@@ -100,12 +99,12 @@ def _findings(address: BoardAddress, known_good: KnownGood | None) -> Iterator[F
 
 
 def judge(facts: dict[str, Any], kind: BoardKind, *, now: float) -> Iterator[Finding]:
-    """Holds what a board tells of itself against its kind.
+    """Compare the facts about a board with its kind.
 
     Args:
-        facts: of board/check.py.
-        kind: that the board is said to be.
-        now: by this host's clock.
+        facts: from board/check.py.
+        kind: the kind that the board was added as.
+        now: time of this host's clock.
     """
     yield Finding(name="python", ok=True, detail=facts["python"])
     yield Finding(
@@ -118,25 +117,25 @@ def judge(facts: dict[str, Any], kind: BoardKind, *, now: float) -> Iterator[Fin
     yield Finding(
         name="environment",
         ok=facts["profile"] or facts["twin"] is not None,
-        detail=f"{kind.environment_file} {'is there' if facts['profile'] else 'is not there'}",
+        detail=f"{kind.environment_file} {'exists' if facts['profile'] else 'does not exist'}",
         remedy="install a PYNQ image, 2.7 or later",
     )
     told = facts["twin"] or facts["board"]
     yield Finding(
         name="kind",
         ok=told is None or _same(told, kind.name),
-        detail=told or facts["model"] or "the board does not tell",
-        remedy=f"it was added as a {kind.name}: remove it, and add it as what it is",
+        detail=told or facts["model"] or "unknown to the board",
+        remedy=f"it was added as a {kind.name}: remove it, and add it with the right kind",
     )
     yield from _figures(facts, now)
 
 
 def answered(facts: dict[str, Any], remedy: str) -> Finding:
-    """Judges what a board tells of a known-good design that it loaded."""
+    """Judge a board's report about a known-good design that it loaded."""
     error = facts.get("error")
-    detail = error or f"loaded, {facts['parts']} parts"
+    detail = error or f"loaded, {facts['parts']} IPs"
     if not error and facts["echoes"] is not None:
-        detail += ", gives back what it is sent" if facts["echoes"] else ", gives back other words"
+        detail += ", echoes its input" if facts["echoes"] else ", echoes wrong words"
     return Finding(
         name="overlay",
         ok=not error and facts["loaded"] and facts["echoes"] is not False,
@@ -146,7 +145,7 @@ def answered(facts: dict[str, Any], remedy: str) -> Finding:
 
 
 def _on_twin(connection: Connection, kind: BoardKind, known_good: KnownGood) -> dict[str, Any]:
-    """Sends the known-good design, has it loaded, and removes it."""
+    """Send the known-good design, load it, and remove it."""
     made = connection.execute(["mktemp", "-d"]).stdout.strip()
     try:
         with tempfile.TemporaryDirectory() as directory:
@@ -162,13 +161,13 @@ def _on_twin(connection: Connection, kind: BoardKind, known_good: KnownGood) -> 
 def _figures(facts: dict[str, Any], now: float) -> Iterator[Finding]:
     yield _at_least("disk", facts["disk_free_bytes"], 1e6, MIN_DISK_MB, "free space on the board")
     cma_kb = facts["cma_free_kb"]
-    remedy = "restart what holds buffers on the board, a notebook for example"
+    remedy = "end programs that hold buffers on the board, such as notebooks"
     yield _at_least("CMA memory", cma_kb, 1e3, MIN_CMA_MB, remedy)
     apart_s = facts["now"] - now
     yield Finding(
         name="time",
         ok=abs(apart_s) <= MAX_CLOCK_S,
-        detail=f"{apart_s:+.0f} s against this host",
+        detail=f"{apart_s:+.0f} s relative to this host",
         remedy="set the board's clock: leases expire by it",
     )
     degrees = facts["temperature_c"]
@@ -187,7 +186,7 @@ def _figures(facts: dict[str, Any], now: float) -> Iterator[Finding]:
 
 
 def _at_least(name: str, value: float | None, unit: float, least: float, remedy: str) -> Finding:
-    """A figure in MB that must not be too small; one that cannot be read is no failure."""
+    """Check that a figure in MB is large enough; one that cannot be read is no failure."""
     if value is None:
         return Finding(name=name, ok=True, detail="not readable")
     mega = value / unit
@@ -195,7 +194,7 @@ def _at_least(name: str, value: float | None, unit: float, least: float, remedy:
 
 
 def _refused(names: tuple[str, ...], error: BoardError) -> Iterator[Finding]:
-    """Which of the three steps of connecting went well, and the one that failed."""
+    """Return which of the three steps of connecting passed, and the one that failed."""
     stage: dict[type[BoardError], str] = {
         BoardUnreachableError: "reachable",
         HostKeyError: "host key",
@@ -213,7 +212,7 @@ def _failed(name: str, error: OverlayflowError) -> Finding:
 
 def _sudo(connection: Connection) -> Finding:
     if _is_twin(connection.address):
-        return Finding(name="sudo", ok=True, detail="not needed: a twin is its user's own")
+        return Finding(name="sudo", ok=True, detail="not needed on a twin")
     try:
         program.sudo(connection)
     except LoginError as error:
@@ -226,7 +225,7 @@ def _is_twin(address: BoardAddress) -> bool:
 
 
 def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> dict[str, Any]:
-    """What board/check.py says of the board, or of a .bit file."""
+    """Return what board/check.py reports about the board or a .bit file."""
     programs = runtime.bring(connection)
     found: dict[str, Any] = {}
     other: list[str] = []
@@ -241,7 +240,7 @@ def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> di
     done = program.run(connection, asked, deadline_s=_PROGRAM_S, on_line=heard)
     if not found:
         raise BoardError(
-            f"the board does not tell about itself: {done.stderr.strip()[-500:]}",
+            f"checking the board failed on the board: {done.stderr.strip()[-500:]}",
             where=connection.address.label,
             remedy="it needs python3, 3.8 or later",
         )
@@ -249,6 +248,6 @@ def _facts(connection: Connection, kind: BoardKind, *bit: str, root: bool) -> di
 
 
 def _same(told: str, kind: str) -> bool:
-    """Whether a board calls itself what we call its kind: 'Pynq-Z2' and pynq-z2, 'Ultra96'."""
+    """Return whether a board's own name matches our kind, as 'Pynq-Z2' matches pynq-z2."""
     plain_told, plain_kind = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (told, kind))
     return plain_kind.startswith(plain_told) or plain_told.startswith(plain_kind)

@@ -1,7 +1,7 @@
-"""Leases of boards: who may program the fabric, decided on the board itself.
+"""Takes, holds and releases leases of boards: the right to program the fabric.
 
-board/lease.py holds the lease there for as long as this side is heard of; it is taken again by
-itself after a lost connection, unless somebody else was given the board meanwhile.
+board/lease.py decides on the board, and holds the lease while it hears from this side. After a lost
+connection the lease is taken again, unless somebody else got the board in the meantime.
 """
 
 import contextlib
@@ -24,21 +24,21 @@ from tasks.core.settings import user
 
 logger = logging.getLogger(__name__)
 
-# The board gives the lease up when it has not heard of this side for so long.
+# The board ends the lease after this much silence from this side.
 SILENCE_S = 20.0
 _BEAT_S = 5.0
 _GIVE_BACK_S = 5.0
-# Longer only if the board is being looked for just then; it gives the lease up by itself.
+# Longer only while reconnecting to the board, which ends the lease by itself.
 _RELEASE_S = 12.0
-# Between two questions whether a busy board is free, growing from the first to the second.
+# The interval of asking whether a busy board is free grows from the first to the second.
 _POLL_S = (0.1, 5.0)
 _POLL_GROWTH = 1.5
-# What paramiko raises where a connection ends.
+# What paramiko raises when a connection ends.
 _LOST = (OSError, EOFError, paramiko.SSHException)
 
 
 def owner() -> str:
-    """Who leases, as other people may know them: user@host."""
+    """Return who takes leases here, as user@host."""
     return f"{user()}@{socket.gethostname()}"
 
 
@@ -51,17 +51,17 @@ def lease(
     wait_s: float = 0.0,
     flow_run: tuple[str, str] = ("", ""),
 ) -> Iterator[Lease]:
-    """Holds one of the boards, the first that is free, for the length of the block.
+    """Lease the first of the boards that is free, for the duration of the block.
 
     Args:
-        boards: any of which will do.
-        purpose: what for; other people read it.
-        duration_s: after which the lease ends by itself.
-        wait_s: how long to wait while all of them are busy.
+        boards: acceptable boards.
+        purpose: shown to other people.
+        duration_s: time after which the lease expires.
+        wait_s: how long to wait while all boards are busy.
         flow_run: id and name of the Prefect flow run.
 
     Raises:
-        BoardBusyError: all are busy; it says who has them, why and until when.
+        BoardBusyError: all are busy; the message says who has them, why and until when.
         BoardUnreachableError: none can be reached.
         BoardError: none can be used.
     """
@@ -74,7 +74,7 @@ def lease(
 
 
 def reserve(address: BoardAddress, purpose: str, duration_s: float) -> Lease:
-    """Keeps a board for a person, until it expires or is released.
+    """Reserve a board for a person, until the reservation expires or is released.
 
     Raises:
         BoardBusyError: somebody has the board.
@@ -86,7 +86,7 @@ def reserve(address: BoardAddress, purpose: str, duration_s: float) -> Lease:
 
 
 def release(address: BoardAddress) -> Lease | None:
-    """Ends what this person reserved; None if nothing was.
+    """End this person's reservation and return it; return None if there was none.
 
     Raises:
         BoardBusyError: somebody else has the board, or a process works on it.
@@ -97,7 +97,7 @@ def release(address: BoardAddress) -> Lease | None:
 
 
 def show(address: BoardAddress) -> LeaseState:
-    """Who has the board."""
+    """Return who has the board."""
     with connect(address) as connection:
         answer = ask(connection, action="show")
     found = told(address, answer)
@@ -110,7 +110,7 @@ def _wanted(purpose: str, **more: Any) -> Lease:
 
 
 class _Session:
-    """A connection on which board/lease.py holds the lease."""
+    """A connection on which board/lease.py holds a lease."""
 
     def __init__(self, address: BoardAddress, wanted: Lease, duration_s: float) -> None:
         with contextlib.ExitStack() as stack:
@@ -128,7 +128,7 @@ class _Session:
             self._stack = stack.pop_all()
 
     def beat(self) -> bool:
-        """Says that this side lives; False if the board does not hold the lease any more."""
+        """Send a heartbeat; return False if the board does not hold the lease any more."""
         try:
             self._channel.sendall(b"\n")
         except _LOST:
@@ -136,7 +136,7 @@ class _Session:
         return not (self._channel.closed or self._channel.exit_status_ready())
 
     def close(self, *, give_back: bool) -> None:
-        """Ends the session, and the lease with it if asked."""
+        """End the session, and optionally the lease."""
         with contextlib.suppress(*_LOST), self._stack:
             if give_back:
                 self._channel.sendall(b"release\n")
@@ -144,7 +144,7 @@ class _Session:
 
 
 class _Keeper:
-    """Says to the board that this side lives, and takes a lost lease again."""
+    """Sends heartbeats to the board, and takes a lost lease again."""
 
     def __init__(self, session: _Session, duration_s: float) -> None:
         self.lease = session.lease
@@ -156,7 +156,7 @@ class _Keeper:
         self._thread.start()
 
     def release(self) -> None:
-        """Gives the board back; a board that is gone gives the lease up by itself."""
+        """Release the board; a board that is gone ends the lease by itself."""
         self._released.set()
         self._thread.join(_RELEASE_S)
 
@@ -202,16 +202,16 @@ def _first_free(
         left_s = give_up - time.monotonic()
         if not busy or left_s <= 0:
             raise _of_all(busy or failed)
-        # Only what is new: who waits for an hour need not read it a thousand times.
+        # Log changes only, not every attempt of a long wait.
         if said != (said := _listed([*busy, *failed])):
             logger.info("waiting, %.0f s at most: %s", left_s, said)
-        # Not in step with others who wait.
+        # Jitter, so that waiting runs do not ask in step.
         time.sleep(min(pause_s * random.uniform(0.5, 1.5), left_s))  # noqa: S311  no secret
         pause_s = min(pause_s * _POLL_GROWTH, longest_s)
 
 
 def _of_all(errors: Sequence[BoardError]) -> BoardError:
-    """The one error, or one that tells of all."""
+    """Return the only error, or one that lists all."""
     if len(errors) == 1:
         return errors[0]
     kinds = {type(error) for error in errors}

@@ -1,4 +1,4 @@
-"""What is asked of board/lease.py on a board, and what it answers."""
+"""Sends requests to board/lease.py on a board and reads its answers."""
 
 import json
 import logging
@@ -22,15 +22,15 @@ class Lease(Record):
     """The right to use a board.
 
     Attributes:
-        board: its name, as this host knows it.
-        id: the fencing token: the board's runner refuses to work for any but the present one.
+        board: its name on this host.
+        id: fencing token: the board's runner refuses any but the current one.
         owner: user@host.
-        purpose: what for, in words.
+        purpose: shown to other people.
         flow_run_id: of the Prefect flow run; empty outside of one.
         flow_run_name: of the Prefect flow run; empty outside of one.
-        held: whether a process holds it; else it is kept for a person until it expires.
-        since: when it was taken; in seconds since 1970 by the board's clock, as `expires`.
-        expires: when it ends by itself, if nobody sets that clock meanwhile.
+        held: whether a process holds it; otherwise it is a person's reservation.
+        since: when it was taken, in seconds since 1970 by the board's clock.
+        expires: when it ends by the same clock, provided that nobody sets that clock.
     """
 
     board: str
@@ -45,12 +45,12 @@ class Lease(Record):
 
     @property
     def record(self) -> dict[str, Any]:
-        """As board/lease.py keeps it."""
+        """Return the record for board/lease.py."""
         return self.model_dump(exclude={"board"})
 
     @property
     def words(self) -> str:
-        """Who has the board, why and until when."""
+        """Say who has the board, why and until when."""
         return worded(self.record)
 
 
@@ -58,9 +58,9 @@ class LeaseState(Record):
     """Who has a board.
 
     Attributes:
-        lease: that is in force, or was the last; None when nobody has the board.
-        heard_s: seconds since its holder was last heard of, by the board's clock.
-        free: whether the board can be had now.
+        lease: in force, or the last one; None if nobody has the board.
+        heard_s: seconds since the last heartbeat, by the board's clock.
+        free: whether the board can be leased now.
     """
 
     board: str
@@ -70,7 +70,7 @@ class LeaseState(Record):
 
 
 def ask(connection: Connection, **request: Any) -> dict[str, Any]:
-    """Asks once; the answer is as board/lease.py says.
+    """Send one request and return the answer, in the format of board/lease.py.
 
     Raises:
         BoardError: it does not answer.
@@ -81,7 +81,7 @@ def ask(connection: Connection, **request: Any) -> dict[str, Any]:
 
 
 def start(connection: Connection, **request: Any) -> tuple[paramiko.Channel, dict[str, Any]]:
-    """Hand board/lease.py a request and read its answer; it may live on. Raises as `ask`."""
+    """Send a request and read its answer; board/lease.py may keep running. Raises as `ask`."""
     channel, heard = python.start(connection, "lease", request)
     try:
         line = stderr = b""
@@ -96,7 +96,7 @@ def start(connection: Connection, **request: Any) -> tuple[paramiko.Channel, dic
             raise BoardError(
                 f"the lease cannot be asked for: {stderr.decode(errors='replace').strip()[-500:]}",
                 where=connection.address.label,
-                remedy="the board needs python3, 3.8 or later, and a /var/tmp that all may write",
+                remedy="the board needs python3, 3.8 or later, and a world-writable /var/tmp",
             ) from None
     except BaseException:
         channel.close()
@@ -104,16 +104,16 @@ def start(connection: Connection, **request: Any) -> tuple[paramiko.Channel, dic
 
 
 def told(address: BoardAddress, answer: dict[str, Any]) -> Lease | None:
-    """The lease that an answer tells of.
+    """Return the lease in an answer.
 
     Raises:
-        BoardBusyError: the answer is that somebody else has the board.
+        BoardBusyError: somebody else has the board.
     """
     if "busy" in answer:
         raise BoardBusyError(
             f"the board is taken: {worded(answer['busy'])}",
             where=address.label,
-            remedy="wait, or talk to them; who reserved it ends that with "
+            remedy="wait, or ask them; a reservation's owner ends it with "
             f"`overlayflow boards release {address.name}`",
         )
     record = answer["lease"]
@@ -124,7 +124,7 @@ def told(address: BoardAddress, answer: dict[str, Any]) -> Lease | None:
 
 
 def granted(address: BoardAddress, answer: dict[str, Any]) -> Lease:
-    """The lease that was asked for; says so if it was taken over from somebody.
+    """Return the requested lease; log it if the lease was taken over from somebody.
 
     Raises:
         BoardBusyError: somebody else has the board.
@@ -134,7 +134,7 @@ def granted(address: BoardAddress, answer: dict[str, Any]) -> Lease:
         raise BoardError("granted no lease", where=address.label)
     if answer["taken_over"]:
         logger.warning(
-            "%s: taken over from %s, whose lease is over or who is gone",
+            "%s: taken over from %s, whose lease has expired or been abandoned",
             address.label,
             worded(answer["taken_over"]),
         )

@@ -1,4 +1,4 @@
-"""Logging in to a board: key file, SSH agent, password, in this order."""
+"""Logs in to a board with key file, SSH agent and password, in this order."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Attempt = Callable[[paramiko.Transport], list[str]]
 
 
 def attempts(address: SshHost) -> Iterator[tuple[str, Attempt]]:
-    """The ways to log in that the address allows, each with its name for messages.
+    """Yield the ways to log in that the address allows, each with its name for messages.
 
     Raises:
         LoginError: the key file cannot be used.
@@ -32,7 +32,7 @@ def attempts(address: SshHost) -> Iterator[tuple[str, Attempt]]:
 
 
 def accepts(transport: paramiko.Transport, attempt: Attempt, where: str) -> bool:
-    """Tries one way to log in.
+    """Try one way to log in.
 
     Raises:
         BoardUnreachableError: the connection was lost, or the board did not answer.
@@ -40,7 +40,7 @@ def accepts(transport: paramiko.Transport, attempt: Attempt, where: str) -> bool
     try:
         attempt(transport)
     except (paramiko.SSHException, EOFError) as error:
-        # paramiko has no class of its own for a login that got no answer.
+        # paramiko has no separate exception for a login without an answer.
         silent = str(error).startswith("Authentication timeout")
         if silent or not transport.is_active():
             raise unreachable(where, f"lost during login: {reason(error)}") from error
@@ -48,7 +48,7 @@ def accepts(transport: paramiko.Transport, attempt: Attempt, where: str) -> bool
 
 
 def refused(names: list[str], where: str) -> LoginError:
-    """All attempts failed."""
+    """Return the error for a login whose attempts all failed."""
     return LoginError(
         f"refused {', '.join(names)}" if names else "no key and no password to log in with",
         where=where,
@@ -63,7 +63,7 @@ def _with_key(user: str, key: paramiko.PKey) -> Attempt:
 def _load_key(path: Path) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(path)
-    # TypeError is what cryptography raises when a passphrase is missing.
+    # cryptography raises TypeError if a passphrase is missing.
     except (OSError, ValueError, TypeError, paramiko.SSHException, UnknownKeyType) as error:
         raise LoginError(
             f"the key file cannot be used: {reason(error)}",

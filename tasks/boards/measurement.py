@@ -1,4 +1,4 @@
-"""Runs board/runner.py on a board and reads what it measured."""
+"""Runs board/runner.py on a board and reads its results."""
 
 import contextlib
 import hashlib
@@ -22,24 +22,24 @@ log = logging.getLogger(__name__)
 
 RESULTS = ("y_hw.npy", "results.json")
 RUN = "run-"
-# What board/runner.py exits with.
+# Exit statuses of board/runner.py.
 BUSY, WRONG_TARGET, DAMAGED, NO_BOARD, ABANDONED, STALE = 3, 4, 5, 6, 7, 9
 
 
 class Rerun(BaseModel):
-    """Samples that differed were run again."""
+    """The result of rerunning samples that differed."""
 
     suspect: Literal["design", "board"]
 
 
 class Csim(BaseModel):
-    """How the outputs compare with the C simulation's, as the runner tells."""
+    """The runner's comparison of outputs with those of the C simulation."""
 
     rerun: Rerun | None
 
 
 class Figures(BaseModel):
-    """The fields of results.json that a measurement is made of; board/runner.py tells of all."""
+    """The fields of results.json used in a measurement; board/runner.py documents all fields."""
 
     model_config = ConfigDict(frozen=True)
     schema_version: Literal[1]
@@ -73,12 +73,12 @@ def measure(
         deployment: of the package.
         settings: how to measure.
         lease_id: of the board's lease.
-        out: gets y_hw.npy and results.json.
+        out: directory for y_hw.npy and results.json.
 
     Raises:
-        BoardBusyError: the lease is over: somebody else has the board.
+        BoardBusyError: the lease has ended: somebody else has the board.
         BoardUnreachableError: the connection was lost.
-        BoardError: the board does not take the package.
+        BoardError: the board rejected the package.
         BenchmarkError: the run failed on the board or did not end in time.
     """
     run_id = uuid.uuid4().hex
@@ -99,7 +99,7 @@ def measure(
             directory=deployment.directory,
             environment={"XILINX_XRT": kind.xrt},
             profile=kind.environment_file or None,
-            # pynq programs a real fabric as root only; the twin's belongs to its user.
+            # pynq needs root to program a real fabric, but not a twin's.
             root=deployment.package.manifest.target == "hardware" and address.target != "twin",
         )
         try:
@@ -177,8 +177,8 @@ def _failure(where: str, status: int, event: dict[str, Any], stderr: str) -> Boa
 
 
 def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
-    """Remove the results, and those of runs whose board was gone: it has one run at a time."""
-    above = str(PurePosixPath(remote_out).parent)  # the user's own: a pid file is written there
+    """Remove the results, and leftovers of runs that lost the board: it has one run at a time."""
+    above = str(PurePosixPath(remote_out).parent)  # the user's: a pid file is written there
     found = ("find", above, "-maxdepth", "1", "-name", f"{RUN}*")
     remove = program.Program(
         argv=(*found, "-exec", "rm", "-rf", "--", "{}", "+"), directory=above, root=root
@@ -186,7 +186,7 @@ def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
     try:
         program.run(connection, remove, deadline_s=30, on_line=log.info)
     except BoardError as error:
-        log.warning("%s: %s stays there: %s", error.where, remote_out, error.what)
+        log.warning("%s: %s was not removed: %s", error.where, remote_out, error.what)
 
 
 def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Measurement:
@@ -195,14 +195,14 @@ def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Meas
         figures = Figures.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise BenchmarkError(
-            f"the board's results are not of this version: {error}",
+            f"the board's results do not have the format of this version: {error}",
             where=str(path),
             remedy="package and deploy the design again",
         ) from error
     digest = hashlib.sha256((out / "y_hw.npy").read_bytes()).hexdigest()
     if digest != figures.y_hw_sha256:
         raise BenchmarkError(
-            "the outputs changed on their way from the board",
+            "the outputs were damaged in transfer from the board",
             where=str(out / "y_hw.npy"),
             remedy="run the benchmark again",
             transient=True,

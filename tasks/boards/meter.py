@@ -1,7 +1,7 @@
-"""An external power meter: a command on this host that prints watts while the board works.
+"""Reads an external power meter: a command on this host that prints watts while the board works.
 
-The command runs as long as the measurement does and prints one figure a line, each as soon as it is
-read. Which figures count is told by `mark`: by what the board did when they were printed.
+The command runs during the whole measurement and prints one reading per line, as soon as it is
+taken. `mark` records the phase of the board's run, and so which readings count.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from tasks.processes.run import guarded
 log = logging.getLogger(__name__)
 
 LOG = "meter.log"
-# What board/runner.py calls the two parts of the power measurement, and what follows them.
+# board/runner.py's names of the two phases of the power measurement, and of the following one.
 IDLE, LOAD, DONE = "power idle", "power load", "power"
 
 
 class Meter:
-    """A meter that runs.
+    """A running meter.
 
     Attributes:
-        path: of everything that it prints.
+        path: file with its complete output.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,11 +34,11 @@ class Meter:
         self._marks: dict[str, int] = {}
 
     def mark(self, phase: str) -> None:
-        """Say what the board does from now on."""
+        """Record the phase of the board's run that begins now."""
         self._marks[phase] = self.path.stat().st_size
 
     def watts(self) -> float | None:
-        """Mean power under load, in W; None, and a warning, if the meter told none."""
+        """Return the mean power under load in W; warn and return None without readings."""
         idle, load = self._mean(IDLE, LOAD), self._mean(LOAD, DONE)
         if load is None:
             log.warning("the meter gave no reading under load: see %s", self.path)
@@ -49,12 +49,12 @@ class Meter:
         return load
 
     def _mean(self, phase: str, following: str) -> float | None:
-        """Mean of the figures that were printed in a phase, in W."""
+        """Return the mean of the readings in a phase, in W."""
         begin, end = self._marks.get(phase), self._marks.get(following)
         if begin is None or end is None:
             return None
         printed = self.path.read_bytes()
-        # Whole lines only, each in the phase in which it ended.
+        # Only complete lines count, each in the phase in which it ended.
         first, after = (printed.rfind(b"\n", 0, mark) + 1 for mark in (begin, end))
         whole = printed[first:after]
         found = [watts for line in whole.splitlines() if (watts := _figure(line)) is not None]
@@ -63,11 +63,11 @@ class Meter:
 
 @contextlib.contextmanager
 def metering(command: Sequence[str], out: Path) -> Iterator[Meter]:
-    """Runs a meter's command for the length of the block.
+    """Run a meter's command for the duration of the block.
 
     Args:
-        command: program and arguments; never seen by a shell.
-        out: where it runs, and where what it prints is kept.
+        command: program and arguments; no shell is involved.
+        out: its working directory, where its output is kept.
 
     Raises:
         ToolMissingError: this host has no such command.
@@ -77,7 +77,7 @@ def metering(command: Sequence[str], out: Path) -> Iterator[Meter]:
         raise ToolMissingError(
             f"{command[0]} cannot be started: no such command",
             where="power meter",
-            remedy="the board's meter is read by the machine that runs the flow: install it there, "
+            remedy="the machine that runs the flow reads the meter: install the command there, "
             "or add the board again without --meter",
         )
     path = out / LOG
@@ -86,7 +86,7 @@ def metering(command: Sequence[str], out: Path) -> Iterator[Meter]:
 
 
 def _figure(line: bytes) -> float | None:
-    """A line's figure; None if it is none."""
+    """Return the reading in a line; None if there is none."""
     with contextlib.suppress(ValueError):
         if math.isfinite(watts := float(line)):
             return watts

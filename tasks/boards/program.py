@@ -1,7 +1,7 @@
-"""Programs on the board: live output, a deadline, and an end in every case.
+"""Runs programs on the board, with live output and a deadline, and makes sure that they end.
 
-board/guard.py runs them: the program is ended with everything it started when this side cancels,
-loses the connection or dies, and at its deadline.
+board/guard.py runs them on the board. It ends the program and all that it started if this side
+cancels, loses the connection or dies, and at the deadline.
 """
 
 import codecs
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # A cancelled program first loses its standard input, then gets SIGTERM, then SIGKILL.
 LIFELINE_GRACE_S = 5.0
 TERM_GRACE_S = 3.0
-# The guard needs these and a moment to end a program. If it is not heard of then, the link is dead.
+# The guard needs these and a moment to end a program. If it is silent longer, the link is dead.
 _GUARD_LATE_S = 4.0
 _POLL_MS = 500
 _STDERR_LINES = 40
@@ -37,15 +37,15 @@ _RECONNECT_S = 5.0
 
 @dataclass(frozen=True)
 class Program:
-    """What runs on the board.
+    """A program to run on the board.
 
     Attributes:
         argv: program and arguments.
-        directory: where it runs, absolute; it is not pruned meanwhile.
+        directory: absolute working directory, which is not pruned meanwhile.
         environment: added to that of the SSH session.
-        profile: a bash file that is sourced first where it exists, e.g. PYNQ's
+        profile: a bash file to source first if it exists, e.g. PYNQ's
             /etc/profile.d/pynq_venv.sh.
-        root: run it as root, through sudo with the password of the address.
+        root: whether to run it as root, through sudo with the password of the address.
     """
 
     argv: tuple[str, ...]
@@ -62,13 +62,13 @@ def run(
     deadline_s: float,
     on_line: Callable[[str], None],
 ) -> Finished:
-    """Runs a program on the board to its end.
+    """Run a program on the board to its end.
 
     Args:
         connection: to the board.
         program: what to run.
-        deadline_s: after which it is ended.
-        on_line: called with every line of its standard output as it comes.
+        deadline_s: time after which it is ended.
+        on_line: called with each line of its standard output as it arrives.
 
     Returns:
         The exit status and the last lines of standard error; standard output went to `on_line`.
@@ -94,7 +94,7 @@ def run(
         raise BenchmarkError(
             f"{program.argv[0]} did not end within {deadline_s:g} s and was stopped\n{stderr}",
             where=connection.address.label,
-            remedy="give it more time, or see its last messages",
+            remedy="allow it more time, or see its last messages",
         )
     return Finished(status, "", stderr)
 
@@ -102,7 +102,7 @@ def run(
 def json_lines(
     on_record: Callable[[dict[str, Any]], None], on_text: Callable[[str], None]
 ) -> Callable[[str], None]:
-    """An `on_line` for programs that print one JSON object a line; other lines are text."""
+    """Return an `on_line` for programs that print one JSON object per line, or text."""
 
     def on_line(line: str) -> None:
         try:
@@ -124,7 +124,7 @@ def _start(
     spec = {
         "argv": program.argv,
         "directory": program.directory,
-        # Bytecode that root writes into the package could not be pruned by the user.
+        # The user could not prune bytecode that root writes into the package.
         "environment": {"PYTHONDONTWRITEBYTECODE": "1", **program.environment},
         "profile": program.profile,
         "pid_file": pid_file,
@@ -136,12 +136,12 @@ def _start(
 
 
 def _stop_s() -> float:
-    """How long the guard may take to end a program."""
+    """Return the longest time that the guard takes to end a program."""
     return LIFELINE_GRACE_S + TERM_GRACE_S + _GUARD_LATE_S
 
 
 def sudo(connection: Connection) -> tuple[list[str], bytes]:
-    """What to put before a command to run it as root, and what sudo then reads.
+    """Return the prefix that runs a command as root, and the standard input for sudo.
 
     Raises:
         LoginError: sudo refused.
@@ -151,7 +151,7 @@ def sudo(connection: Connection) -> tuple[list[str], bytes]:
     password = connection.address.password
     argv = ["sudo", "-n", "--"] if password is None else ["sudo", "-S", "-p", "", "--"]
     line = b"" if password is None else f"{password.get_secret_value()}\n".encode()
-    # Tried first, with the end of input behind it: at a wrong password sudo asks again.
+    # Tried first with a closed input, because sudo asks again after a wrong password.
     tried = connection.execute([*argv, "true"], stdin=line)
     if tried.status != 0:
         raise LoginError(
@@ -166,13 +166,13 @@ def sudo(connection: Connection) -> tuple[list[str], bytes]:
 def _follow(
     channel: paramiko.Channel, heard: AfterMark, on_line: Callable[[str], None], *, until: float
 ) -> str:
-    """Reads what the program says, to its end or `until`; returns the end of standard error."""
+    """Read output until the program ends or `until`; return the tail of standard error."""
     stdout, stderr = _Lines(), _Lines()
     errors: deque[str] = deque(maxlen=_STDERR_LINES)
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     while True:
-        # Asked before the reads: what came before the end is then read.
+        # Asked before the reads, so that all output before the end is read.
         ended, exited = channel.eof_received or channel.closed, channel.exit_status_ready()
         if channel.recv_ready():
             _deliver(stdout.feed(heard(channel.recv(65536))), on_line)
@@ -181,7 +181,7 @@ def _follow(
         elif ended or time.monotonic() > until:
             break
         elif not poll.poll(_POLL_MS) and exited:
-            break  # something that left the program's group still holds its output
+            break  # a process that left the program's group keeps its output open
     _deliver(stdout.rest(), on_line)
     _deliver(stderr.rest(), errors.append)
     return "\n".join(errors)
@@ -193,7 +193,7 @@ def _deliver(lines: Iterator[str], to: Callable[[str], None]) -> None:
 
 
 class _Lines:
-    """Puts lines together from bytes as they come."""
+    """Assembles lines from bytes as they arrive."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -204,12 +204,12 @@ class _Lines:
         return iter(lines)
 
     def rest(self) -> Iterator[str]:
-        """The last line, if nothing ended it."""
+        """Return the last line if it is unterminated."""
         return iter([self._begun] if self._begun else [])
 
 
 def _stop(connection: Connection, channel: paramiko.Channel, pid_file: str, *, root: bool) -> None:
-    """Ends the program: over its own lifeline, or over a fresh connection."""
+    """End the program through its lifeline, or over a new connection."""
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
         channel.shutdown_write()
         if channel.status_event.wait(_stop_s()) and channel.exit_status != -1:

@@ -1,9 +1,9 @@
-"""Programs of ours on a board: sent over standard input, with answers that are marked.
+"""Runs our Python programs on a board: sends them over standard input, and marks their output.
 
-The command line is short and means the same to every shell and server: dropbear ends a connection
-at commands above 9,000 bytes, and tcsh takes no line breaks in quotes. Whatever a user's ~/.bashrc
-prints comes before the mark, and is skipped. Python finds no module in the current directory, nor
-in the user's own: somebody else's json.py there would run, as root at that.
+The command line is short and works in every shell and server: dropbear drops connections at
+commands above 9,000 bytes, and tcsh allows no line breaks in quotes. What a user's ~/.bashrc prints
+comes before the mark and is skipped. Python imports nothing from the current directory or the
+user's own, where a stranger's json.py would run, possibly as root.
 """
 
 import json
@@ -20,11 +20,11 @@ from tasks.core.errors import BoardError
 
 # It starts in half the time.
 ISOLATED = ("-I", "-S")
-# With site packages and PYTHONPATH, by which a twin's Python is one of a board.
+# With site packages and PYTHONPATH, which make a twin's Python a board's.
 WITH_SITE = ("-s",)
 
 _FIRST = "overlay=1;"
-# Runs the first line that is ours: sudo leaves a password in front of it that it has not asked for.
+# Runs the first line that is ours: sudo leaves a password that it did not need in front of it.
 _BOOT = (
     "import sys;sys.path[:]=filter(None,sys.path);"
     f'exec(next(l for l in open(0,"rb",0,closefd=False)if l[:{len(_FIRST)}]==b"{_FIRST}"))'
@@ -47,11 +47,11 @@ _KEPT = 1 << 16
 
 @dataclass
 class AfterMark:
-    """What a program says, without what came before its mark.
+    """Filters the output of a program: drops everything before its mark.
 
     Attributes:
-        mark: that the program begins with.
-        before: what came before.
+        mark: beginning of the program's output.
+        before: output before the mark.
     """
 
     mark: bytes
@@ -59,7 +59,7 @@ class AfterMark:
     _found: bool = field(default=False, init=False)
 
     def __call__(self, data: bytes) -> bytes:
-        """Return the part of the next bytes that the program has said."""
+        """Return the part of the next bytes that comes after the mark."""
         if self._found:
             return data
         self.before, mark, rest = (self.before + data).partition(b"\n" + self.mark + b"\n")
@@ -82,13 +82,13 @@ def start(
     Args:
         connection: to the board.
         name: of the module, which reads its request from sys.argv[1].
-        request: for it, as JSON.
-        flags: of Python.
-        prefix: what comes before the command, such as sudo.
-        stdin: what the prefix reads.
+        request: JSON value for the module.
+        flags: for Python.
+        prefix: command that runs Python, such as sudo.
+        stdin: input for the prefix.
 
     Returns:
-        The channel, and what to put its output through.
+        The channel, and a filter for its output.
     """
     heard = AfterMark(uuid.uuid4().hex.encode())
     channel = connection.start([*prefix, *_command(flags)])
@@ -108,17 +108,17 @@ def ask(
     payload: bytes = b"",
     silence_s: float = 30.0,
 ) -> Finished:
-    """Run a module of `board` on the board to its end; arguments as of `start`.
+    """Run a module of `board` on the board to its end.
 
     Args:
-        connection: to the board.
-        name: of the module.
-        request: for it.
-        flags: of Python.
-        prefix: what comes before the command.
-        stdin: what the prefix reads.
-        payload: what the module reads from standard input.
-        silence_s: give up when it says nothing for so long.
+        connection: as in `start`.
+        name: as in `start`.
+        request: as in `start`.
+        flags: as in `start`.
+        prefix: as in `start`.
+        stdin: as in `start`.
+        payload: the module's standard input.
+        silence_s: give up after this time without output.
     """
     heard = AfterMark(uuid.uuid4().hex.encode())
     done = connection.execute(
@@ -130,7 +130,7 @@ def ask(
 
 
 def answer(connection: Connection, done: Finished) -> dict[str, Any]:
-    """Return the JSON object that a program has printed last.
+    """Return the JSON object that a program printed last.
 
     Raises:
         BoardError: there is none.
@@ -143,7 +143,7 @@ def answer(connection: Connection, done: Finished) -> dict[str, Any]:
 
 
 def no_answer(connection: Connection, status: int, said: str) -> BoardError:
-    """Return the error for a program of ours that did not answer."""
+    """Return the error for one of our programs that did not answer."""
     return BoardError(
         f"python3 on the board failed with status {status}: {said.strip()[-_SHOWN:]}",
         where=connection.address.label,

@@ -1,4 +1,4 @@
-"""What a board must be to be taken."""
+"""Requirements by which boards are chosen."""
 
 from typing import Self
 
@@ -10,11 +10,11 @@ from tasks.core.records.package import Manifest
 
 
 class Requirement(Record):
-    """What a board must be: `kind=pynq-z2,tag=lab`.
+    """A requirement for a board, such as `kind=pynq-z2,tag=lab`.
 
     Attributes:
         kind: an entry of board/kinds.toml; None for any.
-        tags: that it must have, all of them.
+        tags: tags that the board must all have.
     """
 
     kind: str | None = None
@@ -22,7 +22,7 @@ class Requirement(Record):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The requirement that a text is; None if it is a board's name.
+        """Parse a requirement; return None if the text is a board's name.
 
         Raises:
             InputError: it is neither.
@@ -41,11 +41,11 @@ class Requirement(Record):
         return cls(kind=kinds[0] if kinds else None, tags=tags)
 
     def fits(self, address: BoardAddress) -> bool:
-        """Whether a board is what is asked for."""
+        """Return whether a board meets the requirement."""
         return self.kind in {None, address.kind} and set(self.tags) <= set(address.tags)
 
 
 def takes(address: BoardAddress, manifest: Manifest) -> bool:
-    """Whether a board can run a package, as far as it is known before it is tried."""
+    """Return whether a board can run a package, as far as is known before trying."""
     part = board_kinds()[address.kind].part
     return part == manifest.part and (address.target is None or manifest.runs_on(address.target))

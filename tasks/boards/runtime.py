@@ -1,7 +1,7 @@
-"""Our programs that need a board's own Python packages, in one file on the board.
+"""Sends our programs that need the board's Python packages to the board, as one file.
 
-Packages carry these programs too, for people who measure by hand. What runs for us, as root on a
-real board, is always this host's: a package may come from anybody.
+Packages contain these programs, too, for measuring by hand. Flows always run this host's copy, as
+root on a real board, since a package may come from anybody.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ sys.exit(importlib.import_module("board." + sys.argv.pop(1)).main())
 
 
 def bring(connection: Connection) -> str:
-    """Have this host's programs on the board, and return their path there.
+    """Send this host's programs unless the board has them, and return their path there.
 
     Raises:
         BoardError: they cannot be written there.
@@ -47,7 +47,7 @@ def bring(connection: Connection) -> str:
         if found["path"] is not None:
             return str(found["path"])
     raise BoardError(
-        "the programs did not arrive whole",
+        "the programs were damaged in transfer",
         where=connection.address.label,
         remedy="run again",
         transient=True,
@@ -56,13 +56,13 @@ def bring(connection: Connection) -> str:
 
 def command(path: str, module: str, *arguments: str) -> tuple[str, ...]:
     """Return the command that runs a module of `board` from the file at `path`."""
-    # Python's path begins with the file itself, not with the current directory.
+    # sys.path begins with the file itself, not with the current directory.
     return ("python3", *WITH_SITE, path, module, *arguments)
 
 
 @cache
 def _bundle() -> bytes:
-    """Return the programs as a file that Python runs; the same bytes for the same programs."""
+    """Return the programs as a zip file that Python runs; deterministic."""
     written = io.BytesIO()
     modules = [each for each in resources.files("board").iterdir() if each.name.endswith(".py")]
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:

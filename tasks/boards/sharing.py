@@ -1,8 +1,8 @@
-"""One connection a board: who works with it at the same time in this process shares the login.
+"""Shares one login per board among its concurrent users in this process.
 
-A lease, a transfer and a measurement are then channels of one SSH connection. What is dead is never
-shared, nor is what left a question unanswered: after a failure, whoever tries again logs in anew.
-A login that is refused a further channel is not shared any more, either.
+A lease, a transfer and a measurement are then channels of one SSH connection. A login that is dead,
+left a request unanswered or was refused another channel is not shared any more: a retry logs in
+again.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ import paramiko
 
 from tasks.boards.address import BoardAddress, SshHost
 
-# OpenSSH takes ten sessions on a connection; each user has up to two at a time.
+# OpenSSH allows ten sessions per connection; each user has up to two at a time.
 _MOST_USERS = 5
 
 
 @dataclass(eq=False)
 class Login:
-    """A connection that is logged in.
+    """A logged-in connection.
 
     Attributes:
-        account: where, and as whom.
-        doubtful: whether something went unanswered on it, or was refused.
+        account: host and user.
+        doubtful: whether a request on it was unanswered or refused.
     """
 
     account: tuple[SshHost, SshHost | None]
@@ -35,11 +35,11 @@ class Login:
     doubtful: bool = False
 
     def takes_another(self) -> bool:
-        """Whether one more can work with it."""
+        """Return whether another user can share it."""
         return self.transport.is_active() and not self.doubtful and self.users < _MOST_USERS
 
     def session(self, answer_s: float) -> paramiko.Channel:
-        """A new channel; it waits for answers so long. Raises as paramiko does."""
+        """Open a channel that waits `answer_s` for answers. Raises as paramiko does."""
         channel = self.transport.open_session(timeout=answer_s)
         channel.settimeout(answer_s)
         return channel
@@ -56,14 +56,14 @@ def shared(
     *,
     alone: bool = False,
 ) -> Iterator[Login]:
-    """A login at a board, the one that is open or a new one; its last user closes it.
+    """Share the open login at a board, or log in; the last user closes it.
 
     Args:
         address: of the board.
-        log_in: makes a new one.
-        alone: take a new one in any case.
+        log_in: logs in.
+        alone: whether to log in again in any case.
     """
-    # Everything that decides who is let in, and nothing else: neither name nor directory.
+    # Everything that matters for logging in, but neither name nor directory.
     names = SshHost.model_fields
     account = SshHost(**{name: getattr(address, name) for name in names}), address.jump
     login = (None if alone else _join(account)) or _open(account, log_in)
@@ -92,7 +92,7 @@ def _open(
     account: tuple[SshHost, SshHost | None],
     log_in: Callable[[], AbstractContextManager[paramiko.Transport]],
 ) -> Login:
-    # Outside of the lock, which other boards need: two who come at once may both log in.
+    # Outside of the lock, which other boards need; concurrent users may both log in.
     with contextlib.ExitStack() as stack:
         transport = stack.enter_context(log_in())
         login = Login(account, transport, stack.pop_all())

@@ -1,4 +1,4 @@
-"""SSH connections to boards: the host key pinned, every failure named, a dead link noticed."""
+"""Opens SSH connections to boards with pinned host keys, clear errors and dead-link detection."""
 
 import contextlib
 import logging
@@ -25,10 +25,10 @@ _CIPHERS = (
     "aes256-ctr",
 )
 _KEEPALIVE_S = 5
-# The kernel closes a connection on which the peer confirmed nothing for so long. paramiko sends
-# its keepalives without asking for an answer and would wait for a vanished board for ever.
+# The kernel closes a connection on which the peer has acknowledged nothing for this time.
+# paramiko's keepalives request no answer: it would wait for a vanished board for ever.
 _SILENCE_S = 20
-# What may wait in the kernel for a slow link: the lease's heartbeat comes after it.
+# The most that may be queued in the kernel for a slow link: the lease's heartbeat waits behind it.
 _UNSENT_BYTES = 1 << 17
 _ANSWER_S = 30.0
 _LOGIN_S = 60.0
@@ -39,7 +39,7 @@ _PARAMIKO_LOG = f"{__name__}.paramiko"
 
 @dataclass(frozen=True)
 class Finished:
-    """A program on the board has ended."""
+    """The result of a program that ran on the board."""
 
     status: int
     stdout: str
@@ -47,7 +47,7 @@ class Finished:
 
 
 class Connection:
-    """An SSH connection to a board, logged in; made by `connect`."""
+    """A logged-in SSH connection to a board, opened by `connect`."""
 
     def __init__(self, address: BoardAddress, log_in: Callable[[bool], Login]) -> None:
         self.address = address
@@ -56,14 +56,14 @@ class Connection:
 
     @contextlib.contextmanager
     def reaching(self, doing: str) -> Iterator[None]:
-        """Turns what paramiko raises into this project's errors.
+        """Convert paramiko's exceptions to this project's errors.
 
         Args:
             doing: what the block does, for the message.
 
         Raises:
             BoardUnreachableError: the connection is gone, or the board stopped answering.
-            BoardError: the board is there and refused.
+            BoardError: the board answers but refused.
         """
         try:
             yield
@@ -71,7 +71,7 @@ class Connection:
             self.doubt()
             raise unreachable(self.address.label, f"no answer while {doing}") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            # Channels learn of the end a moment before the transport says that it has ended.
+            # Channels notice the end a moment before the transport reports it.
             self._login.transport.join(0.5)
             if not self._login.transport.is_active():
                 raise unreachable(
@@ -82,18 +82,18 @@ class Connection:
             ) from error
 
     def doubt(self) -> None:
-        """Whoever connects from now on logs in anew: something went wrong on this login."""
+        """Stop sharing this login, because something went wrong on it."""
         self._login.doubtful = True
 
     def start(self, argv: Sequence[str]) -> paramiko.Channel:
-        """Starts a program; its arguments reach it as they are, whatever they contain."""
+        """Start a program; its arguments reach it unchanged, whatever they contain."""
         with self.reaching(f"starting {argv[0]}"):
             channel = self._session()
             channel.exec_command(shlex.join(argv))
         return channel
 
     def _session(self) -> paramiko.Channel:
-        """A session, on one more login where this one has all that the board allows it."""
+        """Open a session, on another login if this one has as many as the board allows."""
         with contextlib.suppress(paramiko.ChannelException):
             return self._login.session(_ANSWER_S)
         self.doubt()
@@ -103,12 +103,12 @@ class Connection:
     def execute(
         self, argv: Sequence[str], *, stdin: bytes = b"", silence_s: float = _ANSWER_S
     ) -> Finished:
-        """Runs a short program and collects its output.
+        """Run a short program and collect its output.
 
         Args:
-            argv: program and arguments, handed over as they are.
-            stdin: what the program reads.
-            silence_s: give up when the program says nothing for so long.
+            argv: program and arguments, passed unchanged.
+            stdin: the program's standard input.
+            silence_s: give up after this time without output.
         """
         with contextlib.closing(self.start(argv)) as channel, self.reaching(f"running {argv[0]}"):
             channel.settimeout(silence_s)
@@ -123,7 +123,7 @@ class Connection:
 
     @contextlib.contextmanager
     def sftp(self) -> Iterator[paramiko.SFTPClient]:
-        """Opens a file transfer session; relative paths start in the user's home."""
+        """Open an SFTP session; relative paths start in the user's home."""
         with self.reaching("opening SFTP"):
             channel = self._session()
             try:
@@ -132,19 +132,19 @@ class Connection:
             except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
                 if not self._login.transport.is_active():
                     raise
-                # paramiko raises what the session's silence, or the noise on it, leads to.
+                # paramiko's error depends on how the session fails: silence, or unexpected output.
                 raise BoardError(
                     f"its SSH server offers no file transfer (SFTP): {reason(error)}",
                     where=self.address.label,
                     remedy="install an SFTP server there (openssh-sftp-server); if there is one, "
-                    "~/.bashrc must not print anything when there is no terminal",
+                    "~/.bashrc must not print anything without a terminal",
                 ) from error
         with contextlib.closing(client):
             yield client
 
 
 def exit_status(channel: paramiko.Channel) -> int:
-    """The exit status of a program whose output has ended; raises as paramiko does."""
+    """Return the exit status of a program whose output has ended; raises as paramiko does."""
     if not channel.status_event.wait(_STATUS_S):
         raise TimeoutError
     if channel.exit_status == -1:
@@ -154,18 +154,18 @@ def exit_status(channel: paramiko.Channel) -> int:
 
 @contextlib.contextmanager
 def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Connection]:
-    """Connects to a board, over the login that this process has there, if it has one.
+    """Connect to a board, sharing this process's login there if it has one.
 
-    The login ends with the last block that works with it.
+    The login ends with the last block that uses it.
 
     Args:
         address: of the board.
-        timeout_s: for the TCP connection, and for the SSH handshake; on a jump host too.
+        timeout_s: for the TCP connection and for the SSH handshake, also on a jump host.
 
     Raises:
         BoardUnreachableError: off, no route, no answer.
         HostKeyError: the host key is not the pinned one, or none is pinned.
-        LoginError: the board takes none of the keys and passwords of the address.
+        LoginError: the board accepts none of the address's keys and passwords.
     """
     with contextlib.ExitStack() as logins:
 
@@ -179,7 +179,7 @@ def connect(address: BoardAddress, *, timeout_s: float = 10.0) -> Iterator[Conne
 def fetch_host_key(
     host: str, port: int = 22, *, jump: SshHost | None = None, timeout_s: float = 10.0
 ) -> HostKey:
-    """The host key that a board shows now, to be confirmed by a person and pinned.
+    """Return the host key that a board presents, for a person to confirm and pin.
 
     Raises:
         BoardUnreachableError: off, no route, no answer.
@@ -202,7 +202,7 @@ def _log_in(address: BoardAddress, timeout_s: float) -> Iterator[paramiko.Transp
 
 @contextlib.contextmanager
 def _jumped(jump: SshHost | None, timeout_s: float) -> Iterator[paramiko.Transport | None]:
-    """The connection to the jump host, if there is one."""
+    """Connect to the jump host, if there is one."""
     if jump is None:
         yield None
     else:
@@ -215,8 +215,8 @@ def _logged_in(
     host: SshHost, via: paramiko.Transport | None, timeout_s: float
 ) -> Iterator[paramiko.Transport]:
     tried: list[str] = []
-    # A connection for every attempt: paramiko asks for the login service anew each time, at which
-    # asyncssh hangs up, and OpenSSH hangs up after six refusals.
+    # One connection per attempt: paramiko requests the login service again each time, upon which
+    # asyncssh disconnects, and OpenSSH disconnects after six refusals.
     for name, attempt in attempts(host):
         with _handshake(host, via, timeout_s, host.label) as transport:
             _check_host_key(_host_key(transport), host)
@@ -241,7 +241,7 @@ def _handshake(
     transport.set_log_channel(_PARAMIKO_LOG)
     logging.getLogger(_PARAMIKO_LOG).setLevel(logging.CRITICAL)
     transport.banner_timeout = transport.handshake_timeout = timeout_s
-    # A server that looks up names, or asks another one, takes its time to let somebody in.
+    # A server that looks up names or asks another server takes longer to answer a login.
     transport.auth_timeout = max(timeout_s, _LOGIN_S)
     options = transport.get_security_options()
     options.ciphers = _CIPHERS
@@ -289,7 +289,7 @@ def _open_socket(host: str, port: int, timeout_s: float, where: str) -> socket.s
 def _open_channel(
     via: paramiko.Transport, host: SshHost, timeout_s: float, where: str
 ) -> paramiko.Channel:
-    """A way to a host that only the jump host sees."""
+    """Open a channel through the jump host to a host behind it."""
     try:
         return via.open_channel(
             "direct-tcpip", (host.host, host.port), ("127.0.0.1", 0), timeout=timeout_s
@@ -299,7 +299,7 @@ def _open_channel(
 
 
 def _pinned_first(pinned: HostKey, key_types: Sequence[str]) -> tuple[str, ...]:
-    """Asks for the kind of key that is pinned, so that a board with several shows that one."""
+    """Order key types so that a board with several host keys presents the pinned one."""
     wanted = (
         {"rsa-sha2-512", "rsa-sha2-256"} if pinned.algorithm == "ssh-rsa" else {pinned.algorithm}
     )
@@ -314,15 +314,15 @@ def _host_key(transport: paramiko.Transport) -> HostKey:
 def _check_host_key(shown: HostKey, host: SshHost) -> None:
     if host.host_key is None:
         raise HostKeyError(
-            f"its host key is not pinned; it shows {shown.fingerprint}",
+            f"its host key is not pinned; it presents {shown.fingerprint}",
             where=host.label,
-            remedy=f"compare the fingerprint with its own, then pin it: {host.pinning}",
+            remedy=f"compare the fingerprint with the board's, then pin it: {host.pinning}",
         )
     pinned = HostKey.parse(host.host_key)
     if shown != pinned:
         raise HostKeyError(
             f"the host key has changed: pinned {pinned.fingerprint}, shown {shown.fingerprint}",
             where=host.label,
-            remedy="this is another machine, or it was installed anew. If you know that it was, "
+            remedy="this is another machine, or it was reinstalled. If you know that it was, "
             f"remove it with `overlayflow boards remove` and pin the new key: {host.pinning}",
         )

@@ -1,4 +1,4 @@
-"""Packages to the board, results back: verified, continued after an interruption, atomic."""
+"""Transfers packages to the board and results back: verified, resumable, atomic."""
 
 import errno
 import hashlib
@@ -25,11 +25,11 @@ from tasks.core.errors import (
 logger = logging.getLogger(__name__)
 
 KEPT_DEPLOYMENTS = 5
-# An SSH channel takes 32704 payload bytes a packet: four full packets hold one SFTP write with
-# its header. Larger writes than 256 KiB are refused by OpenSSH.
+# An SSH channel takes 32704 payload bytes per packet: four full packets hold one SFTP write with
+# its header. OpenSSH refuses writes larger than 256 KiB.
 _CHUNK = 4 * 32704 - 64
 _SPARE_BYTES = 1 << 20
-# Hashing and unpacking on a board's SD card, in silence.
+# Hashing and unpacking on a board's SD card, without output.
 _DEPOT_S = 300.0
 
 Progress = Callable[[int, int], None]
@@ -37,11 +37,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Deployed:
-    """A package lies on the board, whole and verified.
+    """A package on the board, complete and verified.
 
     Attributes:
         directory: absolute path on the board.
-        sent_bytes: over the network; 0 when the board had it.
+        sent_bytes: sent over the network; 0 if the board had it.
     """
 
     directory: str
@@ -56,25 +56,24 @@ def deploy(
     keep: int = KEPT_DEPLOYMENTS,
     on_progress: Progress | None = None,
 ) -> Deployed:
-    """Brings a package to the board, unless it is there.
+    """Send a package to the board, unless it is there.
 
     Args:
         connection: to the board.
         archive: package.tar.gz.
         digest: its SHA-256 as hex.
-        keep: deployments that stay on the board, the newest; one in use is never removed.
-        on_progress: called with the bytes sent so far, what the board had included, and the size
-            of the archive.
+        keep: number of newest deployments to keep on the board; those in use are never removed.
+        on_progress: called with the bytes on the board so far and the size of the archive.
 
     Raises:
-        BoardUnreachableError: the connection was lost; the next call continues.
-        BoardError: no space (with figures), no right to write, or the bytes arrived damaged.
-        InputError: the archive is no package, or not the one of the digest.
+        BoardUnreachableError: the connection was lost; the next call resumes the transfer.
+        BoardError: no space (with figures), no permission, or the archive arrived damaged.
+        InputError: the archive is not a package, or does not have this digest.
     """
     found = _depot(connection, "prepare", digest, keep=keep)
     if found["damage"]:
         logger.warning(
-            "%s: the package there was damaged (%s); it is sent again",
+            "%s: the package there was damaged (%s); sending it again",
             connection.address.label,
             found["damage"],
         )
@@ -103,14 +102,14 @@ def send(
     start: int = 0,
     on_progress: Progress | None = None,
 ) -> None:
-    """Sends a file, or what follows `start`; nothing but its size is checked.
+    """Send a file, or the rest of it from `start`; check nothing but its size.
 
     Args:
         connection: to the board.
-        source: the file here.
-        target: its path on the board; replaced, or continued.
-        start: bytes of it that are there already.
-        on_progress: as of `deploy`.
+        source: local file.
+        target: path on the board, replaced or continued.
+        start: number of bytes that are there already.
+        on_progress: as in `deploy`.
     """
     done, size = start, source.stat().st_size
     with source.open("rb") as file, connection.sftp() as sftp:
@@ -125,16 +124,16 @@ def send(
                 done += len(chunk)
                 if on_progress is not None:
                     on_progress(done, size)
-            # Writes under way may fail yet, and paramiko drops their last answers.
+            # Pending writes may still fail, and paramiko drops their last answers.
             arrived = remote.stat().st_size
-            # After a failure it closes with the session: asking for it would be another wait.
+            # After a failure the file closes with the session; closing it would be another wait.
             remote.close()
             if arrived != size:
                 raise OSError(errno.ENOSPC, f"{arrived} of {size} bytes arrived")
 
 
 def fetch(connection: Connection, remote_dir: str, names: Sequence[str], local_dir: Path) -> None:
-    """Brings result files back; none of them is ever seen half-written.
+    """Fetch result files; each appears atomically.
 
     Raises:
         BoardError: a file is missing or cannot be read.
@@ -152,8 +151,8 @@ def _fetch_file(
     try:
         with aside.open("wb") as file, connection.reaching(f"fetching {source}"):
             expected = sftp.stat(source).st_size
-            # paramiko reads ahead in a thread that dies loudly when the connection breaks; results
-            # are small enough to be read in turn.
+            # No read-ahead: paramiko's thread for it prints a traceback if the connection breaks,
+            # and results are small.
             with sftp.open(source) as remote:
                 remote.MAX_REQUEST_SIZE = _CHUNK
                 shutil.copyfileobj(remote, file, _CHUNK)
@@ -167,7 +166,7 @@ def _fetch_file(
 def _depot(
     connection: Connection, action: str, digest: str, *, payload: bytes = b"", **request: int
 ) -> dict[str, Any]:
-    """Asks board/depot.py, which is sent along."""
+    """Send a request to board/depot.py and return its answer."""
     asked = {
         "action": action,
         "directory": connection.address.directory,
@@ -178,7 +177,7 @@ def _depot(
     found = answer(connection, done)
     if "in_use" in found:
         raise BoardBusyError(
-            f"a program runs in a damaged package: {found['in_use']}",
+            f"a program is running in a damaged package: {found['in_use']}",
             where=connection.address.label,
             remedy="wait for it to end",
         )
@@ -199,7 +198,7 @@ def _refused(connection: Connection, answer: dict[str, Any]) -> BoardError:
 
 
 def _start(archive: Path, found: dict[str, Any]) -> int:
-    """Where to continue: after what is on the board, if that is a beginning of the archive."""
+    """Return where to resume: after the bytes on the board, if they match the archive."""
     part_bytes: int = found["part_bytes"]
     digest = hashlib.sha256()
     left = part_bytes
@@ -224,12 +223,12 @@ def _check_space(connection: Connection, archive: Path, to_send: int, free: int)
 
 
 def _not_taken(connection: Connection, digest: str, keep: int, error: BoardError) -> BoardError:
-    # SFTP says no more than "Failure" when a disk is full.
+    # SFTP only says "Failure" when a disk is full.
     free = _depot(connection, "prepare", digest, keep=keep).get("free_bytes", 0)
     return BoardError(
         f"{error.what}; {free / 1e6:.1f} MB are free there",
         where=connection.address.label,
-        remedy="free space on the board and run again: the transfer continues where it stopped",
+        remedy="free space on the board and run again: the transfer resumes where it stopped",
     )
 
 
@@ -241,13 +240,13 @@ def _not_installed(
     with archive.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             return InputError(
-                "this is not the package that its record describes",
+                "this is not the package described by its record",
                 where=str(archive),
                 remedy="remove it from the store and run again",
             )
     return BoardError(
-        f"the package did not arrive whole: {answer['damage']}",
+        f"the package arrived damaged: {answer['damage']}",
         where=connection.address.label,
-        remedy="run again; if it stays so, check the board's memory card",
+        remedy="run again; if it happens again, check the board's memory card",
         transient=True,
     )

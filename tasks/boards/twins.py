@@ -1,4 +1,4 @@
-"""Start, stop and address the twins of this machine."""
+"""Starts, stops and addresses the twins on this machine."""
 
 import contextlib
 import tempfile
@@ -14,11 +14,11 @@ from tasks.boards.address import BoardAddress
 from tasks.core.errors import BoardError, BoardUnreachableError
 from tasks.core.settings import DEFAULT_PYNQ, board_python, home
 
-FACTORY_PASSWORD = "xilinx"  # noqa: S105  # everybody's, of every board
+FACTORY_PASSWORD = "xilinx"  # noqa: S105  # public: the factory password of every board
 
 
 def twins() -> Path:
-    """Directory of all twins of this machine."""
+    """Return the directory of all twins on this machine."""
     return home() / "twins"
 
 
@@ -31,16 +31,16 @@ def start_twin(
     pynq: str | None = None,
     password: str | None = None,
 ) -> TwinRecord:
-    """Start a twin, or find the one that runs.
+    """Start a twin, or find the running one.
 
     Args:
         name: of the twin.
         kind: an entry of board/kinds.toml.
         port: to listen on; 0 takes a free one.
         host: address to listen on.
-        pynq: version of pynq on it; by default the one of `make board-env` where the kind has it,
-            else the kind's newest.
-        password: of its user; a random one by default.
+        pynq: version of pynq; by default that of `make board-env` if the kind supports it,
+            otherwise the kind's newest.
+        password: of its user; random by default.
 
     Raises:
         BoardError: it cannot be started.
@@ -65,7 +65,7 @@ def start_twin(
 
 
 def twin_status(name: str) -> TwinRecord | None:
-    """The record of a twin that runs and answers, else None.
+    """Return the record of a running twin, or None.
 
     Raises:
         BoardUnreachableError: it runs but does not answer.
@@ -75,7 +75,7 @@ def twin_status(name: str) -> TwinRecord | None:
 
 
 def stop_twin(name: str) -> bool:
-    """Stop a twin; False if it did not run.
+    """Stop a twin; return False if it did not run.
 
     Raises:
         BoardError: it cannot be stopped.
@@ -86,7 +86,7 @@ def stop_twin(name: str) -> bool:
 
 @contextlib.contextmanager
 def private_twin(kind: str) -> Iterator[BoardAddress]:
-    """Run a twin that no other run knows, and yield its address.
+    """Run a twin for the caller alone, and yield its address.
 
     Raises:
         BoardError: it cannot be started.
@@ -115,23 +115,23 @@ def _as_board_error(name: str) -> Iterator[None]:
 
 
 def _python(kind: str, pynq: str | None) -> Path:
-    """Return the Python of a version of pynq: by default the usual one where the kind has it."""
+    """Return the Python with a version of pynq, by default the usual one if the kind has it."""
     made = board_kinds()[kind].pynq if kind in board_kinds() else (DEFAULT_PYNQ,)
     return board_python(pynq or (DEFAULT_PYNQ if DEFAULT_PYNQ in made else made[-1]))
 
 
 def set_fault(name: str, kind: str, value: str = "") -> None:
-    """Give a running twin a fault: see board/twin/faults.py.
+    """Set a fault of a running twin; see board/twin/faults.py.
 
     Raises:
-        BoardError: the twin does not run, or there is no such fault or value.
+        BoardError: the twin does not run, or the fault or its value is invalid.
     """
     with _as_board_error(name):
         faults.set_fault(twins(), name, kind, value)
 
 
 def clear_faults(name: str, kind: str | None = None) -> None:
-    """Take a fault, or all of them, from a twin.
+    """Clear one fault of a twin, or all.
 
     Raises:
         BoardError: there is no such fault.
@@ -141,12 +141,12 @@ def clear_faults(name: str, kind: str | None = None) -> None:
 
 
 def twin_names() -> list[str]:
-    """Names of all twins that were ever started on this machine."""
+    """Return the names of all twins ever started on this machine."""
     return lifecycle.names(twins())
 
 
 def twin_address(name: str) -> BoardAddress | None:
-    """Where a twin is and how to log in; None if there is no twin of that name.
+    """Return the address of a twin; None if there is no twin of that name.
 
     Raises:
         BoardUnreachableError: it does not run.
@@ -165,7 +165,7 @@ def twin_address(name: str) -> BoardAddress | None:
 
 
 def address_of(record: TwinRecord) -> BoardAddress:
-    """Where a twin is and how to log in, as of any board: nothing says that it is one."""
+    """Return a twin's address, which looks like any board's."""
     return BoardAddress(
         name=record.name,
         kind=record.kind,

@@ -156,7 +156,7 @@ def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> No
     (checked,) = told(machine, "boards", "check", lab, "--overlay")["boards"]
     findings = {each["name"]: each for each in checked["findings"]}
     assert findings["kind"]["ok"]
-    assert "gives back what it is sent" in findings["overlay"]["detail"]
+    assert "echoes its input" in findings["overlay"]["detail"]
     checks = told(machine, "boards", "check", lab, "nowhere", code=2)["boards"]
     assert [each["board"] for each in checks] == [lab, "nowhere"]
 

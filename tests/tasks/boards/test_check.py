@@ -94,9 +94,9 @@ def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, Any]
 @pytest.mark.parametrize(
     ("facts", "ok", "said"),
     [
-        ({"loaded": True, "parts": 40, "echoes": None}, True, "loaded, 40 parts"),
-        ({"loaded": True, "parts": 3, "echoes": True}, True, "gives back what it is sent"),
-        ({"loaded": True, "parts": 3, "echoes": False}, False, "gives back other words"),
+        ({"loaded": True, "parts": 40, "echoes": None}, True, "loaded, 40 IPs"),
+        ({"loaded": True, "parts": 3, "echoes": True}, True, "echoes its input"),
+        ({"loaded": True, "parts": 3, "echoes": False}, False, "echoes wrong words"),
         ({"loaded": False, "parts": 3, "echoes": None}, False, "3 parts"),
         ({"error": "OSError: no base.bit"}, False, "no base.bit"),
     ],
@@ -117,13 +117,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_a_twin_loads_a_known_good_design_which_answers(twin: BoardAddress, store: Store) -> None:
     checked = check(twin, known_good=partial(loopback.known_good, store))
     assert checked.findings[-1].name == "overlay"
-    assert "gives back what it is sent" in checked.findings[-1].detail
+    assert "echoes its input" in checked.findings[-1].detail
     assert show(twin).free
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("dma-stall", "has not answered within 5 s"), ("wrong-output", "gives back other words")],
+    [("dma-stall", "has not answered within 5 s"), ("wrong-output", "echoes wrong words")],
 )
 def test_a_twin_that_fails_a_known_good_design_is_told_of(
     twin: BoardAddress, twins: Path, store: Store, fault: str, said: str
