@@ -129,7 +129,7 @@ def _check_size(
     if not missing:
         return
     cores = list(curve(graph, project.settings, project.input, project.output, available))
-    fitting = [core.interval for core in cores if not shortfall(core.resources, available)]
+    fitting = [core.asked for core in cores if not shortfall(core.resources, available)]
     least = min(max(shares(core.resources, available).values()) for core in cores)
     if fitting:
         remedy = f"it fits with interval_cycles {fitting[0]}"

@@ -222,6 +222,32 @@ def test_an_interval_shorter_than_the_words_of_a_sample_is_refused(
         choice.build(tmp_path, with_settings(mlp, interval_cycles=7), PART, tmp_path)
 
 
+def test_a_core_that_does_not_fit_says_what_would_make_it_fit(
+    mlp: HlsProject, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Resources(lut=900, ff=0, dsp=8, bram_36k=2)
+    choice.build(tmp_path, mlp, small, tmp_path)
+    assert "by estimate the folded core does not fit: it takes" in caplog.text
+    assert "% of the part's LUT; it fits with interval_cycles 48" in caplog.text
+    tiny = Resources(lut=100, ff=0, dsp=0, bram_36k=0)
+    with pytest.raises(
+        UnsupportedModelError, match=r"(?s)does not fit.*part's.*no interval.*use f"
+    ):
+        choice.build(tmp_path, mlp, tiny, tmp_path)
+
+
+def test_a_layer_that_only_unrolls_is_refused_by_its_name(
+    tmp_path: Path, make_zoo: Any, samples: Any
+) -> None:
+    model = make_zoo(tmp_path, (3, 4), "fixed<10,4>")
+    model.branch("Transpose", types="fixed<10,4>", perm=[1, 0])
+    model.convert()
+    np.save(tmp_path / "X_test.npy", samples(5, 3, 4))
+    project = project_of(tmp_path, model, ((3, 4), (4, 3)))
+    with pytest.raises(UnsupportedModelError, match=r"(?s)transpose_1.*cannot be folded.*unrolled"):
+        choice.build(tmp_path, project, PART, tmp_path)
+
+
 def test_a_longer_interval_needs_fewer_multipliers(mlp: HlsProject, tmp_path: Path) -> None:
     graph = load_graph(tmp_path / "model.fml", tmp_path / "project" / "firmware" / "weights")
     multipliers = []
