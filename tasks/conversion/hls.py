@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from board.kinds import BoardKind
 from tasks.conversion import departure, formats, names
-from tasks.conversion.elements import WIDEST, fixed_point, is_fixed_point, plain
+from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
@@ -20,7 +20,6 @@ from tasks.core.records.settings import ConvertSettings
 
 ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
-PRECISION = re.compile(r"auto|(?:ap_|ac_)?u?(?:fixed|int)<[\w ,-]+>")
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,6 @@ def convert(
         InputError: a setting that hls4ml does not take (precision, layer name, reuse factor).
         UnsupportedModelError: a layer that hls4ml cannot convert.
     """
-    import hls4ml
-
     accelerated = bool(kind.hls4ml_board) and model.block_design
     backend = ACCELERATED if accelerated else "Vivado"
     target: dict[str, Any] = {"part": kind.part}
@@ -101,7 +98,7 @@ def convert(
             chosen = formats.choose(graph, outputs)
             config["Model"]["Precision"]["default"] = formats.default(outputs)
             _take(config, chosen)
-    _apply(config, settings, hls4ml.backends.get_backend(backend))
+    _apply(config, settings)
     graph = converted(config)
     _check_reuse_factors(graph, settings)
     _check_precisions(graph, settings)
@@ -159,7 +156,7 @@ def _unsupported(error: Exception) -> UnsupportedModelError:
     )
 
 
-def _apply(config: dict[str, Any], settings: ConvertSettings, backend: Any) -> None:
+def _apply(config: dict[str, Any], settings: ConvertSettings) -> None:
     """Write the settings into hls4ml's configuration, checked one by one."""
     layers = config["LayerName"]
     config["Model"]["Strategy"] = settings.strategy
@@ -169,7 +166,6 @@ def _apply(config: dict[str, Any], settings: ConvertSettings, backend: Any) -> N
         if "ReuseFactor" in layer:
             layer["ReuseFactor"] = settings.reuse_factor
     if settings.precision != "auto":
-        _check_precision(settings.precision, "precision", backend)
         config["Model"]["Precision"]["default"] = settings.precision
         for layer in layers.values():
             precisions = layer.get("Precision", {})
@@ -178,7 +174,6 @@ def _apply(config: dict[str, Any], settings: ConvertSettings, backend: Any) -> N
             )
     for name, text in settings.layer_precision.items():
         layer_name, _, variable = name.partition(".")
-        _check_precision(text, f"layer_precision {name}", backend)
         layer = _layer(layers, layer_name, "layer_precision")
         precisions = layer.setdefault("Precision", {})
         if variable:
@@ -201,22 +196,6 @@ def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = layers[name]
     return found
-
-
-def _check_precision(text: str, where: str, backend: Any) -> None:
-    from hls4ml.model.types import UnspecifiedPrecisionType
-
-    try:
-        # hls4ml reads what it knows out of any text.
-        precision = backend.convert_precision_string(text) if PRECISION.fullmatch(text) else None
-    except Exception:  # noqa: BLE001  each kind of mistake raises another
-        precision = None
-    if not (isinstance(precision, UnspecifiedPrecisionType) or is_fixed_point(precision)):
-        raise InputError(
-            f"{text!r} is no precision of fixed-point numbers",
-            where=where,
-            remedy="write it like fixed<16,6>, ufixed<8,0,RND,SAT> or auto",
-        )
 
 
 def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:

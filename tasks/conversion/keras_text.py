@@ -43,6 +43,23 @@ class Description:
         return named - self.classes
 
 
+def layers(path: Path) -> tuple[str, ...]:
+    """Return the names of the layers in a file of Keras 3, inner models' too; none of another."""
+    described = describe(path)
+    if described is None or not described.version.startswith("3"):
+        return ()
+    return tuple(dict.fromkeys(_layer_names(described.config)))
+
+
+def _layer_names(model: Any) -> Iterator[str]:
+    config = model.get("config") if isinstance(model, dict) else None
+    inside = config.get("layers") if isinstance(config, dict) else None
+    for layer in inside if isinstance(inside, list) else ():
+        if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
+            yield str(layer["config"].get("name", layer.get("name", "")))
+            yield from _layer_names(layer)
+
+
 def describe(path: Path) -> Description | None:
     """Return what a Keras file says of itself; None for a damaged one and for other files."""
     with path.open("rb") as file:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.settings import ConvertSettings
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _LAYER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -46,6 +47,13 @@ def is_free(name: str) -> bool:
         and name.lower() not in _RESERVED
         and _GENERATED.fullmatch(name) is None
     )
+
+
+def named(settings: ConvertSettings, model: Path) -> ConvertSettings:
+    """Return settings with a project name: the model file's where none is given."""
+    if settings.project_name:
+        return settings
+    return settings.model_copy(update={"project_name": project_name(model)})
 
 
 def project_name(model: Path) -> str:

@@ -21,7 +21,8 @@ OverlayflowError               exit code 1
   GateError                    exit code 1: a gate between two steps failed
 """
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -60,6 +61,12 @@ class OverlayflowError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Prefect pickles exceptions; keyword-only arguments must be restored from __dict__.
         return (_rebuild, (type(self), self.__dict__))
+
+
+def near(given: str, known: Iterable[str]) -> str:
+    """Return a question for the end of a message: what somebody may have meant, if anything."""
+    found = difflib.get_close_matches(given, list(known), n=1)
+    return f": did you mean {found[0]!r}?" if found else ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -96,22 +96,24 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
 
     Args:
         store_url: root of the store.
-        name: the flow run's id, or its beginning; or its name, for the newest run of that name.
+        name: the flow run's id; or its name, for the newest run of that name; or the beginning of
+            the id of one run.
 
     Raises:
         InputError: no run matches, or several do.
         StoreError: the store cannot be reached.
     """
-    chosen = []
-    if _is_id(name):
+    exact = of_flow_run(store_url, name)
+    if exact is None:
+        every = _read(store_url, lambda _: True)
+        exact = next((run for run in every if run.flow_run_name == name), None)
+    chosen = [exact] if exact else []
+    if not chosen and _is_id(name):
         chosen = list(_read(store_url, lambda each: each.flow_run_id.startswith(name)))
     if len(chosen) > 1:
         raise InputError(
             f"{len(chosen)} runs match", where=f"run {name}", remedy="give more of the id"
         )
-    if not chosen:
-        every = _read(store_url, lambda _: True)
-        chosen = [run for run in every if run.flow_run_name == name][:1]
     if not chosen:
         raise InputError(
             "no run with this id or name reached a verdict",

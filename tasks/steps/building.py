@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 
 from tasks.conversion import datafile
 from tasks.conversion.child import ConvertRequest
-from tasks.conversion.convert import check_settings, run_conversion
+from tasks.conversion.convert import check_layers, check_settings, run_conversion
 from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
+from tasks.conversion.names import named
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.core.records.design import Gate, HlsProject, Implementation, Synthesis
@@ -72,8 +73,10 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
         InputError: a file or setting cannot be used.
         ToolMissingError: the model's front end is not installed.
     """
+    settings = named(settings, model)
     check_settings(settings)
     file = identify(model, settings.framework)
+    check_layers(settings, file)
     model_digest = file.digest()
     data_digest = digest_of(datafile.files(data)) if data else ""
 

@@ -9,19 +9,30 @@ axes:                            # a grid: every combination
   clock_period_ns: [8, 10]
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, near
 from tasks.core.records.base import Record
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
 from tasks.quality.gates import GateSettings
 
-Value = str | int | float | dict[str, Any]
+# Numbers and truth values that mean the same in every version of YAML, and to people.
+_PLAIN = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+|true|false")
+
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"no setting is {str(value).lower()}; a text needs quotes")  # noqa: TRY004
+    return value
+
+
+Value = Annotated[str | int | float | dict[str, Any], BeforeValidator(_no_truth_value)]
 Objective = Literal["accuracy", "latency_us", "lut", "dsp", "ff", "bram_36k", "inferences_per_s"]
 
 # Fields of ConvertSettings with one value per layer: layer_precision.NAME is also a setting.
@@ -119,11 +130,13 @@ class SweepFile:
                 where=str(path),
                 remedy="quote precisions inside brackets: ['fixed<16,6>', 'fixed<8,3>']",
             ) from None
+        self._walked: set[int] = set()
+        self._refuse_ambiguous(self._root, ())
         if not isinstance(content, dict):
             raise InputError(
                 "not a sweep: the file is not a mapping",
                 where=str(path),
-                remedy=f"use these fields: {_fields()}",
+                remedy=f"use these fields: {', '.join(_fields())}",
             )
         try:
             self.spec = SweepSpec.model_validate(content)
@@ -163,12 +176,43 @@ class SweepFile:
         if first["type"] == "extra_forbidden":
             fields = _fields(location[0] if len(location) > 1 else None)
             return InputError(
-                f"unknown field {location[-1]!r}",
+                f"unknown field {location[-1]!r}{near(str(location[-1]), fields)}",
                 where=self.where(*location),
-                remedy=f"fields here: {fields}",
+                remedy=f"fields here: {', '.join(fields)}",
             )
         what = first["msg"].removeprefix("Value error, ")
         return InputError(what[0].lower() + what[1:], where=self.where(*location))
+
+    def _refuse_ambiguous(self, node: yaml.Node | None, location: tuple[str | int, ...]) -> None:
+        """Refuse keys that stand twice, and what YAML 1.1 reads as another number than it looks."""
+        if id(node) in self._walked:  # named by an anchor, perhaps inside itself
+            return
+        self._walked.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                self._refuse_ambiguous(key, location)
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    raise InputError(
+                        f"{key.value!r} stands twice, also in line {seen[key.value]}: only one of "
+                        "the two would count",
+                        where=f"{self.path}, line {line}",
+                        remedy="join them, or remove one",
+                    )
+                if isinstance(key, yaml.ScalarNode):
+                    seen[key.value] = line
+                self._refuse_ambiguous(value, (*location, str(key.value)))
+        elif isinstance(node, yaml.SequenceNode):
+            for number, item in enumerate(node.value):
+                self._refuse_ambiguous(item, (*location, number))
+        elif isinstance(node, yaml.ScalarNode) and _misleads(node):
+            raise InputError(
+                f"YAML reads {node.value} as {yaml.safe_load(node.value)!r}",
+                where=f"{self.path}, line {node.start_mark.line + 1}"
+                + (f", {'.'.join(map(str, location))}" if location else ""),
+                remedy=f"write a decimal number, or a text in quotes: '{node.value}'",
+            )
 
     def _check_names(self) -> None:
         spec = self.spec
@@ -181,7 +225,7 @@ class SweepFile:
             for name in settings:
                 if not is_setting(name):
                     raise InputError(
-                        f"unknown setting {name!r}",
+                        f"unknown setting {name!r}{near(name, SETTINGS)}",
                         where=self.where(*location, name),
                         remedy=f"settings: {', '.join(SETTINGS)}, layer_precision.LAYER, "
                         "layer_reuse_factor.LAYER",
@@ -195,13 +239,21 @@ class SweepFile:
                 )
 
 
+def _misleads(node: yaml.ScalarNode) -> bool:
+    """Whether a value without quotes is a number, truth value or date by YAML 1.1's rules alone."""
+    kind = node.tag.rpartition(":")[2]
+    if node.style is not None or kind in {"str", "null", "merge"}:
+        return False
+    return _PLAIN.fullmatch(node.value) is None
+
+
 def is_setting(name: str) -> bool:
     """Return whether a point has this setting; layer_precision.X is one for every layer X."""
     head, dot, layer = name.partition(".")
     return name in SETTINGS or bool(dot and layer and head in BY_LAYER)
 
 
-def _fields(inside: str | int | None = None) -> str:
+def _fields(inside: str | int | None = None) -> list[str]:
     models: dict[object, type[BaseModel]] = {
         "random": RandomSearch,
         "optuna": OptunaSearch,
@@ -209,4 +261,4 @@ def _fields(inside: str | int | None = None) -> str:
         "measurement": MeasureSettings,
     }
     fields = models.get(inside, SweepSpec).model_fields
-    return ", ".join(name for name in fields if name != "schema_version")
+    return [name for name in fields if name != "schema_version"]

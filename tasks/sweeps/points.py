@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from tasks.conversion.convert import check_settings
+from tasks.conversion.convert import check_layers, check_settings
 from tasks.conversion.modelfile import identify
-from tasks.conversion.names import project_name
-from tasks.core.errors import InputError
+from tasks.conversion.names import named
+from tasks.core.errors import InputError, near
 from tasks.core.records.base import Entry, FrameworkChoice, Record
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
@@ -150,9 +151,10 @@ def point(file: SweepFile, varied: Settings, names: Iterable[str] | None = None)
     label = ", ".join(f"{_last(name)}={_short(varied[name])}" for name in names)
     model, data = (_path(file, settings, name) for name in ("model", "data"))
     conversion = _conversion(file, settings, varied, model)
-    identify(model, conversion.framework)  # its errors name the file, not a line of the sweep
+    identified = identify(model, conversion.framework)  # its errors name the file, not a line
     try:
         check_settings(conversion)
+        check_layers(conversion, identified)
         choice = str(settings.get("toolchain", "auto"))
         fits = may_fit(model, conversion)
         toolchain = choose(choice, model, conversion.board_kind, fits=fits).name
@@ -195,13 +197,16 @@ def _conversion(
         head, dot, layer = name.partition(".")
         if dot and head in BY_LAYER:
             fields[head] = {**fields.get(head, {}), layer: settings[name]}
-    fields.setdefault("project_name", project_name(model))
     try:
-        return ConvertSettings.model_validate(fields)
+        return named(ConvertSettings.model_validate(fields), model)
     except ValidationError as error:
         first = error.errors()[0]
         location = ".".join(map(str, first["loc"]))
-        refused = InputError(f"{first['msg']} (got {first['input']!r})", where=location)
+        choices = re.findall(r"'([^']*)'", str(first.get("ctx", {}).get("expected", "")))
+        refused = InputError(
+            f"{first['msg']} (got {first['input']!r}){near(str(first['input']), choices)}",
+            where=location,
+        )
         raise _placed(file, refused, varied, location) from error
 
 

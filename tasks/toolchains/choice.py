@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from board.kinds import board_kinds
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, near
 from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import require
 from tasks.toolchains.base import Hooks, Toolchain
@@ -34,7 +34,7 @@ def named(
         return _vivado_hls(build, hooks)
     if name not in NAMES:
         raise InputError(
-            f"unknown toolchain {name!r}",
+            f"unknown toolchain {name!r}{near(name, CHOICES)}",
             where="toolchain",
             remedy=f"use one of {', '.join(CHOICES)}",
         )

@@ -29,6 +29,9 @@ FrameworkChoice = Literal["auto", Framework]
 Rounding = Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"]
 
 
+Saturation = Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"]
+
+
 Cycles = Annotated[int, Field(ge=0)]
 
 

@@ -5,7 +5,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from board.kinds import board_kinds
-from tasks.core.records.base import CoreName, Cycles, Entry, Record, Target, WordFormat
+from tasks.core.records.base import (
+    CoreName,
+    Cycles,
+    Entry,
+    Record,
+    Rounding,
+    Saturation,
+    Target,
+    WordFormat,
+)
 from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Overflow, Segment
 from tasks.core.records.settings import ConvertSettings
 
@@ -25,10 +34,8 @@ class FixedPoint(Record):
     width: int = Field(ge=1, le=64)
     integer: int
     signed: bool = True
-    rounding: Literal[
-        "TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"
-    ] = "TRN"
-    saturation: Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"] = "WRAP"
+    rounding: Rounding = "TRN"
+    saturation: Saturation = "WRAP"
 
     @property
     def fraction(self) -> int:

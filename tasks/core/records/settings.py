@@ -2,10 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from board.kinds import board_kinds
 from tasks.core.records.base import FrameworkChoice, Settings, WordFormat
+from tasks.core.records.precision import canonical
+
+
+def _spelt_alike(text: str) -> str:
+    """Return a precision in its one spelling; what is none is refused with its place, later."""
+    return canonical(text) or text
+
+
+Precision = Annotated[str, AfterValidator(_spelt_alike)]
 
 
 class ConvertSettings(Settings):
@@ -13,7 +22,8 @@ class ConvertSettings(Settings):
 
     Attributes:
         board_kind: Board kind to build for.
-        project_name: Name of the top function and of the output files; a C identifier.
+        project_name: Name of the top function and of the output files; a C identifier. If empty,
+            the model file's own name.
         precision: Precision of all layers that the model does not quantise itself, in hls4ml's
             notation, e.g. `fixed<16,6>`; `auto` lets hls4ml infer it from the model.
         layer_precision: Precision of individual layers, by layer name.
@@ -33,9 +43,9 @@ class ConvertSettings(Settings):
 
     # The enum fills the form's menu; the steps that need the kind check that it exists.
     board_kind: str = Field(default="pynq-z2", json_schema_extra={"enum": [*board_kinds()]})
-    project_name: str = "myproject"
-    precision: str = "auto"
-    layer_precision: dict[str, str] = Field(default_factory=dict)
+    project_name: str = ""
+    precision: Precision = "auto"
+    layer_precision: dict[str, Precision] = Field(default_factory=dict)
     reuse_factor: int = Field(default=1, ge=1)
     layer_reuse_factor: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     strategy: Literal["Latency", "Resource"] = "Latency"

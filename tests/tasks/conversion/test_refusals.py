@@ -99,7 +99,6 @@ def test_data_of_another_model(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"precision": "fixed<16;6>"}, "'fixed<16;6>' is no precision"),
         ({"layer_precision": {"hiden": "fixed<8,4>"}}, "the model has no layer 'hiden'"),
         (
             {"strategy": "Resource", "reuse_factor": 7},

@@ -1,0 +1,52 @@
+"""Recipes: what a result depends on is the design, however its settings were written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import InputError
+from tasks.core.records.settings import ConvertSettings
+from tasks.steps import building
+
+DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits" / "digits.keras"
+
+
+def test_a_project_without_a_name_is_called_like_its_model(tmp_path: Path) -> None:
+    other = Path(shutil.copy(DIGITS, tmp_path / "other.keras"))
+    for model in (DIGITS, other):
+        unnamed = building.convert(model, None, ConvertSettings())
+        named = building.convert(model, None, ConvertSettings(project_name=model.stem))
+        assert unnamed.entry == named.entry
+
+
+def test_a_precision_is_the_same_design_in_every_spelling() -> None:
+    entries = {
+        building.convert(
+            DIGITS,
+            None,
+            ConvertSettings(precision=text, layer_precision={"hidden": text}),
+        ).entry
+        for text in ("fixed<16,6>", "ap_fixed<16,6>", "ac_fixed<16, 6, true>")
+    }
+    assert len(entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"layer_precision": {"hiden.weight": "auto"}}, "no layer 'hiden': did you mean 'hidden'"),
+        ({"layer_reuse_factor": {"logit": 2}}, "did you mean 'logits'"),
+        ({"layer_precision": {"hidden.biass": "auto"}}, "did you mean 'bias'"),
+        ({"precision": "fixed<16"}, "'fixed<16' is no precision"),
+    ],
+)
+def test_settings_of_nothing_in_the_model_are_refused_before_any_step(
+    settings: dict[str, object], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        building.convert(DIGITS, None, ConvertSettings.model_validate(settings))
+
+
+def test_layers_that_hls4ml_adds_are_named_after_the_models() -> None:
+    building.convert(DIGITS, None, ConvertSettings(layer_precision={"hidden_relu": "auto"}))
