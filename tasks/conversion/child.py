@@ -194,9 +194,8 @@ def _judged(
     model: LoadedModel, meanings: list[Meaning], *arrays: npt.NDArray[Any]
 ) -> list[OutputQuality]:
     """Return the quality of each output: of y_test, the framework's outputs, the simulation's."""
-    segments = [_segment(each) for each in model.outputs]
-    if len(segments) == 1:
-        segments = [Segment(shape=arrays[-1].shape[1:])]
+    only = Segment(shape=arrays[-1].shape[1:])
+    segments = [_segment(each) for each in model.several_outputs] or [only]
     found = []
     parts = zip(*(cut(array, segments) for array in arrays), strict=True)
     for tensor, segment, meaning, (y, framework, simulated) in zip(
