@@ -112,18 +112,28 @@ def _folded(layers: list[Weights], size: int, settings: ConvertSettings) -> Esti
 
     Products go into DSP blocks as long as there are any.
     """
-    interval = max(settings.interval_cycles, size, layers[-1].kernel.shape[-1] if layers else 1)
+    words = [size, layers[-1].kernel.shape[-1]] if layers else [size]
+    if settings.words == "packed" and layers:
+        words = [math.ceil(count / _per_word(_format(layers[0], settings)[0])) for count in words]
+    interval = max(settings.interval_cycles, *words)
     kind = board_kinds().get(settings.board_kind)
     free = int(kind.resources.dsp * DSP_SHARE) if kind else 0
     by_layer = []
     for layer in sorted(layers, key=lambda each: -_format(each, settings)[0]):
         width, _ = _format(layer, settings)
-        multipliers = math.ceil(layer.kernel.size * layer.positions / interval)
+        reuse = settings.layer_reuse_factor.get(layer.layer, settings.reuse_factor)
+        clocks = reuse * layer.positions if reuse > 1 else interval
+        multipliers = math.ceil(layer.kernel.size * layer.positions / clocks)
         dsp = min(multipliers, free)
         free -= dsp
         lut = LUT_OF_FOLDED_LAYER + multipliers * LUT_OF_SUM
         by_layer.append((lut + int((multipliers - dsp) * LUT_OF_BIT_PRODUCT * width**2), dsp))
     return _whole(by_layer)
+
+
+def _per_word(width: float) -> int:
+    """Return how many elements of a width share a packed word."""
+    return next((32 // bits for bits in (8, 16) if width <= bits), 1)
 
 
 def _distributed(layer: Weights, settings: ConvertSettings) -> tuple[int, int]:
