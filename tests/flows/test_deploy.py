@@ -165,6 +165,7 @@ def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
     report = found["small-report"]["data"]
     assert report.startswith("# small: passed")
     assert re.findall(r"^## (.*)", report, re.MULTILINE) == [
+        "Core",
         "Gates",
         "confusion matrix",
         "latency",

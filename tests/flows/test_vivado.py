@@ -13,7 +13,7 @@ from tests.flows.conftest import ROOT, Machine, Small, finished, http
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
 Arguments = tuple[str | Path, ...]
-Play = Callable[[str, str], subprocess.CompletedProcess[str]]
+Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
 pytestmark = pytest.mark.slow
@@ -74,12 +74,12 @@ def test_the_traced_core_is_rehearsed_then_built_by_any_vivado_into_a_package_fo
 
 @pytest.fixture
 def play(machine: Machine, tools: dict[str, str], plain: Arguments, tmp_path: Path) -> Play:
-    """Run with a scenario; an option of Vivado HLS makes it a build of its own."""
+    """Run with a scenario; options of Vivado HLS make it a build of its own."""
 
-    def run(scenario: str, option: str) -> subprocess.CompletedProcess[str]:
+    def run(scenario: str, *options: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "scenario.toml"
         path.write_text(scenario)
-        return machine.command(*plain, option, **tools, OVERLAYFLOW_REPLAY_SCENARIO=str(path))
+        return machine.command(*plain, *options, **tools, OVERLAYFLOW_REPLAY_SCENARIO=str(path))
 
     return run
 
@@ -114,6 +114,6 @@ def test_runs_wait_for_licences_whose_number_is_for_their_owner_to_say(
     subprocess.run([sys.executable, "-c", apply], env=environment, check=True)
     assert limits()[LICENCES] == 1
 
-    done = play("", "--cosim")  # goes on after what the failed build has finished
+    done = play("", "--csim", "--cosim")
     assert done.returncode == 0, done.stderr
     assert f"waiting for the limit {LICENCES}" in done.stderr
