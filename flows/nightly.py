@@ -1,6 +1,6 @@
-"""Flow benchmark_nightly: measure every package that has passed on every board that can run it."""
+"""Flow benchmark_nightly: measure every accepted package again, on the board it was accepted on."""
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from flows.benchmark import measure_package
@@ -9,8 +9,8 @@ from tasks.core.records.settings import MeasureSettings
 from tasks.core.settings import store_url
 from tasks.orchestration import board_block, run_logs, worker_watch
 from tasks.orchestration.caching import open_store
+from tasks.quality import baselines
 from tasks.quality.gates import GateSettings
-from tasks.reporting import history
 from tasks.steps import registry
 
 
@@ -21,11 +21,11 @@ def benchmark_nightly(
     limits: GateSettings = GateSettings(baseline="fail"),
     measurement: MeasureSettings = MeasureSettings(),
 ) -> list[registry.Outcome]:
-    """Measure again what has passed before, each in its own run, and compare it with its baseline.
+    """Measure again what was accepted, each in its own run, and compare it with its baseline.
 
     Args:
         boards: Names of boards; if empty, all added boards and all running twins.
-        projects: Names of projects; if empty, all projects in the store.
+        projects: Names of projects; if empty, all with a baseline.
         limits: Thresholds of the gates.
         measurement: How the boards measure.
     """
@@ -33,8 +33,10 @@ def benchmark_nightly(
     worker_watch.watch()
     found, gone = board_block.named(boards)
     outcomes = [registry.gone(name, error) for name, error in gone.items()]
-    passed = history.passed_packages(store_url())
-    for package, board in registry.pairs(open_store(), found, projects, passed):
+    accepted = baselines.every(store_url())
+    if not accepted:
+        get_run_logger().warning("no run was accepted yet: overlayflow baseline accept RUN")
+    for package, board in registry.pairs(open_store(), found, projects, accepted):
         try:
             run = measure_package(package, board, limits, measurement)
         except OverlayflowError as error:
@@ -44,7 +46,7 @@ def benchmark_nightly(
     create_table_artifact(
         [each.model_dump(exclude={"schema_version"}) for each in outcomes],
         key="nightly-results",
-        description="Every package on every board",
+        description="Every accepted package on its board",
     )
     registry.require_all(outcomes)
     return outcomes

@@ -29,9 +29,9 @@ def validate(measurement: Measurement, limits: GateSettings) -> Verdict:
     deployment = measurement.deployment
     archive = store.files(deployment.package.entry) / PACKAGE_FILE
     judged = outputs.judge(measurement, outputs.outputs(measurement, archive), limits)
-    project = deployment.package.manifest.project_name
+    manifest = deployment.package.manifest
     try:
-        baseline = baselines.find(store_url(), project, deployment.board)
+        baseline = baselines.find(store_url(), manifest, deployment.board)
     except StoreError as error:  # what was measured counts
         log.warning("not compared with a baseline: %s", error)
         return judged

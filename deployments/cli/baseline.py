@@ -10,14 +10,17 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     top = commands.add_parser(
         "baseline",
         help="accept a run as the baseline of later runs",
-        description="A project has one baseline on each board. Accuracy, latency, throughput and "
-        "utilisation of later runs are compared with it, within the tolerances of the gates.",
+        description="A project has one baseline for each of its settings on each board. Accuracy, "
+        "latency, throughput and utilisation of later runs of the same are compared with it, "
+        "within the tolerances of the gates.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    accept = verbs.add_parser("accept", help="make a run the baseline of its project and board")
+    accept = verbs.add_parser(
+        "accept", help="make a run the baseline of its project, settings and board"
+    )
     accept.add_argument("name", metavar="RUN", help="id (or the beginning of it) or name of a run")
     listing = verbs.add_parser("list", help="show the baselines")
-    remove = verbs.add_parser("remove", help="remove a baseline")
+    remove = verbs.add_parser("remove", help="remove the baselines of a project on a board")
     remove.add_argument("project", help="name of the project")
     remove.add_argument("board", help="name of the board")
     for parser in (accept, listing, remove):

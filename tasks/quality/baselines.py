@@ -1,8 +1,10 @@
-"""Baselines: for a project on a board, the accepted run that later runs are compared with.
+"""Baselines: accepted runs, each of which later runs of the same are compared with.
 
-They are kept beside the history: one small file for each project and board.
+The same is a project with the same settings on the same board: another point of a sweep is no
+regression. They are kept beside the history, in small files.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator
 
@@ -22,23 +24,31 @@ BASELINES = "baselines"
 
 
 def accept(store_url: str, run: Run) -> None:
-    """Make a run the baseline of its project on its board.
+    """Make a run the baseline of its project, settings and board; it replaces one that was.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    deployment = run.verdict.measurement.deployment
-    path = _path(deployment.package.manifest.project_name, deployment.board)
-    Files(store_url).write(path, run.model_dump_json().encode())
+    files, manifest = Files(store_url), _manifest(run.verdict)
+    board = run.verdict.measurement.deployment.board
+    for path in _paths(files, manifest.project_name, board):
+        kept = _run(files, path)
+        if kept is not None and _alike(_manifest(kept.verdict), manifest):
+            files.remove(path)
+    content = run.model_dump_json().encode()
+    name = f"{manifest.project_name}~{board}~{hashlib.sha256(content).hexdigest()[:16]}.json"
+    files.write(f"{BASELINES}/{name}", content)
 
 
-def find(store_url: str, project: str, board: str) -> Run | None:
-    """Return the accepted run of a project on a board.
+def find(store_url: str, manifest: Manifest, board: str) -> Run | None:
+    """Return the accepted run of a package's project with its settings on a board.
 
     Raises:
         StoreError: the store cannot be reached.
     """
-    return _run(Files(store_url), _path(project, board))
+    files = Files(store_url)
+    kept = (_run(files, path) for path in _paths(files, manifest.project_name, board))
+    return next((run for run in kept if run and _alike(_manifest(run.verdict), manifest)), None)
 
 
 def every(store_url: str) -> tuple[Run, ...]:
@@ -54,13 +64,17 @@ def every(store_url: str) -> tuple[Run, ...]:
 
 
 def remove(store_url: str, project: str, board: str) -> None:
-    """Forget a baseline.
+    """Forget the baselines of a project on a board.
 
     Raises:
         InputError: there is none.
         StoreError: the store cannot be written.
     """
-    if not Files(store_url).remove(_path(project, board)):
+    files = Files(store_url)
+    paths = _paths(files, project, board)
+    for path in paths:
+        files.remove(path)
+    if not paths:
         raise InputError(
             "there is no such baseline",
             where=f"{project} on {board}",
@@ -169,8 +183,19 @@ def _manifest(verdict: Verdict) -> Manifest:
     return verdict.measurement.deployment.package.manifest
 
 
-def _path(project: str, board: str) -> str:
-    return f"{BASELINES}/{project}~{board}.json"
+def _alike(one: Manifest, other: Manifest) -> bool:
+    """Whether two packages are meant to be the same design."""
+    return (one.settings, one.target) == (other.settings, other.target)
+
+
+def _paths(files: Files, project: str, board: str) -> list[str]:
+    """Return the files of a project's baselines on a board; version 0.1.0 kept one of each."""
+    stem = f"{project}~{board}"
+    return [
+        f"{BASELINES}/{name}"
+        for name in files.names(BASELINES)
+        if name == f"{stem}.json" or (name.startswith(f"{stem}~") and name.endswith(".json"))
+    ]
 
 
 def _run(files: Files, path: str) -> Run | None:

@@ -85,12 +85,6 @@ def runs(
     return tuple(found)
 
 
-def passed_packages(store_url: str) -> set[str]:
-    """Return the digests of the packages that have passed on some board."""
-    passed = (run.verdict for run in _read(store_url, lambda _: True) if run.verdict.passed)
-    return {verdict.measurement.deployment.package.digest for verdict in passed}
-
-
 def find(store_url: str, name: str) -> tuple[Run, str]:
     """Return a run and its report.
 

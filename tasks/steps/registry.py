@@ -1,6 +1,6 @@
-"""The store's packages as a registry: list them, and pair them with boards that can run them."""
+"""The store's packages as a registry: list them, and pair those accepted with their boards."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tasks.boards.address import BoardAddress
 from tasks.boards.requirement import takes
@@ -34,23 +34,23 @@ def pairs(
     store: Store,
     addresses: Sequence[BoardAddress],
     projects: Sequence[str],
-    passed: Collection[str],
+    accepted: Sequence[Run],
 ) -> Iterator[tuple[Package, str]]:
-    """Yield each package with the name of each board that can run it.
+    """Yield each accepted package that is still stored, with the name of the board it is for.
 
     Args:
         store: store of the packages.
         addresses: addresses of the boards.
         projects: names of projects to include; all if empty.
-        passed: digests of the packages to include: those that have passed before.
+        accepted: the runs whose packages to include, each on its board.
     """
+    deployments = [run.verdict.measurement.deployment for run in accepted]
     for package in packages(store):
-        if package.digest not in passed:
-            continue
         if projects and package.manifest.project_name not in projects:
             continue
+        boards = {each.board for each in deployments if each.package.digest == package.digest}
         for address in addresses:
-            if takes(address, package.manifest):
+            if address.name in boards and takes(address, package.manifest):
                 yield package, address.name
 
 

@@ -5,6 +5,7 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.records.design import Resources, Utilisation
 from tasks.core.records.measurement import Run, Verdict
+from tasks.core.records.settings import ConvertSettings
 from tasks.quality import baselines
 from tasks.quality.gates import GateSettings
 from tests.tasks import samples
@@ -90,16 +91,46 @@ def test_a_regression_warns_fails_or_is_ignored_as_asked() -> None:
     assert not worse(slow, SETTINGS.model_copy(update={"baseline": "ignore"}))
 
 
+def with_settings(**settings: object) -> Verdict:
+    chosen = ConvertSettings.model_validate({"project_name": "tiny", **settings})
+    return samples.verdict(samples.manifest(settings=chosen), accuracy=0.9)
+
+
 def test_a_project_has_one_baseline_on_each_board(tmp_path: Path) -> None:
-    store = str(tmp_path)
-    assert baselines.find(store, "tiny", "twin") is None
+    store, same = str(tmp_path), samples.manifest()
+    assert baselines.find(store, same, "twin") is None
     baselines.accept(store, run(name="first"))
     baselines.accept(store, run(name="second"))
-    found = baselines.find(store, "tiny", "twin")
+    found = baselines.find(store, same, "twin")
     assert found is not None
     assert found.flow_run_name == "second"
-    assert baselines.find(store, "tiny", "other") is None
+    assert baselines.find(store, same, "other") is None
     assert [each.flow_run_name for each in baselines.every(store)] == ["second"]
+
+
+def test_points_of_a_sweep_have_baselines_of_their_own(tmp_path: Path) -> None:
+    store = str(tmp_path)
+    wide, narrow = (with_settings(precision=text) for text in ("fixed<16,6>", "fixed<8,3>"))
+    baselines.accept(store, run(wide, "wide"))
+    assert baselines.find(store, baselines._manifest(narrow), "twin") is None
+    baselines.accept(store, run(narrow, "narrow"))
+    for verdict_, name in ((wide, "wide"), (narrow, "narrow")):
+        found = baselines.find(store, baselines._manifest(verdict_), "twin")
+        assert found is not None
+        assert found.flow_run_name == name
+    baselines.remove(store, "tiny", "twin")
+    assert not baselines.every(store)
+
+
+def test_a_baseline_of_version_0_1_0_holds_until_another_is_accepted(tmp_path: Path) -> None:
+    store = str(tmp_path)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "tiny~twin.json").write_text(run(name="old").model_dump_json())
+    found = baselines.find(store, samples.manifest(), "twin")
+    assert found is not None
+    assert found.flow_run_name == "old"
+    baselines.accept(store, run(name="new"))
+    assert [each.flow_run_name for each in baselines.every(store)] == ["new"]
 
 
 def test_a_baseline_that_is_removed_is_gone(tmp_path: Path) -> None:
@@ -117,5 +148,5 @@ def test_a_baseline_of_another_version_is_skipped_with_a_warning(
     baselines.accept(store, run())
     (tmp_path / "lab[1]/baselines/other~twin.json").write_text("{}")
     assert baselines.every(store) == (run(),)
-    assert baselines.find(store, "other", "twin") is None
+    assert baselines.find(store, samples.manifest(project_name="other"), "twin") is None
     assert "no run record of this version" in caplog.text

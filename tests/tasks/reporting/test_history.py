@@ -126,11 +126,6 @@ def test_a_file_of_any_name_spoils_the_history_for_nobody(store: str, name: str)
     assert history.find(store, "00000003")[0].flow_run_id == "00000003-0000"
 
 
-def test_packages_are_known_that_have_passed(store: str) -> None:
-    assert history.passed_packages(store) == {samples.measurement().deployment.package.digest}
-    assert history.passed_packages(store + "/none") == set()
-
-
 def test_a_runs_own_name_goes_before_the_beginning_of_anothers_id(store: str) -> None:
     named = run(9).model_copy(update={"flow_run_name": "00000003"})
     history.add(store, named, "")

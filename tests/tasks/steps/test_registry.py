@@ -8,6 +8,7 @@ import pytest
 
 from tasks.boards.address import BoardAddress
 from tasks.core.records.base import Entry
+from tasks.core.records.measurement import Run
 from tasks.core.records.package import Package
 from tasks.steps import registry
 from tasks.store.store import Store, digest
@@ -37,12 +38,30 @@ def few_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_only_packages_that_have_passed_are_measured_again(tmp_path: Path) -> None:
+def accepted(package: Package, board: str) -> Run:
+    deployment = samples.measurement().deployment.model_copy(
+        update={"package": package, "board": board}
+    )
+    measurement = samples.measurement().model_copy(update={"deployment": deployment})
+    verdict = samples.verdict().model_copy(update={"measurement": measurement})
+    return Run(
+        flow_run_id="1" * 8,
+        flow_run_name=board,
+        finished="2026-01-01T00:00:00+00:00",
+        verdict=verdict,
+    )
+
+
+def test_only_what_was_accepted_is_measured_again_where_it_was(tmp_path: Path) -> None:
     store = Store(tmp_path)
     packages = [keep(store, number) for number in range(3)]
-    board = BoardAddress(name="twin", kind="pynq-z2", host="127.0.0.1", target="twin")
-    passed = {packages[1].digest, "f" * 64}
-    assert list(registry.pairs(store, [board], (), passed)) == [(packages[1], "twin")]
+    boards = [
+        BoardAddress(name=name, kind="pynq-z2", host="127.0.0.1", target="twin")
+        for name in ("twin", "other")
+    ]
+    runs = [accepted(packages[1], "twin"), accepted(packages[2], "gone")]
+    assert list(registry.pairs(store, boards, (), runs)) == [(packages[1], "twin")]
+    assert not list(registry.pairs(store, boards, ("another",), runs))
 
 
 @pytest.mark.usefixtures("few_files")
