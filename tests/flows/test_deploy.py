@@ -174,6 +174,7 @@ def test_the_run_leaves_a_report_with_pictures_and_a_table_of_figures(
         "Provenance",
         "Links",
     ]
+    assert "| all and the shell, synthesised |" in report
     assert report.count("](data:image/png;base64,") == 4
     assert len(report) < 200_000
 
