@@ -13,8 +13,7 @@ from tasks.core.settings import store_url
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import outputs
 from tasks.quality.gates import GateSettings
-from tasks.reporting import report
-from tasks.reporting.pictures import pictures
+from tasks.reporting import charts, page
 from tasks.steps import building, measuring
 from tasks.store.store import Store
 from tasks.toolchains.choice import named
@@ -45,8 +44,8 @@ def main(model: Path, data: Path) -> None:
         verdict=judged,
     )
     archive = store.files(package.entry) / PACKAGE_FILE
-    text = report.markdown(run, pictures(run, found), archive, "")
-    (Path(measurement.directory) / "report.md").write_text(text)
+    text = page.page(run, charts.charts(run, found), archive)
+    (Path(measurement.directory) / "report.html").write_text(text)
 
 
 if __name__ == "__main__":

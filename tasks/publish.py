@@ -20,8 +20,7 @@ from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
-from tasks.reporting import figures, history, report, series
-from tasks.reporting.pictures import pictures
+from tasks.reporting import charts, figures, history, page, report, series
 from tasks.steps import measuring
 
 log = logging.getLogger(__name__)
@@ -46,13 +45,13 @@ def publish(verdict: Verdict) -> Run:
         steps_s=run_times.take(str(flow_run.id)),
     )
     archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE
-    images = pictures(run, verdicts.outputs(measurement, archive))
-    text = report.markdown(run, images, archive, page(run.flow_run_id))
+    url = page_of(run.flow_run_id)
+    drawn = charts.charts(run, verdicts.outputs(measurement, archive))
     try:
-        history.add(store_url(), run, text)
+        history.add(store_url(), run, page.page(run, drawn, archive, url))
     except StoreError as error:  # what was measured counts, and stands in the artifacts
         log.warning("the run is not in the history: %s", error)
-    _artifacts(run, text)
+    _artifacts(run, report.markdown(run, url))
     if verdict.passed:
         _emit("passed", run, f"{run.flow_run_name} passed")
     if baselines.regressed(verdict):
@@ -79,27 +78,26 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
             "what": f"{flow_run.name} failed",
             "message": message,
             "figures": dict(figures.rows(run.verdict)) if run else {},
-            "page": page(str(flow_run.id)),
+            "page": page_of(str(flow_run.id)),
         },
     )
 
 
-def page(flow_run_id: str) -> str:
+def page_of(flow_run_id: str) -> str:
     """Return the URL of a run in the UI; empty without a permanent server."""
     ui = PREFECT_UI_URL.value()
     return f"{ui}/runs/flow-run/{flow_run_id}" if ui else ""
 
 
 def _artifacts(run: Run, text: str) -> None:
-    """Publish the run's report and figures, the model's history and the board's runs."""
+    """Publish the run's summary, the model's history and the board's runs."""
     deployment = run.verdict.measurement.deployment
     project = deployment.package.manifest.project_name
     prefix = artifact_key(project)
-    create_markdown_artifact(text, key=f"{prefix}-report", description="Verdict and figures")
-    create_table_artifact(
-        [{"figure": label, "value": value} for label, value in figures.rows(run.verdict)],
-        key=f"{prefix}-results",
-        description="Figures of the run",
+    create_markdown_artifact(
+        text,
+        key=f"{prefix}-report",
+        description=f"{run.flow_run_name}: verdict, figures and gates",
     )
     of_model = _earlier(project=project)
     create_markdown_artifact(
@@ -133,7 +131,7 @@ def _emit(what: str, run: Run, message: str) -> None:
             "what": f"{run.flow_run_name} {what}",
             "message": message,
             "figures": dict(figures.rows(run.verdict)),
-            "page": page(run.flow_run_id),
+            "page": page_of(run.flow_run_id),
         },
     )
 

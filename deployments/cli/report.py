@@ -1,5 +1,7 @@
-"""overlayflow report: write a run's report as one self-contained HTML file."""
+"""overlayflow report: write a run's report as one self-contained HTML file, and open it."""
 
+import sys
+import webbrowser
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
@@ -10,14 +12,15 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     """Add the command's arguments."""
     parser = commands.add_parser(
         "report",
-        help="write a run's report as HTML",
-        description="Writes the report of a run with its pictures as one HTML file to send or "
-        "keep. Needs no Prefect server.",
+        help="write a run's report as HTML, and open it",
+        description="Writes the report of a run with its charts as one HTML file to read, send or "
+        "keep, and opens it in the browser if called from a terminal. Needs no Prefect server.",
     )
     parser.add_argument("name", metavar="RUN", help="id (or the beginning of it) or name of a run")
     parser.add_argument(
         "--out", type=Path, help="file to write (default: the run's name and id, .html)"
     )
+    parser.add_argument("--no-open", action="store_true", help="do not open it in the browser")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -25,14 +28,16 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: Namespace) -> int:
     """Write the file and print its path."""
     from tasks.core.settings import store_url
-    from tasks.reporting import history, html
+    from tasks.reporting import history, page
 
-    found, text = history.find(store_url(), arguments.name)
+    found, stored = history.find(store_url(), arguments.name)
     default = f"{found.flow_run_name}-{found.flow_run_id[:8]}.html".replace(" ", "-")
     out: Path = arguments.out or Path(default.replace("/", "-"))
-    out.write_text(html.page(found.flow_run_name, text), encoding="utf-8")
+    out.write_text(page.complete(stored or page.page(found, {})), encoding="utf-8")
     if arguments.json:
         print_json({"file": out.absolute()})
-    else:
-        print(out)
+        return 0
+    print(out)
+    if sys.stdout.isatty() and not arguments.no_open:
+        webbrowser.open(out.absolute().as_uri())
     return 0

@@ -1,14 +1,105 @@
 """The figures of a verdict as text, used by the terminal, the report and the artifacts."""
 
-from tasks.core.records.design import Resources
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from tasks.core.records.design import Gate, Resources
 from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import OutputQuality
+from tasks.quality import baselines
 from tasks.quality.each_output import each_output
+from tasks.quality.gates import COUNTED, resource_shares
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
 _WHO = ("framework", "hls4ml C simulation", "board")
 _POWER_BY = {"board": "by the board's sensors", "meter": "by an external meter"}
+
+
+class Headline(NamedTuple):
+    """A figure that is looked at first.
+
+    Attributes:
+        against: what it is held against, a line each.
+    """
+
+    label: str
+    value: str
+    against: tuple[str, ...]
+
+
+def headlines(verdict: Verdict) -> list[Headline]:
+    """Return the five figures that are looked at first."""
+    measurement = verdict.measurement
+    manifest = measurement.deployment.package.manifest
+    by_name = {gate.name: gate.message for gate in verdict.gates}
+    simulated = ("simulated",) if measurement.simulated else ()
+    cycles = f"{_number(measurement.cycles_per_sample)} cycles a sample"
+
+    def baseline(name: str) -> tuple[str, ...]:
+        message = by_name.get(baselines.PREFIX + name)
+        return () if message is None else (message.split("; ")[0],)
+
+    if verdict.accuracy_board is None and verdict.rmse_board is not None:
+        reference = manifest.rmse_framework
+        shown = "not known" if reference is None else f"{reference:.4g}"
+        good = Headline("RMSE", f"{verdict.rmse_board:.4g}", (f"framework {shown}",))
+    else:
+        reference = manifest.accuracy_framework
+        shown = "not known" if reference is None else percent(reference)
+        good = Headline("accuracy", quality(verdict), (f"framework {shown}",))
+    samples = "random inputs" if manifest.drawn_inputs else "test samples"
+    exact = verdict.bit_exact / verdict.samples
+    return [
+        good._replace(against=(*good.against, *baseline("accuracy"), *baseline("error"))),
+        Headline(
+            "bit-exact",
+            "100%" if exact == 1 else f"{exact:.2%}",
+            (f"{verdict.bit_exact:,} of {verdict.samples:,} {samples} equal the C simulation",),
+        ),
+        Headline(
+            "latency, batch 1",
+            f"{measurement.latency_s['p50'] * 1e6:.3g} µs",
+            (f"p50 at {measurement.clock_mhz:g} MHz", *baseline("latency"), *simulated),
+        ),
+        Headline(
+            "inferences per second",
+            f"{measurement.inferences_per_s:,.0f}",
+            (cycles, *baseline("throughput"), *simulated),
+        ),
+        _tightest(verdict, baseline("utilisation")),
+    ]
+
+
+def _tightest(verdict: Verdict, baseline: tuple[str, ...]) -> Headline:
+    """The resource of which the design takes the largest share."""
+    manifest = verdict.measurement.deployment.package.manifest
+    if manifest.utilisation is None:
+        return Headline("utilisation", "not known", ())
+    shares = resource_shares(manifest.utilisation)
+    name = max(shares, key=lambda each: shares[each])
+    limits = [gate.threshold for gate in verdict.gates if gate.name == COUNTED]
+    return Headline(
+        f"{name.upper().replace('_', ' ')}, the tightest resource",
+        f"{shares[name]:.1%}",
+        (
+            f"of {manifest.part}, {manifest.utilisation.stage}",
+            *(f"limit {limit:.0%}" for limit in limits if limit is not None),
+            *baseline,
+        ),
+    )
+
+
+def ordered(gates: Iterable[Gate]) -> list[Gate]:
+    """Return the gates, those that failed first."""
+    return sorted(gates, key=lambda gate: (gate.passed, gate.mode == "warn"))
+
+
+def result(gate: Gate) -> str:
+    """Return a gate's result as text."""
+    if gate.passed:
+        return "passed"
+    return "FAILED" if gate.mode == "fail" else "failed (warning)"
 
 
 def rows(verdict: Verdict) -> list[tuple[str, str]]:
@@ -169,3 +260,43 @@ def _latency(verdict: Verdict) -> str:
 
 def _number(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.4g}"
+
+
+def provenance_rows(verdict: Verdict) -> list[tuple[str, str]]:
+    """Return what the figures come from: package, model, data, commit and versions."""
+    manifest = verdict.measurement.deployment.package.manifest
+    built = manifest.provenance
+    rows: list[tuple[str, str]] = [
+        ("package", f"SHA-256 {verdict.measurement.deployment.package.digest}"),
+        ("model", f"SHA-256 {manifest.model_digest}"),
+        ("test data", f"SHA-256 {manifest.data_digest}" if manifest.data_digest else "not known"),
+    ]
+    if built is not None:
+        dirty = {None: "", True: " with uncommitted changes", False: ""}[built.git_dirty]
+        rows += [
+            ("git commit", (built.git_commit or "not in a git repository") + dirty),
+            ("packaged", f"{built.built} by flow run {built.flow_run_id or 'none'}"),
+        ]
+    rows += [
+        ("versions where it was built", _versions(manifest.versions)),
+        ("versions on the board", _versions(verdict.measurement.versions)),
+    ]
+    return rows
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in versions.items())
+
+
+def settings_rows(manifest: Manifest) -> list[tuple[str, str]]:
+    """Return what was set for the conversion, and what was chosen where nothing was set."""
+    if manifest.settings is None:
+        return []
+    kept = manifest.settings.model_dump(exclude={"board_kind", "project_name"})
+    rows: list[tuple[str, str]] = [
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
+        for name, value in kept.items()
+        if value not in ({}, None, "", 0)
+    ]
+    rows += [(f"chosen for {layer}", text) for layer, text in manifest.formats.items()]
+    return rows

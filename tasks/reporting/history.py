@@ -1,4 +1,4 @@
-"""History of the runs that ended with a verdict: a record and a report for each, in the store.
+"""History of the runs that ended with a verdict: a record and a page for each, in the store.
 
 Whoever shares the store shares the history, and reading it needs no Prefect server. A file's name
 is time~project~board~id, so the newest runs of a board are found without reading the others.
@@ -39,8 +39,8 @@ class _Name(NamedTuple):
         return "~".join(self)
 
 
-def add(store_url: str, run: Run, report: str) -> None:
-    """Keep a run and its report in Markdown.
+def add(store_url: str, run: Run, page: str) -> None:
+    """Keep a run and its page.
 
     Raises:
         StoreError: the store cannot be written.
@@ -49,7 +49,7 @@ def add(store_url: str, run: Run, report: str) -> None:
     project = deployment.package.manifest.project_name
     name = _Name(run.finished.replace(":", ""), project, deployment.board, run.flow_run_id).stem
     files = Files(store_url)
-    files.write(f"{RUNS}/{name}.md", report.encode())
+    files.write(f"{RUNS}/{name}.html", page.encode())
     files.write(f"{RUNS}/{name}.json", run.model_dump_json().encode())
 
 
@@ -86,7 +86,7 @@ def runs(
 
 
 def find(store_url: str, name: str) -> tuple[Run, str]:
-    """Return a run and its report.
+    """Return a run and its page, which is empty for runs of versions that kept none.
 
     Args:
         store_url: root of the store.
@@ -114,7 +114,7 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
             where=f"run {name}",
             remedy="list the ids with `overlayflow history --json`",
         )
-    return chosen[0], _report(store_url, chosen[0].flow_run_id)
+    return chosen[0], _page(store_url, chosen[0].flow_run_id)
 
 
 def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
@@ -126,11 +126,11 @@ def _is_id(name: str) -> bool:
     return bool(name) and set(name) <= set("0123456789abcdef-")
 
 
-def _report(store_url: str, flow_run_id: str) -> str:
+def _page(store_url: str, flow_run_id: str) -> str:
     files = Files(store_url)
-    for stem, name in _names(files, ".md"):
+    for stem, name in _names(files, ".html"):
         if name.flow_run_id == flow_run_id:
-            return (files.read(f"{RUNS}/{stem}.md") or b"").decode()
+            return (files.read(f"{RUNS}/{stem}.html") or b"").decode()
     return ""
 
 
