@@ -100,6 +100,7 @@ def convert(
             _take(config, chosen)
     _apply(config, settings)
     graph = converted(config)
+    _check_biases(graph)
     _check_reuse_factors(graph, settings)
     _check_precisions(graph, settings)
     return Converted(graph, outputs, {name: _spoken(each) for name, each in chosen.items()})
@@ -107,6 +108,8 @@ def convert(
 
 def write(graph: Any, out: Path) -> str:
     """Write the project; return the backend's name."""
+    if not hasattr(np, "product"):  # hls4ml 1.3 writes power-of-two weights with it
+        np.product = np.prod  # type: ignore[attr-defined]  # noqa: NPY003, NPY201
     graph.write()
     backend = str(graph.config.backend.name)
     if backend == ACCELERATED:
@@ -196,6 +199,19 @@ def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = layers[name]
     return found
+
+
+def _check_biases(graph: Any) -> None:
+    """hls4ml's C++ takes powers of two as weights, and does not compile with such biases."""
+    from hls4ml.model.types import ExponentPrecisionType
+
+    for layer in graph.get_layers():
+        bias = layer.weights.get("bias")
+        if bias is not None and isinstance(bias.type.precision, ExponentPrecisionType):
+            raise UnsupportedModelError(
+                f"layer {layer.name} has biases that are powers of two, which hls4ml has not",
+                remedy="quantize them with quantized_bits",
+            )
 
 
 def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:

@@ -7,6 +7,7 @@ process gets it: QKeras, HGQ and hls4ml, which then takes its way for Keras 2.
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,14 +15,27 @@ from typing import Any
 
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
-from tasks.conversion.keras_text import weights_beside
+from tasks.conversion.keras_text import describe, weights_beside
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
 
+# Layers that hls4ml has a reader of, but that no package holds any more, with what to use instead.
+REPLACEMENTS: Mapping[str, str] = {
+    "BinaryDense": "QDense of QKeras with the quantizer binary(alpha=1)",
+    "TernaryDense": "QDense of QKeras with the quantizer ternary(alpha=1)",
+    "GarNet": "layers of Keras, QKeras or HGQ: it is code of its own",
+    "GarNetStack": "layers of Keras, QKeras or HGQ: it is code of its own",
+}
+
 
 def load(path: Path) -> LoadedModel:
-    """Load a model of Keras 2; `modelfile` has refused code in it."""
+    """Load a model of Keras 2; `modelfile` has refused code in it.
+
+    Raises:
+        UnsupportedModelError: it holds a layer that nobody can compute here.
+    """
+    _check_layers(path)
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tf_keras
 
@@ -32,6 +46,16 @@ def load(path: Path) -> LoadedModel:
     if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
         return wrapped(model, path, block_design=True)
     return _hgq(model, path)
+
+
+def _check_layers(path: Path) -> None:
+    described = describe(path)
+    for name in sorted(described.classes & REPLACEMENTS.keys() if described else ()):
+        raise UnsupportedModelError(
+            f"holds {name} layers, whose code is not in the file",
+            where=str(path),
+            remedy=f"replace them by {REPLACEMENTS[name]}",
+        )
 
 
 def _read(tf_keras: Any, path: Path) -> Any:

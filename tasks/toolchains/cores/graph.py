@@ -78,6 +78,8 @@ class Node:
         """The values the C simulation loads, flat: the text that hls4ml wrote, then cast."""
         state = self.attributes[name]["state"]
         path = self.weights_directory / f"{state['name']}.txt"
+        # First: powers of two are written in pairs of sign and exponent.
+        kind = _number_format(state["type"], where=f"weights {path.stem} of layer {self.name!r}")
         try:
             text = path.read_text()
             values = np.array([float(token) for token in text.split(",")])
@@ -87,7 +89,7 @@ class Node:
                 where=str(path),
                 remedy="run the conversion again",
             ) from error
-        return cast_constants(values, _number_format(state["type"], where=f"weights {path.name}"))
+        return cast_constants(values, kind)
 
     def unsupported(self, what: str, remedy: str = "") -> UnsupportedModelError:
         """An error that names this layer, to be raised."""

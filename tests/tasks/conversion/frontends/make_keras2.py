@@ -45,6 +45,13 @@ def quantised() -> Any:
     )
 
 
+def powers(bias_quantizer: str) -> Any:
+    dense = qkeras.QDense(
+        3, kernel_quantizer="quantized_po2(4)", bias_quantizer=bias_quantizer, name="scores"
+    )
+    return tf_keras.Sequential([layers.Input((6,)), dense])
+
+
 def hgq() -> Any:
     model = tf_keras.Sequential(
         [
@@ -91,6 +98,8 @@ def main() -> None:
     model.save(out / "list.h5")
     as_keras_2_0(out / "list.h5")
     quantised().save(out / "quantised.h5")
+    powers("quantized_bits(6,1,alpha=1)").save(out / "powers.h5")
+    powers("quantized_po2(4)").save(out / "powers_as_biases.h5")
     model = hgq()
     model.save(out / "hgq.h5")
     HGQ.proxy.to_proxy_model(model, aggressive=True).save(out / "proxy.h5")

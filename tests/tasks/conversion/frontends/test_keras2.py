@@ -7,6 +7,10 @@ import pytest
 
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import FixedPoint, HlsProject
+from tasks.core.records.settings import ConvertSettings
+from tasks.steps import building
+from tasks.store.store import Store
+from tasks.toolchains.choice import choose
 from tests.tasks.conversion.frontends.conftest import made
 
 pytestmark = pytest.mark.slow
@@ -33,6 +37,27 @@ def test_qkeras_layers_keep_their_own_precisions(models: Path, traced: Traced) -
     project = traced(models / "quantised.h5")
     assert project.versions["QKeras"] == "0.9.0"
     assert project.max_error_csim < 0.05
+
+
+def test_the_jet_tagger_of_the_tutorial_keeps_its_accuracy_to_the_last_bit(
+    models: Path, store: Store
+) -> None:
+    assert models.is_dir()  # QKeras is there
+    jets = Path(__file__).parents[4] / "examples" / "jets" / "jets_synthetic.h5"
+    settings = ConvertSettings(project_name="jets")
+    project = building.convert(jets, jets.with_suffix(".npz"), settings).get(store)
+    assert project.samples == 1000
+    assert project.accuracy_csim == project.accuracy_framework == 0.955
+    building.synthesize(project, choose("open")).get(store)  # an error where bits differ
+
+
+def test_weights_that_are_powers_of_two_are_converted_and_named_by_the_core(
+    models: Path, traced: Traced
+) -> None:
+    with pytest.raises(UnsupportedModelError, match="layer 'scores' has a ExponentPrecisionType"):
+        traced(models / "powers.h5")
+    with pytest.raises(UnsupportedModelError, match="layer scores has biases that are powers"):
+        traced(models / "powers_as_biases.h5")
 
 
 def test_an_hgq_model_is_bit_exact_with_its_framework(models: Path, traced: Traced) -> None:
