@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["DmaError", "DmaTimeoutError", "NeuralNetworkOverlay"]
 
 DMA_TIMEOUT_S = 10.0
+# A twin's fabric may be this slow on a busy machine: 256 images of 3,072 words then take minutes.
+TWIN_BYTES_S = 20_000.0
 # XRT 2.17 on 64-bit boards allocates one-page buffers where a 32-bit DMA cannot reach them.
 LEAST_BUFFER_BYTES = 8192
 PHASES = ("encode", "copy_in", "dma", "copy_out", "decode")
@@ -42,7 +44,7 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
     Attributes:
         dma: the DMA between memory and design.
-        timeout_s: longest wait for either DMA channel.
+        timeout_s: longest wait for either DMA channel; more on a twin, for what it simulates.
         phases: seconds that the last `predict` spent in each of PHASES.
         input_buffer: samples x elements to send; the next `predict` overwrites it.
         output_buffer: received samples, likewise.
@@ -191,7 +193,10 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
         source, target = self.input_buffer[:count], self.output_buffer[:count]
         source[:, : self._input.size] = elements
         watch.lap("copy_in")
-        self.dma.exchange(source, target, self.timeout_s)
+        timeout_s = self.timeout_s
+        if hasattr(self.device, "twin_cycles"):
+            timeout_s = max(timeout_s, (source.nbytes + target.nbytes) / TWIN_BYTES_S)
+        self.dma.exchange(source, target, timeout_s)
         watch.lap("dma")
         received = np.array(target[:, : self._output.size])
         watch.lap("copy_out")
