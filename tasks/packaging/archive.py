@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from tasks.packaging.inspection import array_shape
 
 PACKAGE_FILE = "package.tar.gz"
 # All members have the same fixed time, owner and mode, so the same inputs give the same bytes.
+# Of gzip's levels: 3 packs samples to a tenth more than 9 does, in a twentieth of the time.
+COMPRESSION = 3
 MEMBER_TIME = 315532800  # 1980-01-01, the earliest time that every archive format supports
 BOARD_MODULES = (
     "__init__.py",
@@ -112,21 +114,25 @@ def write(archive: Path, files: Mapping[str, Path], about: Manifest) -> Manifest
     manifest = about.model_copy(update={"files": digests(files)})
     with (
         archive.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=MEMBER_TIME) as stream,
+        gzip.GzipFile(
+            filename="", fileobj=raw, mode="wb", compresslevel=COMPRESSION, mtime=MEMBER_TIME
+        ) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        _add(tar, "manifest.json", manifest.model_dump_json(indent=1).encode())
+        text = manifest.model_dump_json(indent=1).encode()
+        _add(tar, "manifest.json", len(text), io.BytesIO(text))
         for name, path in sorted(files.items()):
-            _add(tar, name, path.read_bytes())
+            with path.open("rb") as content:
+                _add(tar, name, path.stat().st_size, content)
     return manifest
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
     member = tarfile.TarInfo(name)
-    member.size = len(content)
+    member.size = size
     member.mtime = MEMBER_TIME
     member.mode = 0o644
-    tar.addfile(member, io.BytesIO(content))
+    tar.addfile(member, content)
 
 
 def read_array(archive: Path, name: str) -> npt.NDArray[Any]:

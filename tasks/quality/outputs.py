@@ -1,6 +1,5 @@
 """Whether the board computes what the model does: outputs sample by sample, clock, accuracy."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from tasks.core.records.design import Gate
 from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import Fidelity, OutputQuality
-from tasks.packaging.archive import read_array
+from tasks.packaging.archive import file_digest, read_array
 from tasks.quality import gates
 from tasks.quality.each_output import each_output
 from tasks.quality.gates import GateSettings
@@ -45,7 +44,7 @@ def outputs(measurement: Measurement, archive: Path) -> Outputs:
         BenchmarkError: y_hw.npy is not the one that was measured, or of another shape.
     """
     path = Path(measurement.directory) / "y_hw.npy"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != measurement.y_hw_digest:
+    if file_digest(path) != measurement.y_hw_digest:
         raise BenchmarkError(
             "is not the file that the board sent",
             where=str(path),

@@ -4,6 +4,7 @@ import numpy as np
 from alkaid.types import CombLogic
 from numpy.typing import NDArray
 
+from tasks.conversion.dataset import chunks
 from tasks.core.errors import InputError, ToolError
 from tasks.toolchains.cores import formats, layers
 from tasks.toolchains.cores.graph import Graph
@@ -14,6 +15,8 @@ def check(
     logic: CombLogic, graph: Graph, x: NDArray[np.floating], expected: NDArray[np.floating]
 ) -> int:
     """Compare the traced logic with the C simulation on all samples, and return their number.
+
+    Samples are taken some megabytes at a time, since they are calculated in float64.
 
     Args:
         logic: as traced.
@@ -31,17 +34,27 @@ def check(
             f"{graph.input.shape} and output {graph.output.shape}",
             remedy="run the conversion again",
         )
-    words = formats.cast_constants(x.reshape(len(x), -1), graph.input.format)
-    got = logic.predict(words).astype(np.float32)
-    wanted = expected.reshape(got.shape).astype(np.float32)
-    different = np.argwhere(got != wanted)
-    if len(different):
-        sample, element = different[0]
+    wrong: list[int] = []
+    first: tuple[str, str] | None = None
+    for part in chunks(x):
+        words = formats.cast_constants(x[part].reshape(len(x[part]), -1), graph.input.format)
+        got = logic.predict(words).astype(np.float32)
+        wanted = expected[part].reshape(got.shape).astype(np.float32)
+        different = np.argwhere(got != wanted)
+        wrong += [part.start + int(sample) for sample in np.unique(different[:, 0])]
+        if len(different) and first is None:
+            sample, element = different[0]
+            departs = (
+                f"first in sample {part.start + sample}, element {element}: "
+                f"expected {wanted[sample, element]}, got {got[sample, element]}"
+            )
+            first = departs, _departure(graph, words[sample])
+    if first is not None:
+        departs, where = first
         raise ToolError(
-            f"the traced logic differs from the C simulation on {len(np.unique(different[:, 0]))} "
-            f"of {len(x)} samples, first in sample {sample}, element {element}: "
-            f"expected {wanted[sample, element]}, got {got[sample, element]}",
-            where=_departure(graph, words[sample]),
+            f"the traced logic differs from the C simulation on {len(wrong)} of {len(x)} samples, "
+            + departs,
+            where=where,
             remedy="use toolchain vivado-hls for this model, and report its layers and precisions",
         )
     return len(x)

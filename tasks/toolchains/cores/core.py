@@ -110,7 +110,7 @@ def _weigh(node: Node, result: FVArray, known: set[UUID]) -> int:
 
 def _load(path: Path) -> NDArray[np.floating]:
     try:
-        array: NDArray[np.floating] = np.load(path, allow_pickle=False)
+        array: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"the array cannot be read: {error}", where=str(path), remedy="run the conversion again"

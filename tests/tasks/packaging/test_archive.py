@@ -5,6 +5,7 @@ import re
 import subprocess
 import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,22 @@ def test_the_same_inputs_give_the_same_bytes_wherever_and_whenever(tmp_path: Pat
     first = packaged(tmp_path / "one").read_bytes()
     time.sleep(1.1)  # gzip and tar count seconds
     assert packaged(tmp_path / "two").read_bytes() == first
+
+
+def test_data_of_any_size_are_packed_in_little_memory(tmp_path: Path) -> None:
+    data = tmp_path / "X_test.npy"
+    with data.open("wb") as file:
+        file.truncate(64_000_000)
+    about = manifest.describe(samples.implementation())
+    tracemalloc.start()
+    try:
+        archive.write(tmp_path / archive.PACKAGE_FILE, {"X_test.npy": data}, about)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
+    with tarfile.open(tmp_path / archive.PACKAGE_FILE) as tar:
+        assert tar.getmember("X_test.npy").size == 64_000_000
 
 
 def test_a_package_holds_what_the_hls4ml_documentation_names_at_its_top(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from alkaid.trace import FVArray
 from numpy.typing import NDArray
 
-from tasks.conversion import hls
+from tasks.conversion import dataset, hls
 from tasks.core.errors import InputError, ToolError, UnsupportedModelError
 from tasks.core.records.design import Stream
 from tasks.core.records.settings import ConvertSettings
-from tasks.toolchains.cores import layers, linear
+from tasks.toolchains.cores import check, layers, linear
 from tasks.toolchains.cores.core import build_core, trace_graph
 from tasks.toolchains.cores.graph import Graph, Node, load_graph
 from tasks.toolchains.open.image import build_fabric_image
@@ -201,3 +201,21 @@ def test_long_chains_of_sums_can_be_traced(tmp_path: Path, make_zoo: Any) -> Non
     logic, _ = trace_graph(graph_of(tmp_path))
     ones = np.where(np.arange(600) < 300, 1.0, -0.25)[None]
     assert logic.predict(ones).tolist() == [[-2.0]]
+
+
+def test_all_samples_are_compared_a_part_at_a_time(
+    tmp_path: Path, make_zoo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.arange(-40, 40, dtype=np.float32).reshape(-1, 2) / 4
+    model = make_zoo(tmp_path, (2,), "fixed<8,5>")
+    model.branch("Activation", types="fixed<8,5>", activation="relu", n_in=2)
+    model.run(x)
+    expected = np.load(tmp_path / "y_csim.npy")
+    graph = graph_of(tmp_path)
+    logic, _ = trace_graph(graph)
+    monkeypatch.setattr(dataset, "CHUNK_BYTES", 3 * x[:1].nbytes)
+    assert check.check(logic, graph, x, expected) == len(x)
+    for sample in (7, 8, 39):
+        expected[sample, 1] += 1
+    with pytest.raises(ToolError, match=r"on 3 of 40 samples, first in sample 7, element 1"):
+        check.check(logic, graph, x, expected)
