@@ -9,6 +9,7 @@ from tasks.core.records.settings import ConvertSettings
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _LAYER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_KEPT = 55  # characters of a file's name in a project's
 _SHOWN = 60  # characters of a name in a message
 
 _CPP = """
@@ -57,10 +58,11 @@ def named(settings: ConvertSettings, model: Path) -> ConvertSettings:
 
 
 def project_name(model: Path) -> str:
-    """Return a model file's name as a project name."""
+    """Return a model file's name as a project name, with what makes it a free one."""
     letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
-    name = "".join(letters)[: 63 - len("model_")]
-    return name if is_free(name) else f"model_{name}"
+    name = "".join(letters)[:_KEPT]
+    apart = name.replace("config", "cfg")  # config2 is a structure of hls4ml, whatever precedes it
+    return next(filter(is_free, (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1")))
 
 
 def check(names: Iterable[str], what: str, where: str) -> None:

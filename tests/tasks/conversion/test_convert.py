@@ -1,8 +1,12 @@
 import logging
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.conversion.convert import _show, check_settings
+from tasks.conversion.names import is_free, project_name
 from tasks.core.errors import InputError
 from tasks.core.records.settings import ConvertSettings
 
@@ -45,3 +49,13 @@ def test_an_interval_is_refused_for_a_core_that_has_none() -> None:
     with pytest.raises(InputError, match="takes a sample in every clock") as refused:
         check_settings(ConvertSettings(core="unrolled", interval_cycles=128))
     assert "folded" in refused.value.remedy
+
+
+parts = st.sampled_from(
+    ["config", "2", "_t", "input", "layer", "model", "main", "N_", "ap_", "x", "-", "ü", "xor"]
+)
+
+
+@given(st.lists(parts, min_size=1, max_size=40).map("".join))
+def test_every_file_name_gives_a_project_name_that_is_free(stem: str) -> None:
+    assert is_free(project_name(Path(f"{stem}.keras")))

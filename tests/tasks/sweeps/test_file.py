@@ -82,6 +82,37 @@ def test_a_file_that_is_no_sweep(tmp_path: Path, content: bytes) -> None:
         SweepFile(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "axes: {clock_period_ns: [1e1, 8]}",
+        "axes: {clock_period_ns: [+10, 8.]}",
+        "points: [&p {words: packed}, {<<: *p, clock_period_ns: 8}]",
+        "axes: {clock_period_ns: [10,\r\n 8]}",
+        "axes: {precision: ['fixed<16,6>', auto]}",
+    ],
+)
+def test_what_means_the_same_to_people_and_to_yaml_is_taken(write: Write, text: str) -> None:
+    assert len(expand(write(text))) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "axes:\n\twords: [packed]",
+        "axes: {words: [packed]}\n---\nname: t",
+        "axes: {words: [packed, null]}",
+        "axes: {clock_period_ns: [.inf]}",
+        "axes: {words: packed}",
+        "axes:\n- words: [packed]",
+        "workers: auto\naxes: {words: [packed]}",
+    ],
+)
+def test_what_nobody_can_mean_is_refused_in_one_message(write: Write, text: str) -> None:
+    with pytest.raises(InputError, match=r"sweep\.yaml"):
+        expand(write(text))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         SweepFile(tmp_path / "none.yaml")
