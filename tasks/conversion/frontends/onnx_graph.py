@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 OLDEST_OPSET = 11  # qonnx and hls4ml read attributes as later opsets have them
 OPSET = 13
+CHANNELS_LAST = "qonnx.custom_op.channels_last"  # qonnx infers no shapes of these
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 # hls4ml skips or folds these, beside the operators that it has a reader for.
 FOLDED = frozenset(("Dropout", "Identity", "Constant"))
@@ -56,6 +57,13 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.cleanup import cleanup_model
 
+    for node in graph.graph.node:
+        if node.domain == CHANNELS_LAST:
+            raise UnsupportedModelError(
+                f"node {node.name} is a {node.op_type} that qonnx has put channels last",
+                where=str(path),
+                remedy="give the graph as it was before that: it is put channels last here",
+            )
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
     taken, given = _ends(graph, path)

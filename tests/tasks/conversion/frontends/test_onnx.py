@@ -243,3 +243,12 @@ def test_an_operator_of_somebodys_own_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "own.onnx", [node], ("N", 3))
     with pytest.raises(UnsupportedModelError, match=r"onnx cannot load it|a Mine of my\.company"):
         loaded(path)
+
+
+def test_a_graph_that_qonnx_has_put_channels_last_is_refused(tmp_path: Path) -> None:
+    domain = "qonnx.custom_op.channels_last"
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="Conv_0", domain=domain)
+    weights = {"w": RNG.normal(size=(3, 3, 3, 1)).astype(np.float32)}
+    path = saved(tmp_path / "m.onnx", [node], (1, 8, 8, 1), weights=weights, result=(1, 6, 6, 3))
+    with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv .* channels last"):
+        loaded(path)
