@@ -243,7 +243,7 @@ def test_disk_that_fills_up_on_the_way_is_reported_and_the_transfer_continued(
     with pytest.raises(BoardError, match=r"MB are free") as caught:
         brought(full_disk, package)
     assert not isinstance(caught.value, BoardUnreachableError)
-    assert "continues" in caught.value.remedy
+    assert "resumes" in caught.value.remedy
     monkeypatch.setattr(FullDisk, "room", 10 * BIG)
     assert 0 < brought(full_disk, package)[1] < BIG
 
