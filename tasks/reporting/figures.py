@@ -40,7 +40,9 @@ def headlines(verdict: Verdict) -> list[Headline]:
         message = by_name.get(baselines.PREFIX + name)
         return () if message is None else (message.split("; ")[0],)
 
-    if verdict.accuracy_board is None and verdict.rmse_board is not None:
+    if verdict.outputs:
+        good = Headline("outputs", quality(verdict), ())  # their framework's are in the table
+    elif verdict.accuracy_board is None and verdict.rmse_board is not None:
         reference = manifest.rmse_framework
         shown = "not known" if reference is None else f"{reference:.4g}"
         good = Headline("RMSE", f"{verdict.rmse_board:.4g}", (f"framework {shown}",))

@@ -1,7 +1,9 @@
 """Figures of a run, as the terminal and the report show them."""
 
 from tasks.core.records.design import LayerEstimate
-from tasks.reporting.figures import LAYER_COLUMNS, layer_rows, rows
+from tasks.core.records.measurement import BoardOutput
+from tasks.core.records.quality import Meaning, OutputQuality
+from tasks.reporting.figures import LAYER_COLUMNS, headlines, layer_rows, rows
 from tests.tasks.samples import manifest, verdict
 
 
@@ -22,3 +24,17 @@ def test_an_estimated_power_is_not_taken_for_a_measured_one() -> None:
     assert shown["power"] == "not measured"
     assert shown["power of the chip, estimated"] == "1.40 W"
     assert "power of the chip, estimated" not in dict(rows(verdict()))
+
+
+def test_several_outputs_are_shown_one_by_one() -> None:
+    kind = OutputQuality(name="kind", shape=(2,), accuracy_framework=0.75)
+    place = OutputQuality(name="place", shape=(1,), meaning=Meaning(kind="values"), rmse_csim=0.5)
+    boards = (
+        BoardOutput(name="kind", accuracy=0.5, max_error=0),
+        BoardOutput(name="place", rmse=0.5, max_error=0),
+    )
+    found = verdict(manifest(outputs=(kind, place))).model_copy(update={"outputs": boards})
+    assert headlines(found)[0] == ("outputs", "kind 50.00%, place RMSE 0.5", ())
+    shown = dict(rows(found))
+    assert shown["kind: accuracy, framework"] == "75.00%"
+    assert shown["place: RMSE against y_test, board"] == "0.5"
