@@ -188,6 +188,14 @@ def test_a_ruined_one_fails_and_its_layer_is_named(
     assert layer in str(caught.value)
 
 
+def test_an_average_whose_sum_wraps_around_fails_with_its_layer(keras: Any, tmp_path: Path) -> None:
+    narrow = {"mean.accum": "fixed<8,5>"}
+    project = converted(averaging(keras), tmp_path, layer_precision=narrow)
+    assert ("mean", "accum") in {(each.layer, each.variable) for each in project.overflows}
+    with pytest.raises(GateError, match="mean"):
+        gates.require(gates.after_convert(project, GateSettings()))
+
+
 def test_logits_are_judged_at_0(keras: Any, tmp_path: Path) -> None:
     project = converted(logits(keras), tmp_path)
     assert project.meaning.threshold == 0
