@@ -39,6 +39,16 @@ STOP_S = 40.0
 _AGAIN_S = 0.01
 
 
+class _Version(argparse.Action):
+    """Print the installed version; it is looked up only if asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"overlayflow {version('overlayflow')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all commands."""
     top = argparse.ArgumentParser(
@@ -47,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Start with: overlayflow twin start; overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
     )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     building, measuring = (run, estimate, sweep, package), (bench, boards, twin)
     keeping = (store, history, baseline, report)

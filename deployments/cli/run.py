@@ -297,3 +297,4 @@ def show(outcome: "Run", *, as_json: bool) -> None:
     # Without a permanent server, the run used a temporary one, whose database is kept.
     start = "" if PREFECT_API_URL.value() else "prefect server start, then open "
     print(f"Prefect UI:  {start}{page}")
+    print(f"report:      overlayflow report {outcome.flow_run_id[:8]}")
