@@ -1,1 +1,1 @@
-"""From a model file and test data to an hls4ml project and its golden outputs."""
+"""Converts a model file and test data to an hls4ml project and its golden outputs."""

@@ -1,4 +1,4 @@
-"""The conversion itself, in a process of its own: it alone imports TensorFlow.
+"""Runs the conversion in a child process, the only one that imports TensorFlow.
 
 python -m tasks.conversion.child REQUEST RESULT
 """
@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 
 
 class ConvertRequest(Record):
-    """What the child is asked: files, settings, and where the entry's files go.
+    """The child's request: files, settings, and the directory for the store entry.
 
     Attributes:
         model_digest: SHA-256 of the model file, part of the entry's key.
-        data: test data; without any the inputs are drawn.
+        data: test data; without it, inputs are drawn at random.
         data_digest: SHA-256 of the data file, part of the entry's key.
         out: directory of the entry's files.
     """
@@ -64,7 +64,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     """Convert a model and compute its golden outputs.
 
     Raises:
-        InputError: the data does not fit the model, or a setting is not possible.
+        InputError: the data does not fit the model, or a setting is invalid.
         UnsupportedModelError: the framework or hls4ml cannot take the model.
     """
     out, settings = request.out, request.settings
@@ -72,7 +72,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     data = datafile.unpack(request.data, settings.target, out) if request.data else None
     model = choice.load(file)
     _check_unchanged(request, file)
-    if data is not None:  # before hls4ml, which takes its time
+    if data is not None:  # before hls4ml, which is slow
         given = samples(model, data.x, out)
         y, meanings = _expected(model, data.y, out)
         sample = np.asarray(given[:SAMPLES], dtype=np.float32)
@@ -131,7 +131,7 @@ def convert(request: ConvertRequest) -> HlsProject:
 
 
 def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
-    """Refuse files that were overwritten since the entry got its key."""
+    """Refuse files that have changed since the entry's key was computed."""
     changed = [request.model] if file.digest() != request.model_digest else []
     if request.data and digest_of(datafile.files(request.data)) != request.data_digest:
         changed.append(request.data)
@@ -139,20 +139,20 @@ def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
         raise InputError(
             "was changed while the run started",
             where=str(path),
-            remedy="run it again, once nobody writes the file",
+            remedy="run it again when the file is no longer being written",
         )
 
 
 def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.FloatArray:
-    """Return the samples as hls4ml's model takes them: of several inputs one behind the other.
+    """Return the samples as hls4ml's model takes them; several inputs are concatenated.
 
     Args:
         model: as its front end loaded it.
         arrays: inputs of the data.
-        out: where they were unpacked; of several inputs, gets X_test.npy in their place.
+        out: where they were unpacked; several inputs are replaced by X_test.npy.
 
     Raises:
-        InputError: they are not what the model takes.
+        InputError: they do not fit the model.
     """
     named = dataset.in_order(arrays, "X_test", [each.name for each in model.inputs])
     parts = [
@@ -167,7 +167,7 @@ def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.Fl
 def _expected(
     model: LoadedModel, arrays: dataset.Arrays, out: Path
 ) -> tuple[dataset.FloatArray, list[Meaning]]:
-    """Return what the outputs should be, in hls4ml's order of axes, and what each means."""
+    """Return the expected outputs, in hls4ml's order of axes, and what each means."""
     named = dataset.in_order(arrays, "y_test", [each.name for each in model.outputs])
     parts, meanings = [], []
     for tensor, (name, given) in zip(model.outputs, named.items(), strict=True):
@@ -184,7 +184,7 @@ def _expected(
 
 
 def _remove_parts(arrays: dataset.Arrays, out: Path) -> None:
-    """Remove the unpacked arrays that are joined into X_test.npy or y_test.npy."""
+    """Remove the unpacked arrays that were joined into X_test.npy or y_test.npy."""
     for name in arrays:
         if name not in dataset.NAMES:
             (out / f"{name}.npy").unlink(missing_ok=True)
@@ -219,7 +219,7 @@ def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArr
             raise UnsupportedModelError(
                 "gives NaN or infinite outputs on the test samples",
                 where=f"the model, output {model.output.name}",
-                remedy="train it anew, with scaled inputs or a smaller learning rate",
+                remedy="retrain it with scaled inputs or a smaller learning rate",
             )
         if y is None:
             shape = (len(x), *outputs.shape[1:])
@@ -247,7 +247,7 @@ def _simulated(
 
 
 def _departure(converted: hls.Converted, x: npt.NDArray[Any], outputs: list[Fidelity]) -> str:
-    """Return a sentence about the first layer that departs, where the outputs do."""
+    """Return a sentence about the first layer that departs, if the outputs do."""
     close = all(
         each.rmse <= _ERROR * each.spread
         if each.agreement is None
@@ -261,13 +261,13 @@ def _departure(converted: hls.Converted, x: npt.NDArray[Any], outputs: list[Fide
 
 
 def _compiler_version() -> str:
-    """Of the g++ that has just compiled the C simulation."""
+    """Return the version of the g++ that compiled the C simulation."""
     command = ["g++", "-dumpfullversion"]  # by name, as hls4ml calls it
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _say() -> None:
-    """Print what our own modules log, in the form that the parent passes on."""
+    """Print the log of our modules in the form that the parent passes on."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("NOTE: %(message)s"))
     own = logging.getLogger("tasks")

@@ -1,4 +1,4 @@
-"""The conversion as the flow's process sees it: cheap checks here, the rest in a child."""
+"""Converts a model: cheap checks in the flow's process, the rest in a child process."""
 
 import logging
 import re
@@ -38,8 +38,8 @@ def check_settings(settings: ConvertSettings) -> None:
     """Refuse settings that no conversion can use.
 
     Raises:
-        InputError: unknown board kind, a project name that is no identifier, an interval for a
-            core that has none, or a clock that the board cannot make.
+        InputError: unknown board kind, a project name that is not an identifier, an interval for
+            an unrolled core, or a clock that the board cannot generate.
     """
     if settings.board_kind not in board_kinds():
         raise InputError(
@@ -121,11 +121,11 @@ def check_layers(settings: ConvertSettings, model: ModelFile) -> None:
 
 
 def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
-    """Convert in a child process, which alone imports the framework.
+    """Convert in a child process, the only one that imports the framework.
 
     Args:
         request: for the child.
-        model: what `request.model` is.
+        model: the identified `request.model`.
 
     Raises:
         InputError: model, data or settings cannot be used.
@@ -145,7 +145,7 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
 
 
 def _show(line: str) -> None:
-    """Log our own notes and hls4ml's warnings, out of everything that the child prints."""
+    """Log our notes and hls4ml's warnings, and drop the rest of the child's output."""
     if line.startswith(NOTE):
         log.info("%s", line.removeprefix(NOTE).strip())
     elif found := WARNING.match(line):

@@ -1,4 +1,4 @@
-"""hls4ml's C simulation: compiled here, so that what the compiler says is kept, and run in bulk."""
+"""Compiles and runs hls4ml's C simulation, keeping the compiler's messages."""
 
 import ctypes
 import subprocess
@@ -17,9 +17,9 @@ FloatArray = npt.NDArray[np.float32]
 STEP = "C simulation"
 DEADLINE_S = 3600.0
 CHUNK_BYTES = 1 << 24
-# As hls4ml's build_lib.sh, but for the optimisation, which takes longer than it saves.
+# As in hls4ml's build_lib.sh, but without optimisation, which takes longer than it saves.
 _FLAGS = ("-O1", "-w", "-fPIC", "-shared", "-fno-gnu-unique", "-I.", "-Ifirmware/ap_types")
-# One translation unit: the headers alone take seconds, for each source.
+# One translation unit, because the headers alone take seconds for each source.
 _SOURCE = """\
 {includes}
 
@@ -35,8 +35,8 @@ class CSimulation:
 
     Args:
         graph: hls4ml's ModelGraph, written to `project`.
-        project: its output directory; the library is gone from it once it is loaded.
-        log: gets what the compiler says.
+        project: its output directory; the library in it is deleted once it is loaded.
+        log: file for the compiler's messages.
 
     Raises:
         ToolMissingError: there is no g++.
@@ -53,14 +53,14 @@ class CSimulation:
         library.unlink()
 
     def chunks(self, x: npt.NDArray[Any]) -> Iterator[tuple[slice, FloatArray]]:
-        """Yield outputs, flat, by slice of the samples: all of them need not fit in memory."""
+        """Yield flat outputs by slices of samples, which need not all fit in memory."""
         step = max(1, CHUNK_BYTES // (4 * max(self._inputs, self._outputs)))
         for start in range(0, len(x), step):
             part = slice(start, min(start + step, len(x)))
             yield part, self(x[part])
 
     def __call__(self, x: npt.NDArray[Any]) -> FloatArray:
-        """Return the outputs of some samples, each flat."""
+        """Return the flat outputs of some samples."""
         samples = np.ascontiguousarray(x, dtype=np.float32)
         y = np.zeros((len(samples), self._outputs), dtype=np.float32)
         pointer = ctypes.POINTER(ctypes.c_float)
@@ -74,7 +74,7 @@ class CSimulation:
 
 def _compile(project: Path, name: str, sizes: tuple[int, int], log: Path) -> Path:
     source = project / "csim.cpp"
-    # The second is written by backend VivadoAccelerator only.
+    # Only backend VivadoAccelerator writes the second.
     files = (f"firmware/{name}.cpp", f"firmware/{name}_axi.cpp", f"{name}_bridge.cpp")
     includes = "\n".join(f'#include "{file}"' for file in files if (project / file).exists())
     text = _SOURCE.format(includes=includes, name=name, inputs=sizes[0], outputs=sizes[1])
@@ -101,7 +101,7 @@ def _compile(project: Path, name: str, sizes: tuple[int, int], log: Path) -> Pat
 
 
 def _standard() -> str:
-    """Return the newest C++ that hls4ml's headers can use: 23 brings them half and bfloat16."""
+    """Return the newest C++ that hls4ml's headers can use: C++23 adds half and bfloat16."""
     probe = ["g++", "-std=c++23", "-fsyntax-only", "-xc++", "/dev/null"]
     try:
         known = subprocess.run(probe, capture_output=True, check=False).returncode == 0

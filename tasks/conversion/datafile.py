@@ -1,4 +1,4 @@
-"""Test data in the files that people have: .npz, pairs of .npy, CSV, Parquet."""
+"""Reads test data from .npz, pairs of .npy, CSV and Parquet files."""
 
 import csv
 import itertools
@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 def files(path: Path) -> tuple[Path, ...]:
-    """Return the files of a data set: the one that is named, and of a .npy pair the other.
+    """Return the files of a data set: the given one, and the other of a .npy pair.
 
     Raises:
         InputError: a .npy file has no partner.
@@ -26,21 +26,23 @@ def files(path: Path) -> tuple[Path, ...]:
 
 
 def read(path: Path, target: str = "") -> Dataset:
-    """Read test data; the suffix says in which form they are.
+    """Read test data in the format given by the suffix.
 
     Args:
-        path: .npz with X_test and y_test, or one array for each input and output (X_test_NAME,
-            y_test_NAME); .npy of X, with that of y beside it; .csv; .parquet.
-        target: the column of a table that holds the classes or targets; all others are inputs.
+        path: .npz with X_test and y_test, or one array per input and output (X_test_NAME,
+            y_test_NAME); .npy of X, next to that of y; .csv; .parquet.
+        target: the column of a table with the classes or targets; all others are inputs.
 
     Raises:
-        InputError: no such file, another form than its suffix says, or no use as test data.
+        InputError: no such file, a format that differs from its suffix, or unusable test data.
         ToolMissingError: Parquet is not installed.
     """
     if path.suffix not in {".csv", ".parquet"}:
         if target:
             raise InputError(
-                f"has no column {target!r}: it is no table", where=str(path), remedy="drop --target"
+                f"has no column {target!r}: it is not a table",
+                where=str(path),
+                remedy="drop --target",
             )
         return _pair(path) if path.suffix == ".npy" else dataset.read(path)
     if not path.is_file():
@@ -48,7 +50,7 @@ def read(path: Path, target: str = "") -> Dataset:
     names, values = _csv(path) if path.suffix == ".csv" else _parquet(path)
     if target not in names:
         raise InputError(
-            f"has no column {target!r}" if target else "is a table, without a named target",
+            f"has no column {target!r}" if target else "is a table, but no target column is given",
             where=str(path),
             remedy=f"--target one of {', '.join(names)}",
         )
@@ -58,9 +60,9 @@ def read(path: Path, target: str = "") -> Dataset:
 
 
 def check(path: Path, target: str = "") -> None:
-    """Check test data, without holding an .npz in memory.
+    """Check test data without loading an .npz into memory.
 
-    Arguments and errors as `read`.
+    Arguments and errors as in `read`.
     """
     if path.suffix == ".npz" and not target:
         dataset.check(path)
@@ -69,9 +71,9 @@ def check(path: Path, target: str = "") -> None:
 
 
 def unpack(path: Path, target: str, directory: Path) -> Dataset:
-    """Read test data; arrays of an .npz are unpacked to a directory and mapped, not read.
+    """Read test data; unpack and map the arrays of an .npz instead of loading them.
 
-    Other arguments and errors as `read`.
+    Other arguments and errors as in `read`.
     """
     if path.suffix == ".npz" and not target:
         return dataset.unpack(path, directory)
@@ -89,7 +91,7 @@ def _partner(path: Path) -> Path:
         raise InputError(
             "has no partner with the expected outputs",
             where=str(path),
-            remedy="name the pair X_test.npy and y_test.npy, in one directory, and give the first",
+            remedy="put X_test.npy and y_test.npy into one directory, and pass the first",
         )
     return found
 
@@ -101,7 +103,7 @@ def _array(path: Path) -> npt.NDArray[Any]:
         raise InputError("no such data file", where=str(path)) from None
     except MemoryError as error:
         raise InputError(
-            f"claims more than this machine has memory for: {error}", where=str(path)
+            f"claims more memory than this machine has: {error}", where=str(path)
         ) from None
     except (OSError, EOFError, ValueError) as error:
         raise InputError(
@@ -120,21 +122,21 @@ def _csv(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
             values = [[float(each) for each in row] for row in rows if row]
     except (ValueError, csv.Error, UnicodeDecodeError) as error:
         raise InputError(
-            f"is no CSV file of numbers: {error}",
+            f"is not a CSV file of numbers: {error}",
             where=str(path),
             remedy="write class names as numbers, below one line of column names",
         ) from None
     if not _is_header(names) or any(len(row) != len(names) for row in values):
         raise InputError(
-            "has no line of column names, or rows of another length",
+            "has no line of column names, or rows of different lengths",
             where=str(path),
-            remedy="begin it with one line of column names; give every row as many values",
+            remedy="start it with one line of column names; give each row as many values",
         )
     return names, np.array(values, dtype=np.float64).reshape(len(values), len(names))
 
 
 def _is_header(names: list[str]) -> bool:
-    """Return whether a first line holds names, rather than numbers or nothing."""
+    """Return whether a first line has names instead of numbers or nothing."""
     return bool(names) and not all(re.fullmatch(NUMBER, name) for name in names)
 
 
@@ -152,5 +154,5 @@ def _parquet(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
         columns = [table[name].to_numpy().astype(np.float64) for name in table.column_names]
     except (ArrowException, OSError, ValueError, TypeError) as error:
         reason = next(itertools.chain(str(error).splitlines(), [type(error).__name__]))
-        raise InputError(f"is no Parquet file of numbers: {reason}", where=str(path)) from None
+        raise InputError(f"is not a Parquet file of numbers: {reason}", where=str(path)) from None
     return list(table.column_names), np.stack(columns, axis=1)

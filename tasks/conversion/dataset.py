@@ -1,6 +1,6 @@
-"""Test data of a model: an .npz file, checked before anything expensive starts.
+"""Reads and checks a model's test data in an .npz file, before anything expensive starts.
 
-The arrays may be larger than the memory: they are unpacked to .npy files and mapped.
+The arrays may be larger than memory: they are unpacked to .npy files and mapped.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ FloatArray = npt.NDArray[np.float32]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 NAMES = ("X_test", "y_test")
-# Of a model of several inputs or outputs each has an array, by its name or number.
+# With several inputs or outputs, each has an array, identified by its name or number.
 ARRAY = re.compile(r"(X_test|y_test)(_\w+)?")
 CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Held-out samples and what they should give: X_test and y_test, or X_test_NAME ....
+    """Test samples and expected outputs: X_test and y_test, or X_test_NAME ....
 
     Attributes:
-        x: samples x input shape, finite; the dtype of the file.
-        y: samples, class numbers; or samples x outputs, one-hot or targets.
+        x: samples x input shape, finite; in the file's dtype.
+        y: class numbers by sample; or samples x outputs, one-hot or targets.
     """
 
     x: Arrays
@@ -48,7 +48,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _Header:
-    """What an .npy file says of its array, and where that begins."""
+    """The header of an .npy file, and the offset of its array."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -60,8 +60,8 @@ def check(path: Path) -> None:
     """Check the inputs and expected outputs in an .npz file, some megabytes at a time.
 
     Raises:
-        InputError: no such file, not an .npz, an array is missing, empty, of another length than
-            the other, not numeric, or not finite.
+        InputError: no such file, not an .npz, or an array is missing, empty, not numeric, not
+            finite, or of another length than the other.
     """
     for name, header in _headers(path).items():
         with _opened(path) as archive, _member(archive, name, path) as member:
@@ -85,7 +85,7 @@ def unpack(path: Path, directory: Path) -> Dataset:
 
     Args:
         path: the .npz file.
-        directory: gets the files, one an array.
+        directory: for the files, one per array.
 
     Raises:
         InputError: as `check`.
@@ -120,7 +120,7 @@ def in_order(arrays: Arrays, kind: str, names: Sequence[str]) -> Arrays:
         names: of the model's inputs or outputs.
 
     Raises:
-        InputError: it is not one array for each.
+        InputError: there is not exactly one array for each.
     """
     by_name = [f"{kind}_{name}" for name in names]
     by_number = [f"{kind}_{number}" for number in range(len(names))]
@@ -129,19 +129,19 @@ def in_order(arrays: Arrays, kind: str, names: Sequence[str]) -> Arrays:
             return {name: arrays[name] for name in wanted}
     what = "input" if kind == "X_test" else "output"
     raise InputError(
-        f"the data hold {', '.join(arrays)}, the model has "
+        f"the data contain {', '.join(arrays)}, the model has "
         + (f"{len(names)} {what}s ({', '.join(names)})" if len(names) > 1 else f"one {what}"),
         where=kind,
         remedy="give an .npz file with "
-        + (f"{', '.join(by_name)}: an array for each {what}" if len(names) > 1 else kind),
+        + (f"{', '.join(by_name)}: one array per {what}" if len(names) > 1 else kind),
     )
 
 
 def joined(path: Path, parts: Sequence[FloatArray]) -> FloatArray:
-    """Return arrays of samples as one, each sample's elements one behind the other.
+    """Concatenate arrays of samples, sample by sample.
 
     Args:
-        path: of the .npy file that gets them; none is written for a single array.
+        path: .npy file for the result; not written for a single array.
         parts: samples x any shape.
     """
     if len(parts) == 1:
@@ -157,7 +157,7 @@ def joined(path: Path, parts: Sequence[FloatArray]) -> FloatArray:
 
 
 def _headers(path: Path) -> dict[str, _Header]:
-    """Read and check the headers of the arrays; their values are not read."""
+    """Read and check the headers of the arrays, but not their values."""
     with _opened(path) as archive:
         headers = {name: _header(archive, name, path) for name in _members(archive, path)}
     for name, header in headers.items():
@@ -180,17 +180,17 @@ def _require_as_many(samples: Mapping[str, int], path: Path) -> None:
 
 @contextlib.contextmanager
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[bytes]]:
-    """Open an array's file in the archive; what is damaged in it shows while it is read."""
+    """Open an array's file in the archive; damage only shows while it is read."""
     try:
         with archive.open(f"{name}.npy") as member:
             yield member
-    # RuntimeError: encrypted; NotImplementedError, one of its kind: packed in another way.
+    # RuntimeError: encrypted; its subclass NotImplementedError: unknown compression.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise _not_npz(path) from error
 
 
 def _blocks(file: IO[bytes], header: _Header) -> Iterator[npt.NDArray[Any]]:
-    """Yield an array's values in the order of the file."""
+    """Yield an array's values in file order."""
     size = header.dtype.itemsize
     while block := file.read(CHUNK_BYTES // size * size):
         yield np.frombuffer(block, header.dtype)
@@ -242,7 +242,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     missing = [kind for kind, names in wanted.items() if not names]
     if missing:
         raise InputError(
-            f"holds {', '.join(held) or 'nothing'}, but no {' and no '.join(missing)}",
+            f"contains {', '.join(held) or 'nothing'}, but no {' and no '.join(missing)}",
             where=str(path),
             remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
         )
@@ -250,7 +250,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
 
 
 def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
-    """Read a header, and check that the file holds what it promises: nothing is allocated yet."""
+    """Read a header and check the file's size against it, before anything is allocated."""
     try:
         with _member(archive, name, path) as member:
             version = np.lib.format.read_magic(member)
@@ -277,7 +277,7 @@ def _not_npz(path: Path) -> InputError:
 
 
 def checked(data: Dataset, path: Path) -> Dataset:
-    """Return test data of numbers, one expected output a sample.
+    """Return test data, checked to be numbers with one expected output per sample.
 
     Raises:
         InputError: an array is empty, not numeric, not finite, or shorter than the other.
@@ -295,20 +295,20 @@ def checked(data: Dataset, path: Path) -> Dataset:
 
 
 def check_finite(array: npt.NDArray[Any], name: str, where: str) -> None:
-    """Refuse an array with values that are NaN or infinite, and name the first.
+    """Refuse an array with NaN or infinite values, and name the first.
 
     Raises:
-        InputError: there are some.
+        InputError: there are such values.
     """
     header = _Header(array.shape, fortran=False, dtype=array.dtype, offset=0)
     _require_finite((np.ravel(array[part]) for part in chunks(array)), header, name, where)
 
 
 def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:
-    """Return random inputs within a number format's range; the same ones every time.
+    """Return random inputs within a number format's range; deterministic.
 
-    Whole numbers are spread over the range. Numbers with a fraction follow the standard normal
-    distribution, which training data are mostly scaled to.
+    Integers are spread over the range. Numbers with a fraction follow the standard normal
+    distribution, to which training data are usually scaled.
     """
     rng = np.random.default_rng(0)
     step = 2.0**-element.fraction
@@ -325,7 +325,7 @@ def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> Fl
 def match_input(
     x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str, name: str = "X_test"
 ) -> FloatArray:
-    """Return the samples, if they are what the model takes.
+    """Return the samples, checked to fit the model's input.
 
     Args:
         x: samples x anything.
@@ -334,7 +334,7 @@ def match_input(
         name: of the array in the data.
 
     Raises:
-        InputError: another shape than the model's, or numbers that its dtype does not hold.
+        InputError: the shape differs from the model's, or its dtype cannot represent the values.
     """
     if x.shape[1:] != shape:
         raise InputError(
@@ -351,7 +351,7 @@ def match_input(
                 remedy=f"save {name}.astype('{dtype}'), after the scaling used in training",
             )
     if x.dtype != np.dtype(dtype):
-        log.info("converted %s from %s to %s, without a change of value", name, x.dtype, dtype)
+        log.info("converted %s from %s to %s without changing values", name, x.dtype, dtype)
     return x if x.dtype == np.float32 else np.ascontiguousarray(x, dtype=np.float32)
 
 
@@ -363,7 +363,7 @@ def write_floats(
     Args:
         path: of the .npy file.
         array: samples.
-        arrange: puts the axes of some samples in another order.
+        arrange: reorders the axes of some samples.
     """
     aside = path.with_suffix(".part.npy")
     shape = (len(array), *arrange(array[:1]).shape[1:])

@@ -1,4 +1,4 @@
-"""Where a converted model departs from the framework: values out of range, and the first layer."""
+"""Finds where a converted model departs from the framework: overflows, and the first layer."""
 
 import ctypes
 import math
@@ -18,14 +18,14 @@ from tasks.core.records.quality import Overflow
 
 Array = npt.NDArray[np.float64]
 
-# RMSE as a share of a layer's spread from which it departs; rounding to few bits stays below.
+# A layer departs from this RMSE on, as a share of its spread; rounding to few bits stays below.
 DEPARTS = 0.05
 
 
 def overflows(graph: Any, reference: Mapping[str, Array]) -> tuple[Overflow, ...]:
-    """Return the layers whose values wrap around, going by what the framework computes.
+    """Return the layers whose values wrap around, judged by the framework's values.
 
-    Sums of a product wrap harmlessly as long as their result fits; those of an average do not.
+    Sums of products wrap harmlessly if their result fits; those of averages do not.
 
     Args:
         graph: hls4ml's ModelGraph.
@@ -59,7 +59,7 @@ def overflows(graph: Any, reference: Mapping[str, Array]) -> tuple[Overflow, ...
 
 
 def outside(values: npt.NDArray[np.floating], kept: FixedPoint) -> int:
-    """Return how many values a format does not hold, not even rounded."""
+    """Return how many values are outside a format's range, even after rounding."""
     step = 2.0**-kept.fraction
     return sum(
         int(((values[part] < kept.low - step) | (values[part] >= kept.high + step)).sum())
@@ -77,9 +77,9 @@ def first_departing(
     """Return a sentence about the first layer whose C simulation departs; empty for none.
 
     Args:
-        graph: hls4ml's ModelGraph; its own project is left alone.
+        graph: hls4ml's ModelGraph; its project is not changed.
         reference: the framework's outputs by layer.
-        sample: the inputs that gave them.
+        sample: the corresponding inputs.
         scratch: an empty directory.
     """
     for node, simulated in _traced(graph, sample, scratch):
@@ -118,7 +118,7 @@ def _told(graph: Any, node: Any, reference: Mapping[str, Array], error: float) -
 
 
 def _traced(graph: Any, sample: npt.NDArray[np.float32], scratch: Path) -> list[tuple[Any, Array]]:
-    """Return each layer with its outputs in the C simulation, by hls4ml's own trace."""
+    """Return each layer with its outputs in the C simulation, by hls4ml's trace."""
     layers = [node for node in graph.get_layers() if node.get_attr("function_cpp")]
     directory = graph.config.config["OutputDir"]
     for node in layers:
@@ -138,7 +138,7 @@ def _traced(graph: Any, sample: npt.NDArray[np.float32], scratch: Path) -> list[
 
 
 class _TraceData(ctypes.Structure):
-    """As the bridge declares it."""
+    """The struct as declared in hls4ml's bridge."""
 
     _fields_ = (("name", ctypes.c_char_p), ("data", ctypes.c_void_p))
 

@@ -1,4 +1,4 @@
-"""hls4ml's precisions as records."""
+"""Converts hls4ml's precisions to records."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ WIDEST = 64  # bits of a FixedPoint
 
 
 def plain(precision: Any) -> Any:
-    """Return an element's precision: in io_stream a variable's type packs one pixel."""
+    """Return an element's precision; in io_stream a variable's type is a packed pixel."""
     return getattr(precision, "precision", precision)
 
 
 def is_fixed_point(precision: Any) -> bool:
-    """Whether a precision of hls4ml is that of fixed-point numbers or integers, with any bit."""
+    """Return whether a precision of hls4ml is fixed-point or integer, with at least one bit."""
     from hls4ml.model import types
 
     kinds = (types.FixedPrecisionType, types.IntegerPrecisionType, types.XnorPrecisionType)
@@ -21,9 +21,9 @@ def is_fixed_point(precision: Any) -> bool:
 
 
 def fixed_point(precision: Any) -> FixedPoint | None:
-    """Return hls4ml's precision object as a record; None if no record holds it.
+    """Return hls4ml's precision object as a record; None if it cannot be represented.
 
-    Of integers hls4ml says that they round down; C++ cuts off what is assigned to an ap_int.
+    For integers hls4ml says that they round down, but ap_int truncates towards zero in C++.
     """
     from hls4ml.model.types import IntegerPrecisionType
 

@@ -1,4 +1,4 @@
-"""The digest of a model or of data that may lie in several files."""
+"""Computes the digest of a model or of data in one or several files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from tasks.core.errors import InputError
 
 
 def digest_of(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file; of several files, that of their digests.
+    """Return the SHA-256 of a file; for several files, that of their digests.
 
     Raises:
         InputError: one of them cannot be read.

@@ -1,9 +1,9 @@
-"""Number formats for layers that leave them open: no wider than data and tables need.
+"""Chooses number formats for layers that leave them open, no wider than data and tables need.
 
-hls4ml infers the formats of sums from those of their terms, and gives every other open one
-fixed<16,6>: sums grow from layer to layer until a softmax table sees their top bits only, and what
-is not a sum wraps beyond 32. Here the framework's own outputs on test samples say which values a
-layer has, and the layer that takes them how fine their steps must be.
+hls4ml infers the formats of sums from those of their terms, and uses fixed<16,6> for every other
+open format: sums grow from layer to layer until a softmax table only sees their top bits, and other
+values wrap beyond 32. Here, the framework's outputs on test samples give the range of each layer's
+values, and the layers that read them give the resolution.
 """
 
 import math
@@ -14,28 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-# By layer, what belongs into hls4ml's configuration of it.
+# By layer: its part of hls4ml's configuration.
 Chosen = dict[str, dict[str, Any]]
 
-# Rounding adds so many bits less noise than an output of a layer spreads: 0.2 % for each source.
+# Bits by which rounding noise stays below the spread of a layer's output: 0.2 % per source.
 _BITS = 9
-_UNIFORM = math.sqrt(12)  # steps to standard deviation of what rounding adds
-_MARGIN = 1.25  # other samples than the test's reach further
+_UNIFORM = math.sqrt(12)  # ratio of a step to the standard deviation of its rounding error
+_MARGIN = 1.25  # samples outside the test set may reach further
 _WIDEST, _WIDEST_INPUT = 24, 32
-_TABLE_BITS = 6  # steps of a table's input in its standard deviation, as a power of two
+_TABLE_BITS = 6  # log2 of the steps per standard deviation of a table's input
 _SMALLEST_TABLE, _LARGEST_TABLE = 1024, 8192
 # Span of the inputs that hls4ml tabulates.
 _SPANS = {"sigmoid": 16, "softplus": 16, "softsign": 16, "tanh": 8}
 _LINEAR = ("Dense", "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D")
 _DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
 _SCALED = "BatchNormalization"
-# Layers that hand on their input's values; hls4ml gives them their input's format.
+# Layers that pass on their input's values; hls4ml gives them their input's format.
 _PASSING = (
     *("Pooling1D", "Pooling2D", "Reshape", "Transpose", "ZeroPadding1D", "ZeroPadding2D"),
     *("Resize", "Clone", "Repack", "Cropping1D", "Cropping2D"),
 )
 _PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
-_EXACT_BITS = 12  # values with no more bits behind the point are kept as they are
+_EXACT_BITS = 12  # values with at most this many fractional bits are represented exactly
 
 
 def choose(graph: Any, reference: Mapping[str, Array]) -> Chosen:
@@ -53,13 +53,13 @@ def choose(graph: Any, reference: Mapping[str, Array]) -> Chosen:
 
 
 def default(reference: Mapping[str, Array]) -> str:
-    """Return a format that holds the values of every layer, for whatever else is open."""
+    """Return a format for the remaining open ones, wide enough for the values of every layer."""
     integer = max((_integer_bits(values) for values in reference.values()), default=5)
     return f"fixed<{max(integer, 5) + 11},{max(integer, 5) + 1}>"
 
 
 class _Layer:
-    """One layer of the graph, with what goes into it and comes out of it."""
+    """One layer of the graph, with its inputs and outputs."""
 
     def __init__(self, graph: Any, node: Any, reference: Mapping[str, Array]) -> None:
         self.graph = graph
@@ -93,14 +93,14 @@ class _Layer:
         return _format(self.outputs, self._step(), rounding, widest=widest, margin=_MARGIN)
 
     def _step(self) -> float:
-        """Return how fine this layer's outputs must be told for those that take them."""
+        """Return the resolution of this layer's outputs that the following layers need."""
         assert self.outputs is not None  # noqa: S101  as above
         own = _UNIFORM * _spread(self.outputs) * 2.0**-_BITS
         steps = [each.tolerance(own) for each in self._consumers(self.node)]
         return min(steps, default=own / 2)
 
     def tolerance(self, own: float) -> float:
-        """Return which step of its input this layer tolerates; `own` if it cannot tell."""
+        """Return the input step that this layer tolerates; `own` if unknown."""
         if self.kind == "Softmax":
             return min(own, 2.0**-7)
         if self.kind == "Activation" and self._activation() in _SPANS:
@@ -127,14 +127,14 @@ class _Layer:
                 continue
             step = spread * 2.0**-_BITS
             if name != "bias" and inputs is not None:
-                # What rounding errors of all weights of a sum add up to.
+                # The total rounding error of all weights of a sum.
                 terms = 1 if self.kind == _SCALED else self._matrix(name).shape[0]
                 power = math.sqrt(terms * float(np.mean(inputs**2))) or 1.0
                 step *= _UNIFORM / power
             yield name, _format(values, step, "RND", widest=_WIDEST, margin=1.0)
 
     def _matrix(self, name: str) -> Array:
-        """Return weights as a matrix, terms of a sum by sums."""
+        """Return weights as a matrix of terms x sums."""
         values = np.asarray(self.node.weights[name].data, dtype=np.float64)
         if self.kind == _SCALED:
             return values.reshape(1, -1)
@@ -143,14 +143,14 @@ class _Layer:
         return values.reshape(-1, values.shape[-1])
 
     def _spreads(self) -> Array:
-        """Return how each channel of the output spreads; no less than 1/16 of the widest."""
+        """Return the spread of each output channel, but at least 1/16 of the widest."""
         assert self.outputs is not None  # noqa: S101  as above
         spreads: Array = self.outputs.reshape(-1, self.outputs.shape[-1]).std(axis=0)
         floor = float(spreads.max()) / 16 or _spread(self.outputs)
         return np.maximum(spreads, floor)
 
     def _sum_of_all(self) -> str:
-        """Return the format of a global average's sum: no bit of it is lost."""
+        """Return the format of a global average's sum, which loses no bit."""
         source = self._source(self.node)
         if source is None or source.name not in self.reference:
             return "auto"
@@ -168,7 +168,7 @@ class _Layer:
         return str(self.node.get_attr("activation", "")).lower()
 
     def _table_size(self) -> int:
-        """Return entries enough to tell the inputs of a table apart."""
+        """Return the number of entries that a table needs to resolve its inputs."""
         span = _SPANS.get(self._activation(), 8)
         inputs = self.reference.get(self.node.inputs[0])
         spread = _spread(inputs) if inputs is not None else 1.0
@@ -178,8 +178,8 @@ class _Layer:
     def _softmax(self) -> dict[str, Any]:
         """Return formats of hls4ml's stable softmax: exp(x - max), its sum, and the sum's inverse.
 
-        Distances beyond 8, or 16 among many classes, count as that: their exponentials are
-        nothing beside the largest, which is 1.
+        Distances are clipped to 8, or 16 for many classes: beyond that, exponentials are
+        negligible relative to the largest, which is 1.
         """
         count = int(self.node.get_attr("n_in"))
         count //= int(self.node.get_attr("n_inner", 1)) * int(self.node.get_attr("n_outer", 1))
@@ -205,14 +205,14 @@ class _Layer:
         }
 
     def _source(self, node: Any) -> Any:
-        """Return the layer whose values come into a layer, through those that hand them on."""
+        """Return the layer that computes a layer's input, skipping those that pass it on."""
         found = node.get_input_node()
         while found is not None and found.class_name in _PASSING:
             found = found.get_input_node()
         return found
 
     def _consumers(self, node: Any) -> Iterator["_Layer"]:
-        """Yield the layers that a layer's values go to, through those that hand them on."""
+        """Yield the layers that use a layer's values, skipping those that pass them on."""
         for other in self.graph.get_layers():
             if node.name not in other.inputs:
                 continue
@@ -225,18 +225,18 @@ class _Layer:
 
 
 def _spread(values: Array) -> float:
-    """Return the standard deviation; of constant values their size, of zeros 1."""
+    """Return the standard deviation; the magnitude for constant values, and 1 for zeros."""
     return float(values.std()) or float(np.abs(values).max()) or 1.0
 
 
 def _integer_bits(values: Array) -> int:
-    """Return the bits left of the point of the largest magnitude; negative for small ones."""
+    """Return the integer bits of the largest magnitude; negative for small ones."""
     largest = float(np.abs(values).max()) if values.size else 0.0
     return math.floor(math.log2(largest)) + 1 if largest > 0 else 0
 
 
 def _format(values: Array, step: float, rounding: str, *, widest: int, margin: float) -> str:
-    """Return a format that holds values and tells steps of a size apart."""
+    """Return a format with the range of the values and at least the resolution `step`."""
     signed = bool((values < 0).any())
     integer = _integer_bits(values * margin) + signed
     fraction = math.ceil(-math.log2(step))

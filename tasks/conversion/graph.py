@@ -1,4 +1,4 @@
-"""The converted graph alone, without the C simulation: what can be said of a model in seconds."""
+"""Converts a model to hls4ml's graph without the C simulation, which takes only seconds."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def convert_graph(
 
     Args:
         model: the model file.
-        data: by which number formats that the model leaves open are chosen, as in a run.
+        data: determines the formats that the model leaves open, as in a run.
         settings: how to convert it.
         out: an existing directory.
 

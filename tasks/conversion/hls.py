@@ -1,4 +1,4 @@
-"""From a Keras model to an hls4ml project whose C simulation can be asked for outputs."""
+"""Converts a loaded model to an hls4ml project with a C simulation."""
 
 import copy
 import re
@@ -29,7 +29,7 @@ class Converted:
     Attributes:
         graph: hls4ml's ModelGraph.
         layer_outputs: of the framework, on some samples.
-        chosen: what was chosen for layers whose formats nobody gave, by layer.
+        chosen: automatically chosen formats, by layer.
     """
 
     graph: Any
@@ -46,20 +46,20 @@ def convert(
     *,
     sample: NDArray[np.float32],
 ) -> Converted:
-    """Convert; `write` writes the project.
+    """Convert a model; `write` writes the project.
 
-    HGQ models go through backend Vivado: hls4ml 1.3 refuses them with VivadoAccelerator.
+    HGQ models use backend Vivado, because hls4ml 1.3 refuses them with VivadoAccelerator.
 
     Args:
         model: as its front end loaded it.
         settings: how to convert it.
-        kind: the board it is meant for.
+        kind: the target board.
         out: directory of the project.
         golden: .npy files of test inputs and the framework's outputs, for the HLS test bench.
-        sample: some inputs of the framework, by which open number formats are chosen.
+        sample: some inputs, to choose open number formats.
 
     Raises:
-        InputError: a setting that hls4ml does not take (precision, layer name, reuse factor).
+        InputError: a setting is invalid for hls4ml (precision, layer name, reuse factor).
         UnsupportedModelError: a layer that hls4ml cannot convert.
     """
     accelerated = bool(kind.hls4ml_board) and model.block_design
@@ -121,15 +121,15 @@ def _check_names(config: dict[str, Any], settings: ConvertSettings) -> None:
     names.check(config["LayerName"], "layer", "the model")
     if settings.project_name in config["LayerName"]:
         raise InputError(
-            f"project name {settings.project_name!r} is the name of a layer as well, and C++ "
+            f"project name {settings.project_name!r} is also the name of a layer, and C++ "
             "cannot tell them apart",
             where="project_name",
-            remedy=f"take another one, for instance --project-name model_{settings.project_name}",
+            remedy=f"use another one, for example --project-name model_{settings.project_name}",
         )
 
 
 def _take(config: dict[str, Any], chosen: formats.Chosen) -> None:
-    """Write what was chosen into hls4ml's configuration, where the model leaves it open."""
+    """Write the chosen formats into hls4ml's configuration where the model leaves them open."""
     for name, settings in chosen.items():
         layer = config["LayerName"].get(name)
         if layer is None:
@@ -155,7 +155,7 @@ def _unsupported(error: Exception) -> UnsupportedModelError:
     reason = str(error).strip() or type(error).__name__
     return UnsupportedModelError(
         f"hls4ml cannot convert the model: {reason.removeprefix('ERROR: ')}",
-        remedy="replace that layer, or see the layers that hls4ml supports in its documentation",
+        remedy="replace that layer; hls4ml's documentation lists the layers that it supports",
     )
 
 
@@ -215,7 +215,7 @@ def _check_biases(graph: Any) -> None:
 
 
 def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
-    """hls4ml takes the closest reuse factor it can and only prints so: make that an error."""
+    """Refuse impossible reuse factors, for which hls4ml only prints that it uses the closest."""
     for layer in graph.get_layers():
         used = layer.get_attr("reuse_factor")
         asked = settings.layer_reuse_factor.get(layer.name, settings.reuse_factor)
@@ -223,12 +223,12 @@ def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
             raise InputError(
                 f"reuse factor {asked} is not possible with strategy {settings.strategy}",
                 where=f"layer {layer.name}",
-                remedy=f"the closest that is: {used}",
+                remedy=f"the closest possible one: {used}",
             )
 
 
 def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
-    """Compare what was asked for with what the converted graph has: hls4ml ignores the rest."""
+    """Refuse precisions that the converted graph does not have, because hls4ml ignored them."""
     backend = graph.config.backend
     layers = {layer.name: layer for layer in graph.get_layers()}
     for name, text in settings.layer_precision.items():
@@ -257,12 +257,12 @@ def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
                 f"has no effect: the converted layer has {found}",
                 where=where,
                 remedy="the model itself, or a layer that hls4ml merges into this one, decides; "
-                "leave the setting out",
+                "remove the setting",
             )
 
 
 def _unswap_stream_widths(project_tcl: Path) -> None:
-    """Write each stream's width under its own name: hls4ml 1.3 swaps the two."""
+    """Correct the two stream widths, which hls4ml 1.3 swaps."""
     text = project_tcl.read_text()
     swapped = {"output": "input", "input": "output"}
     project_tcl.write_text(
@@ -275,10 +275,10 @@ def _unswap_stream_widths(project_tcl: Path) -> None:
 
 
 def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:
-    """The input and output tensor as they cross the accelerator's stream.
+    """Return the input and output tensors as streams of the accelerator.
 
     Raises:
-        InputError: one is of numbers that no stream carries.
+        InputError: a tensor's number format cannot be streamed.
     """
     return (
         _stream(graph.get_input_variables()[0], settings),
@@ -310,10 +310,10 @@ def _element_precision(variable: Any) -> Any:
 def overflows(
     converted: Converted, x: NDArray[np.floating], element: FixedPoint
 ) -> tuple[Overflow, ...]:
-    """Return the layers whose values wrap around; the input's by all samples.
+    """Return the layers whose values wrap around; the input is checked on all samples.
 
     Args:
-        converted: of `convert`.
+        converted: result of `convert`.
         x: test inputs.
         element: format of the input.
     """
@@ -337,14 +337,14 @@ def overflows(
 def check_input(graph: Any, x: NDArray[np.floating]) -> None:
     """Refuse test data that the C simulation would misread.
 
-    ap_int's constructor makes 1, not 0, of a float between -0.5 and 0.
+    ap_int's constructor converts a float between -0.5 and 0 to 1 instead of 0.
 
     Args:
         graph: hls4ml's ModelGraph.
         x: test inputs.
 
     Raises:
-        InputError: the input's type is an integer, and some values lie there.
+        InputError: the input's type is an integer, and some values are in this range.
     """
     from hls4ml.model.types import IntegerPrecisionType
 
@@ -353,14 +353,14 @@ def check_input(graph: Any, x: NDArray[np.floating]) -> None:
     if isinstance(precision, IntegerPrecisionType) and len(misread):
         value = x.ravel()[misread[0]]
         raise InputError(
-            f"the input's precision is {precision}, which takes {value:g} for 1",
+            f"the input's precision is {precision}, which turns {value:g} into 1",
             where="X_test",
             remedy=f"give the input the precision {_without_fraction(precision)}, or round X_test",
         )
 
 
 def _without_fraction(precision: Any) -> str:
-    """The fixed-point type with the values of an integer type."""
+    """Return the fixed-point type with the values of an integer type."""
     kind, width = "fixed" if precision.signed else "ufixed", precision.width
     return f"{kind}<{width},{width},TRN_ZERO>"
 
@@ -368,10 +368,10 @@ def _without_fraction(precision: Any) -> str:
 def save(graph: Any, path: Path) -> None:
     """Save the converted graph, with every layer's precisions, as an .fml file.
 
-    hls4ml 1.3 writes arrays as files of their own, but stumbles over tuples of arrays (HGQ2's
-    masks of sign, integer and fraction bits), which become nested lists, over functions
-    (EinsumDense keeps one for its weights), which are dropped, and over numpy's numbers in
-    precisions (of sums in HGQ2 models).
+    hls4ml 1.3 writes arrays to separate files, but fails on tuples of arrays (HGQ2's masks of sign,
+    integer and fraction bits), which are written as nested lists here; on functions (EinsumDense
+    has one for its weights), which are dropped; and on numpy numbers in precisions (of sums in HGQ2
+    models).
     """
     for layer in graph.get_layers():
         attributes = layer.attributes.attributes

@@ -1,4 +1,4 @@
-"""What a Keras file says of itself: version, layers and where their code comes from."""
+"""Reads a Keras file's metadata: version, layers, and the packages that their code comes from."""
 
 import json
 import zipfile
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Deeper than any model is nested; those who walk through it call themselves at each level.
+# Deeper than any real model; our walkers recurse at each level.
 _DEEPEST = 100
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 WEIGHTS = ("{}_weights.h5", "{}.weights.h5", "{}.h5")
@@ -19,8 +19,8 @@ class Description:
     """A model's configuration.
 
     Attributes:
-        version: of the Keras that wrote it; empty where the file does not say.
-        config: its layers, as Keras writes them; None in a file of weights alone.
+        version: of the Keras that wrote it; empty if the file does not say.
+        config: its layers as written by Keras; None in a file with weights only.
     """
 
     version: str
@@ -28,12 +28,12 @@ class Description:
 
     @property
     def classes(self) -> set[str]:
-        """Names of all classes: layers, quantizers, initializers."""
+        """Return the names of all classes: layers, quantizers, initializers."""
         return {each["class_name"] for each in _objects(self.config)}
 
     @property
     def packages(self) -> set[str]:
-        """Names of the packages that the classes come from, where the file says so."""
+        """Return the names of the packages of the classes, as far as the file says."""
         named = {
             str(each.get(key)).replace(">", ".").split(".")[0]
             for each in _objects(self.config)
@@ -61,7 +61,7 @@ def _layer_names(model: Any) -> Iterator[str]:
 
 
 def describe(path: Path) -> Description | None:
-    """Return what a Keras file says of itself; None for a damaged one and for other files."""
+    """Return a Keras file's metadata; None for a damaged one and for other files."""
     with path.open("rb") as file:
         start = file.read(len(HDF5_MAGIC))
     if start == HDF5_MAGIC:
@@ -72,7 +72,7 @@ def describe(path: Path) -> Description | None:
 
 
 def weights_beside(architecture: Path) -> Path | None:
-    """Return the file of weights that belongs to an architecture's .json."""
+    """Return the weights file that belongs to an architecture's .json."""
     stem = architecture.stem
     stems = [stem, stem.removesuffix("_model"), stem.removesuffix("_arch")]
     names = [name.format(each) for each in stems for name in WEIGHTS]
@@ -81,7 +81,7 @@ def weights_beside(architecture: Path) -> Path | None:
 
 
 def _in_archive(path: Path) -> Description | None:
-    """Read a .keras archive, if it is whole."""
+    """Read a .keras archive, unless it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None or "model.weights.h5" not in archive.namelist():
@@ -123,7 +123,7 @@ def _in_json(path: Path) -> Description | None:
 
 
 def _json(text: str | bytes) -> Any:
-    """Return what a JSON text says; raise ValueError if it is none, or one that nobody meant."""
+    """Parse JSON; raise ValueError if it is invalid or nested too deeply."""
     try:
         found = json.loads(text)
     except RecursionError:
@@ -137,7 +137,7 @@ def _json(text: str | bytes) -> Any:
 
 
 def _held(item: Any) -> Iterator[Any]:
-    """Yield what a list or an object of JSON holds."""
+    """Yield the values in a JSON list or object."""
     if isinstance(item, dict):
         yield from item.values()
     elif isinstance(item, list):

@@ -1,4 +1,4 @@
-"""What a model's outputs say, and how close other outputs come to the framework's."""
+"""Interprets a model's outputs, and compares other outputs with the framework's."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _SUMS_TO_ONE = 1e-3
 _EXPECTED_YES = 0.5  # labels are 0 and 1, or -1 and 1
 _BOUNDED = ("sigmoid", "hard_sigmoid", "softmax")
 _UNBOUNDED = ("linear", "tanh")
-# Below so many samples of a class, one decision more or less says nothing about it.
+# With fewer samples of a class, a single decision would change its share too much.
 _FEW = 5
-# An output that varies by no more than this share of its size counts as constant.
+# An output that varies by at most this share of its magnitude counts as constant.
 _STILL = 1e-3
-_NOTHING = 1e-30  # what is smaller counts as 0
+_NOTHING = 1e-30  # smaller values count as 0
 
 
 def match_output(
@@ -29,18 +29,18 @@ def match_output(
 ) -> tuple[Array, Meaning]:
     """Return the expected outputs in the output's shape, and what they mean.
 
-    Class numbers (one integer a sample, or a pixel) become one-hot rows; a single output takes
-    0 and 1. Rows along the last axis that are one-hot, or probabilities, are classes; other zeros
-    and ones are decisions of each output; the rest are values.
+    Class numbers (one integer per sample or pixel) become one-hot rows; a single output takes 0 and
+    1. Rows along the last axis that are one-hot or probabilities are classes; other zeros and ones
+    are decisions of each output; all else are values.
 
     Args:
-        y: samples, class numbers; or samples x output shape.
+        y: class numbers by sample; or samples x output shape.
         shape: of one sample of the model's output.
-        activation: name of the model's last activation, as far as it is known.
+        activation: name of the model's last activation, if known.
         name: of the array in the data.
 
     Raises:
-        InputError: y fits none of the forms, or a class number has no output.
+        InputError: y has none of these forms, or a class number has no output.
     """
     if y.shape[1:] != shape and y.shape[1:] in _numbered(shape):
         if shape[-1] > 1:
@@ -61,15 +61,15 @@ def match_output(
         lowest, highest = _range(y)
         raise InputError(
             f"{name} has class numbers {lowest:g} to {highest:g}, the model has one output "
-            f"({activation}), which tells two classes apart",
+            f"({activation}), which distinguishes two classes",
             where=name,
-            remedy="give 0 and 1, or a model with an output for each class",
+            remedy="give 0 and 1, or a model with one output per class",
         )
     return y, Meaning(kind="values")
 
 
 def _numbered(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return the shapes of class numbers for an output: one a sample, or one a pixel."""
+    """Return the shapes of class numbers for an output: one per sample, or one per pixel."""
     pixels = shape[:-1]
     one_a_sample = [(), (1,)] if math.prod(pixels) == 1 else []
     return [pixels, (*pixels, 1), *one_a_sample]
@@ -78,8 +78,8 @@ def _numbered(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 def _one_hot(y: Array, shape: tuple[int, ...], name: str) -> Array:
     if not _is_whole(y):
         raise InputError(
-            f"{name} has samples of shape {y.shape[1:]} that are no class numbers, the model gives "
-            f"{shape}",
+            f"{name} has samples of shape {y.shape[1:]} that are not class numbers, the model "
+            f"gives {shape}",
             where=name,
             remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
         )
@@ -96,7 +96,7 @@ def _one_hot(y: Array, shape: tuple[int, ...], name: str) -> Array:
 
 
 def _are_rows(y: Array) -> bool:
-    """Whether the last axis holds one-hot rows or probabilities, everywhere."""
+    """Return whether all rows along the last axis are one-hot or probabilities."""
     return all(
         (y[part] >= 0).all() and (np.abs(y[part].sum(axis=-1) - 1) <= _SUMS_TO_ONE).all()
         for part in chunks(y)
@@ -117,12 +117,12 @@ def _range(y: Array) -> tuple[float, float]:
 
 
 def with_threshold(meaning: Meaning, activation: str, outputs: Array) -> Meaning:
-    """Return the meaning of decisions with the value from which an output says yes.
+    """Return the meaning of decisions with the threshold from which an output says yes.
 
     Args:
         meaning: of the outputs.
-        activation: name of the model's last activation, as far as it is known.
-        outputs: of the framework; they decide where the activation is not known.
+        activation: name of the model's last activation, if known.
+        outputs: of the framework; used if the activation is unknown.
     """
     if meaning.kind != "decisions":
         return meaning
@@ -134,7 +134,7 @@ def with_threshold(meaning: Meaning, activation: str, outputs: Array) -> Meaning
 
 
 def decisions(outputs: Array, meaning: Meaning) -> npt.NDArray[np.int64]:
-    """Return the class of each row along the last axis, or yes and no of each output, flat."""
+    """Return the class of each row along the last axis, or yes or no for each output; flat."""
     if meaning.kind == "classes":
         return np.asarray(outputs.argmax(axis=-1), dtype=np.int64).ravel()
     threshold = _EXPECTED_YES if meaning.threshold is None else meaning.threshold
@@ -142,12 +142,12 @@ def decisions(outputs: Array, meaning: Meaning) -> npt.NDArray[np.int64]:
 
 
 def expected_decisions(expected: Array, meaning: Meaning) -> npt.NDArray[np.int64]:
-    """Return what the decisions should be."""
+    """Return the expected decisions."""
     return decisions(expected, meaning.model_copy(update={"threshold": _EXPECTED_YES}))
 
 
 def accuracy(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
-    """Return the share of decisions that are the expected ones; None for values."""
+    """Return the share of decisions that match the expected ones; None for values."""
     if meaning.kind == "values":
         return None
     right = total = 0
@@ -174,11 +174,11 @@ def _squares(outputs: Array, expected: Array) -> float:
 
 
 def cut(row: Array, parts: Sequence[Segment]) -> list[Array]:
-    """Return the outputs of a model of several, which lie one behind the other in a row.
+    """Split a row into the outputs of a model with several, which are concatenated in it.
 
     Args:
         row: samples x elements.
-        parts: the outputs; of a single one `row` keeps its shape.
+        parts: the outputs; `row` keeps its shape if there is only one.
     """
     if len(parts) == 1:
         return [row]
@@ -191,12 +191,12 @@ def cut(row: Array, parts: Sequence[Segment]) -> list[Array]:
 def judged(
     segment: Segment, meaning: Meaning, expected: Array, framework: Array, simulated: Array
 ) -> OutputQuality:
-    """Return how good an output is, in the framework and in the C simulation.
+    """Return the quality of an output in the framework and in the C simulation.
 
     Args:
         segment: its name and shape.
-        meaning: what it says.
-        expected: what it should be, samples x its shape.
+        meaning: of the output.
+        expected: expected values, samples x its shape.
         framework: the framework's, in the same shape.
         simulated: the C simulation's.
     """
@@ -213,11 +213,11 @@ def judged(
 
 
 def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:
-    """Return how close outputs come to the framework's.
+    """Compare outputs with the framework's.
 
     Args:
         framework: its outputs, samples x output shape.
-        outputs: those of a simulation or a board, in the same shape.
+        outputs: of a simulation or a board, in the same shape.
         meaning: of both.
     """
     tally = _Tally(framework.shape[1:])
@@ -227,7 +227,7 @@ def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:
 
 
 class _Tally:
-    """What is summed up over the samples, chunk by chunk."""
+    """Statistics over the samples, accumulated chunk by chunk."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.samples = 0

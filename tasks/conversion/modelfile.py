@@ -1,4 +1,4 @@
-"""Model files: told apart cheaply, without a framework and without running what is in them."""
+"""Identifies model files cheaply, without a framework and without running code in them."""
 
 import re
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ PRUNED = re.compile(r"(?:Prune>)?PruneLowMagnitude")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file, and what reads it.
+    """A model file and its front end.
 
     Attributes:
         framework: the front end that reads it.
         files: the file itself, and others that belong to it.
-        environment: which packages the front end needs beside this environment's, by the name of
-            their directory; empty for none.
-        block_design: whether hls4ml's block design takes its model: not with HGQ layers.
+        environment: name of the directory with additional packages for the front end; empty for
+            none.
+        block_design: whether hls4ml's block design supports the model; not with HGQ layers.
     """
 
     framework: Framework
@@ -37,20 +37,20 @@ class ModelFile:
     block_design: bool = True
 
     def digest(self) -> str:
-        """Return the SHA-256 of the file; of several files, that of their digests."""
+        """Return the SHA-256 of the file; for several files, that of their digests."""
         return digest_of(self.files)
 
 
 def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
-    """Return which front end reads a model file; the file decides, not its suffix.
+    """Identify a model file and its front end by its content, not its suffix.
 
     Args:
         path: of the model.
-        framework: overrules what the file looks like.
+        framework: overrides the detected framework.
 
     Raises:
         InputError: no such file, a damaged one, or one that no front end reads.
-        UnsupportedModelError: it holds code.
+        UnsupportedModelError: it contains code.
     """
     if path.is_dir():
         raise _directory(path)
@@ -63,7 +63,7 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         ) from None
     if size > LARGEST_BYTES:
         raise InputError(
-            f"has {size / 1e9:.1f} GB, more than any design for these boards takes",
+            f"has {size / 1e9:.1f} GB, too big for any design on these boards",
             where=str(path),
             remedy="give the model alone, without optimizer state or data",
         )
@@ -84,17 +84,17 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
 def _keras(path: Path, described: Description, framework: FrameworkChoice) -> ModelFile:
     if described.config is None:
         raise InputError(
-            "holds weights alone",
+            "contains only weights",
             where=str(path),
-            remedy="give the architecture's .json, with this file beside it under the same name "
-            "and '_weights.h5', or save both with model.save('name.keras')",
+            remedy="give the architecture's NAME.json with this file next to it as "
+            "NAME_weights.h5, or save both with model.save('name.keras')",
         )
     for name in CODE:
         if name in described.classes:
             raise UnsupportedModelError(
-                f"holds a {name} layer, which is code in the file: it is never run",
+                f"contains a {name} layer, which is code in the file: it is never run",
                 where=str(path),
-                remedy="replace it by layers of Keras, or by a layer with a step of numpy before "
+                remedy="replace it by layers of Keras, or by a preprocessing step in numpy before "
                 "the model",
             )
     files = (path, *_weights(path)) if path.suffix == ".json" else (path,)
@@ -109,7 +109,7 @@ def _keras(path: Path, described: Description, framework: FrameworkChoice) -> Mo
 
 
 def _beyond_keras2(name: str) -> bool:
-    """Whether a class of Keras 2's names comes from QKeras, HGQ or the pruning toolkit."""
+    """Return whether a class named in a Keras 2 file is from QKeras, HGQ or the pruning toolkit."""
     if KERAS_OWN.fullmatch(name):
         return False
     return any(names.fullmatch(name) for names in (QKERAS, HGQ1, PRUNED))
@@ -129,7 +129,7 @@ def _weights(architecture: Path) -> tuple[Path, ...]:
 def _directory(path: Path) -> InputError:
     if (path / "saved_model.pb").is_file():
         return InputError(
-            "is a SavedModel, which holds a program of TensorFlow and no layers",
+            "is a SavedModel, which contains a TensorFlow program instead of layers",
             where=str(path),
             remedy="save the layers where it was made: "
             f"tf.keras.models.load_model('{path.name}').save('{path.name}.h5')",

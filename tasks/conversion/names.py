@@ -1,4 +1,4 @@
-"""Names that reach generated C++, Tcl, Verilog and shells: identifiers that mean nothing there."""
+"""Checks names that reach generated C++, Tcl, Verilog and shells: they must be free there."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ sizeof static static_assert static_cast struct switch synchronized template this
 true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while
 xor xor_eq
 """
-# Of the libraries that hls4ml includes, and of its own.
+# Names in the libraries that hls4ml includes, and in its own.
 _LIBRARIES = """
 main std nnet hls stdin stdout stderr errno NULL EOF BUFSIZ RAND_MAX INFINITY NAN HUGE_VAL assert
 offsetof linux unix i386 div_t ldiv_t lldiv_t size_t ssize_t time_t clock_t FILE half firmware csim
@@ -31,16 +31,16 @@ project overlayflow_samples allocate_trace_storage free_trace_storage collect_tr
 trace_data
 """
 _RESERVED = frozenset((_CPP + _LIBRARIES).split())
-# What hls4ml calls its own variables, types and structures.
+# Names of hls4ml's variables, types and structures.
 _GENERATED = re.compile(
     r"(?:ap|ac)_.*|.*_t|input(?:_.*)?|layer\d.*|\w*config\d.*|[a-z]\d+|N_.*|__.*"
 )
 
 
 def is_free(name: str) -> bool:
-    """Whether a project may be called so: C++ and hls4ml have no such name.
+    """Return whether a project may have this name, that is, C++ and hls4ml do not use it.
 
-    Verilog's keywords do no harm: a core is called NAME_core, and Vivado HLS renames its modules.
+    Verilog's keywords do no harm: a core is named NAME_core, and Vivado HLS renames its modules.
     """
     return (
         IDENTIFIER.fullmatch(name) is not None
@@ -66,21 +66,21 @@ def project_name(model: Path) -> str:
 
 
 def check(names: Iterable[str], what: str, where: str) -> None:
-    """Refuse names that generated code cannot hold, or would run.
+    """Refuse names that are invalid in generated code, or would run there.
 
     Args:
         names: of layers or tensors.
-        what: they are, in one word.
-        where: they come from.
+        what: what they name, in one word.
+        where: where they come from, for the message.
 
     Raises:
-        UnsupportedModelError: one is no identifier, or a keyword.
+        UnsupportedModelError: one is not an identifier, or is a keyword.
     """
     for name in names:
         if not _LAYER.fullmatch(name) or name in _CPP.split():
             shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}...")
             raise UnsupportedModelError(
-                f"{what} {shown} has a name that C++ cannot take",
+                f"{what} {shown} has a name that is invalid in C++",
                 where=where,
                 remedy=f"rename the {what}: a letter, then letters, digits and underscores, "
                 "no keyword of C++",

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, and the files that its weights lie in."""
+"""Recognises an ONNX file, and finds the external files with its weights."""
 
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ NEWEST_IR = 0x20
 
 
 def looks_like(path: Path) -> bool:
-    """Return whether a file begins as exporters write ONNX files."""
+    """Return whether a file begins like an exported ONNX file."""
     with path.open("rb") as file:
         start = file.read(2)
     return len(start) == len(b"08") and start[0] == IR_VERSION and 0 < start[1] < NEWEST_IR
 
 
 def external_files(path: Path) -> tuple[Path, ...]:
-    """Return the files that hold the weights of an ONNX file outside of it.
+    """Return the external files with an ONNX file's weights.
 
     Raises:
-        InputError: it is no ONNX file, a damaged one, or one of those files is missing.
-        UnsupportedModelError: they lie outside the model's directory.
+        InputError: it is not an ONNX file, it is damaged, or an external file is missing.
+        UnsupportedModelError: a file is outside of the model's directory.
     """
     names = sorted({_location(each) for each in _read(path).graph.initializer} - {""})
     directory = path.resolve().parent
@@ -29,16 +29,16 @@ def external_files(path: Path) -> tuple[Path, ...]:
         found = (directory / name).resolve()
         if not found.is_relative_to(directory):
             raise UnsupportedModelError(
-                f"its weights lie outside its directory, in {name}",
+                f"its weights are outside of its directory, in {name}",
                 where=str(path),
-                remedy="put them beside the model: onnx.save(model, name, "
+                remedy="put them next to the model: onnx.save(model, name, "
                 "save_as_external_data=True, location='weights.bin')",
             )
         if not found.is_file():
             raise InputError(
-                f"its weights are not there: {name}",
+                f"its weights are missing: {name}",
                 where=str(path),
-                remedy=f"put {name} beside the model",
+                remedy=f"put {name} next to the model",
             )
     return tuple(path.parent / name for name in names)
 
@@ -57,7 +57,7 @@ def _read(path: Path) -> Any:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        "is no ONNX model, or a damaged one",
+        "is not an ONNX model, or is damaged",
         where=str(path),
         remedy="export it again; --framework names another kind of file",
     )

@@ -1,8 +1,8 @@
-"""PyTorch's files, read as text: programs of torch.export, taken apart without loading them.
+"""Checks and cleans programs of torch.export without loading them.
 
-torch.export.load runs code that a file brings: pickles, guards, symbols that it evaluates, and
-operators that it looks up by any name below `torch`. What is loaded here is a copy, in which only
-tensor operations and plain weights are left.
+torch.export.load runs code from a file: pickles, guards, symbols that it evaluates, and operators
+that it looks up by any name below `torch`. Only a copy is loaded here, which contains nothing but
+tensor operations and plain weights.
 """
 
 import io
@@ -35,7 +35,7 @@ def looks_like(path: Path) -> bool:
     """Return whether a file is a program of torch.export.
 
     Raises:
-        UnsupportedModelError: it is a pickle or a TorchScript, which are code.
+        UnsupportedModelError: it is a pickle or TorchScript, which are code.
     """
     with path.open("rb") as file:
         start = file.read(1 << 20)
@@ -57,15 +57,15 @@ def harmless(path: Path) -> bytes:
     """Return a program of torch.export without anything that loading would run.
 
     Raises:
-        InputError: it is no such file, or a damaged one.
-        UnsupportedModelError: it needs operations or objects beside those of tensors.
+        InputError: it is not such a file, or is damaged.
+        UnsupportedModelError: it needs anything but tensors and tensor operations.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
                 raise _damaged(path)
             members = {name: archive.read(name) for name in archive.namelist()}
-            # A truncated file may end with a whole archive: that of the sample inputs.
+            # A truncated file may end with a complete archive, that of the sample inputs.
             if MARK not in {name.partition("/")[2] for name in members}:
                 raise _damaged(path)
             return _copied(members, path)
@@ -94,7 +94,7 @@ def _checked(value: Any, path: Path) -> Any:
     """Return a part of the program without comments and guards.
 
     Raises:
-        UnsupportedModelError: an operation or a symbol that is not one of tensors.
+        UnsupportedModelError: an operation or symbol is not a tensor's.
     """
     if isinstance(value, list):
         return [_checked(each, path) for each in value]
@@ -103,7 +103,7 @@ def _checked(value: Any, path: Path) -> Any:
     target, symbol = value.get("target"), value.get("expr_str")
     if isinstance(target, str) and not OPERATION.fullmatch(target):
         raise UnsupportedModelError(
-            f"calls {target[:80]}, which is no operation on tensors",
+            f"calls {target[:80]}, which is not a tensor operation",
             where=str(path),
             remedy="export a model of PyTorch's own layers",
         )
@@ -111,7 +111,7 @@ def _checked(value: Any, path: Path) -> Any:
         raise UnsupportedModelError(
             f"has a shape that depends on the input: {symbol[:80]}",
             where=str(path),
-            remedy="export it with an example input of fixed shape; only the batch may stay open",
+            remedy="export it with an example input of fixed shape; only the batch may be dynamic",
         )
     emptied: dict[str, Any] = {"metadata": {}, "guards_code": []}
     return {name: emptied.get(name, _checked(each, path)) for name, each in value.items()}
@@ -121,7 +121,7 @@ def _check_weights(config: dict[str, Any], path: Path) -> None:
     for name, entry in config["config"].items():
         if entry["use_pickle"]:
             raise UnsupportedModelError(
-                f"holds {name} as a pickle, which is code: it is never loaded",
+                f"contains {name} as a pickle, which is code: it is never loaded",
                 where=str(path),
                 remedy="export it with plain tensors as weights",
             )
@@ -135,5 +135,5 @@ def _code(path: Path, what: str, remedy: str) -> UnsupportedModelError:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        "is no program of torch.export, or a damaged one", where=str(path), remedy=EXPORT
+        "is not a program of torch.export, or is damaged", where=str(path), remedy=EXPORT
     )

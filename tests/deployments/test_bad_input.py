@@ -47,9 +47,9 @@ def refused(
     ("arguments", "message"),
     [
         (("--board-kind", "zx81"), "unknown board kind 'zx81'"),
-        (("--project-name", "my project"), "project name 'my project' is no identifier"),
-        (("--project-name", "a'b"), "is no identifier"),
-        (("--project-name", "; rm -rf"), "is no identifier"),
+        (("--project-name", "my project"), "project name 'my project' is not an identifier"),
+        (("--project-name", "a'b"), "is not an identifier"),
+        (("--project-name", "; rm -rf"), "is not an identifier"),
         (("--reuse-factor", "0"), "reuse_factor: Input should be greater than or equal to 1"),
         (("--layer-precision", "hidden"), "is not of the form LAYER=VALUE"),
         (("--clock-period", "-1"), "clock_period_ns: Input should be greater than 0"),

@@ -58,5 +58,5 @@ def test_data_without_one_of_the_inputs_are_refused(machine: Machine, several: P
     np.savez(several / "less.npz", **kept)
     done = machine.command("run", several / "several.keras", "--data", several / "less.npz")
     assert done.returncode == 2
-    assert "the data hold X_test_right, the model has 2 inputs (left, right)" in done.stderr
-    assert "X_test_left, X_test_right: an array for each input" in done.stderr
+    assert "the data contain X_test_right, the model has 2 inputs (left, right)" in done.stderr
+    assert "X_test_left, X_test_right: one array per input" in done.stderr

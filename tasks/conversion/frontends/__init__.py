@@ -1,1 +1,1 @@
-"""Front ends: each reads the files of one framework, and computes that framework's outputs."""
+"""Front ends: each reads the model files of one framework and computes its outputs."""

@@ -1,4 +1,4 @@
-"""What a front end makes of a model file."""
+"""The interface of front ends, and the loaded model that they return."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ Outputs = dict[str, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a model, as the framework has it.
+    """An input or output of a model in the framework.
 
     Attributes:
         shape: of one sample, without the batch axis.
-        axes: the order in which hls4ml's tensor has the axes of a sample; None for the same one.
-        activation: name of the activation that an output comes from; empty if it is not known.
+        axes: order of a sample's axes in hls4ml's tensor; None if the same.
+        activation: name of the activation that computes an output; empty if unknown.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Tensor:
     activation: str = ""
 
     def arranged(self, samples: FloatArray) -> FloatArray:
-        """Return samples of the framework in hls4ml's order of axes."""
+        """Return the framework's samples in hls4ml's order of axes."""
         if self.axes is None:
             return samples
         order = (0, *(axis + 1 for axis in self.axes))
@@ -43,17 +43,16 @@ class LoadedModel:
     """A model that its framework computes and hls4ml converts.
 
     Attributes:
-        predict: the framework's outputs for samples in the framework's order of axes.
-        configure: hls4ml's configuration of every layer, for a backend of that name.
-        convert: hls4ml's converter, which takes that configuration as `hls_config`, and the
+        predict: computes the framework's outputs for samples in its order of axes.
+        configure: returns hls4ml's configuration of every layer for a named backend.
+        convert: hls4ml's converter, which takes that configuration as `hls_config` and the
             backend's arguments.
-        block_design: whether hls4ml's backend VivadoAccelerator takes it.
-        several_inputs: the tensors whose elements lie one behind the other in `input`, where the
-            model itself has several; else none.
+        block_design: whether hls4ml's backend VivadoAccelerator supports the model.
+        several_inputs: the tensors concatenated in `input` if the model has several; else none.
         several_outputs: the same for `output`.
-        layer_outputs: the framework's outputs for samples, of the layers that hls4ml's graph has
-            under these names; None where the framework cannot tell.
-        open_formats: whether the model leaves number formats open: it has no quantizers.
+        layer_outputs: computes the framework's outputs of the layers with these names in hls4ml's
+            graph; None if the framework cannot.
+        open_formats: whether the model has no quantizers, and so leaves number formats open.
     """
 
     input: Tensor
@@ -69,24 +68,24 @@ class LoadedModel:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the framework's model takes."""
+        """The inputs of the framework's model."""
         return self.several_inputs or (self.input,)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """What the framework's model gives."""
+        """The outputs of the framework's model."""
         return self.several_outputs or (self.output,)
 
 
 class FrontEnd(Protocol):
-    """A module of this folder; it imports its framework only to load."""
+    """A module of this folder; it imports its framework only in `load`."""
 
     def load(self, path: Path) -> LoadedModel:
         """Load a model file without running code from it.
 
         Raises:
-            UnsupportedModelError: the file is damaged, holds code, or its model has a form that
-                no accelerator takes.
+            UnsupportedModelError: the file is damaged or contains code, or no accelerator supports
+                the form of its model.
         """
 
 
@@ -94,19 +93,19 @@ def sample_shape(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
     """Return a tensor's shape without its batch axis.
 
     Raises:
-        UnsupportedModelError: an axis other than the batch is open.
+        UnsupportedModelError: an axis other than the batch is dynamic.
     """
     fixed = tuple(extent for extent in shape[1:] if extent)
     if len(fixed) != len(shape[1:]):
         raise UnsupportedModelError(
-            f"its tensor {name} has shape {shape}: hardware needs fixed extents",
-            remedy="give the model an input of fixed shape; only the batch axis may stay open",
+            f"its tensor {name} has shape {shape}: hardware needs fixed dimensions",
+            remedy="give the model an input of fixed shape; only the batch axis may be dynamic",
         )
     return fixed
 
 
 def only(tensors: list[Any], kind: str, names: list[str], path: Path) -> Any:
-    """Return the model's one input or output.
+    """Return the model's only input or output.
 
     Raises:
         UnsupportedModelError: it has several, or none.
@@ -116,6 +115,6 @@ def only(tensors: list[Any], kind: str, names: list[str], path: Path) -> Any:
             f"has {len(tensors)} {kind} ({', '.join(names)})",
             where=str(path),
             remedy=f"the accelerator's stream carries one tensor each way: join the {kind} in the "
-            "model; of Keras 3 several are read",
+            "model; several are supported in Keras 3 models",
         )
     return tensors[0]

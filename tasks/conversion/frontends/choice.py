@@ -1,4 +1,4 @@
-"""Which front end reads what, what each needs, and the command that gets it."""
+"""Lists the front ends, what each reads and needs, and how to install it."""
 
 import importlib
 import logging
@@ -24,8 +24,8 @@ class Kind:
 
     Attributes:
         reads: the files that it reads.
-        module: of this folder.
-        needs: the distributions that its results depend on; all must be there.
+        module: in this folder.
+        needs: the distributions that its results depend on; all must be installed.
         remedy: what to do about a file that it cannot load.
         get: the command that installs them.
     """
@@ -42,15 +42,15 @@ KINDS: Mapping[Framework, Kind] = {
         "Keras 3 and HGQ2: .keras, .h5",
         "keras3",
         ("keras", "tensorflow", "hgq2"),
-        "save it with the Keras version of this environment, without custom classes; of other "
-        "packages HGQ2 and qkeras-v3 are read",
+        "save it with the Keras version of this environment, without custom classes; layers of "
+        "HGQ2 and qkeras-v3 are supported",
     ),
     "keras2": Kind(
         "Keras 2: .h5, .keras, .json with weights",
         "keras2",
         ("tf_keras", "tensorflow"),
-        "save it without custom classes; of other packages QKeras 0.9, HGQ 1 and pruned layers of "
-        "tensorflow-model-optimization are read",
+        "save it without custom classes; layers of QKeras 0.9 and HGQ 1, and pruned layers of "
+        "tensorflow-model-optimization, are supported",
     ),
     "qkeras": Kind(
         "QKeras for Keras 3: .keras",
@@ -59,10 +59,10 @@ KINDS: Mapping[Framework, Kind] = {
         "save it with qkeras-v3 and Keras 3, without custom classes",
     ),
     "onnx": Kind(
-        "ONNX and QONNX, of scikit-learn too: .onnx",
+        "ONNX and QONNX, also from scikit-learn: .onnx",
         "onnx_graph",
         ("onnx", "qonnx", "onnxruntime"),
-        "export it again in float32 with a fixed input shape and without operators of your own",
+        "export it again in float32 with a fixed input shape and without custom operators",
     ),
     "pytorch": Kind(
         "PyTorch: programs of torch.export, .pt2",
@@ -72,8 +72,8 @@ KINDS: Mapping[Framework, Kind] = {
         "make env-pytorch",
     ),
 }
-# Packages that do not fit beside this environment's lie in directories of their own, which go
-# first on the path of the conversion's process.
+# Packages in conflict with this environment's are installed in separate directories, which come
+# first on the conversion process's path.
 PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "qkeras": ("QKeras for Keras 3", ("qkeras-v3",)),
     "keras2": (
@@ -85,10 +85,10 @@ ALWAYS = ("hls4ml", "numpy")
 
 
 def load(model: ModelFile) -> LoadedModel:
-    """Load a model by its front end; imports the framework.
+    """Load a model with its front end, importing the framework.
 
     Raises:
-        UnsupportedModelError: the framework does not load it, or no accelerator takes its form.
+        UnsupportedModelError: the framework cannot load it, or no accelerator supports its form.
     """
     kind = KINDS[model.framework]
     front_end = cast("FrontEnd", importlib.import_module(f"{__package__}.{kind.module}"))
@@ -96,7 +96,7 @@ def load(model: ModelFile) -> LoadedModel:
         return front_end.load(model.files[0])
     except OverlayflowError:
         raise
-    except Exception as error:  # each framework raises what it likes
+    except Exception as error:  # each framework raises its own exceptions
         log.exception("%s cannot load %s", model.framework, model.files[0])
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsupportedModelError(
@@ -107,10 +107,10 @@ def load(model: ModelFile) -> LoadedModel:
 
 
 def versions(model: ModelFile) -> dict[str, str]:
-    """Return the versions that a conversion depends on; reads metadata, imports nothing.
+    """Return the versions that a conversion depends on, from metadata, without imports.
 
     Raises:
-        ToolMissingError: a package is not there, with the command that gets it.
+        ToolMissingError: a package is missing; the message has the command that installs it.
     """
     kind = KINDS[model.framework]
     found = {}
@@ -130,12 +130,12 @@ def versions(model: ModelFile) -> dict[str, str]:
 
 
 def packages(model: ModelFile) -> Path | None:
-    """Return the directory of packages that goes before this environment's, if there is one."""
+    """Return the directory of packages that precedes this environment's, if there is one."""
     return frontend_packages(model.environment) if model.environment else None
 
 
 def findings() -> list[Finding]:
-    """Return each front end, and whether its packages are there."""
+    """Return each front end, and whether its packages are installed."""
     alone = [kind for name, kind in KINDS.items() if name != "qkeras"]  # shown with its packages
     return [*map(_finding, alone), *map(_directory, PACKAGES)]
 

@@ -1,7 +1,7 @@
-"""Keras 2, with QKeras 0.9, HGQ 1 and pruned layers: HDF5 files, .keras, .json with weights.
+"""Reads Keras 2 with QKeras 0.9, HGQ 1 and pruned layers: HDF5, .keras, .json with weights.
 
-`tf_keras` is Keras 2 as it is maintained for today's TensorFlow. What imports `keras` in this
-process gets it: QKeras, HGQ and hls4ml, which then takes its way for Keras 2.
+`tf_keras` is Keras 2, maintained for current TensorFlow. In this process it replaces `keras` for
+QKeras, HGQ and hls4ml, which then uses its code for Keras 2.
 """
 
 import logging
@@ -67,8 +67,8 @@ def _read(tf_keras: Any, path: Path) -> Any:
 
 
 def _layers_of_packages(tf_keras: Any) -> dict[str, Any]:
-    """Return the layers and quantizers of the packages beside Keras, by their names in files."""
-    if find_spec("HGQ") is None:  # no model of this process needs any
+    """Return the additional packages' layers and quantizers, by their names in files."""
+    if find_spec("HGQ") is None:  # this process's model needs none
         return {}
     import HGQ.layers
     import HGQ.proxy  # noqa: F401  both register their layers
@@ -89,12 +89,12 @@ def _stripped(model: Any) -> Any:
         return model
     from tensorflow_model_optimization.sparsity.keras import strip_pruning
 
-    log.info("took the pruning wrappers off %s", ", ".join(pruned))
+    log.info("removed the pruning wrappers from %s", ", ".join(pruned))
     return strip_pruning(model)
 
 
 def _hgq(model: Any, path: Path) -> LoadedModel:
-    """Return a proxy of an HGQ model, in which every format is a layer of its own."""
+    """Return a proxy of an HGQ model, in which every format is a separate layer."""
     if not any(type(layer).__name__ == "FixedPointQuantizer" for layer in model.layers):
         raise UnsupportedModelError(
             "is an HGQ model without the ranges of its values, which Keras does not save",
@@ -108,7 +108,7 @@ def _hgq(model: Any, path: Path) -> LoadedModel:
         config = proxy.configure(backend)
         for layer in config["LayerName"].values():
             for key in ("Precision", "ParallelizationFactor"):
-                layer.pop(key, None)  # hls4ml would take it for the user's, before the proxy's
+                layer.pop(key, None)  # as a user setting it would override the proxy's
         return config
 
     return replace(proxy, configure=configure)

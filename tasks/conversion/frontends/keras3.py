@@ -1,4 +1,4 @@
-"""Keras 3 and HGQ2: .keras archives and HDF5 files of Keras 3."""
+"""Reads Keras 3 and HGQ2 models from .keras archives and HDF5 files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from tasks.conversion.frontends.keras3_rewrites import rewritten
 from tasks.conversion.frontends.keras_model import wrapped
 from tasks.core.errors import UnsupportedModelError
 
-# HGQ2 has moved these since hls4ml 1.3.0 registered its handlers of them.
+# HGQ2 has moved these since hls4ml 1.3.0 registered handlers for them.
 MOVED = {
     "attn.mha.QMultiHeadAttention": "multi_head_attention.QMultiHeadAttention",
     "attn.linformer.QLinformerAttention": "linformer_attention.QLinformerAttention",
@@ -17,7 +17,7 @@ MOVED = {
 
 
 def load(path: Path) -> LoadedModel:
-    """Load a model of Keras 3; its safe mode refuses code in the file."""
+    """Load a Keras 3 model; safe mode refuses code in the file."""
     import hgq  # noqa: F401  registers its layers with Keras
     import keras
     from hls4ml.converters.keras_v3 import layer_handlers
@@ -29,11 +29,11 @@ def load(path: Path) -> LoadedModel:
     keras_check.check_built(model, str(path))
     if hgq2 and len(model.inputs) > 1:
         raise UnsupportedModelError(
-            f"is an HGQ2 model of {len(model.inputs)} inputs "
-            f"({', '.join(each.name for each in model.inputs)}), and hls4ml follows its number "
-            "formats through one input only",
+            f"is an HGQ2 model with {len(model.inputs)} inputs "
+            f"({', '.join(each.name for each in model.inputs)}), and hls4ml derives its number "
+            "formats from one input only",
             where=str(path),
-            remedy="train it with one input, which holds the elements of all",
+            remedy="train it with one input that contains the elements of all",
         )
     loaded = wrapped(keras3_join.joined(rewritten(model)), path, block_design=not hgq2)
     return replace(

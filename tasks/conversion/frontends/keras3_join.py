@@ -1,8 +1,7 @@
-"""Models of Keras 3 with several inputs or outputs, joined into one of each.
+"""Joins several inputs or outputs of a Keras 3 model into one of each.
 
-The accelerator's stream carries one tensor each way. The joined model takes the elements of all
-inputs one behind the other, in the model's order, cuts them apart with layers that hls4ml reads,
-and puts the elements of all outputs one behind the other.
+The accelerator's stream carries one tensor each way. The joined model takes all inputs concatenated
+in the model's order, splits them with layers that hls4ml reads, and concatenates all outputs.
 """
 
 import logging
@@ -21,19 +20,19 @@ log = logging.getLogger(__name__)
 
 
 def inputs(model: Any) -> tuple[Tensor, ...]:
-    """Return the inputs of a model of several, under the names of their layers; else none."""
+    """Return the inputs, named after their layers, of a model with several; else none."""
     if len(model.inputs) == 1:
         return ()
     return tuple(tensor(each, _layer(each).name) for each in model.inputs)
 
 
 def outputs(model: Any) -> tuple[Tensor, ...]:
-    """Return the outputs of a model of several, under the names of their layers; else none."""
+    """Return the outputs, named after their layers, of a model with several; else none."""
     if len(model.outputs) == 1:
         return ()
     layers = [_layer(each) for each in model.outputs]
     names = [layer.name for layer in layers]
-    if len(set(names)) < len(names):  # a layer that is called twice, or gives two tensors
+    if len(set(names)) < len(names):  # a layer is called twice, or returns two tensors
         names = [f"{name}_{number}" for number, name in enumerate(names)]
     return tuple(
         tensor(each, name, activation(layer))
@@ -42,7 +41,7 @@ def outputs(model: Any) -> tuple[Tensor, ...]:
 
 
 def joined(model: Any) -> Any:
-    """Return the model with one input and one output; the model itself if that is what it has."""
+    """Return the model with one input and one output, or the model itself if it has just one."""
     import keras
 
     if len(model.inputs) == len(model.outputs) == 1:
@@ -63,14 +62,14 @@ def joined(model: Any) -> Any:
         function._run_through_graph(parts, operation_fn=lambda layer: layer)  # noqa: SLF001
     )
     made = keras.Model(given, results[0] if len(results) == 1 else _row(layers, results))
-    # Layers taken over still have their tensors in the old model; those of a clone have not.
+    # Reused layers would keep their tensors in the old model; a clone's do not.
     fresh = keras.models.clone_model(made)
     fresh.set_weights(made.get_weights())
     return fresh
 
 
 def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
-    """Return the function that computes a model's outputs, in one row, from its inputs in one."""
+    """Return a function that computes a model's concatenated outputs from concatenated inputs."""
     shapes = [tuple(each.shape[1:]) for each in model.inputs]
     ends = np.cumsum([math.prod(shape) for shape in shapes])
 
@@ -90,7 +89,7 @@ def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
 
 
 class _Namer:
-    """Makes layers under names that the model does not have yet."""
+    """Creates layers with names that are unique in the model."""
 
     def __init__(self, layers: Any, taken: set[str]) -> None:
         self._layers, self._taken = layers, taken
@@ -103,7 +102,7 @@ class _Namer:
 
 
 def _cut(layers: _Namer, tensors: list[Any]) -> tuple[Any, list[Any]]:
-    """Return an input of all elements, and the model's inputs cut out of it."""
+    """Return an input with all elements, and the model's inputs split from it."""
     sizes = [math.prod(each.shape[1:]) for each in tensors]
     total, start = sum(sizes), 0
     given = layers("Input", "inputs", (total,))
@@ -114,12 +113,12 @@ def _cut(layers: _Namer, tensors: list[Any]) -> tuple[Any, list[Any]]:
         piece = layers("Cropping1D", f"{name}_piece", (start, total - start - size))(column)
         parts.append(layers("Reshape", f"{name}_part", tuple(each.shape[1:]))(piece))
         start += size
-    log.info("the inputs %s are one, cut apart in the core", _names(tensors))
+    log.info("the inputs %s are joined, and split in the core", _names(tensors))
     return given, parts
 
 
 def _row(layers: _Namer, results: list[Any]) -> Any:
-    """Return the elements of all outputs in one row; hls4ml joins two tensors at a time."""
+    """Concatenate all outputs, two at a time, as hls4ml requires."""
     flat = [
         each if len(each.shape) == 2 else layers("Flatten", f"outputs_flat_{number}")(each)  # noqa: PLR2004
         for number, each in enumerate(results)
@@ -127,7 +126,7 @@ def _row(layers: _Namer, results: list[Any]) -> Any:
     row = flat[0]
     for number, each in enumerate(flat[1:], start=1):
         row = layers("Concatenate", f"outputs_{number}")([row, each])
-    log.info("the outputs %s are one", _names(results))
+    log.info("the outputs %s are joined", _names(results))
     return row
 
 

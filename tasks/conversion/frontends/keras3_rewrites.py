@@ -1,7 +1,6 @@
-"""Exact rewrites of Keras 3 models, for layers that hls4ml 1.3 does not read.
+"""Rewrites Keras 3 models exactly, replacing layers that hls4ml 1.3 does not read.
 
-The rewritten model is what hls4ml converts; the outputs that it is compared with stay those of the
-model as it was saved.
+hls4ml converts the rewritten model, but the golden outputs are those of the saved model.
 """
 
 import logging
@@ -20,7 +19,7 @@ ACTIVATIONS = frozenset(
         *("sigmoid", "hard_sigmoid", "tanh", "softmax", "softplus", "softsign"),
     )
 )
-# Layers that no rewrite helps, with what to use instead.
+# Layers without an exact rewrite, and what to use instead.
 REPLACEMENTS: Mapping[str, str] = {
     "LayerNormalization": "BatchNormalization",
     "GroupNormalization": "BatchNormalization",
@@ -37,10 +36,10 @@ Call = Callable[..., Any]
 
 
 def rewritten(model: Any) -> Any:
-    """Return a model of layers that hls4ml reads, with the same outputs.
+    """Return a model with the same outputs and only layers that hls4ml reads.
 
     Raises:
-        UnsupportedModelError: a layer that it does not read and that has no exact rewrite.
+        UnsupportedModelError: hls4ml does not read a layer, and there is no exact rewrite.
     """
     import keras
 
@@ -61,14 +60,14 @@ def rewritten(model: Any) -> Any:
     for text in said:
         log.info("%s", text)
     made = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
-    # Layers taken over still have their tensors in the old model; those of a clone have not.
+    # Reused layers would keep their tensors in the old model; a clone's do not.
     fresh = keras.models.clone_model(made)
     fresh.set_weights(made.get_weights())
     return fresh
 
 
 def _run(model: Any, inputs: list[Any], said: list[str], prefix: str) -> Any:
-    """Call every layer of a model on new tensors, or what stands for it."""
+    """Call every layer of a model, or its replacement, on new tensors."""
     function = getattr(model, "_functional", None) or model
 
     def replace(operation: Any) -> Call:
@@ -81,12 +80,12 @@ def _replaced(layer: Any, said: list[str], prefix: str) -> Call:
     import keras
 
     if isinstance(layer, keras.Model):
-        said.append(f"layers of the inner model {layer.name} stand in the model itself")
+        said.append(f"layers of the inner model {layer.name} are moved into the model itself")
         return lambda x, **_: _run(layer, [x], said, f"{prefix}{layer.name}_")
     if not isinstance(layer, keras.layers.Layer):
         return _operation(layer, said)
     if not layer.name.startswith(prefix):
-        layer.name = f"{prefix}{layer.name}"  # names are unique within each inner model alone
+        layer.name = f"{prefix}{layer.name}"  # names are only unique within each inner model
     if type(layer).__module__.startswith("keras.") and type(layer).__name__ in REWRITES:
         return REWRITES[type(layer).__name__](layer, said)
     _check(layer)
@@ -94,7 +93,7 @@ def _replaced(layer: Any, said: list[str], prefix: str) -> Call:
 
 
 def _check(layer: Any) -> None:
-    """Raise where hls4ml would refuse a layer without its name, or convert it wrongly."""
+    """Raise if hls4ml would refuse a layer without naming it, or convert it wrongly."""
     kind = type(layer).__name__
     if kind in REPLACEMENTS and not type(layer).__module__.startswith("hgq"):
         raise _unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
@@ -112,7 +111,7 @@ def _check(layer: Any) -> None:
 
 
 def _left_out(layer: Any, said: list[str]) -> Call:
-    said.append(f"{layer.name} ({type(layer).__name__}) acts in training alone, and is left out")
+    said.append(f"{layer.name} ({type(layer).__name__}) only acts in training, and is left out")
     return lambda x, **_: x
 
 
@@ -162,7 +161,7 @@ def _normalization(layer: Any, said: list[str]) -> Call:
 
 
 def _affine(name: str, scale: Any, offset: Any) -> Call:
-    """Return a layer that multiplies and adds constants, one for each channel."""
+    """Return a layer that scales and shifts each channel by constants."""
     import keras
 
     def call(x: Any, **_: Any) -> Any:
@@ -205,7 +204,7 @@ def _separable(layer: Any, said: list[str]) -> Call:
 
 
 def _concatenate(layer: Any, said: list[str]) -> Call:
-    """Return the concatenation, of two tensors at a time."""
+    """Return a concatenation of two tensors at a time."""
     import keras
 
     def call(tensors: Any, **_: Any) -> Any:
@@ -244,7 +243,7 @@ def _operation(operation: Any, said: list[str]) -> Call:
     return call
 
 
-# Scale and offset that stand for an operation with a constant, which is the second or the first.
+# Scale and offset of an operation whose second or first operand is constant.
 AFFINE: Mapping[str, Callable[[Any, bool], tuple[Any, Any]]] = {
     "Add": lambda constant, _: (1.0, constant),
     "Subtract": lambda constant, first: (1.0, -constant) if first else (-1.0, constant),

@@ -1,4 +1,4 @@
-"""Keras models that no conversion takes, told from the loaded model, with the layer named."""
+"""Refuses loaded Keras models that cannot be converted, and names the layer."""
 
 import re
 from typing import Any
@@ -10,20 +10,20 @@ from tasks.core.errors import UnsupportedModelError
 
 
 def check(model: Any, where: str) -> None:
-    """Refuse a model that hls4ml would misread, or stumble over without a word.
+    """Refuse a model that hls4ml would misread, or fail on without an explanation.
 
     Args:
         model: a Keras model.
         where: its file.
 
     Raises:
-        UnsupportedModelError: it is not built, holds another model or a grouped convolution, has a
-            weight that is NaN or infinite, or a name that is no identifier.
+        UnsupportedModelError: it is not built, contains another model or a grouped convolution, has
+            a weight that is NaN or infinite, or a name that is not an identifier.
     """
     check_built(model, where)
     tensors = [*model.inputs, *model.outputs]
     names.check((layer.name for layer in model.layers), "layer", where)
-    # Keras 2 calls a tensor by its layer and what it computes: scores/BiasAdd:0.
+    # Keras 2 names a tensor after its layer and operation: scores/BiasAdd:0.
     names.check((re.split("[/:]", tensor.name)[0] for tensor in tensors), "tensor", where)
     names.check((each._keras_history[0].name for each in tensors), "layer", where)  # noqa: SLF001
     for layer in model.layers:
@@ -31,7 +31,7 @@ def check(model: Any, where: str) -> None:
 
 
 def check_built(model: Any, where: str) -> None:
-    """Refuse a model that does not know its inputs and outputs.
+    """Refuse a model whose inputs and outputs are unknown.
 
     Raises:
         UnsupportedModelError: it has none.
@@ -47,26 +47,26 @@ def check_built(model: Any, where: str) -> None:
 def _check_layer(layer: Any, where: str) -> None:
     if hasattr(layer, "layers"):
         raise UnsupportedModelError(
-            f"layer {layer.name} is a model of its own, and hls4ml converts flat models only",
+            f"layer {layer.name} is a nested model, and hls4ml only converts flat models",
             where=where,
             remedy="build one model of all its layers before model.save",
         )
     groups = getattr(layer, "groups", 1)
     if isinstance(groups, int) and groups > 1 and hasattr(layer, "kernel_size"):
         raise UnsupportedModelError(
-            f"layer {layer.name} is a convolution in {groups} groups, which hls4ml has not",
+            f"layer {layer.name} is a convolution in {groups} groups, which hls4ml lacks",
             where=where,
-            remedy="take DepthwiseConv for a group a channel, or an ordinary convolution",
+            remedy="use DepthwiseConv for one group per channel, or an ordinary convolution",
         )
     for weight in layer.weights:
         values = np.asarray(weight)
         bad = 0 if values.dtype.kind != "f" else int(np.count_nonzero(~np.isfinite(values)))
         if bad:
             raise UnsupportedModelError(
-                f"layer {layer.name} holds {bad} NaN or infinite values of {values.size} in its "
+                f"layer {layer.name} has {bad} NaN or infinite values of {values.size} in its "
                 f"{weight.name}",
                 where=where,
-                remedy="train it anew: the training diverged",
+                remedy="retrain it: the training diverged",
             )
 
 

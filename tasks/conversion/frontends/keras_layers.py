@@ -1,4 +1,4 @@
-"""What each layer of a Keras model computes, under the names that hls4ml gives the layers."""
+"""Computes the outputs of a Keras model's layers, by the names of hls4ml's layers."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -14,14 +14,14 @@ from tasks.conversion.frontends.keras_check import activation
 def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Outputs:
     """Return the framework's outputs of the layers of a converted graph.
 
-    hls4ml makes two layers of one with an activation, `dense` and `dense_relu`, and one of a
-    layer and the batch normalization behind it, which keeps the first one's name. Layers that
-    are called more than once are left out.
+    hls4ml splits a layer with an activation into two, `dense` and `dense_relu`, and merges a layer
+    and the following batch normalization into one with the first one's name. Layers that are called
+    more than once are left out.
 
     Args:
         model: a Keras model.
         x: samples.
-        names: of the layers of hls4ml's graph.
+        names: of the layers in hls4ml's graph.
     """
     import keras
 
@@ -34,7 +34,7 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Ou
             if f"{layer.name}_{activation(layer)}" in names:
                 stack.enter_context(_recorded(layer, found))
         inner = keras.Model(model.inputs, {layer.name: layer.output for layer in once})
-        # Called, not predict: a recorder needs values, and there are none in a traced graph.
+        # Not predict: a recorder needs values, which a traced graph does not have.
         results = inner([x])
     for layer in once:
         values = np.asarray(results[layer.name], dtype=np.float64)
@@ -52,7 +52,7 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Ou
 
 @contextlib.contextmanager
 def _recorded(layer: Any, found: Outputs) -> Iterator[None]:
-    """Note what goes into a layer's activation."""
+    """Record the input of a layer's activation."""
     function = layer.activation
 
     def record(values: Any) -> Any:
@@ -75,7 +75,7 @@ def _outputs(model: Any, layer: Any) -> int:
     """Return how often the model calls a layer with one output."""
     known = _nodes(model)
     calls = [node for node in layer._inbound_nodes if id(node) in known]  # noqa: SLF001
-    # Keras 2 keeps a single output as it is, Keras 3 in a list.
+    # Keras 3 keeps a single output in a list, Keras 2 does not.
     several = any(
         isinstance(node.outputs, list | tuple) and len(node.outputs) > 1 for node in calls
     )

@@ -1,4 +1,4 @@
-"""What the front ends of Keras share, whichever version `keras` is in this process."""
+"""Code shared by the front ends of Keras 2 and 3."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,11 +15,11 @@ BATCH = 1024
 
 
 def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
-    """Return a loaded Keras model as hls4ml takes it.
+    """Wrap a loaded Keras model for hls4ml.
 
     Raises:
-        UnsupportedModelError: it has several inputs or outputs, an open axis, or a layer that no
-            conversion takes.
+        UnsupportedModelError: it has several inputs or outputs, a dynamic axis, or a layer that
+            cannot be converted.
     """
     keras_check.check(model, str(path))
     taken = only(model.inputs, "inputs", [each.name for each in model.inputs], path)
@@ -44,7 +44,7 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
         configure,
         convert,
         block_design,
-        # Layers that quantise are called several times, and split, by hls4ml's own rules.
+        # By hls4ml's rules, quantising layers may be called several times and are split.
         layer_outputs=partial(keras_layers.layer_outputs, model) if block_design else None,
         open_formats=kinds <= {"keras", "tf_keras"},
     )
@@ -60,7 +60,7 @@ def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
 
 
 def tensor(found: Any, name: str = "", activation: str = "") -> Tensor:
-    """Return what is known of a tensor of Keras; its own name, where none is given."""
+    """Describe a Keras tensor, by default under its own name."""
     dtype = getattr(found.dtype, "name", found.dtype)  # TensorFlow's, or text
     shape = sample_shape(name or found.name, tuple(found.shape))
     return Tensor(name or found.name, shape, dtype, activation=activation)

@@ -1,4 +1,4 @@
-"""ONNX and QONNX graphs, brought by qonnx into the form that hls4ml reads."""
+"""Reads ONNX and QONNX graphs, and transforms them with qonnx for hls4ml."""
 
 import logging
 import warnings
@@ -19,7 +19,7 @@ OLDEST_OPSET = 11  # qonnx and hls4ml read attributes as later opsets have them
 OPSET = 13
 CHANNELS_LAST = "qonnx.custom_op.channels_last"  # qonnx infers no shapes of these
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
-# hls4ml skips or folds these, beside the operators that it has a reader for.
+# hls4ml skips or folds these, in addition to the operators that it has a reader for.
 FOLDED = frozenset(("Dropout", "Identity", "Constant"))
 REPLACEMENTS: Mapping[str, str] = {
     "LayerNormalization": "use BatchNormalization",
@@ -28,7 +28,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "Erf": "replace the gelu it is part of by Relu",
     "Mish": "use Relu",
     "HardSwish": "use Relu",
-    "Gather": "take the embedding off, and give its vectors as input",
+    "Gather": "remove the embedding, and use its vectors as input",
     "Attention": "use layers of MatMul and Relu",
     "Slice": "slice the samples before the model",
     "Split": "give the parts as separate models",
@@ -36,21 +36,21 @@ REPLACEMENTS: Mapping[str, str] = {
 
 
 def load(path: Path) -> LoadedModel:
-    """Load a graph with its batch fixed to 1, and clean it for hls4ml."""
+    """Load a graph, fix its batch to 1, and prepare it for hls4ml."""
     import onnx
 
     return from_graph(onnx.load(path), path)
 
 
 def from_graph(graph: Any, path: Path) -> LoadedModel:
-    """Return a graph as hls4ml takes it.
+    """Wrap a graph for hls4ml.
 
     Args:
         graph: an onnx.ModelProto; it is changed.
         path: named in errors.
 
     Raises:
-        UnsupportedModelError: an operator, shape or type that no layer of hls4ml takes.
+        UnsupportedModelError: hls4ml has no layer for an operator, shape or type.
     """
     import onnx
     from onnx import version_converter
@@ -124,13 +124,13 @@ def _tensor(graph: Any, value: Any, path: Path) -> Tensor:
         raise UnsupportedModelError(
             f"its tensor {value.name} has no known shape",
             where=str(path),
-            remedy="export the model with shapes: only the batch axis may stay open",
+            remedy="export the model with shapes: only the batch axis may be dynamic",
         )
     return Tensor(value.name, sample_shape(value.name, tuple(extents)))
 
 
 def _fix_batch(graph: Any) -> None:
-    """Set the batch to 1, whatever it was exported with; shapes between are inferred anew."""
+    """Set the batch to 1, whatever it was exported with, and infer the other shapes again."""
     for value in (*graph.graph.input, *graph.graph.output):
         batch = value.type.tensor_type.shape.dim[0]
         onnx_rewrites.refit_reshapes(graph, batch.dim_value)
@@ -145,7 +145,7 @@ def _opset(graph: Any) -> int:
 
 
 def _for_hls4ml(wrapper: Any) -> Any:
-    """Return the graph as hls4ml's documentation asks for: channels last, MatMul for Gemm."""
+    """Transform the graph as hls4ml's documentation requires: channels last, MatMul for Gemm."""
     from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
     from qonnx.transformation.gemm_to_matmul import GemmToMatMul
     from qonnx.util.cleanup import cleanup_model
@@ -153,7 +153,7 @@ def _for_hls4ml(wrapper: Any) -> Any:
     if any(len(wrapper.get_tensor_shape(node.input[0]) or ()) > 2 for node in wrapper.graph.node):  # noqa: PLR2004
         wrapper = wrapper.transform(ConvertToChannelsLastAndClean())
     with warnings.catch_warnings():
-        # It warns of every version of Gemm but 9; those after it changed the types it takes only.
+        # It warns of every version of Gemm but 9; later ones only changed the types.
         warnings.simplefilter("ignore", UserWarning)
         wrapper = wrapper.transform(GemmToMatMul())
     model = cleanup_model(wrapper).model
@@ -177,10 +177,10 @@ def _check_operators(graph: Any, path: Path) -> None:
             )
         if node.op_type == "Transpose" and _order(node)[:1] != [0]:
             raise UnsupportedModelError(
-                f"node {node.name} transposes the batch axis, which hardware has not",
+                f"node {node.name} transposes the batch axis, which hardware does not have",
                 where=str(path),
-                remedy="export it with a newer exporter: old ones of Keras wrote a "
-                "BatchNormalization of a vector so",
+                remedy="export it with a newer exporter: old ones for Keras wrote a vector's "
+                "BatchNormalization like this",
             )
         grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
         channels = _channels(graph, node) if grouped > 1 else grouped
@@ -202,7 +202,7 @@ def _channels(graph: Any, node: Any) -> int:
 
 
 def _executor(graph: Any, shape: tuple[int, ...]) -> Any:
-    """Return a function that computes samples one by one: by qonnx where there are quantizers."""
+    """Return a function that computes samples one by one, with qonnx if there are quantizers."""
     name, result = graph.graph.input[0].name, graph.graph.output[0].name
     if any(node.op_type in QUANTIZERS for node in graph.graph.node):
         from qonnx.core.modelwrapper import ModelWrapper

@@ -1,17 +1,17 @@
-"""Rewrites of ONNX graphs that change no output, for what hls4ml does not read."""
+"""Rewrites ONNX graphs exactly, replacing what hls4ml does not read."""
 
 import logging
 from typing import Any
 
 log = logging.getLogger(__name__)
 
-# What exporters of classifiers put behind the scores, to give labels and dictionaries.
-SEPARATE_WEIGHTS = 4  # the IR version since which weights need not be inputs as well
+# Operators with which exported classifiers convert scores to labels and dictionaries.
+SEPARATE_WEIGHTS = 4  # since this IR version, weights need not be listed as inputs
 LABELS = {"Cast": 0, "ArgMax": 0, "ZipMap": 0, "ArrayFeatureExtractor": 1, "Identity": 0}
 
 
 def drop_weights_among_inputs(model: Any) -> None:
-    """Take weights off the graph's inputs, where exporters for old versions listed them."""
+    """Remove weights from the graph's inputs, where exporters for old IR versions list them."""
     weights = {each.name for each in model.graph.initializer}
     for value in [each for each in model.graph.input if each.name in weights]:
         model.graph.input.remove(value)
@@ -19,7 +19,7 @@ def drop_weights_among_inputs(model: Any) -> None:
 
 
 def spell_out_windows(model: Any) -> None:
-    """Write down the defaults of convolutions and pools, which qonnx and hls4ml ask for."""
+    """Add the default attributes of convolutions and pools, which qonnx and hls4ml require."""
     from onnx import helper, numpy_helper
 
     weights = {each.name: each for each in model.graph.initializer}
@@ -31,7 +31,7 @@ def spell_out_windows(model: Any) -> None:
             kernel = list(given["kernel_shape"].ints)
         elif len(node.input) > 1 and node.input[1] in weights:
             kernel = list(numpy_helper.to_array(weights[node.input[1]]).shape[2:])
-        else:  # a quantized kernel of an exporter that leaves its shape out
+        else:  # a quantized kernel whose exporter omits its shape
             continue
         axes = len(kernel)
         defaults: dict[str, Any] = {"kernel_shape": kernel, "strides": [1] * axes}
@@ -44,7 +44,7 @@ def spell_out_windows(model: Any) -> None:
 
 
 def refit_reshapes(model: Any, batch: int) -> None:
-    """Let reshapes to a batch of a fixed size take any size."""
+    """Make reshapes to a fixed batch size accept any size."""
     from onnx import numpy_helper
 
     shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
@@ -58,7 +58,7 @@ def refit_reshapes(model: Any, batch: int) -> None:
 
 
 def drop_batch_of_constants(model: Any) -> None:
-    """Drop the batch axis of constants that are added or multiplied: hls4ml has none."""
+    """Drop the batch axis of added or multiplied constants, because hls4ml has none."""
     operators = [node for node in model.graph.node if node.op_type in {"Add", "Sub", "Mul", "Div"}]
     read = {name for node in operators for name in node.input}
     for weight in model.graph.initializer:
@@ -71,10 +71,10 @@ def drop_batch_of_constants(model: Any) -> None:
 
 
 def drop_labels(model: Any) -> None:
-    """Take off what turns scores into labels, so that all outputs are one tensor of scores.
+    """Remove the conversion of scores to labels, so that the output is one tensor of scores.
 
-    skl2onnx ends a classifier with Softmax, then ArgMax, ZipMap and casts; for two classes the
-    probability p stands beside 1 - p.
+    skl2onnx ends a classifier with Softmax, then ArgMax, ZipMap and casts; for two classes it
+    outputs the probabilities p and 1 - p.
     """
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
@@ -86,7 +86,7 @@ def drop_labels(model: Any) -> None:
     kept = _needed(makers, name)
     dropped = [node for node in graph.node if id(node) not in kept]
     log.info(
-        "took off %s behind the scores of %s",
+        "removed %s after the scores of %s",
         ", ".join(sorted({node.op_type for node in dropped})),
         last.op_type,
     )
@@ -99,7 +99,7 @@ def drop_labels(model: Any) -> None:
 
 
 def _scores(makers: dict[str, Any], name: str) -> str:
-    """Return the tensor of scores behind an output."""
+    """Return the tensor of scores from which an output is computed."""
     node = makers.get(name)
     if node is None:
         return name
@@ -128,7 +128,7 @@ def _needed(makers: dict[str, Any], name: str) -> set[int]:
 
 
 def drop_casts(model: Any) -> None:
-    """Take off casts of the float32 input to float32."""
+    """Remove casts of the float32 input to float32."""
     from onnx import TensorProto
 
     inputs = {each.name for each in model.graph.input}
@@ -136,11 +136,11 @@ def drop_casts(model: Any) -> None:
         to_float = [each.i for each in node.attribute if each.name == "to"] == [TensorProto.FLOAT]
         if node.op_type == "Cast" and to_float and node.input[0] in inputs:
             _bypass(model.graph, node)
-            log.info("took off a cast of the input to its own type")
+            log.info("removed a cast of the input to its own type")
 
 
 def unwrap_batch_normalizations(model: Any) -> None:
-    """Take off Unsqueeze and Squeeze around a BatchNormalization of a vector."""
+    """Remove Unsqueeze and Squeeze around a BatchNormalization of a vector."""
     graph = model.graph
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
@@ -155,11 +155,11 @@ def unwrap_batch_normalizations(model: Any) -> None:
         if wrapped and after[0].op_type == "Squeeze":
             _bypass(graph, before)
             _bypass(graph, after[0])
-            log.info("took off Unsqueeze and Squeeze around %s", node.name or "BatchNormalization")
+            log.info("removed Unsqueeze and Squeeze around %s", node.name or "BatchNormalization")
 
 
 def _bypass(graph: Any, node: Any) -> None:
-    """Let the readers of a node read what it reads."""
+    """Connect a node's consumers to its input."""
     source, result = node.input[0], node.output[0]
     graph.node.remove(node)
     for reader in graph.node:

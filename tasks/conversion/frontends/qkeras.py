@@ -1,7 +1,7 @@
-"""QKeras for Keras 3 (qkeras-v3): .keras archives.
+"""Reads QKeras models for Keras 3 (qkeras-v3) from .keras archives.
 
-hls4ml 1.3 knows QKeras layers from Keras 2 alone. Its handlers of these layers are used here for
-Keras 3, with the quantizers that stand where Keras has activation functions.
+hls4ml 1.3 only reads QKeras layers of Keras 2. Its handlers are reused here for Keras 3, with the
+quantizers that replace activation functions.
 """
 
 import json
@@ -33,7 +33,7 @@ def _teach_hls4ml() -> None:
 
 
 def _parse(layer: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[dict[str, Any], ...]:
-    """Return hls4ml's description of a QKeras layer, and of the quantizer behind it."""
+    """Return hls4ml's description of a QKeras layer and of the quantizer after it."""
     from hls4ml.converters.keras_v2_to_hls import KerasWrappedLayerReader, layer_handlers
 
     config = json.loads(json.dumps(layer.get_config(), default=_as_config))
@@ -66,7 +66,7 @@ def _parse(layer: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[d
 
 
 def _as_config(value: Any) -> Any:
-    """Return a quantizer, which a layer keeps as an object, as its configuration."""
+    """Return the configuration of a quantizer, which a layer keeps as an object."""
     import keras
 
     return keras.saving.serialize_keras_object(value)

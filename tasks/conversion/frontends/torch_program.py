@@ -1,4 +1,4 @@
-"""PyTorch: programs of torch.export, which PyTorch's own exporter writes as ONNX for hls4ml."""
+"""Reads PyTorch's torch.export programs, and exports them to ONNX with PyTorch's exporter."""
 
 import io
 import warnings
@@ -15,11 +15,11 @@ from tasks.conversion.torch_text import harmless
 
 
 def load(path: Path) -> LoadedModel:
-    """Load what `harmless` leaves of a program."""
+    """Load a program cleaned by `harmless`."""
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # PyTorch warns of parts of its own
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch warns about its own parts
         program = torch.export.load(io.BytesIO(harmless(path)))
         exported: Any = torch.onnx.export(program, dynamo=True, verbose=False)
     loaded = onnx_graph.from_graph(exported.model_proto, path)
@@ -27,7 +27,7 @@ def load(path: Path) -> LoadedModel:
 
 
 def _executor(program: Any) -> Any:
-    """Return a function that computes samples in batches of the size the program was made for."""
+    """Return a function that computes samples in the program's batch size."""
     import torch
 
     module = program.module()

@@ -97,7 +97,7 @@ def test_one_thing_that_is_wrong_is_one_failure(name: str, facts: dict[str, Any]
         ({"loaded": True, "parts": 40, "echoes": None}, True, "loaded, 40 IPs"),
         ({"loaded": True, "parts": 3, "echoes": True}, True, "echoes its input"),
         ({"loaded": True, "parts": 3, "echoes": False}, False, "echoes wrong words"),
-        ({"loaded": False, "parts": 3, "echoes": None}, False, "3 parts"),
+        ({"loaded": False, "parts": 3, "echoes": None}, False, "3 IPs"),
         ({"error": "OSError: no base.bit"}, False, "no base.bit"),
     ],
 )

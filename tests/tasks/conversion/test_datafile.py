@@ -53,12 +53,12 @@ def test_a_pair_without_its_second_file_is_refused(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("text", "target", "named"),
     [
-        ("a,label\n1,0\n", "", "without a named target\n.*a, label"),
+        ("a,label\n1,0\n", "", "but no target column is given\n.*a, label"),
         ("a,label\n1,0\n", "class", "no column 'class'\n.*a, label"),
         ("a,label\n1,cat\n", "label", "could not convert string to float: 'cat'"),
         ("1,2\n3,4\n", "1", "no line of column names"),
         ("a,label\n1\n", "label", "rows of another length"),
-        ("a,label\n1,\n", "label", "no CSV file of numbers"),
+        ("a,label\n1,\n", "label", "not a CSV file of numbers"),
         ("a,label\nnan,0\n", "label", "NaN or infinite"),
         ("a,label\n", "label", "empty"),
         ("", "label", "no line of column names"),
@@ -80,5 +80,5 @@ def test_binary_content_under_the_suffix_of_a_table_is_refused(tmp_path: Path) -
 
 def test_a_target_is_for_tables_alone(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X_test=X, y_test=Y)
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         datafile.read(tmp_path / "data.npz", "label")

@@ -106,7 +106,7 @@ def test_an_architecture_belongs_with_the_weights_beside_it(tmp_path: Path) -> N
 
 def test_weights_alone_are_no_model(tmp_path: Path) -> None:
     path = hdf5(tmp_path / "weights.h5", "2.4.0", weights=True)
-    with pytest.raises(InputError, match=r"holds weights alone\n.*\.json"):
+    with pytest.raises(InputError, match=r"contains only weights\n.*\.json"):
         identify(path)
 
 

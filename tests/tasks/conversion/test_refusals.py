@@ -68,7 +68,7 @@ def test_one_array_for_a_model_with_two_inputs(keras: Any, tmp_path: Path) -> No
     model.save(tmp_path / "two.keras")
     error = refusal(tmp_path, tmp_path / "two.keras")
     assert isinstance(error, InputError)
-    assert "the data hold X_test, the model has 2 inputs (left, right)" in str(error)
+    assert "the data contain X_test, the model has 2 inputs (left, right)" in str(error)
     assert "X_test_left, X_test_right" in error.remedy
 
 

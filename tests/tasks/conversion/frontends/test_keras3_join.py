@@ -89,7 +89,7 @@ def test_several_inputs_of_hgq2_are_refused(keras: Any, tmp_path: Path) -> None:
 
     tensors = [keras.Input((3,), name=name) for name in ("left", "right")]
     keras.Model(tensors, QAdd(name="sum")(tensors)).save(tmp_path / "model.keras")
-    with pytest.raises(UnsupportedModelError, match=r"HGQ2 model of 2 inputs \(left, right\)"):
+    with pytest.raises(UnsupportedModelError, match=r"HGQ2 model with 2 inputs \(left, right\)"):
         choice.load(identify(tmp_path / "model.keras"))
 
 

@@ -175,5 +175,5 @@ def test_a_damaged_program_is_refused(exported: Path, tmp_path: Path) -> None:
     for damaged in (content.replace(weight, weight[::-1]), content[:-100], content[:100], b""):
         path = tmp_path / "damaged.pt2"
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"torch\.export, or a damaged one"):
+        with pytest.raises(InputError, match=r"torch\.export, or is damaged"):
             identify(path)
