@@ -1,1 +1,1 @@
-"""Figures held against thresholds: gates, output comparison, baselines."""
+"""Compares figures with thresholds: gates, output comparison, baselines."""

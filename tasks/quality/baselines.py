@@ -52,7 +52,7 @@ def find(store_url: str, manifest: Manifest, board: str) -> Run | None:
 
 
 def every(store_url: str) -> tuple[Run, ...]:
-    """Return all accepted runs, by project and board; skip what is no run of this version.
+    """Return all accepted runs, by project and board; skip records of other versions.
 
     Raises:
         StoreError: the store cannot be reached.
@@ -83,15 +83,15 @@ def remove(store_url: str, project: str, board: str) -> None:
 
 
 def compare(verdict: Verdict, baseline: Run, settings: GateSettings) -> tuple[Gate, ...]:
-    """Hold accuracy, latency, throughput and utilisation of a run against its baseline's.
+    """Compare a run's accuracy, latency, throughput and utilisation with its baseline.
 
     Args:
         verdict: of the new run.
         baseline: the accepted run of the same project on the same board.
-        settings: tolerances, and what a regression does.
+        settings: tolerances, and the mode of these gates.
 
     Returns:
-        One gate a figure that both runs have; none where baselines are ignored.
+        One gate per figure that both runs have; none if baselines are ignored.
     """
     if settings.baseline == "ignore":
         return ()
@@ -115,7 +115,7 @@ def compare(verdict: Verdict, baseline: Run, settings: GateSettings) -> tuple[Ga
 
 
 def regressed(verdict: Verdict) -> bool:
-    """Whether the run is worse than its baseline in any figure."""
+    """Return whether the run is worse than its baseline in any figure."""
     return any(gate.name.startswith(PREFIX) and not gate.passed for gate in verdict.gates)
 
 
@@ -127,15 +127,14 @@ def _speed(new: Measurement, old: Measurement, settings: GateSettings) -> Iterat
         now / then - 1,
         settings.slowdown,
         settings.mode,
-        f"batch 1 takes {now * 1e6:.4g} µs, it took {then * 1e6:.4g} µs; {allowed}",
+        f"batch 1 takes {now * 1e6:.4g} µs, before {then * 1e6:.4g} µs; {allowed}",
     )
     yield at_most(
         "throughput",
         old.inferences_per_s / new.inferences_per_s - 1,
         settings.slowdown,
         settings.mode,
-        f"{new.inferences_per_s:,.0f} inferences/s, there were {old.inferences_per_s:,.0f}; "
-        f"{allowed}",
+        f"{new.inferences_per_s:,.0f} inferences/s, before {old.inferences_per_s:,.0f}; {allowed}",
     )
 
 
@@ -146,7 +145,7 @@ def _accuracy(new: float | None, old: float | None, settings: GateSettings) -> I
             old - new,
             settings.accuracy_loss,
             settings.mode,
-            f"the board classifies {new:.2%} right, it was {old:.2%}; "
+            f"the board classifies {new:.2%} correctly, before {old:.2%}; "
             f"allowed loss: {settings.accuracy_loss:.2%}",
         )
 
@@ -164,7 +163,7 @@ def _error(new: float | None, old: float | None, settings: GateSettings) -> Iter
 
 
 def _utilisation(new: Manifest, old: Manifest, settings: GateSettings) -> Iterator[Gate]:
-    """The resource whose share of the part has grown most."""
+    """Yield the gate for the resource whose share of the part has grown most."""
     if new.utilisation is None or old.utilisation is None or new.part != old.part:
         return
     before, after = resource_shares(old.utilisation), resource_shares(new.utilisation)
@@ -174,7 +173,7 @@ def _utilisation(new: Manifest, old: Manifest, settings: GateSettings) -> Iterat
         after[most] - before[most],
         settings.growth,
         settings.mode,
-        f"{most} takes {after[most]:.1%} of the part, it took {before[most]:.1%}; "
+        f"{most} takes {after[most]:.1%} of the part, before {before[most]:.1%}; "
         f"allowed: {settings.growth:.1%} more",
     )
 
@@ -205,5 +204,5 @@ def _run(files: Files, path: str) -> Run | None:
     try:
         return Run.model_validate_json(content)
     except ValidationError:
-        log.warning("%s is no run record of this version; skipped", path)
+        log.warning("skipping %s: not a run record of this version", path)
         return None

@@ -1,4 +1,4 @@
-"""Gates between the steps: each holds one figure against one threshold."""
+"""Gates between the steps: each compares one figure with one threshold."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -21,7 +21,7 @@ from tasks.quality.each_output import each_output
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
 UTILISATION_GATES = (ESTIMATED, SYNTHESISED, COUNTED)
-# Outputs of which each counts; of an image, single pixels do not.
+# With at most this many outputs, each is checked by itself; pixels of an image are not.
 FEW_OUTPUTS = 32
 
 
@@ -85,25 +85,25 @@ CHANGE = "change the model or the settings"
 
 
 def at_most(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
-    """Passed if value <= limit."""
+    """Return a gate that passes if value <= limit."""
     return Gate(
         name=name, passed=value <= limit, value=value, threshold=limit, mode=mode, message=message
     )
 
 
 def at_least(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
-    """Passed if value >= limit."""
+    """Return a gate that passes if value >= limit."""
     return Gate(
         name=name, passed=value >= limit, value=value, threshold=limit, mode=mode, message=message
     )
 
 
 def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
-    """Return the gates, if each passed or only warns.
+    """Return the gates, if none failed whose mode is `fail`.
 
     Raises:
-        DoesNotFitError: a utilisation gate failed and its mode is `fail`.
-        GateError: another one did; its message has all that failed.
+        DoesNotFitError: only utilisation gates failed.
+        GateError: others failed; the message lists all failed gates.
     """
     gates = tuple(checked)
     failed = [gate for gate in gates if not gate.passed and gate.mode == "fail"]
@@ -120,9 +120,9 @@ def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
 
 
 def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
-    """Check what fixed-point numbers cost: the C simulation against the framework."""
+    """Check the cost of fixed-point numbers: compare the C simulation with the framework."""
     found: list[Gate] = []
-    # Random inputs may be such as the model never sees.
+    # Random inputs may be unlike any that the model will see.
     mode: Mode = "warn" if project.drawn_inputs else settings.mode
     judged = settings.model_copy(update={"mode": mode})
     for output in each_output(project):
@@ -141,7 +141,7 @@ def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
 
 
 def of_output(name: str, gate: Gate) -> Gate:
-    """Return a gate under the name of the output that it judges, if that has one."""
+    """Return a gate named after the output that it judges, if that has a name."""
     if not name:
         return gate
     named = {"name": f"{gate.name} of {name}", "message": f"output {name}: {gate.message}"}
@@ -149,20 +149,21 @@ def of_output(name: str, gate: Gate) -> Gate:
 
 
 def _accurate(output: OutputQuality, settings: GateSettings) -> Iterator[Gate]:
-    """The C simulation decides as well as the framework, where decisions are expected."""
+    """Check that the C simulation decides as well as the framework, if decisions are known."""
     if output.accuracy_framework is not None and output.accuracy_csim is not None:
         yield at_most(
             "csim accuracy",
             output.accuracy_framework - output.accuracy_csim,
             settings.csim_accuracy_drop,
             settings.mode,
-            f"the C simulation classifies {output.accuracy_csim:.2%} right, the framework "
+            f"the C simulation classifies {output.accuracy_csim:.2%} correctly, the framework "
             f"{output.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
         )
 
 
 def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
-    """No value leaves the format of its layer: what does comes back at the other end."""
+    """Check that no value overflows the format of its layer and wraps around."""
+    share = max((each.share for each in project.overflows), default=0.0)
     message = "all values stay within the number formats of their layers"
     if project.overflows:
         first = project.overflows[0]
@@ -170,16 +171,19 @@ def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
         sums = "sums" if first.variable == "accum" else "values"
         message = (
             f"{first.share:.2%} of the {sums} of {first.layer} wrap around: they reach from "
-            f"{first.low:.4g} to {first.high:.4g}, its {first.variable} is {first.element}; "
-            f"give layer_precision {first.layer}.{first.variable} more integer bits or SAT, or "
-            f"scale the data (layers that wrap: {names})"
+            f"{first.low:.4g} to {first.high:.4g}, its {first.variable} is {first.element} "
+            f"(layers that wrap: {names})"
         )
-    share = max((each.share for each in project.overflows), default=0.0)
+        if share > settings.wrapped_share:
+            message += (
+                f"; give layer_precision {first.layer}.{first.variable} more integer bits or SAT, "
+                "or scale the data"
+            )
     return at_most("wrapped values", share, settings.wrapped_share, settings.mode, message)
 
 
 def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
-    """Decisions agree, values are close, and the outputs are not all the same."""
+    """Check that decisions agree, values are close, and outputs are not all the same."""
     mode = settings.mode
     yield Gate(
         name="csim varies",
@@ -187,9 +191,9 @@ def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings)
         value=None,
         threshold=None,
         mode=mode,
-        message="all samples give the same answer in the C simulation, and not in the framework"
+        message="all samples give the same output in the C simulation, but not in the framework"
         if fidelity.constant
-        else "the C simulation's answers vary as the framework's do",
+        else "the C simulation's outputs vary as the framework's do",
     )
     if fidelity.agreement is not None:
         yield at_least(
@@ -198,7 +202,7 @@ def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings)
             settings.csim_agreement,
             mode,
             f"C simulation and framework agree in {fidelity.agreement:.2%} of all decisions; "
-            f"{settings.csim_agreement:.2%} are asked for",
+            f"required: {settings.csim_agreement:.2%}",
         )
     if fidelity.worst_class_agreement is not None:
         yield at_least(
@@ -206,9 +210,8 @@ def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings)
             fidelity.worst_class_agreement,
             settings.csim_class_agreement,
             mode,
-            f"of what the framework takes for class {fidelity.worst_class}, the C simulation finds "
-            f"{fidelity.worst_class_agreement:.2%}; {settings.csim_class_agreement:.2%} are asked "
-            "for",
+            f"of the framework's class {fidelity.worst_class}, the C simulation finds "
+            f"{fidelity.worst_class_agreement:.2%}; required: {settings.csim_class_agreement:.2%}",
         )
     if output.meaning.kind != "values" and not output.meaning.soft:
         return
@@ -243,7 +246,7 @@ def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings)
 
 
 def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]:
-    """The estimate is not far beyond the part, where the toolchain estimates."""
+    """Check that the estimate, if the toolchain gives one, is not far beyond the part."""
     if synthesis.estimate is None:
         return []
     estimate = Utilisation(
@@ -257,12 +260,12 @@ def after_synthesize(synthesis: Synthesis, settings: GateSettings) -> list[Gate]
 
 
 def before_placement(utilisation: Utilisation, part: str, settings: GateSettings) -> list[Gate]:
-    """The synthesized design fits: if not, hours of placement and routing are spared."""
+    """Check that the synthesized design fits, before hours of placement and routing."""
     return [fits(SYNTHESISED, utilisation, part, settings.utilisation, settings.mode)]
 
 
 def after_implement(implementation: Implementation, settings: GateSettings) -> list[Gate]:
-    """The design fits, is clocked as asked, and meets timing where that is known."""
+    """Check that the design fits, has the requested clock, and meets timing where it is known."""
     asked = 1000 / implementation.synthesis.project.settings.clock_period_ns
     gates: list[Gate] = []
     if implementation.synthesised is not None:
@@ -280,7 +283,7 @@ def after_implement(implementation: Implementation, settings: GateSettings) -> l
             abs(implementation.clock_mhz / asked - 1),
             settings.clock_error,
             settings.mode,
-            f"built for {implementation.clock_mhz:g} MHz, asked for {asked:g} MHz",
+            f"built for {implementation.clock_mhz:g} MHz, requested {asked:g} MHz",
         ),
     ]
     if implementation.failed_nets is not None:
@@ -299,7 +302,7 @@ def after_implement(implementation: Implementation, settings: GateSettings) -> l
 
 
 def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mode) -> Gate:
-    """The fullest resource of the part stays below the limit."""
+    """Check that the most used resource of the part stays below the limit."""
     shares = resource_shares(utilisation)
     fullest = max(shares, key=lambda name: shares[name])
     table = ", ".join(
@@ -316,7 +319,7 @@ def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mod
 
 
 def resource_shares(utilisation: Utilisation) -> dict[str, float]:
-    """Used over available, by resource; resources that the part lacks are left out."""
+    """Return used over available by resource, without resources that the part lacks."""
     return {
         name: getattr(utilisation.used, name) / getattr(utilisation.available, name)
         for name in Resources.model_fields

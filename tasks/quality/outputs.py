@@ -1,4 +1,4 @@
-"""Whether the board computes what the model does: outputs sample by sample, clock, accuracy."""
+"""Judges a measurement: outputs sample by sample, clock and accuracy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Outputs:
     Attributes:
         expected: one-hot classes or targets.
         golden: the hls4ml C simulation's.
-        board: what the board gave.
+        board: the board's.
     """
 
     expected: FloatArray
@@ -41,7 +41,7 @@ def outputs(measurement: Measurement, archive: Path) -> Outputs:
     """Read the golden outputs from the package and the board's from the measurement.
 
     Raises:
-        BenchmarkError: y_hw.npy is not the one that was measured, or of another shape.
+        BenchmarkError: y_hw.npy is not the measured file, or has another shape.
     """
     path = Path(measurement.directory) / "y_hw.npy"
     if file_digest(path) != measurement.y_hw_digest:
@@ -66,7 +66,7 @@ def outputs(measurement: Measurement, archive: Path) -> Outputs:
 
 
 def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> Verdict:
-    """Hold the board's outputs and clock against what was asked."""
+    """Compare the board's outputs with the golden ones, and its clock with the built one."""
     manifest = measurement.deployment.package.manifest
     same = (found.board == found.golden).reshape(len(found.board), -1).all(axis=1)
     boards, judged = _by_output(manifest, found, settings)
@@ -117,7 +117,7 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
 def _by_output(
     manifest: Manifest, found: Outputs, settings: GateSettings
 ) -> tuple[list[BoardOutput], list[Gate]]:
-    """Return what the board gave for each output, and what that is held against."""
+    """Return the board's quality for each output, and the gates on it."""
     outputs = each_output(manifest)
     arrays = (found.expected, found.golden, found.board)
     parts = zip(*(cut(array, outputs) for array in arrays), strict=True)
@@ -137,7 +137,7 @@ def _by_output(
 
 
 def _as_good(output: OutputQuality, board: BoardOutput, settings: GateSettings) -> Iterator[Gate]:
-    """The board is as accurate as the framework, or the C simulation where that is not known."""
+    """Check the board's accuracy against the framework's, or the C simulation's if unknown."""
     named = ("the framework", output.accuracy_framework)
     if output.accuracy_framework is None:
         named = ("the C simulation", output.accuracy_csim)
@@ -148,7 +148,7 @@ def _as_good(output: OutputQuality, board: BoardOutput, settings: GateSettings) 
             wanted - board.accuracy,
             settings.board_accuracy_drop,
             settings.mode,
-            f"the board classifies {board.accuracy:.2%} right, {who} {wanted:.2%}",
+            f"the board classifies {board.accuracy:.2%} correctly, {who} {wanted:.2%}",
         )
 
 
@@ -166,15 +166,15 @@ def _as_close(output: OutputQuality, against: Fidelity, settings: GateSettings) 
 
 
 def _suspect(measurement: Measurement) -> str:
-    """What the repeat of wrong samples points to, as text; empty if none were wrong."""
+    """Return what the rerun of wrong samples points to; empty if none were wrong."""
     if measurement.suspect is None:
         return ""
     outputs = "the same outputs" if measurement.suspect == "design" else "other outputs"
-    return f"; run again, wrong samples gave {outputs}: suspect the {measurement.suspect}"
+    return f"; when rerun, wrong samples gave {outputs}: suspect the {measurement.suspect}"
 
 
 def _first(found: Outputs, same: npt.NDArray[np.bool_]) -> str:
-    """The first mismatches, as text; empty if there are none."""
+    """Return the first mismatches as text; empty if there are none."""
     wrong = np.flatnonzero(~same)[:SHOWN_MISMATCHES]
     if not len(wrong):
         return ""

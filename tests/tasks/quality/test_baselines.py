@@ -75,7 +75,7 @@ def test_the_message_tells_both_figures_and_the_baseline() -> None:
     gates = baselines.compare(verdict(accuracy=0.88), run(), SETTINGS)
     (gate,) = (gate for gate in gates if gate.name == "baseline accuracy")
     assert gate.message == (
-        "the board classifies 88.00% right, it was 90.00%; allowed loss: 1.00% "
+        "the board classifies 88.00% correctly, before 90.00%; allowed loss: 1.00% "
         "(baseline: digits on twin, 2026-01-02T03:04:05+00:00)"
     )
 

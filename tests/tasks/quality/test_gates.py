@@ -11,7 +11,7 @@ from tests.tasks import samples
 def test_a_failed_gate_ends_the_flow_with_its_figures() -> None:
     project = samples.hls_project(accuracy_csim=0.9)
     checked = gates.after_convert(project, GateSettings())
-    with pytest.raises(GateError, match=r"90\.00% right, the framework 100\.00%"):
+    with pytest.raises(GateError, match=r"90\.00% correctly, the framework 100\.00%"):
         gates.require(checked)
 
 
@@ -111,7 +111,7 @@ def test_all_gates_that_failed_are_named() -> None:
     project = samples.hls_project(accuracy_csim=0.5, fidelity=faithful(agreement=0.5))
     with pytest.raises(GateError) as caught:
         gates.require(gates.after_convert(project, GateSettings()))
-    assert "50.00% right" in str(caught.value)
+    assert "50.00% correctly" in str(caught.value)
     assert "gate failed, csim agreement: " in str(caught.value)
 
 
