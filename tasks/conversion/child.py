@@ -193,7 +193,7 @@ def _remove_parts(arrays: dataset.Arrays, out: Path) -> None:
 def _judged(
     model: LoadedModel, meanings: list[Meaning], *arrays: npt.NDArray[Any]
 ) -> list[OutputQuality]:
-    """Return the quality of each output: of y_test, the framework's outputs, the simulation's."""
+    """Compare each output between y_test, the framework and the C simulation."""
     only = Segment(shape=arrays[-1].shape[1:])
     segments = [_segment(each) for each in model.several_outputs] or [only]
     found = []

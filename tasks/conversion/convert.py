@@ -26,7 +26,7 @@ VARIABLES = (
     *("slope", "recr_act", "act", "zero_bias"),
 )
 JOINED = ("inputs", "outputs")  # the layers that join several of a model
-NOTE = "NOTE: "  # as the child prefixes what our own modules log
+NOTE = "NOTE: "  # the child's prefix of what our modules log
 # As hls4ml prints them, and as Python does: <file>:<line>: UserWarning: <text>.
 WARNING = re.compile(
     r"\s*(?:(?!.*/tf_keras/).*\.py:\d+: )?"
@@ -62,13 +62,13 @@ def check_settings(settings: ConvertSettings) -> None:
 def _check_project_name(name: str) -> None:
     if not names.IDENTIFIER.fullmatch(name):
         raise InputError(
-            f"project name {name!r} is no identifier",
+            f"project name {name!r} is not an identifier",
             where="project_name",
             remedy="use a letter, then up to 62 letters, digits and underscores",
         )
     if not names.is_free(name):
         raise InputError(
-            f"project name {name!r} means something else in C++ or hls4ml",
+            f"project name {name!r} has another meaning in C++ or hls4ml",
             where="project_name",
             remedy=f"take another one, for instance model_{name}",
         )
@@ -79,7 +79,7 @@ def _check_precisions(settings: ConvertSettings) -> None:
     for where, text in {"precision": settings.precision, **by_layer}.items():
         if canonical(text) is None:
             raise InputError(
-                f"{text!r} is no precision of fixed-point numbers",
+                f"{text!r} is not a fixed-point precision",
                 where=where,
                 remedy="write it like 'fixed<16,6>', 'ufixed<8,0,RND,SAT>' or auto; in quotes, "
                 "as commas and angle brackets mean something to YAML and shells",

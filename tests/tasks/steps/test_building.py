@@ -38,7 +38,7 @@ def test_a_precision_is_the_same_design_in_every_spelling() -> None:
         ({"layer_precision": {"hiden.weight": "auto"}}, "no layer 'hiden': did you mean 'hidden'"),
         ({"layer_reuse_factor": {"logit": 2}}, "did you mean 'logits'"),
         ({"layer_precision": {"hidden.biass": "auto"}}, "did you mean 'bias'"),
-        ({"precision": "fixed<16"}, "'fixed<16' is no precision"),
+        ({"precision": "fixed<16"}, "'fixed<16' is not a fixed-point precision"),
     ],
 )
 def test_settings_of_nothing_in_the_model_are_refused_before_any_step(

@@ -34,7 +34,11 @@ from tests.tasks.sweeps.conftest import Write
         ("points: [{board_kind: zx81}]", 3, "unknown board kind 'zx81'"),
         ("axes: {clock_period_ns: [10, 10]}", 3, "are identical"),
         ("axes: {precision: ['fixed<16,6>', 'ap_fixed<16, 6>']}", 3, "are identical"),
-        ("axes: {precision: [fixed<16,6>, fixed<8,3>]}", 3, "'fixed<16' is no precision"),
+        (
+            "axes: {precision: [fixed<16,6>, fixed<8,3>]}",
+            3,
+            "'fixed<16' is not a fixed-point precision",
+        ),
         ("axes:\n  words: [packed]\n  words: [float32]", 5, "also in line 4"),
         ("points:\n  - words: packed\n    words: float32", 5, "'words' stands twice"),
         ("axes: {words: [packed]}\naxes: {reuse_factor: [1, 2]}", 4, "also in line 3"),
