@@ -1,1 +1,1 @@
-"""From an hls4ml project to a design that can be loaded."""
+"""Toolchains: build a loadable design from an hls4ml project."""

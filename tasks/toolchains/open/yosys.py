@@ -1,4 +1,4 @@
-"""Child process: Yosys maps a design to the primitives of a Xilinx part and counts them."""
+"""Maps a design to a Xilinx part's primitives with Yosys and counts them, in a child process."""
 
 import json
 import tempfile
@@ -10,10 +10,10 @@ from pydantic import Field
 from tasks.core.records.base import Record
 from tasks.processes.child import child_main
 
-# Printed before each stage, so that whoever reads the log knows where it is.
+# Printed before each stage, for readers of the log.
 STAGE = "overlayflow stage:"
 
-# The stages of synth_xilinx up to the mapping to LUTs, and what Yosys calls their ends.
+# The stages of synth_xilinx up to the mapping to LUTs, with Yosys's names of their ends.
 _STAGES = (
     ("reading the cell library", "begin", "prepare"),
     ("flattening", "prepare", "map_dsp"),
@@ -23,7 +23,7 @@ _STAGES = (
     ("bit-level optimisation", "fine", "map_cells"),
     ("registers", "map_cells", "map_luts"),
 )
-# synth_xilinx itself maps LUTs by abc9, which knows delays. Counts need none: abc with the same
+# synth_xilinx maps LUTs with abc9, which knows delays. Counting needs no delays: abc with the same
 # costs takes a third of the time and gives the same number of LUTs within 2 %.
 _MAP_LUTS = (
     "opt_expr -mux_undef -noclkinv",
@@ -38,13 +38,13 @@ _MAP_LUTS = (
 
 
 class CountRequest(Record):
-    """What to count.
+    """A design to count.
 
     Attributes:
         files: Verilog and SystemVerilog sources.
         top: name of the top module.
-        modules: submodules to count by themselves; everything below them is flattened.
-        family: as synth_xilinx names it.
+        modules: submodules to count separately; everything below them is flattened.
+        family: synth_xilinx's name of the family.
     """
 
     files: tuple[Path, ...]
@@ -57,7 +57,7 @@ class CellCounts(Record):
     """Cells by module and type.
 
     Attributes:
-        modules: for the top and each of the asked modules, how many cells of each type.
+        modules: number of cells by type, for the top and each of the requested modules.
     """
 
     modules: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -75,7 +75,7 @@ def count_cells(request: CountRequest) -> CellCounts:
     for file in request.files:
         run(f'read_verilog -sv "{file}"')
     run(f"hierarchy -check -top {request.top}")
-    # What Vivado calls a distributed ROM is logic to Yosys.
+    # Yosys's name for Vivado's distributed ROM is logic.
     run('setattr -set rom_style "logic" a:rom_style=distributed')
     for module in request.modules:
         # Modules with parameters are named $paramod$<digest>\\<module>.
@@ -105,7 +105,7 @@ def count_cells(request: CountRequest) -> CellCounts:
 
 
 def _base(module: str) -> str:
-    """Take the digest of its parameters off a module's name."""
+    """Return a module's name without the digest of its parameters."""
     return module.rpartition("\\")[2]
 
 

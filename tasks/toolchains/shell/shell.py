@@ -1,4 +1,4 @@
-"""The accelerator around a core: hand-written SystemVerilog and one generated top module."""
+"""Puts a core into the AXI4-Stream shell: SystemVerilog modules and a generated top module."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
 
 _HERE = Path(__file__).resolve().parent
-# Between these, every element's exponent is that of a normal float32.
+# Between these, every element is a normal float32.
 _LOWEST_INTEGER, _HIGHEST_INTEGER = -32, 64
 
 
 @dataclass(frozen=True)
 class Design:
-    """RTL that a tool can take.
+    """The RTL of a design.
 
     Attributes:
         top: name of the top module.
@@ -42,13 +42,13 @@ def write_design(
             the ports clk, inp, out and the initiation interval 1; one that takes elements as they
             come has clk, rst_n, and in_* and out_* with data, valid, ready.
         project_name: a C identifier.
-        input: what the stream to the core carries.
-        output: what the stream from the core carries.
+        input: format of the stream to the core.
+        output: format of the stream from the core.
         latency_cycles: register stages of a core that takes whole samples; None for the others.
-        directory: an existing one; gets `<project_name>_axi.v`.
+        directory: an existing one, for `<project_name>_axi.v`.
 
     Raises:
-        UnsupportedModelError: a number format beyond what the shell converts.
+        UnsupportedModelError: the shell does not convert a number format.
     """
     for name, stream in (("input", input), ("output", output)):
         _check_format(stream.element, name)
@@ -72,7 +72,7 @@ def core_files(directory: Path) -> list[Path]:
 def _around(
     project_name: str, given: Stream, answered: Stream, latency_cycles: int | None
 ) -> dict[str, str]:
-    """Write what depends on how the core takes its input: the core itself, shell and wires."""
+    """Return the parts that depend on the core's interface: core instance, shell and wires."""
     if latency_cycles is not None:
         return {
             "shell": "axis_shell",

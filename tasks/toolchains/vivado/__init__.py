@@ -1,1 +1,1 @@
-"""Any Vivado: supervised runs, preflight, progress, reports, diagnosis."""
+"""Code for any Vivado: supervised runs, preflight, progress, reports, diagnosis."""

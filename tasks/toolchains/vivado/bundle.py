@@ -1,4 +1,4 @@
-"""What a failed build leaves for whoever looks into it: one archive, without secrets."""
+"""Bundles the logs, reports and settings of a failed build in one archive, without secrets."""
 
 import io
 import json
@@ -34,7 +34,7 @@ def write(
 
     Args:
         directory: of all bundles.
-        entry: that was not built.
+        entry: store entry that was to be built.
         project: directory in which the tools ran.
         error: that ended the build.
         facts: settings and versions.
@@ -61,21 +61,21 @@ def write(
 
 
 def prune(directory: Path, older_than: timedelta) -> None:
-    """Remove the bundles of builds that failed so long ago."""
+    """Remove bundles older than the given age."""
     for path in directory.glob("*.tar.gz"):
         if time.time() - path.stat().st_mtime > older_than.total_seconds():
             path.unlink(missing_ok=True)
 
 
 def _files(project: Path) -> Iterator[Path]:
-    """Logs, reports and scripts; whatever else, designs included, stays where it is."""
+    """Yield logs, reports and scripts, but no designs or other files."""
     for file in sorted(project.rglob("*")):
         if file.is_file() and (file.suffix in _KEPT or _NAMES.fullmatch(file.name)):
             yield file
 
 
 def _text(file: Path) -> str:
-    """The end of a text file, without secrets: v++ and some scripts print their environment."""
+    """Return the end of a text file without secrets; some tools print their environment."""
     with file.open("rb") as content:
         size = content.seek(0, os.SEEK_END)
         content.seek(max(0, size - _LARGEST))
@@ -83,7 +83,7 @@ def _text(file: Path) -> str:
 
 
 def _environment() -> Iterator[tuple[str, str]]:
-    """Variables that can matter to a build."""
+    """Yield the machine and the environment variables that can affect a build."""
     yield "machine", f"{platform.platform()} {platform.machine()}"
     for name, value in sorted(os.environ.items()):
         if _OURS_OR_TOOLS.search(name) and not _SECRET.search(name):

@@ -1,7 +1,7 @@
-"""Find in a tool's log why the tool failed: the first real cause, what to do, whether to retry.
+"""Finds in a tool's log why it failed: the first real cause, the remedy, whether to retry.
 
-The last lines of a log are mostly summaries, good runs print ERROR lines too, and some failures
-print none. What the lines mean is data: signatures.toml.
+The last lines of a log are mostly summaries, good runs print ERROR lines, too, and some failures
+print none. signatures.toml says what the lines mean.
 """
 
 from bisect import bisect_right
@@ -34,7 +34,7 @@ class Diagnosis(Record):
 
     Attributes:
         signature: id of the entry in signatures.toml.
-        line: of the log, without secrets, shortened; the last one if a run ended without a word.
+        line: of the log, without secrets, shortened; the last one if the log names no cause.
         line_number: from 1; 0 if the log is empty.
     """
 

@@ -1,4 +1,4 @@
-"""Vivado's part of the step implement: from a design in Tcl to bitstream, reports and record."""
+"""Runs Vivado for the step implement: from a Tcl design to bitstream, reports and record."""
 
 import logging
 import shutil
@@ -38,7 +38,7 @@ def implemented(
     script: Path,
     arguments: Sequence[str] = (),
 ) -> Implementation:
-    """Run Vivado to its end, trying again what another try may cure; see VivadoBuild.
+    """Run Vivado to its end, retrying failures that may be transient; see VivadoBuild.
 
     Raises:
         ToolError: Vivado failed.
@@ -66,15 +66,15 @@ class VivadoBuild:
     """One implementation.
 
     Attributes:
-        place: where it is made.
-        step: that makes it.
-        synthesis: that is implemented.
-        implementer: the name of who implements.
-        products: what Vivado makes.
-        script: Tcl that begins it.
+        place: its workplace.
+        step: of the build.
+        synthesis: to implement.
+        implementer: name of the implementer.
+        products: files that Vivado makes.
+        script: Tcl script that starts it.
         arguments: of the script, after the jobs and the clock.
         meter: of the progress.
-        fits: hears what the design takes once it is synthesized; ends the build by raising.
+        fits: receives the utilisation after synthesis; ends the build by raising.
     """
 
     place: Workplace
@@ -92,14 +92,14 @@ class VivadoBuild:
         return self.synthesis.project.settings.project_name
 
     def attempt(self, number: int, jobs: int) -> BuildError | None:
-        """Run Vivado once, unless all is done.
+        """Run Vivado once, unless everything is done.
 
         Args:
-            number: of the try, from 1.
-            jobs: runs that Vivado may do at the same time.
+            number: of the attempt, from 1.
+            jobs: parallel runs that Vivado may do.
 
         Raises:
-            OverlayflowError: what `fits` raised; Vivado was stopped before it placed for long.
+            OverlayflowError: raised by `fits`; Vivado was stopped early in placement.
         """
         if self.place.is_done(_PHASE):
             return None
@@ -125,7 +125,7 @@ class VivadoBuild:
             self.step,
             unfinished=list(products.lacking()),
             logs=products.failed_logs(),
-            # Where Vivado says that all is well and the file is cut off, the next one may be whole.
+            # If Vivado reports success but the file is truncated, the next attempt may succeed.
             otherwise="transient" if broken else "permanent",
         )
         if error is None:
@@ -134,7 +134,7 @@ class VivadoBuild:
         return error
 
     def _script(self, products: Products, jobs: int) -> list[str | Path]:
-        """Arguments that begin the build, or go on with one whose runs were launched before."""
+        """Return arguments that start the build, or resume one whose runs were launched before."""
         clock_mhz = 1000 / self.synthesis.project.settings.clock_period_ns
         arguments = [str(jobs), f"{clock_mhz:.6f}"]
         if not (self.place.project / _LAUNCHED).exists():
@@ -149,10 +149,10 @@ class VivadoBuild:
         return ["-source", RESUME, "-tclargs", *arguments, str(products.project_file), *repeat]
 
     def collect(self) -> Implementation:
-        """Copy what the entry holds, and read the reports.
+        """Copy the entry's files and read the reports.
 
         Raises:
-            InputError: a report is missing or says less than it should.
+            InputError: a report is missing or incomplete.
         """
         products, out = self.products, self.step.out
         bit, handoff = out / f"{self._name}.bit", out / f"{self._name}.hwh"
@@ -180,11 +180,11 @@ class VivadoBuild:
 
 
 class FitWatcher:
-    """Tells once what the whole design takes, as soon as Vivado has counted it.
+    """Reports the design's utilisation once, as soon as Vivado has counted it.
 
     Args:
-        report: of the synthesized design; it is there when it is whole.
-        fits: hears it.
+        report: of the synthesized design; it appears atomically.
+        fits: receives the utilisation.
     """
 
     def __init__(self, report: Path, fits: FitCheck) -> None:
@@ -200,7 +200,7 @@ class FitWatcher:
 
 
 def _by_module(directory: Path) -> dict[str, int]:
-    """LUTs of the biggest instances, below the levels that hold everything."""
+    """Return the LUTs of the biggest instances, below the top levels."""
     counted = [
         (each.path.split("/", _TOP_LEVELS)[-1], each.lut)
         for each in reports.read_hierarchy(directory / "utilization_hierarchical.rpt")
@@ -210,12 +210,12 @@ def _by_module(directory: Path) -> dict[str, int]:
 
 
 def _timing(report: Path, clock_mhz: float) -> Timing:
-    """The slacks, of an analysis with the clock that the fabric gets."""
+    """Read the slacks, and check that they were analysed for the fabric's clock."""
     timing = reports.read_timing(report)
     if not any(abs(mhz / clock_mhz - 1) < _SAME_CLOCK for mhz in timing.clocks_mhz.values()):
         found = ", ".join(f"{name} at {mhz:g} MHz" for name, mhz in timing.clocks_mhz.items())
         raise InputError(
-            f"it is about {found or 'no clock'}, the fabric's is {clock_mhz:g} MHz",
+            f"it analyses {found or 'no clock'}, but the fabric's clock is {clock_mhz:g} MHz",
             where=str(report),
             remedy="implement it again",
         )

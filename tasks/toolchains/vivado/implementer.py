@@ -1,4 +1,4 @@
-"""Any Vivado as an implementer of a core in Verilog: a block design of our own, no HLS."""
+"""Implements a core in Verilog with any Vivado, in our own block design, without HLS."""
 
 import shutil
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ _PROJECT = "vivado"
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """Puts a traced core between a DMA's streams, and builds the bitstream.
+    """Puts a traced core between a DMA's streams and builds the bitstream.
 
     Attributes:
-        runs: how Vivado is run.
+        runs: runs Vivado.
     """
 
     runs: Supervision
@@ -74,10 +74,10 @@ class BlockDesign:
     def implement(
         self, synthesis: Synthesis, files: Path, entry: Entry, out: Path
     ) -> Implementation:
-        """Build a bitstream, and beside it what a twin loads of the same sources.
+        """Build a bitstream, and the twin's image from the same sources.
 
         Raises:
-            InputError: this project, or this machine, cannot be used; found in seconds.
+            InputError: the project or this machine cannot be used; found in seconds.
             ToolError: Vivado, or a tool that makes the twin's image, failed.
         """
         project = synthesis.project
@@ -110,7 +110,7 @@ class BlockDesign:
 
 
 def _arguments(name: str, kind: BoardKind) -> tuple[str, ...]:
-    """What tcl/build.tcl is given, after the jobs and the clock."""
+    """Return the arguments of tcl/build.tcl after the jobs and the clock."""
     system = kind.processing_system
     return (
         *(name, kind.part, system, f"{pll_mhz(system):g}", preflight.board_pattern(kind)),
@@ -119,7 +119,7 @@ def _arguments(name: str, kind: BoardKind) -> tuple[str, ...]:
 
 
 def _require_usable(part: str, kind: BoardKind) -> None:
-    """Raise InputError where a project's part is not its board's, or nothing can be built."""
+    """Raise InputError if a project's part is not its board's, or has no block design."""
     if part != kind.part:
         raise InputError(
             f"part {part} is not that of {kind.name}, {kind.part}",
@@ -132,7 +132,7 @@ def _require_usable(part: str, kind: BoardKind) -> None:
 
 
 def _write_sources(synthesis: Synthesis, core: Path, directory: Path) -> None:
-    """Write a core and its shell to where Vivado runs."""
+    """Write a core and its shell to the directory where Vivado runs."""
     sources = directory / _SOURCES
     sources.mkdir(parents=True)
     for file in shelled(synthesis, core, sources).files:
@@ -141,6 +141,6 @@ def _write_sources(synthesis: Synthesis, core: Path, directory: Path) -> None:
 
 
 def _design(directory: Path, name: str) -> Design:
-    """What `_write_sources` wrote: the twin runs the very files that Vivado builds."""
+    """Return the design that `_write_sources` wrote, so that the twin runs what Vivado builds."""
     files = sorted((directory / _SOURCES).iterdir())
     return Design(top=f"{name}_axi", files=tuple(file.resolve() for file in files))

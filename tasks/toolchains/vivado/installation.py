@@ -1,4 +1,4 @@
-"""Where Vivado is, and what it says when it is started."""
+"""Finds the Vivado tools, and asks them for their version and parts."""
 
 import logging
 import os
@@ -24,18 +24,18 @@ VIVADO: ToolName = "vivado"
 _VERSION_ONLY = ("-version",)
 _VERSION = re.compile(r"\bv(\d{4}\.\d+(?:\.\d+)?)\b")
 _SHELL_S = 60.0
-# A tool on a network file system takes its time; it answers in seconds where all is well.
+# Normally a tool answers in seconds, but on a network file system it is slow.
 _ANSWER_S = 300.0
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The tools, as far as they are there.
+    """The tools that were found.
 
     Attributes:
-        tools: absolute paths by name, of those that were found.
-        environment: to be laid over this process's own for every run of theirs.
-        settings: the settings64.sh that was asked for; None without one.
+        tools: absolute paths by name.
+        environment: added to this process's own for each of their runs.
+        settings: the settings64.sh that was given; None without one.
     """
 
     tools: Mapping[ToolName, Path]
@@ -45,24 +45,24 @@ class Installation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a tool says when it is started.
+    """A tool's answer when it is started.
 
     Attributes:
-        version: e.g. `2019.2`; empty where the tool did not start.
-        text: all that it printed.
+        version: e.g. `2019.2`; empty if the tool did not start.
+        text: its complete output.
     """
 
     version: str
     text: str
 
 
-# By installed program, what it answered to which command line.
+# Answers by installed program and command line.
 _answers: dict[tuple[object, ...], dict[tuple[str, ...], Answer]] = {}
 _asking = threading.Lock()
 
 
 def find() -> Installation:
-    """Find the tools; a settings64.sh that is named comes first, then PATH, then XILINX_VIVADO."""
+    """Find the tools by the given settings64.sh, then PATH, then XILINX_VIVADO."""
     settings = vivado_settings()
     environment: dict[str, str] = {}
     if settings is not None and settings.is_file():
@@ -79,15 +79,15 @@ def find() -> Installation:
 def ask(
     installation: Installation, tool: ToolName, arguments: Sequence[str | Path] | None = None
 ) -> Answer:
-    """Start a tool for an answer: seconds with a script, about one without.
+    """Start a tool and return its answer, in seconds with a script, or about one without.
 
-    A tool is asked the same once a process: only another installation makes it answer otherwise.
-    One that does not start is asked again.
+    Answers are cached in the process, as only another installation changes them. A tool that did
+    not start is asked again.
 
     Args:
         installation: that has the tool.
         tool: to ask.
-        arguments: of its command line; None where any answer will do, for its version.
+        arguments: of its command line; None if any answer will do, for its version.
     """
     program = installation.tools[tool]
     identity = (str(program), program.stat().st_mtime_ns, *sorted(installation.environment.items()))
@@ -125,7 +125,7 @@ def _started(installation: Installation, tool: ToolName, arguments: Sequence[str
 
 @cache
 def _sourced(settings: Path, _changed_ns: int, _path: str) -> dict[str, str]:
-    """What sourcing a settings64.sh changes in the environment; nothing when that fails."""
+    """Return the environment changes of sourcing a settings64.sh; none if that fails."""
     script = 'source "$0" >/dev/null 2>&1 && env -0'
     try:
         shell = subprocess.run(

@@ -1,4 +1,4 @@
-"""One supervised run of a vendor's tool, from the checks of a few seconds to the kept time."""
+"""Runs one step with a vendor's tool: preflight, workplace, progress, recorded time."""
 
 import contextlib
 import logging
@@ -28,13 +28,13 @@ Check = Callable[[Installation, BoardKind | None, Machine], Preflight]
 
 @dataclass(frozen=True)
 class Job:
-    """One step, ready to run.
+    """A step that is ready to run.
 
     Attributes:
-        place: where it runs.
-        step: that runs.
-        part: for which.
-        jobs: runs that the machine can do at the same time.
+        place: its workplace.
+        step: to run.
+        part: target part.
+        jobs: parallel runs that the machine can do.
     """
 
     place: Workplace
@@ -44,14 +44,14 @@ class Job:
 
     @contextlib.contextmanager
     def metered(self, listener: Listener, size: float) -> Iterator[ProgressMeter]:
-        """Yield a meter of progress; the time of a good build becomes the next one's estimate."""
+        """Yield a progress meter; the time of a good build becomes the next one's estimate."""
         name, directory = self.step.entry.step, settings.vivado_work()
         meter = ProgressMeter(
             _said(listener), progress.expected_s(directory, name, self.part, size)
         )
         yield meter
         meter.tell("done", 1.0)
-        # Of a build that was resumed, or tried again, only the rest was timed.
+        # In a resumed or retried build, only the rest was timed.
         if self.place.is_new and len(self.step.runs) == 1:
             seconds = self.step.runs[0].seconds
             progress.note(
@@ -61,12 +61,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Supervision:
-    """How the tools of a toolchain are run.
+    """Settings for running a toolchain's tools.
 
     Attributes:
-        hooks: of whoever runs them.
-        patience: with failures that another try may cure.
-        limits: when a tool is stopped.
+        hooks: of the caller.
+        patience: retries of failures that may be transient.
+        limits: after which a tool is stopped.
     """
 
     hooks: Hooks = field(default_factory=Hooks)
@@ -86,17 +86,17 @@ class Supervision:
         fill: Callable[[Path], None],
         facts: Mapping[str, Any],
     ) -> Iterator[Job]:
-        """Check what can be checked in seconds, then yield a job in its workplace.
+        """Run all quick checks, then yield a job in its workplace.
 
         Args:
-            tool: that runs.
-            project: that it is run for.
-            entry: that it makes.
-            where: named in errors: the toolchain.
-            check: what the toolchain needs of this machine.
-            out: gets the logs.
-            fill: makes the workplace's project before any tool was run there.
-            facts: for the bundle of a failure, besides project, tools and machine.
+            tool: to run.
+            project: to build.
+            entry: store entry to make.
+            where: the toolchain, for errors.
+            check: checks what the toolchain needs on this machine.
+            out: directory for the logs.
+            fill: creates the workplace's project before any tool runs there.
+            facts: for a failure's bundle, besides project, tools and machine.
 
         Raises:
             InputError: this machine cannot be used.
@@ -139,7 +139,7 @@ def kind_of(name: str) -> BoardKind:
 
 
 def _said(listener: Listener) -> Listener:
-    """A listener whose news are logged as well."""
+    """Return a listener that also logs progress."""
 
     def both(progress: Progress) -> None:
         taken = times(progress.elapsed_s, progress.left_s)

@@ -1,4 +1,4 @@
-"""What this machine needs for a Vivado build, found in seconds rather than after hours."""
+"""Checks in seconds what a Vivado build needs on this machine, instead of failing after hours."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _LIBRARIES = (
     *(Path("/lib/x86_64-linux-gnu"), Path("/usr/lib/x86_64-linux-gnu")),
     *(Path("/lib64"), Path("/usr/lib64"), Path("/lib"), Path("/usr/lib")),
 )
-# Parts that the editions of Vivado without a licence build for.
+# Parts that Vivado's free editions support.
 _FREE = re.compile(r"xc7z0(07s|10|12s|14s|15|20|30)|xczu[1-57](cg|eg|ev)|xck26")
 _MOST_JOBS = 8
 OLDEST = "2019.1"
@@ -32,21 +32,21 @@ _INSTALL = (
     "name that file in OVERLAYFLOW_VIVADO_SETTINGS; or use toolchain open, which needs no Vivado"
 )
 BOARD_FILES = (
-    "unpack the board files of its maker into <Vivado>/data/boards/board_files, or "
+    "unpack its maker's board files into <Vivado>/data/boards/board_files, or "
     "`set_param board.repoPaths <directory>` in Vivado_init.tcl"
 )
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Facts.
+    """Facts about a machine.
 
     Attributes:
-        cores: that this process may use.
+        cores: number that this process may use.
         memory_gib: RAM and swap.
-        disk_gib: free where builds are made.
-        container: whether this is one.
-        udev: the libudev.so.1; None without one.
+        disk_gib: free space for builds.
+        container: whether it is a container.
+        udev: path of libudev.so.1; None without one.
     """
 
     cores: int
@@ -57,7 +57,7 @@ class Machine:
 
     @classmethod
     def this(cls, work: Path) -> Self:
-        """The machine that we are on; builds are made below `work`, which need not exist."""
+        """Return the facts about this machine; builds go below `work`, which need not exist."""
         place = next(path for path in (work, *work.parents) if path.exists())
         return cls(
             cores=len(os.sched_getaffinity(0)),
@@ -69,7 +69,7 @@ class Machine:
 
 
 def _memory_bytes() -> int:
-    """RAM and swap, or less where a control group allows less."""
+    """Return RAM and swap, or a control group's lower limit."""
     fields = dict(
         line.split(":", 1)
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -87,12 +87,12 @@ def _library(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Needs:
-    """Memory and disk of a build, in GiB.
+    """Memory and disk that a build needs, in GiB.
 
     Attributes:
-        memory_gib: the least that a build of a small model comes through with.
-        job_gib: what one of several parallel runs takes.
-        disk_gib: of a build directory, with room for reports and checkpoints.
+        memory_gib: minimum for a small model.
+        job_gib: for each of several parallel runs.
+        disk_gib: for the build directory, with reports and checkpoints.
     """
 
     memory_gib: float
@@ -100,12 +100,12 @@ class Needs:
     disk_gib: float
 
 
-# Vivado HLS took 5.2 GB and the implementation 3.5 GB for hls4ml's jet tagger on a xc7z020.
+# Vivado HLS took 5.2 GB and the implementation 3.5 GB for hls4ml's jet tagger on an xc7z020.
 _NEEDS = {"zynq7000": Needs(6.0, 2.5, 2.0), "zynqmp": Needs(12.0, 5.0, 6.0)}
 
 
 def needs(kind: BoardKind) -> Needs:
-    """What a build for a kind of board takes.
+    """Return what a build for a board kind needs.
 
     Raises:
         InputError: there is no block design for it.
@@ -115,39 +115,39 @@ def needs(kind: BoardKind) -> Needs:
     raise InputError(
         f"there is no block design for {kind.name}",
         where="board_kind",
-        remedy="take a board with a Zynq, or toolchain open and a twin",
+        remedy="use a board with a Zynq, or toolchain open and a twin",
     )
 
 
 def is_buildable(kind: BoardKind) -> bool:
-    """Whether there is a block design for a kind of board."""
+    """Return whether there is a block design for a board kind."""
     return kind.processing_system in _NEEDS and bool(kind.vivado_board)
 
 
 def jobs(kind: BoardKind, machine: Machine) -> int:
-    """Runs that Vivado may do at the same time."""
+    """Return the number of parallel runs that Vivado may do."""
     by_memory = int(machine.memory_gib // needs(kind).job_gib)
     return max(1, min(machine.cores, by_memory, _MOST_JOBS))
 
 
 def licensed(part: str) -> bool:
-    """Whether Vivado asks for a paid licence for the part."""
+    """Return whether Vivado needs a paid licence for the part."""
     return not _FREE.match(part)
 
 
 def board_pattern(kind: BoardKind) -> str:
-    """What matches the board's files in Vivado, of whichever version."""
+    """Return a pattern that matches any version of the board's files in Vivado."""
     return f"{kind.vivado_board}:*"
 
 
 def needs_board_files(kind: BoardKind) -> bool:
-    """Whether a bare part will not do: an UltraScale+'s memory and PLLs come with its board."""
+    """Return whether board files are required: they define an UltraScale+'s memory and PLLs."""
     return kind.processing_system == "zynqmp"
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """All that was found.
+    """The results of all checks.
 
     Attributes:
         findings: good and bad ones.
@@ -164,7 +164,7 @@ def tools(installation: Installation) -> Preflight:
 
 
 def check(installation: Installation, kind: BoardKind | None, machine: Machine) -> Preflight:
-    """All that a build for a kind of board needs; without one, what every build needs.
+    """Check all that a build for a board kind needs; without a kind, what every build needs.
 
     Raises:
         InputError: nothing is built for that kind.
@@ -183,10 +183,10 @@ def check(installation: Installation, kind: BoardKind | None, machine: Machine) 
 
 
 def preloaded(machine: Machine) -> dict[str, str]:
-    """What the tools' environment needs on this machine, as AMD advises (answer 34450).
+    """Return the environment that the tools need on this machine, as in AMD's answer 34450.
 
-    In containers the licence library's question for the host's identity crashes in libudev,
-    unless that was loaded first.
+    In containers, the licence library crashes in libudev when it queries the host's identity,
+    unless libudev is preloaded.
     """
     if not (machine.container and machine.udev):
         return {}
@@ -197,7 +197,7 @@ def preloaded(machine: Machine) -> dict[str, str]:
 def _asked(
     installation: Installation, question: Sequence[str | Path] | None = None
 ) -> tuple[Preflight, Answer | None]:
-    """Ask Vivado, if it is there, and judge its answer."""
+    """Ask Vivado, if it is installed, and judge its answer."""
     answer = ask(installation, VIVADO, question) if VIVADO in installation.tools else None
     found = (*sourced(installation), _vivado(installation, answer))
     versions = {VIVADO: answer.version} if answer is not None and answer.version else {}
@@ -205,7 +205,7 @@ def _asked(
 
 
 def sourced(installation: Installation) -> Iterator[Finding]:
-    """Whether a settings64.sh that was asked for can be sourced."""
+    """Check whether the given settings64.sh can be sourced."""
     if installation.settings is None:
         return
     ok = bool(installation.environment)
@@ -234,7 +234,7 @@ def _vivado(installation: Installation, answer: Answer | None) -> Finding:
 
 
 def deaf(name: ToolName, path: Path, answer: Answer) -> Finding:
-    """Say of a tool that does not start why."""
+    """Say why a tool does not start."""
     lines = answer.text.splitlines()
     remedy = f"run `{path} -version` and see why it does not start"
     if "libtinfo" in answer.text:
@@ -267,7 +267,7 @@ def _devices(answer: Answer, kind: BoardKind) -> Iterator[Finding]:
 
 
 def device(count: int, kind: BoardKind) -> Finding:
-    """Say whether Vivado has a part, of which it listed so many."""
+    """Say whether Vivado has a part, by the number of matches that it listed."""
     return Finding(
         name="device",
         ok=count > 0,

@@ -1,4 +1,4 @@
-"""What Vivado makes of a design: where the files are, and whether they are good."""
+"""Finds and checks the files that Vivado makes."""
 
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ REPORTS = (
     *("route_status.rpt", "drc_routed.rpt", "methodology_routed.rpt"),
 )
 
-# Goes on with a project whose runs were launched before.
+# Resumes a project whose runs were launched before.
 RESUME = Path(__file__).resolve().parent / "tcl" / "resume.tcl"
 
 
@@ -43,7 +43,7 @@ class Products:
 
     @classmethod
     def of_hls4ml(cls, directory: Path, name: str, part: str) -> Self:
-        """What hls4ml's own design.tcl leads to."""
+        """Return the products of hls4ml's design.tcl."""
         return cls(directory, name, part, f"{name}_vivado_accelerator")
 
     @property
@@ -51,7 +51,7 @@ class Products:
         """The .hwh, which may not exist.
 
         Vivado 2020.2 and later have it below project_1.gen, earlier ones below project_1.srcs;
-        where one has neither, our Tcl writes a platform, which holds it.
+        without either, our Tcl writes a platform that contains it.
         """
         inside = Path("sources_1", "bd", "design_1", "hw_handoff", "design_1.hwh")
         beside = [self._root / f"project_1.{kind}" / inside for kind in ("gen", "srcs")]
@@ -62,18 +62,18 @@ class Products:
         return next((path for path in (*beside, unpacked) if path.exists()), beside[0])
 
     def begun(self) -> list[Path]:
-        """Directories of all runs that were begun; what comes out of Vivado's cache is not."""
+        """Return the directories of all started runs, without those from Vivado's cache."""
         return sorted(mark.parent for mark in self.runs.glob("*/.vivado.begin.rst"))
 
     def to_repeat(self) -> list[str]:
-        """Runs that were begun and have no good end, by their marker files and the bitstream."""
+        """Return started runs without success, judged by their marker files and the bitstream."""
         repeat = [path.name for path in self.begun() if not ended_run(path)]
         if "impl_1" not in repeat and self.bit_problem():
             repeat.append("impl_1")
         return repeat
 
     def failed_logs(self) -> list[Path]:
-        """Logs of the runs without a good end, those first that others wait for."""
+        """Return the logs of runs without success, first those that others depend on."""
         order = {"synth_1": 1, "impl_1": 2}
         logs = [path / "runme.log" for path in self.begun() if not ended_run(path)]
         return sorted(
@@ -82,7 +82,7 @@ class Products:
         )
 
     def lacking(self) -> Iterator[str]:
-        """What a good build has and this one has not."""
+        """Yield what this build lacks for success."""
         begun = self.begun()
         if not begun:
             yield "no run was begun"
@@ -102,7 +102,7 @@ class Products:
             yield f"reports were not written: {', '.join(missing)}"
 
     def bit_problem(self) -> str:
-        """What is wrong with the bitstream; empty for nothing."""
+        """Return what is wrong with the bitstream; empty if nothing is."""
         if not self.bit.exists():
             return f"{self.bit.name} was not written"
         try:
@@ -122,7 +122,7 @@ class Products:
 
 
 def _unpack(platform: Path, handoff: Path) -> None:
-    """Take the .hwh out of a hardware platform, if there is one."""
+    """Extract the .hwh from a hardware platform, if there is one."""
     try:
         with zipfile.ZipFile(platform) as archive:
             name = next((each for each in archive.namelist() if each.endswith(".hwh")), None)

@@ -1,4 +1,4 @@
-"""How far a build is, by the files that mark its runs, and how long it takes, by earlier builds."""
+"""Measures a build's progress by its runs' marker files, and its duration by earlier builds."""
 
 import contextlib
 import json
@@ -28,11 +28,11 @@ _MOST = 500
 
 
 class ProgressMeter:
-    """Tells a listener about progress: never backwards, and no more often than it is worth.
+    """Reports progress to a listener: never backwards, and not too often.
 
     Args:
-        listener: to tell.
-        expected_s: of the whole build, from earlier ones; None where there are none.
+        listener: receives the progress.
+        expected_s: of the whole build, from earlier ones; None if there are none.
     """
 
     def __init__(self, listener: Listener, expected_s: float | None) -> None:
@@ -42,7 +42,7 @@ class ProgressMeter:
         self._last = Progress(phase="", fraction=0.0, elapsed_s=0.0)
 
     def tell(self, phase: str, fraction: float) -> None:
-        """Say that a phase has been reached, and the fraction of the whole."""
+        """Report the phase reached and the fraction done."""
         fraction = min(1.0, max(fraction, self._last.fraction))
         is_new = phase != self._last.phase and self._last.fraction < 1
         if not is_new and fraction - self._last.fraction < _LEAST_STEP:
@@ -58,10 +58,10 @@ class ProgressMeter:
 
 
 class RunsProgress:
-    """Follows Vivado by the files with which it marks the steps of its runs.
+    """Follows Vivado by the marker files for the steps of its runs.
 
     Args:
-        meter: to move.
+        meter: to update.
         runs: the directory of all runs.
     """
 
@@ -71,9 +71,9 @@ class RunsProgress:
         self._printed = 0
 
     def poll(self) -> bool:
-        """Look at the files; whether the runs have printed something since.
+        """Check the files; return whether the runs have printed anything since.
 
-        Vivado itself shows the output of one run only, while others may work for hours.
+        Vivado only shows the output of one run, while others may work for hours.
         """
         self._tell()
         before = self._printed
@@ -87,7 +87,7 @@ class RunsProgress:
             return
         others = [path for path in runs if path.name not in ("synth_1", "impl_1")]
         ended = [path for path in others if ended_run(path)]
-        # Runs whose result came out of Vivado's cache have no marks.
+        # Runs whose result came from Vivado's cache have no marker files.
         if not (self._runs / "synth_1" / ".vivado.begin.rst").exists():
             fraction = _BLOCK_DESIGN + _OUT_OF_CONTEXT * len(ended) / max(1, len(others))
             self._meter.tell(f"out of context: {len(ended)} of {len(others)} runs", fraction)
@@ -108,7 +108,7 @@ class RunsProgress:
 
 
 def ended_run(directory: Path) -> bool:
-    """Whether a run of Vivado came to its end without an error, by its marker files."""
+    """Return whether a run of Vivado ended without an error, by its marker files."""
     if not (directory / ".vivado.end.rst").exists() or any(directory.glob(".*.error.rst")):
         return False
     return directory.name != "impl_1" or (directory / ".write_bitstream.end.rst").exists()
@@ -122,13 +122,13 @@ def _size(path: Path) -> int:
 
 
 class Duration(Record):
-    """One build.
+    """The duration of a build.
 
     Attributes:
-        step: that was built.
-        part: for which.
-        size: of the design, in what the step counts by; comparable within a step only.
-        seconds: that the tool took.
+        step: of the build.
+        part: target part.
+        size: of the design, in the step's own unit.
+        seconds: taken by the tool.
     """
 
     step: StepName
@@ -138,17 +138,17 @@ class Duration(Record):
 
 
 def note(directory: Path, duration: Duration) -> None:
-    """Keep a build's time; a line that cannot be kept is no reason to lose the build."""
+    """Record a build's time; failing to write it does not fail the build."""
     with contextlib.suppress(OSError), (directory / _FILE).open("a", encoding="utf-8") as file:
         file.write(f"{duration.model_dump_json()}\n")
 
 
 def expected_s(directory: Path, step: StepName, part: str, size: float) -> float | None:
-    """The time of the build of that step whose design was the most similar in size."""
+    """Return the time of the step's build whose design was the most similar in size."""
     similar = [each for each in _read(directory) if (each.step, each.part) == (step, part)]
     if not similar:
         return None
-    # Of equal ones, the latest.
+    # Among equal ones, the latest.
     return min(reversed(similar), key=lambda each: abs(each.size - size)).seconds
 
 

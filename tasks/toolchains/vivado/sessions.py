@@ -1,18 +1,18 @@
-"""Split a tool's log into the sessions that were appended to it, and see if the last one ended."""
+"""Finds the last session in a tool's log, to which sessions are appended, and whether it ended."""
 
 import re
 from typing import NamedTuple
 
 
 class _Banner(NamedTuple):
-    """How a tool begins a session in its log.
+    """The lines with which a tool begins and ends a session in its log.
 
     Attributes:
         begins: matches at the start of a line.
-        closing: matches the line that only a killed tool leaves out, within the end of the log if
-            nested tools print it too; None if there is no such line.
-        appended: whether every such banner begins a session. A nested tool prints its banner into
-            the log of the tool that started it, and begins none.
+        closing: matches the line that only a killed tool omits, within the end of the log if nested
+            tools print it, too; None if there is no such line.
+        appended: whether each such banner begins a session. A nested tool prints its banner into
+            the log of the tool that started it, which does not begin a session.
     """
 
     begins: re.Pattern[str]
@@ -57,7 +57,7 @@ class Session:
 
     Attributes:
         lines: of the session.
-        first_line: its number in the log, from 1.
+        first_line: number in the log, from 1.
     """
 
     def __init__(self, log: str) -> None:
@@ -66,7 +66,7 @@ class Session:
         if self._banner and self._banner.appended:
             *_, last = self._banner.begins.finditer(log)
             first = self._banner.begins.search(log)
-            # What stands before the first banner belongs to the first session.
+            # Lines before the first banner belong to the first session.
             start = last.start() if first and last.start() != first.start() else 0
         self._text = log[start:]
         self.first_line = log.count("\n", 0, start) + 1
@@ -74,12 +74,12 @@ class Session:
 
     @property
     def last_line(self) -> int:
-        """The index of the last line that is not blank."""
+        """Return the index of the last non-blank line."""
         return max((index for index, line in enumerate(self.lines) if line.strip()), default=-1)
 
     @property
     def is_truncated(self) -> bool:
-        """Whether a tool that closes its logs did not close this one."""
+        """Return whether the tool should have closed this log but did not."""
         closing = self._banner.closing if self._banner else None
         return closing is not None and not closing.search(self._text)
 

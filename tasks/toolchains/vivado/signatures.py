@@ -1,4 +1,4 @@
-"""Read signatures.toml: what the tools print when they fail, and what it means."""
+"""Reads signatures.toml: what the tools print when they fail, and what it means."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ FailureClass = Literal["permanent", "configuration", "transient", "resource"]
 Kind = FailureClass | Literal["warning", "benign"]
 Rank = Literal["cause", "suspect", "effect", "unknown", "marker"]
 
-# [v++ 207-3776], [VPL UTLZ-1]: the number or word says which tool's message it is.
+# [v++ 207-3776], [VPL UTLZ-1]: the number or word identifies the tool of the message.
 _WRAPPED = re.compile(r"\[(?:v\+\+|VPL|XOCC|vitis) (?P<family>\w+)-(?P<number>\d+)\]")
 # [COSIM-360], in reports: [COSIM 212-360].
 _SHORT = re.compile(r"\[(?P<tool>[A-Z]+)-(?P<number>\d+)\]")
@@ -43,17 +43,17 @@ class Signature(Record):
 
     @property
     def fails(self) -> bool:
-        """Whether it is the line of a failed run."""
+        """Return whether it is the line of a failed run."""
         return self.kind not in ("warning", "benign")
 
     @property
     def proves(self) -> bool:
-        """Whether a run that prints it has failed, whatever its exit status."""
+        """Return whether a run that prints it has failed, whatever its exit status."""
         return self.fails and self.rank not in ("suspect", "unknown")
 
 
 class Ending(Record):
-    """How a run ended that named no cause itself."""
+    """The end of a run that named no cause itself."""
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     returncodes: tuple[int, ...] = ()
@@ -114,6 +114,6 @@ class Catalogue(Record):
 
 @cache
 def catalogue() -> Catalogue:
-    """Read the catalogue, once."""
+    """Return the catalogue, read once."""
     text = Path(__file__).with_name("signatures.toml").read_text(encoding="utf-8")
     return Catalogue.model_validate(tomllib.loads(text))

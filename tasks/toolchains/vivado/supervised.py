@@ -1,4 +1,4 @@
-"""One step of a build: its tries, its progress, and what it leaves when it fails."""
+"""Runs one step of a build: its attempts, its progress, and the bundle of a failure."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ from tasks.toolchains.vivado.diagnosis import Diagnosis, Log
 from tasks.toolchains.vivado.installation import ToolName
 
 _log = logging.getLogger(__name__)
-# Prefect delivers a cancellation between two sleeps.
+# Prefect delivers cancellations between two sleeps.
 _SLICE_S = 0.5
 
 Attempt = Callable[[int, int], BuildError | None]
@@ -40,10 +40,10 @@ class Patience:
     """How often, and after what pauses, a failed tool is run again.
 
     Attributes:
-        licence_first_s: first pause when all licences are taken; each further one is twice as
-            long, within a factor that is drawn by lot, so that waiters do not come all at once.
-        licence_longest_s: the longest pause.
-        licence_s: all pauses for a licence together.
+        licence_first_s: first pause if all licences are taken; each further one is twice as long,
+            with random jitter.
+        licence_longest_s: longest pause.
+        licence_s: total of all pauses for a licence.
         crash_s: pause after a crash of the tool.
         sleep: how to pause.
     """
@@ -57,12 +57,12 @@ class Patience:
 
 @dataclass
 class Attempts:
-    """Counts the tries of one step, and decides about the next.
+    """Counts the attempts at one step, and decides about the next.
 
     Args:
-        jobs: that the tool may run at the same time.
-        patience: with failures that another try may cure.
-        licence: held while the tool runs, and only then.
+        jobs: parallel jobs of the tool.
+        patience: retries of failures that may be transient.
+        licence: held only while the tool runs.
     """
 
     jobs: int
@@ -76,10 +76,10 @@ class Attempts:
         """Make attempts until one succeeds.
 
         Args:
-            attempt: gets the number of the try, from 1, and the number of jobs.
+            attempt: is given the number of the attempt, from 1, and the number of jobs.
 
         Raises:
-            BuildError: of the last try.
+            BuildError: of the last attempt.
         """
         while True:
             self._tries += 1
@@ -95,7 +95,7 @@ class Attempts:
             self.patience.sleep(seconds)
 
     def _next(self, error: BuildError) -> float | None:
-        """Seconds to the next try; None for none."""
+        """Return the seconds until the next attempt; None for no further one."""
         if is_licence(error):
             return self._licence_pause()
         if error.failure_class == "transient" and not self._crashes:
@@ -120,29 +120,29 @@ class Attempts:
 
 
 def is_licence(error: BuildError) -> bool:
-    """Whether it was for want of a licence that may be free later."""
+    """Return whether the error is a lack of licences that may be free later."""
     return error.failure_class == "transient" and error.signature.startswith("licence-")
 
 
 def is_disk(error: BuildError) -> bool:
-    """Whether a disk was full, which fewer jobs do not change."""
+    """Return whether a disk was full, which fewer jobs do not change."""
     return error.signature.startswith("disk-")
 
 
 _R = TypeVar("_R", bound=Record)
-# Beginnings of the lines that people should see: of the scripts, what phases took, errors.
+# Beginnings of the lines to show: from our scripts, durations of phases, errors.
 _TOLD = ("overlayflow:", "***** ", "ERROR", "CRITICAL WARNING: [Timing")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a tool is stopped, in seconds.
+    """Times after which a tool is stopped, in seconds.
 
     Attributes:
         synthesize_s: for one run of Vivado HLS.
         implement_s: for one run of Vivado.
-        stall_s: without a line of output, of the tool or its runs; C synthesis is silent for hours
-            where much is unrolled.
+        stall_s: without output from the tool or its runs; C synthesis is silent for hours if much
+            is unrolled.
     """
 
     synthesize_s: float = 24 * 3600.0
@@ -155,17 +155,17 @@ class Step:
     """A step of a build.
 
     Attributes:
-        entry: that it makes.
+        entry: store entry to make.
         tool: name of the tool.
         program: path of the tool.
         version: of the tool.
-        environment: laid over this process's own.
+        environment: added to this process's own.
         project: directory in which the tool runs.
-        out: gets the logs.
+        out: directory for the logs.
         deadline_s: for one run.
-        stall_s: without a line of output.
+        stall_s: longest time without output.
         facts: settings and versions, for the bundle of a failure.
-        runs: of the tool that have ended by themselves, in their order.
+        runs: of the tool that ended by themselves, in order.
     """
 
     entry: Entry
@@ -187,13 +187,13 @@ class Step:
         on_line: Callable[[str], None] | None = None,
         on_poll: Callable[[], bool] | None = None,
     ) -> ToolRun:
-        """Run the tool to its end, whatever that is.
+        """Run the tool until it ends or is stopped.
 
         Args:
             arguments: of the command line.
-            number: of the try; each has a log of its own.
-            on_line: gets each line of output.
-            on_poll: is called twice a second; returns whether the tool shows life.
+            number: of the attempt; each has a separate log.
+            on_line: is called with each line of output.
+            on_poll: is called twice a second; returns whether the tool has made progress.
 
         Raises:
             ToolTimeoutError: it was stopped.
@@ -215,19 +215,19 @@ class Step:
                 on_line=on_line,
                 on_poll=on_poll,
             )
-        finally:  # what they print may be their whole environment
+        finally:  # their output may contain their whole environment
             with contextlib.suppress(FileNotFoundError):
                 redact_file(log)
         self.runs.append(run)
         return run
 
     def tell(self, line: str) -> None:
-        """Log a line of the tool's output, if it is one for people; without secrets."""
+        """Log a line of the tool's output, without secrets, if it is worth showing."""
         if line.startswith(_TOLD):
             _log.info("%s: %s", self.tool, redact(line))
 
     def crash_reports(self) -> list[Path]:
-        """What the tool, or a run that it started, wrote when it crashed."""
+        """Return the crash reports of the tool and of runs that it started."""
         runs = self.project.glob("*/*.runs/*/hs_err_pid*.log")
         return [*self.project.glob("hs_err_pid*.log"), *runs]
 
@@ -237,7 +237,7 @@ class Step:
         """Make attempts until one succeeds; a failure leaves a bundle.
 
         Raises:
-            ToolError: of the last try.
+            ToolError: of the last attempt.
         """
         attempts = Attempts(jobs=jobs, patience=patience, licence=licence)
         try:
@@ -249,10 +249,10 @@ class Step:
             raise
 
     def collected(self, collect: Callable[[], _R]) -> _R:
-        """What `collect` makes of the files of a build; a report that says too little fails it.
+        """Collect a build's files; if that fails, leave a bundle.
 
         Raises:
-            OverlayflowError: what `collect` raised; it leaves a bundle.
+            OverlayflowError: raised by `collect`.
         """
         try:
             return collect()
@@ -287,15 +287,14 @@ def judge(
     logs: Sequence[Path] = (),
     otherwise: FailureClass = "permanent",
 ) -> BuildError | None:
-    """The error of a run; None if it did its work.
+    """Return the error of a run; None if it succeeded.
 
     Args:
         run: that has ended.
-        step: whose it was.
-        unfinished: what it should have done and did not, by files and markers.
-        logs: of runs that it started and that failed, in the order in which they did; they tell
-            more than its own log.
-        otherwise: the class of a failure that nobody knows.
+        step: of the run.
+        unfinished: work that was not done, judged by files and markers.
+        logs: of failed runs that it started, in order of failure; they say more than its own log.
+        otherwise: class of an unknown failure.
     """
     proven = diagnosis.fatal(run.log, step=step.entry.step, tool=step.tool)
     if run.returncode == 0 and not unfinished and not proven:
@@ -319,9 +318,9 @@ def judge(
 
 
 def _diagnose(run: ToolRun, step: Step, logs: Sequence[Path]) -> Diagnosis | None:
-    """The cause by the logs; where the tool itself was ended by a signal, by its own log first.
+    """Diagnose a run by its logs; if a signal ended the tool, by its own log first.
 
-    What it wrote when it crashed stands before its own log, which says only that it crashed.
+    Crash reports come before the tool's own log, which only says that it crashed.
     """
     own: tuple[Log, int | None] = (run.log, run.returncode)
     if reports := step.crash_reports():

@@ -1,13 +1,12 @@
-"""Where a build is made: outside of the store until it is complete, so that it can be resumed.
+"""Manages workplaces, where builds are made outside of the store, so that they can be resumed.
 
     work/<step>-<digest>/project/      the hls4ml project, in which the tools run
     work/<step>-<digest>/state.json    which phases are done, and the files that prove it
 
-below the directory that OVERLAYFLOW_HOME names.
+below OVERLAYFLOW_HOME.
 
-A failed or killed build leaves its workplace behind; the next build of the same entry goes on
-there. A build that succeeded has its files in the store; its workplace goes a day later, when
-some other build begins.
+A failed or killed build leaves its workplace behind, and the next build of the same entry resumes
+there. The workplace of a successful build is removed by another build, a day or more later.
 """
 
 import contextlib
@@ -39,7 +38,7 @@ class Workplace:
 
     Args:
         directory: of the build.
-        is_new: whether no tool has been run there yet.
+        is_new: whether no tool has run there yet.
     """
 
     def __init__(self, directory: Path, *, is_new: bool = False) -> None:
@@ -49,32 +48,32 @@ class Workplace:
         self._state = directory / "state.json"
 
     def is_done(self, phase: str) -> bool:
-        """Whether a phase was done here, and the files that prove it are as it left them."""
+        """Return whether a phase was done here, and its files have not changed since."""
         known = self._read().get(phase)
         return known is not None and known == self._identities(known)
 
     def done(self, phase: str, files: Iterable[Path]) -> None:
-        """Note that a phase is done.
+        """Record that a phase is done.
 
         Args:
-            phase: its name.
+            phase: name of the phase.
             files: that it wrote, below `project`.
         """
         names = [str(file.relative_to(self.project)) for file in files]
         self._write(self._read() | {phase: self._identities(names)})
 
     def forget(self, phases: Iterable[str]) -> None:
-        """Note that phases are to be done again."""
+        """Record that phases must be repeated."""
         again = set(phases)
         self._write({name: files for name, files in self._read().items() if name not in again})
 
     def complete(self) -> None:
-        """Note that nothing is left to do here."""
+        """Record that the build is complete."""
         self._write(self._read() | {_COMPLETE: {}})
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to do here."""
+        """Return whether the build is complete."""
         return _COMPLETE in self._read()
 
     def _identities(self, names: Iterable[str]) -> dict[str, list[int] | None]:
@@ -83,7 +82,7 @@ class Workplace:
     def _read(self) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # not yet there, or cut off by a power failure
+        except (FileNotFoundError, ValueError):  # missing, or truncated by a power failure
             return {}
         return state
 
@@ -95,13 +94,13 @@ class Workplace:
 
 @contextlib.contextmanager
 def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[Workplace]:
-    """The workplace of an entry, for this process alone.
+    """Open the workplace of an entry exclusively.
 
     Args:
         root: of all workplaces.
-        entry: that is built.
-        fill: makes the directory it gets, the project before any tool was run; called unless an
-            earlier build has left it.
+        entry: to build.
+        fill: creates the given directory, the project before any tool runs; is not called if an
+            earlier build left one.
     """
     root.mkdir(parents=True, exist_ok=True)
     directory = root / f"{entry.step}-{entry.digest[:16]}"
@@ -110,7 +109,7 @@ def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[W
         directory.mkdir(exist_ok=True)
         place = Workplace(directory, is_new=not (directory / "project").exists())
         if not place.is_new:
-            _log.info("going on with the build in %s", directory)
+            _log.info("resuming the build in %s", directory)
         else:
             half = directory / "filling"
             shutil.rmtree(half, ignore_errors=True)
@@ -124,7 +123,7 @@ def _lock(directory: Path) -> Path:
 
 
 def _remove_old(root: Path, own: Path) -> None:
-    """Remove what other builds have completed a day ago."""
+    """Remove other workplaces that were completed more than a day ago."""
     for state in root.glob("*/state.json"):
         directory = state.parent
         if directory == own:
@@ -145,7 +144,7 @@ def _identity(path: Path) -> list[int] | None:
 
 
 def usable(work: Path) -> Finding:
-    """Whether something can be built below a directory."""
+    """Check whether builds can be made below a directory."""
     wrong = ""
     if len(str(work)) + _BELOW > _PATH_MAX:
         wrong = f"the path of {work.parent} is too long for what is built below it"

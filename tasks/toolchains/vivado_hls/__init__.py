@@ -1,1 +1,1 @@
-"""The way of the hls4ml documentation: build_prj.tcl under Vivado HLS, design.tcl under Vivado."""
+"""Builds as in hls4ml's documentation: build_prj.tcl in Vivado HLS, design.tcl in Vivado."""

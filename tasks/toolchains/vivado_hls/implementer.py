@@ -1,4 +1,4 @@
-"""Vivado as an implementer, by hls4ml's own design.tcl."""
+"""Implements with Vivado and hls4ml's design.tcl."""
 
 import shutil
 from dataclasses import dataclass
@@ -29,16 +29,16 @@ _DRIVER = "axi_stream_driver.py"
 
 
 def _copy_project(files: Path, project: Path) -> None:
-    """Copy the project of a synthesis entry's files to where it is implemented."""
+    """Copy a synthesis entry's project to the workplace."""
     shutil.copytree(files / "project", project)
 
 
 @dataclass(frozen=True)
 class DesignTcl:
-    """Makes a bitstream by design.tcl.
+    """Makes a bitstream with design.tcl.
 
     Attributes:
-        runs: how the tool is run.
+        runs: runs the tool.
     """
 
     runs: Supervision

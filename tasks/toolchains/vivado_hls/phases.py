@@ -1,4 +1,4 @@
-"""The phases of hls4ml's build_prj.tcl: how to ask for them, and how to see that they are done."""
+"""The phases of hls4ml's build_prj.tcl: how to request them, and how to check that they ran."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,13 @@ class Phase:
     """One phase.
 
     Attributes:
-        name: of the phase, and of the option of build_prj.tcl that asks for it.
+        name: of the phase, and of the option of build_prj.tcl that requests it.
         files: that it must have written, relative to the project.
-        marker: what the log must hold: hls4ml's line that it did its work.
-        also: a further option, that checks the phase's work.
-        command: of Vivado HLS, which its flow log says to be done; empty for none.
-        passed: what the first file must hold; empty for anything.
-        share: of the time of a build, for the progress.
+        marker: hls4ml's line for success, which the log must contain.
+        also: a further option that verifies the phase's result.
+        command: of Vivado HLS, which its flow log must report as done; empty for none.
+        passed: text that the first file must contain; empty for any.
+        share: of a build's time, for the progress.
     """
 
     name: str
@@ -77,7 +77,7 @@ _DONE = re.compile(r"^Command\s+(\w+) done;(.*)$", re.MULTILINE)
 
 
 def wanted(settings: BuildSettings) -> list[Phase]:
-    """The phases that a build has, in their order."""
+    """Return the phases of a build in order."""
     names = {"synth", "export"}
     if settings.csim or settings.cosim:
         names.add("csim")
@@ -87,7 +87,7 @@ def wanted(settings: BuildSettings) -> list[Phase]:
 
 
 def arguments(phases: Iterable[Phase], settings: BuildSettings) -> str:
-    """The one argument that build_prj.tcl reads its options from."""
+    """Return the argument from which build_prj.tcl reads its options."""
     options = dict.fromkeys(_OPTIONS, 0)
     options |= {name: 1 for phase in phases for name in (phase.name, phase.also) if name}
     options["fifo_opt"] = int(settings.fifo_opt and bool(options["cosim"]))
@@ -95,12 +95,12 @@ def arguments(phases: Iterable[Phase], settings: BuildSettings) -> str:
 
 
 def outputs(phase: Phase, project: Path, name: str) -> list[Path]:
-    """The files of a phase in the directory of a project of that name."""
+    """Return the files of a phase in the directory of a project of that name."""
     return [project / file.format(project=name) for file in phase.files]
 
 
 def clear(phases: Iterable[Phase], project: Path, name: str) -> None:
-    """Remove what earlier runs of the phases have left: it must not pass for theirs."""
+    """Remove files of earlier runs of the phases, so that they are not taken for new ones."""
     for phase in phases:
         for file in outputs(phase, project, name):
             file.unlink(missing_ok=True)
@@ -108,13 +108,13 @@ def clear(phases: Iterable[Phase], project: Path, name: str) -> None:
 
 
 def finished(phases: Sequence[Phase], project: Path, name: str, log: str) -> list[Phase]:
-    """Those of the phases that the tool has finished, judged by files and markers.
+    """Return the phases that the tool has finished, judged by files and markers.
 
     Args:
-        phases: that were asked for.
+        phases: requested phases.
         project: directory.
         name: of the project.
-        log: all that the tool printed.
+        log: complete output of the tool.
     """
     flow_log = project / FLOW_LOG.format(project=name)
     told = flow_log.read_text(encoding="utf-8", errors="replace") if flow_log.exists() else ""

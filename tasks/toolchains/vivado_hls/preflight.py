@@ -1,4 +1,4 @@
-"""What this machine needs for hls4ml's own way: Vivado HLS, its patch, hls4ml's block design."""
+"""Checks what toolchain vivado-hls needs: Vivado HLS, its patch, hls4ml's block design."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,12 +51,12 @@ _INSTALL = (
 
 
 def is_buildable(kind: BoardKind) -> bool:
-    """Whether hls4ml has a block design for a kind of board."""
+    """Return whether hls4ml has a block design for a board kind."""
     return kind.processing_system != "x86" and bool(kind.hls4ml_board)
 
 
 def require_design(kind: BoardKind) -> None:
-    """Raise InputError unless hls4ml has a block design for a kind of board."""
+    """Raise InputError unless hls4ml has a block design for a board kind."""
     if is_buildable(kind):
         return
     reason = kind.no_hls4ml or "hls4ml builds an XRT kernel for it, not a bitstream with a DMA"
@@ -71,14 +71,14 @@ def require_design(kind: BoardKind) -> None:
 
 @cache
 def stock_design(kind: BoardKind) -> str:
-    """hls4ml's own design.tcl for a kind of board."""
+    """Return hls4ml's design.tcl for a board kind."""
     templates = resources("hls4ml") / "templates" / "vivado_accelerator" / kind.hls4ml_board
     script = Path(str(templates)) / "tcl_scripts" / "axi_stream_design.tcl"
     return script.read_text(encoding="utf-8")
 
 
 def board_part(kind: BoardKind) -> str:
-    """The board's name in Vivado, as hls4ml's design.tcl has it."""
+    """Return the board's name in Vivado according to hls4ml's design.tcl."""
     found = _BOARD_PART.search(stock_design(kind))
     if found is None:
         raise InputError(f"hls4ml's design for {kind.name} names no board", where="board_kind")
@@ -86,7 +86,7 @@ def board_part(kind: BoardKind) -> str:
 
 
 def tools(installation: Installation) -> Preflight:
-    """Whether the tools are there, start, and are of versions that work."""
+    """Check whether the tools are installed, start, and have supported versions."""
     return _judged(installation, {name: ask(installation, name) for name in installation.tools})
 
 
@@ -106,7 +106,7 @@ def version(tool: ToolName) -> str:
     """Return a tool's version.
 
     Raises:
-        ToolMissingError: one of the tools is not there, or does not start.
+        ToolMissingError: a tool is missing or does not start.
     """
     found = tools(find())
     require(found.findings, WHERE)
@@ -114,7 +114,7 @@ def version(tool: ToolName) -> str:
 
 
 def examine(installation: Installation, kind: BoardKind | None, machine: Machine) -> Preflight:
-    """All that a build for a kind of board needs; without one, what every build needs.
+    """Check all that a build for a board kind needs; without a kind, what every build needs.
 
     Raises:
         InputError: nothing is built for that kind.
@@ -159,7 +159,7 @@ def _judged(installation: Installation, answers: Mapping[ToolName, Answer]) -> P
 def _tool(
     name: ToolName, installation: Installation, answers: Mapping[ToolName, Answer]
 ) -> Finding:
-    """Whether a tool is there, starts, and is of a version that works."""
+    """Check whether a tool is installed, starts, and has a supported version."""
     if name not in answers:
         return _absent(name, answers)
     answer = answers[name]

@@ -1,11 +1,11 @@
-"""How far a run of Vivado HLS is, by the lines that it prints."""
+"""Measures the progress of Vivado HLS by the lines that it prints."""
 
 from collections.abc import Sequence
 
 from tasks.toolchains.vivado.progress import ProgressMeter
 from tasks.toolchains.vivado_hls.phases import Phase
 
-# What Vivado HLS prints inside of C synthesis, and the share of its time that is over then.
+# Lines that Vivado HLS prints during C synthesis, and the share of its time that has passed then.
 _CHECKPOINTS = (
     ("Finished Linking", 0.06),
     ("Finished Checking Pragmas", 0.065),
@@ -21,9 +21,9 @@ class HlsProgress:
     """Follows Vivado HLS by its lines.
 
     Args:
-        meter: to move.
-        phases: all of the build.
-        done: those that were done before.
+        meter: to update.
+        phases: all phases of the build.
+        done: phases that were done before.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class HlsProgress:
         self._finished = {phase.name for phase in done}
 
     def line(self, text: str) -> None:
-        """Take one line of the tool's output."""
+        """Process one line of the tool's output."""
         for phase in self._phases:
             if phase.marker in text:
                 self._finished.add(phase.name)

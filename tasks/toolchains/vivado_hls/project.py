@@ -1,4 +1,4 @@
-"""Whether an hls4ml project is one that this toolchain can build, before any tool starts."""
+"""Checks that this toolchain can build an hls4ml project, before any tool starts."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _PART = re.compile(r'^set part "([^"]+)"', re.MULTILINE)
 
 
 def check(project: HlsProject, directory: Path, kind: BoardKind, work: Path) -> None:
-    """Refuse what cannot be built.
+    """Refuse a project that cannot be built.
 
     Args:
         project: to build.
@@ -24,7 +24,7 @@ def check(project: HlsProject, directory: Path, kind: BoardKind, work: Path) -> 
         work: below which it will be built.
 
     Raises:
-        InputError: all that is wrong, with remedies.
+        InputError: lists everything that is wrong, with remedies.
     """
     require_design(kind)
     wrong = [
@@ -48,8 +48,8 @@ def _unbuildable(project: HlsProject, kind: BoardKind) -> Iterator[tuple[str, st
         )
     if project.settings.core == "folded" or project.settings.interval_cycles:
         yield (
-            "core and interval_cycles are of the traced core, and Vivado HLS makes its own",
-            "leave them out and set reuse_factor, or use toolchain vivado or open",
+            "core and interval_cycles are settings of the traced core, not of Vivado HLS",
+            "remove them and set reuse_factor, or use toolchain vivado or open",
         )
     if project.part != kind.part:
         yield (f"part {project.part} is not that of {kind.name}, {kind.part}", "convert again")

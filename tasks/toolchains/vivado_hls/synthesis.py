@@ -1,4 +1,4 @@
-"""Step synthesize: hls4ml's build_prj.tcl under Vivado HLS, phase by phase."""
+"""Runs hls4ml's build_prj.tcl in Vivado HLS for the step synthesize, phase by phase."""
 
 import contextlib
 import itertools
@@ -28,7 +28,7 @@ _DATABASES = shutil.ignore_patterns(".autopilot", "csim", "wrapc*", "autowrap", 
 
 
 def fill(files: Path, project: Path) -> None:
-    """Copy the project of a convert entry's files to where it is synthesized."""
+    """Copy a convert entry's project to the workplace."""
     shutil.copytree(files / "project", project, ignore=_NO_SOURCES)
     (project / "tb_data").mkdir(exist_ok=True)
 
@@ -38,10 +38,10 @@ class HlsBuild:
     """One synthesis.
 
     Attributes:
-        place: where it is made.
-        step: that makes it.
-        project: that is synthesized.
-        settings: what is done beside.
+        place: its workplace.
+        step: of the build.
+        project: to synthesize.
+        settings: optional steps.
         meter: of the progress.
     """
 
@@ -56,10 +56,10 @@ class HlsBuild:
         return self.project.settings.project_name
 
     def attempt(self, number: int, _jobs: int) -> BuildError | None:
-        """Run Vivado HLS once, for the phases that are not done yet.
+        """Run Vivado HLS once for the phases that are not done yet.
 
         Args:
-            number: of the try, from 1.
+            number: of the attempt, from 1.
         """
         directory, wanted = self.place.project, phases.wanted(self.settings)
         done = [phase for phase in wanted if self.place.is_done(phase.name)]
@@ -77,7 +77,7 @@ class HlsBuild:
             self.step.tell(line)
             if any(phase.marker in line for phase in pending):
                 markers.append(line)
-                with contextlib.suppress(OSError):  # the end of the run is another occasion
+                with contextlib.suppress(OSError):  # it is noted again at the end of the run
                     self._note(pending, "\n".join(markers))
 
         arguments = phases.arguments(pending, self.settings)
@@ -86,37 +86,37 @@ class HlsBuild:
         unfinished = [f"phase {phase.name} has no good end" for phase in missing]
         error = judge(run, self.step, unfinished=unfinished)
         if error is not None and not missing:
-            # Which of the phases failed is not known.
+            # It is not known which of the phases failed.
             self.place.forget(phase.name for phase in pending)
         return error
 
     def _note(self, pending: Sequence[Phase], log: str) -> list[Phase]:
-        """Note what the tool has finished, which stays done however its run ends.
+        """Record the finished phases, which stay done however the run ends.
 
         Args:
-            pending: phases that were asked for.
-            log: what it has printed, or the markers in it.
+            pending: requested phases.
+            log: the tool's output, or the markers in it.
 
         Returns:
             The phases that it has not finished.
         """
         directory = self.place.project
         finished = phases.finished(pending, directory, self._name, log)
-        # What came after a phase that is missing was made of something older.
+        # Phases after a missing one used older inputs.
         for phase in itertools.takewhile(finished.__contains__, pending):
             self.place.done(phase.name, phases.outputs(phase, directory, self._name))
         return [phase for phase in pending if phase not in finished]
 
     def collect(self) -> Synthesis:
-        """Copy what the entry holds, and read the reports.
+        """Copy the entry's files and read the reports.
 
         Raises:
-            InputError: a report is missing or says less than it should.
+            InputError: a report is missing or incomplete.
         """
         copy = self.step.out / "project"
         shutil.copytree(self.place.project, copy, ignore=_DATABASES)
         report = copy / f"{self._name}_prj" / "solution1" / "syn" / "report"
-        # The core's own report leaves out the stream; the top's counts all that goes on the part.
+        # The core's report leaves out the stream; the top's counts everything.
         core = report / f"{self._name}_csynth.xml"
         top = reports.read_csynth(report / f"{self._name}_axi_csynth.xml")
         latency, interval = _cycles(reports.read_csynth(core), core)
@@ -133,11 +133,11 @@ class HlsBuild:
 
 
 def _cycles(report: CsynthReport, path: Path) -> tuple[int, int]:
-    """Latency and interval; hls4ml's layers have fixed bounds, so that HLS knows both."""
+    """Return latency and interval; HLS knows both, as hls4ml's layers have fixed bounds."""
     if report.latency_cycles is None or report.interval_cycles is None:
         raise InputError(
-            "it gives no latency: a loop has bounds that depend on the data",
+            "it gives no latency: a loop has data-dependent bounds",
             where=str(path),
-            remedy="see which loop in its .rpt, and report the layer to hls4ml",
+            remedy="find the loop in its .rpt, and report the layer to hls4ml",
         )
     return report.latency_cycles, report.interval_cycles

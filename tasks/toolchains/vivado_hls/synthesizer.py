@@ -1,4 +1,4 @@
-"""Vivado HLS as a synthesizer, by hls4ml's own build_prj.tcl."""
+"""Synthesizes with Vivado HLS and hls4ml's build_prj.tcl."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +22,11 @@ _HERE = "tasks/toolchains/vivado_hls"
 
 @dataclass(frozen=True)
 class BuildPrjTcl:
-    """Makes an IP by build_prj.tcl.
+    """Makes an IP with build_prj.tcl.
 
     Attributes:
-        build: what the synthesis does beside its work.
-        runs: how the tool is run.
+        build: optional steps.
+        runs: runs the tool.
     """
 
     build: BuildSettings

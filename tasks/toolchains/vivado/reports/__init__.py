@@ -1,8 +1,8 @@
-"""The reports of Vivado HLS, Vitis HLS and Vivado, as typed records with units.
+"""Reads the reports of Vivado HLS, Vitis HLS and Vivado into typed records with units.
 
-Each reader takes one file and raises InputError, naming the file and what it lacks, rather than
-return half a record. Figures say by their stage whether HLS estimated them, or Vivado counted them
-after synthesis or after placement.
+Each reader reads one file. Instead of returning an incomplete record, it raises InputError, which
+names the file and what is missing. The stage of a figure says whether HLS estimated it, or Vivado
+counted it after synthesis or after placement.
 """
 
 from tasks.toolchains.vivado.reports.csynth import CsynthReport, read_csynth

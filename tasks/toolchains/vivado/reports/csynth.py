@@ -1,4 +1,4 @@
-"""csynth.xml and <top>_csynth.xml: what HLS estimates before any logic synthesis."""
+"""Reads csynth.xml and <top>_csynth.xml: HLS's estimates before logic synthesis."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,12 +14,12 @@ _DSP_TAGS = ("DSP", "DSP48E")
 
 
 class CsynthReport(Record):
-    """A synthesized C function; cycles are None where HLS does not know them (`?`, `undef`).
+    """A synthesized C function; cycles are None if HLS does not know them (`?`, `undef`).
 
     Attributes:
-        latency_cycles: from start to result, at the most.
-        interval_cycles: between two starts, at the most.
-        used: estimated, well above what placement comes to.
+        latency_cycles: maximum from start to result.
+        interval_cycles: maximum between two starts.
+        used: estimate, well above the result of placement.
     """
 
     latency_cycles: Cycles | None
@@ -51,7 +51,7 @@ def read_csynth(path: Path) -> CsynthReport:
 
 
 class _Node:
-    """An element of the file; what it lacks is an error that names the file."""
+    """An element of the file; missing parts raise an error that names the file."""
 
     def __init__(self, element: ET.Element, path: Path) -> None:
         self._element = element
@@ -63,7 +63,7 @@ class _Node:
         return _Node(element, self._path)
 
     def find(self, name: str) -> str:
-        """Return an element's text, empty where there is no such element."""
+        """Return an element's text; empty if there is no such element."""
         return (self._element.findtext(name) or "").strip()
 
     def text(self, name: str) -> str:
@@ -85,5 +85,5 @@ def _parse(path: Path) -> ET.Element:
         raise InputError(
             f"this report is not well-formed XML: {error}",
             where=str(path),
-            remedy="see in the tool's log whether C synthesis came to its end, and run it again",
+            remedy="check in the tool's log whether C synthesis finished, and run it again",
         ) from None

@@ -1,4 +1,4 @@
-"""report_utilization -hierarchical: what each instance of a design takes."""
+"""Reads report_utilization -hierarchical: the utilisation of each instance."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ class Instance(Record):
     """One instance, with all below it.
 
     Attributes:
-        path: the names from the top down, joined by `/`.
+        path: names from the top down, joined by `/`.
         depth: 0 for the top.
-        lut: LUTs of it and everything below it.
+        lut: LUTs, including all instances below.
     """
 
     path: str
@@ -26,9 +26,9 @@ class Instance(Record):
 
 
 def read_hierarchy(path: Path) -> tuple[Instance, ...]:
-    """Return what each instance takes, in the report's order: parents before their children.
+    """Return all instances in the report's order, parents before their children.
 
-    Rows for the logic that stands in an instance itself (their name is in brackets) are left out.
+    Rows for an instance's own logic, whose names are in brackets, are left out.
 
     Raises:
         InputError: the report, its table, or a figure in it is missing.

@@ -1,4 +1,4 @@
-"""report_power: an estimate, as good as the activity that it assumes."""
+"""Reads report_power: an estimate that depends on the assumed activity."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ _TOTAL = "Total On-Chip Power (W)"
 
 
 def read_power_w(path: Path) -> float:
-    """Return what Vivado estimates the chip to take, the processing system included, in W.
+    """Return Vivado's estimate of the chip's power in W, with the processing system.
 
     Raises:
         InputError: the report, or the figure in it, is missing.
     """
     for table in tables(read_text(path)):
         cells = {row[0].strip(): row[-1] for row in table.rows}
-        # Where the chip would get too hot, a remark follows the figure.
+        # If the chip would get too hot, a remark follows the figure.
         if (watts := decimal(cells.get(_TOTAL, ""))) is not None:
             return watts
     raise lacking(path, f"figure for {_TOTAL!r}")

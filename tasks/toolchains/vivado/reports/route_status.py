@@ -1,4 +1,4 @@
-"""report_route_status: whether every net was routed."""
+"""Reads report_route_status: whether every net was routed."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What Vivado's text reports have in common: a header, sections, and tables drawn with + and |."""
+"""Reads the parts common to Vivado's text reports: header, sections, and tables of + and |."""
 
 import itertools
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from tasks.core.errors import InputError
 
 _STATE = re.compile(r"^\| Design State +: +(.+?) *$", re.MULTILINE)
-# The header ends long before this; a later line that looks like it belongs to the report's body.
+# The header ends before this; later lines that look like it belong to the report's body.
 _HEADER_LENGTH = 4096
 _RULE = re.compile(r"\+(?:-+\+)+")
 _COUNT = re.compile(r"\d+")
@@ -18,10 +18,10 @@ _DECIMAL = re.compile(r"[<>]?(-?\d+(?:\.\d+)?)(?:\s.*)?")
 
 @dataclass(frozen=True)
 class Table:
-    """One table: the cells of each row, without the space that pads them on the right.
+    """A table: the cells of each row, without padding on the right.
 
     Attributes:
-        header: of the columns, when a rule stands below the first row; empty otherwise.
+        header: of the columns, if a rule follows the first row; otherwise empty.
         rows: below the header.
     """
 
@@ -46,12 +46,12 @@ def read_text(path: Path) -> str:
 
 
 def lacking(path: Path, what: str) -> InputError:
-    """Return the error for a report in which something is missing or no number."""
+    """Return the error for a report in which something is missing or not a number."""
     return InputError(
         f"this report has no {what}",
         where=str(path),
-        remedy="see in the tool's log whether the report was written to its end; if it was, "
-        "its layout is one that overlayflow does not know",
+        remedy="check in the tool's log whether the report was completely written; if it was, "
+        "overlayflow does not know its layout",
     )
 
 
@@ -59,7 +59,7 @@ def read_state(text: str, path: Path) -> str:
     """Return the state of the design, e.g. `Synthesized` or `Fully Placed`.
 
     Raises:
-        InputError: the report's header does not name it.
+        InputError: the report's header does not state it.
     """
     if (found := _STATE.search(text[:_HEADER_LENGTH])) is None:
         raise lacking(path, "header line 'Design State'")
@@ -67,9 +67,9 @@ def read_state(text: str, path: Path) -> str:
 
 
 def tables(text: str) -> Iterator[Table]:
-    """Yield the tables of a report; one that is cut off before its last rule is none.
+    """Yield the complete tables of a report, skipping one that is truncated.
 
-    Cells are cut where the rule has its crosses, so that names may contain bars.
+    Cells are split at the crosses of the rule, so that names may contain bars.
     """
     rule = ""
     groups: list[list[tuple[str, ...]]] = []
@@ -92,9 +92,9 @@ def _cells(line: str, rule: str) -> tuple[str, ...]:
 
 
 def _is_whole(groups: list[list[tuple[str, ...]]], after: str) -> bool:
-    """Return whether a table was drawn to its end, `after` being the line below it.
+    """Return whether a table is complete, where `after` is the line below it.
 
-    It ends with a rule. Without rows that is the rule below its header, and a blank line follows.
+    It ends with a rule. Without rows, this is the rule below its header, and a blank line follows.
     """
     rows = groups[:-1]
     if not rows or groups[-1]:
@@ -112,11 +112,11 @@ def _table(groups: list[list[tuple[str, ...]]]) -> Table:
 
 
 def count(cell: str) -> int | None:
-    """Return a cell's count, or None where it holds none (`NA`, `-`, nothing)."""
+    """Return a cell's count, or None if it has none (`NA`, `-`, nothing)."""
     return int(cell) if _COUNT.fullmatch(cell := cell.strip()) else None
 
 
 def decimal(cell: str) -> float | None:
-    """Return a cell's figure, or None where it holds none; of a bound (`<0.001`) the bound."""
+    """Return a cell's figure, or the bound of `<0.001`, or None if it has none."""
     match = _DECIMAL.fullmatch(cell.strip())
     return float(match[1]) if match else None

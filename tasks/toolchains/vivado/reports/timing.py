@@ -1,4 +1,4 @@
-"""report_timing_summary: slacks, clocks, and Vivado's own verdict."""
+"""Reads report_timing_summary: slacks, clocks, and Vivado's verdict."""
 
 import re
 from pathlib import Path
@@ -19,13 +19,13 @@ _CLOCK = re.compile(r"^ *(\S.*?) +\{[^{}]*\} +[\d.]+ +([\d.]+) *$", re.MULTILINE
 
 
 class TimingReport(Record):
-    """Whether a routed design keeps its timing.
+    """The timing of a routed design.
 
     Attributes:
-        setup_ns: the smallest slack; negative where timing is missed, None where no endpoint is
-            constrained. So are the others.
-        clocks_mhz: frequencies by name, generated clocks below the one they come from.
-        verdict: Vivado's own; `unconstrained` means that nothing was checked.
+        setup_ns: smallest slack; negative if timing is missed, None if no endpoint is constrained.
+            The same applies to the others.
+        clocks_mhz: frequencies by name, generated clocks after their sources.
+        verdict: Vivado's; `unconstrained` means that nothing was checked.
     """
 
     setup_ns: float | None
@@ -36,7 +36,7 @@ class TimingReport(Record):
 
 
 def read_timing(path: Path) -> TimingReport:
-    """Read what report_timing_summary wrote.
+    """Read a timing summary.
 
     Raises:
         InputError: the report, or a part of it, is missing.
@@ -78,8 +78,8 @@ def _slacks(summary: str, path: Path) -> list[float | None]:
 def _worst(cells: list[str], path: Path) -> float | None:
     """Return the smallest slack of four cells: worst, total, failing endpoints, endpoints.
 
-    Cells without figures (`NA`, `inf`) are all right as long as there are no endpoints to judge,
-    or none of them is constrained.
+    Cells without figures (`NA`, `inf`) are valid if there are no endpoints, or none of them is
+    constrained.
     """
     worst, _, failing, endpoints = cells
     if all(cell == "NA" for cell in cells):

@@ -1,4 +1,4 @@
-"""report_utilization: vivado_synth.rpt, *_utilization_synth.rpt, *_utilization_placed.rpt."""
+"""Reads report_utilization: vivado_synth.rpt, *_utilization_synth.rpt, *_utilization_placed.rpt."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,9 +27,9 @@ _Number = TypeVar("_Number", int, float)
 
 
 def read_utilisation(path: Path) -> Utilisation:
-    """Read what report_utilization wrote, after synthesis or after placement.
+    """Read a utilisation report, written after synthesis or after placement.
 
-    `by_module` is empty: see `read_hierarchy`.
+    `by_module` is empty; see `read_hierarchy`.
 
     Raises:
         InputError: the report, or a figure in it, is missing.
@@ -72,7 +72,7 @@ def _resources(sites: _Sites, column: int, path: Path) -> Resources:
         ff=_figure(cells, _FLIP_FLOPS, count, path),
         dsp=_figure(cells, _DSPS, count, path),
         bram_36k=_figure(cells, _BLOCK_RAM, decimal, path),
-        # Only parts that have some have the row.
+        # Only parts that have any have the row.
         uram=_figure(cells, _ULTRA_RAM, count, path) if _ULTRA_RAM[0] in cells else 0,
     )
 
@@ -83,7 +83,7 @@ def _figure(
     read: Callable[[str], _Number | None],
     path: Path,
 ) -> _Number:
-    """Return the figure of the one row that the part's family has."""
+    """Return the figure of the row that the part's family has."""
     for name in names:
         if name in cells and (value := read(cells[name])) is not None:
             return value
