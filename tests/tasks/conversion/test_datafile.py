@@ -57,7 +57,7 @@ def test_a_pair_without_its_second_file_is_refused(tmp_path: Path, name: str) ->
         ("a,label\n1,0\n", "class", "no column 'class'\n.*a, label"),
         ("a,label\n1,cat\n", "label", "could not convert string to float: 'cat'"),
         ("1,2\n3,4\n", "1", "no line of column names"),
-        ("a,label\n1\n", "label", "rows of another length"),
+        ("a,label\n1\n", "label", "rows of different lengths"),
         ("a,label\n1,\n", "label", "not a CSV file of numbers"),
         ("a,label\nnan,0\n", "label", "NaN or infinite"),
         ("a,label\n", "label", "empty"),

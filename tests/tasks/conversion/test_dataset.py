@@ -123,10 +123,10 @@ def test_arrays_are_taken_in_the_models_order_by_name_or_number() -> None:
 @pytest.mark.parametrize(
     ("held", "names", "told"),
     [
-        (["X_test"], ["left", "right"], r"hold X_test, the model has 2 inputs \(left, right\)"),
+        (["X_test"], ["left", "right"], r"contain X_test, the model has 2 inputs \(left, right\)"),
         (["X_test_left"], ["left", "right"], "X_test_left, X_test_right: one array per"),
         (["X_test_a", "X_test_b"], ["x"], r"the model has one input\n.*file with X_test$"),
-        (["X_test_left", "X_test_1"], ["left", "right"], "hold X_test_left, X_test_1"),
+        (["X_test_left", "X_test_1"], ["left", "right"], "contain X_test_left, X_test_1"),
     ],
 )
 def test_arrays_that_are_not_the_models_are_refused(

@@ -77,7 +77,7 @@ def test_a_model_with_code_of_its_own(keras: Any, tmp_path: Path) -> None:
     keras.Model(pixels, keras.layers.Lambda(lambda t: t * 2)(pixels)).save(tmp_path / "own.keras")
     error = refusal(tmp_path, tmp_path / "own.keras")
     assert isinstance(error, UnsupportedModelError)
-    assert "own.keras: holds a Lambda layer, which is code in the file" in str(error)
+    assert "own.keras: contains a Lambda layer, which is code in the file" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -83,5 +83,5 @@ def test_a_separable_convolution_becomes_two(models: Path, traced: Traced) -> No
 
 
 def test_code_in_a_file_is_never_run(models: Path, traced: Traced) -> None:
-    with pytest.raises(UnsupportedModelError, match="holds a Lambda layer, which is code"):
+    with pytest.raises(UnsupportedModelError, match="contains a Lambda layer, which is code"):
         traced(models / "lambda.h5")
