@@ -149,4 +149,4 @@ def test_a_baseline_of_another_version_is_skipped_with_a_warning(
     (tmp_path / "lab[1]/baselines/other~twin.json").write_text("{}")
     assert baselines.every(store) == (run(),)
     assert baselines.find(store, samples.manifest(project_name="other"), "twin") is None
-    assert "no run record of this version" in caplog.text
+    assert "not a run record of this version" in caplog.text
