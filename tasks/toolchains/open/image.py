@@ -1,6 +1,7 @@
 """Compiles a design to a fabric image, a shared library that simulates it clock by clock."""
 
 import json
+import re
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -85,7 +86,9 @@ def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: flo
 
 def _translation_unit(verilated: Path) -> str:
     """Return all sources as one, because the headers alone take a second for each source."""
-    report = json.loads((verilated / "Vfabric.json").read_text(encoding="utf-8"))
+    text = (verilated / "Vfabric.json").read_text(encoding="utf-8")
+    # Verilator writes letters beyond ASCII in paths as C escapes, which JSON does not have.
+    report = json.loads(re.sub(r"(?<!\\)\\(?=[0-9x])", r"\\\\", text))
     classes = report["sources"]
     names = [Path(file).name for file in classes["classes_fast"]]
     rarely = ("classes_slow", "support_slow", "global")

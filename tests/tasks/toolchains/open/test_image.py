@@ -1,6 +1,7 @@
 """A fabric image is the same bytes wherever it is built, and its designs keep to themselves."""
 
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from tests.tasks.toolchains.standin import Fabric, answer
 
 @pytest.mark.slow
 def test_the_same_design_gives_the_same_bytes_in_any_directory(
-    image: Callable[[str], Path], tmp_path: Path
+    image: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path / "a directory with spaces"
+    elsewhere = tmp_path / "ein Ordner für Entwürfe"
     elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     design = build_design(CASES["floats"], elsewhere)
     again = build_fabric_image(design, elsewhere / "again.so", logs=elsewhere)
     assert again.read_bytes() == image("floats").read_bytes()
