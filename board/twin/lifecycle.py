@@ -36,6 +36,7 @@ def start(
     host: str = HOST,
     port: int = 0,
     password: str | None = None,
+    owner: int = 0,
 ) -> TwinRecord:
     """Start a twin without faults, or return the running one.
 
@@ -48,6 +49,7 @@ def start(
         port: port to listen on; 0 takes a free one.
         password: of the user `xilinx`. Random by default: programs on the twin have the rights of
             whoever started it, and logins use its key.
+        owner: pid of a process that the twin ends with, even if that is killed; 0 for none.
 
     Raises:
         TwinError: it cannot be started, or runs as another kind.
@@ -71,7 +73,7 @@ def start(
         directory.write_settings(
             TwinSettings(name, kind, str(python.absolute()), pynq, host, port, secret)
         )
-        return _spawn(directory)
+        return _spawn(directory, owner)
 
 
 def status(state_dir: Path, name: str) -> TwinRecord | None:
@@ -157,9 +159,10 @@ def _pynq_of(python: Path, kind: str) -> str:
     return version
 
 
-def _spawn(directory: TwinDirectory) -> TwinRecord:
+def _spawn(directory: TwinDirectory, owner: int) -> TwinRecord:
     """Start the server process and wait until it listens."""
     command = [sys.executable, "-m", "board.twin.server", "--state", str(directory.root)]
+    command += ["--owner", str(owner)]
     server = detach(command, directory.log, _ROOT)
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:

@@ -230,21 +230,36 @@ def _record(directory: TwinDirectory, settings: TwinSettings, port: int) -> Twin
     )
 
 
-async def _power_on(directory: TwinDirectory) -> None:
+async def _power_on(directory: TwinDirectory, owner: int) -> None:
+    if owner:
+        _end_with(owner)
     settings = directory.read_settings()
     _furnish(directory, settings.password)
     os.chdir(directory.home)  # where SFTP's relative paths start
     await _Board(directory, settings).run()
 
 
+def _end_with(owner: int) -> None:
+    """End like at SIGTERM once a process is gone, even by kill -9."""
+    loop, alive = asyncio.get_running_loop(), os.pidfd_open(owner)
+
+    def gone() -> None:
+        loop.remove_reader(alive)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(alive, gone)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="Run the SSH server of a twin.")
     parser.add_argument("--state", type=Path, required=True, help="the twin's directory")
-    directory = TwinDirectory(parser.parse_args().state.resolve())
+    parser.add_argument("--owner", type=int, default=0, help="pid of a process to end with")
+    asked = parser.parse_args()
+    directory = TwinDirectory(asked.state.resolve())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
-    asyncio.run(_power_on(directory))
+    asyncio.run(_power_on(directory, asked.owner))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Starts, stops and addresses the twins on this machine."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,8 @@ def private_twin(kind: str) -> Iterator[BoardAddress]:
     with tempfile.TemporaryDirectory(prefix="twin-", dir=home()) as directory:
         state, name = Path(directory), "private"
         with _as_board_error(name):
-            record = lifecycle.start(state, name, python=_python(kind, None), kind=kind)
+            python = _python(kind, None)
+            record = lifecycle.start(state, name, python=python, kind=kind, owner=os.getpid())
         try:
             yield address_of(record).model_copy(update={"target": "twin"})
         finally:
