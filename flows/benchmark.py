@@ -73,5 +73,5 @@ def _measure(
     with leased(board, f"measure {package.manifest.model_name}", measurement) as lease:
         measured = benchmark(transfer(package, lease), measurement, lease)
     run = publish(validate(measured, limits))
-    gates.require(run.verdict.gates)
+    gates.require(run.verdict.gates, run)
     return run

@@ -77,7 +77,7 @@ def deploy_model(
         deployment = transfer(packaged, lease)
         measured = benchmark(deployment, measurement, lease)
     run = publish(validate(measured, limits))
-    gates.require(run.verdict.gates)
+    gates.require(run.verdict.gates, run)
     return run
 
 

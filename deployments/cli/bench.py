@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.cli.output import add_json, print_json, print_table
-from deployments.cli.run import add_gates, check_boards, show
+from deployments.cli.run import add_gates, check_boards, measured, show
 
 if TYPE_CHECKING:
     from tasks.core.records.measurement import Run
@@ -47,8 +47,10 @@ def run(arguments: Namespace) -> int:
         check_boards(names)
         if len(names) > 1:
             return _on_several(arguments, names)
-        outcome = _on_one(arguments, names[0])
+        outcome, failure = measured(lambda: _on_one(arguments, names[0]))
     show(outcome, as_json=arguments.json)  # a temporary server has no page to name
+    if failure is not None:
+        raise failure
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace, _SubParsersAction
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from deployments.cli import bar
 from deployments.cli.output import add_json, duration, print_json, print_table
 
 if TYPE_CHECKING:
+    from tasks.core.errors import GateError
     from tasks.core.records.measurement import Run
     from tasks.core.records.settings import BuildSettings, ConvertSettings
 
@@ -175,9 +176,24 @@ def run(arguments: Namespace) -> int:
             from tasks.orchestration import progress
 
             with progress.watched(shown.show) if shown else contextlib.nullcontext():
-                outcome = _run_flow(arguments, settings)
+                outcome, failure = measured(lambda: _run_flow(arguments, settings))
     show(outcome, as_json=arguments.json)
+    if failure is not None:
+        raise failure
     return 0
+
+
+def measured(flow: Callable[[], "Run"]) -> "tuple[Run, GateError | None]":
+    """Return the run of a flow, and the failed gate that ended it after it was published."""
+    from tasks.core.errors import GateError
+    from tasks.core.records.measurement import Run
+
+    try:
+        return flow(), None
+    except GateError as error:
+        if not isinstance(error.run, Run):
+            raise
+        return error.run, error
 
 
 def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":

@@ -238,4 +238,10 @@ class BoardsFailedError(BoardError):
 
 
 class GateError(OverlayflowError):
-    """A gate between two steps failed."""
+    """A gate between two steps failed.
+
+    Attributes:
+        run: the record of a run that was measured and published before; None if none was.
+    """
+
+    run: object | None = None

@@ -84,10 +84,19 @@ SHRINK = "lower the precisions, prune or shrink the biggest layers, or take a bi
 CHANGE = "change the model or the settings"
 
 
-def at_most(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
-    """Return a gate that passes if value <= limit."""
+def at_most(
+    name: str, value: float, limit: float, mode: Mode, message: str, *, advice: str = ""
+) -> Gate:
+    """Return a gate that passes if value <= limit, with advice if it does not."""
+    passed = value <= limit
     return Gate(
-        name=name, passed=value <= limit, value=value, threshold=limit, mode=mode, message=message
+        name=name,
+        passed=passed,
+        value=value,
+        threshold=limit,
+        mode=mode,
+        message=message,
+        advice="" if passed else advice,
     )
 
 
@@ -98,8 +107,12 @@ def at_least(name: str, value: float, limit: float, mode: Mode, message: str) ->
     )
 
 
-def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
+def require(checked: Iterable[Gate], run: object | None = None) -> tuple[Gate, ...]:
     """Return the gates, if none failed whose mode is `fail`.
+
+    Args:
+        checked: the gates.
+        run: the record of the run that they judge, once it is published; the error carries it.
 
     Raises:
         DoesNotFitError: only utilisation gates failed.
@@ -109,14 +122,22 @@ def require(checked: Iterable[Gate]) -> tuple[Gate, ...]:
     failed = [gate for gate in gates if not gate.passed and gate.mode == "fail"]
     if failed:
         too_big = all(gate.name in UTILISATION_GATES for gate in failed)
-        messages = [f"{gate.name}: {gate.message}" for gate in failed[1:]]
-        also = "".join(f"\n  gate failed, {message}" for message in messages)
-        raise (DoesNotFitError if too_big else GateError)(
-            f"gate failed: {failed[0].message}{also}",
+        told = [f"gate failed: {_told(failed[0])}"]
+        told += [f"  gate failed, {gate.name}: {_told(gate)}" for gate in failed[1:]]
+        error = (DoesNotFitError if too_big else GateError)(
+            "\n".join(told),
             where=failed[0].name,
             remedy=f"{SHRINK if too_big else CHANGE}, or change the gate's threshold or mode",
         )
+        if isinstance(error, GateError):
+            error.run = run
+        raise error
     return gates
+
+
+def _told(gate: Gate) -> str:
+    """Return what a failed gate found, and its advice on a line of its own."""
+    return f"{gate.message}\n     {gate.advice}" if gate.advice else gate.message
 
 
 def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
@@ -135,8 +156,8 @@ def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
     if project.departure:
         failed = [number for number, gate in enumerate(found) if not gate.passed][:1]
         for number in failed:
-            text = f"{found[number].message}; {project.departure}"
-            found[number] = found[number].model_copy(update={"message": text})
+            advice = "; ".join(filter(None, (found[number].advice, project.departure)))
+            found[number] = found[number].model_copy(update={"advice": advice})
     return found
 
 
@@ -164,7 +185,7 @@ def _accurate(output: OutputQuality, settings: GateSettings) -> Iterator[Gate]:
 def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
     """Check that no value overflows the format of its layer and wraps around."""
     share = max((each.share for each in project.overflows), default=0.0)
-    message = "all values stay within the number formats of their layers"
+    message, advice = "all values stay within the number formats of their layers", ""
     if project.overflows:
         first = project.overflows[0]
         names = ", ".join(each.layer for each in project.overflows)
@@ -174,12 +195,12 @@ def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
             f"{first.low:.4g} to {first.high:.4g}, its {first.variable} is {first.element} "
             f"(layers that wrap: {names})"
         )
-        if share > settings.wrapped_share:
-            message += (
-                f"; give layer_precision {first.layer}.{first.variable} more integer bits or SAT, "
-                "or scale the data"
-            )
-    return at_most("wrapped values", share, settings.wrapped_share, settings.mode, message)
+        advice = (
+            f"give layer_precision {first.layer}.{first.variable} more integer bits or SAT, or "
+            "scale the data"
+        )
+    limit = settings.wrapped_share
+    return at_most("wrapped values", share, limit, settings.mode, message, advice=advice)
 
 
 def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:

@@ -34,7 +34,10 @@ def markdown(run: Run, url: str) -> str:
 
 
 def _gates(gates: Sequence[Gate]) -> list[tuple[str, ...]]:
-    return [(gate.name, figures.result(gate), gate.message) for gate in figures.ordered(gates)]
+    return [
+        (gate.name, figures.result(gate), ": ".join(filter(None, (gate.message, gate.advice))))
+        for gate in figures.ordered(gates)
+    ]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

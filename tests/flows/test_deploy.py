@@ -154,6 +154,24 @@ def test_a_package_can_be_measured_again_by_itself(machine: Machine, first: Run)
     )
 
 
+def test_a_run_whose_gate_fails_shows_its_figures_and_its_report(
+    machine: Machine, first: Run
+) -> None:
+    try:
+        assert machine.command("twin", "start", "wrong").returncode == 0
+        assert machine.command("twin", "fault", "wrong", "wrong-output=0x400000").returncode == 0
+        done = machine.command("bench", package_file(machine, first), "--board", "wrong")
+    finally:
+        machine.command("twin", "stop", "wrong")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+    assert re.search(r"bit-exact samples: gate failed: \d+ of 40 samples equal", done.stderr)
+    (name,) = re.findall(r"overlayflow report (\S+)", done.stdout)
+    page = machine.home / "failed.html"
+    assert machine.command("report", name, "--out", page).returncode == 0
+    assert '<span class="bad">FAILED</span>' in page.read_text()
+
+
 def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first: Run) -> None:
     body = {"artifacts": {"flow_run_id": {"any_": [first.flow_run_id]}}}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}

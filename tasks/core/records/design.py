@@ -298,6 +298,7 @@ class Gate(Record):
         value: the figure that was checked; None if it is not available.
         threshold: the limit it was compared with.
         mode: whether a failure ends the flow or only warns.
+        advice: what to do about the failure; empty if the gate passed.
     """
 
     name: str
@@ -306,3 +307,4 @@ class Gate(Record):
     threshold: float | None
     mode: Literal["fail", "warn"]
     message: str
+    advice: str = ""

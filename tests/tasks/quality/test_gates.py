@@ -94,7 +94,17 @@ def test_values_that_wrap_fail_with_their_layer_range_and_remedy() -> None:
     message = str(caught.value)
     assert "25.00% of the values of x wrap around: they reach from 0 to 100" in message
     assert "fixed<16,6>, which holds -32 to 31.999" in message
-    assert "layer_precision x.result" in message
+    assert "\n     give layer_precision x.result more integer bits" in message
+
+
+def test_a_gate_that_passed_gives_no_advice() -> None:
+    wraps = Overflow(
+        layer="x", variable="result", share=0.25, low=0, high=100, element="fixed<16,6>"
+    )
+    project = samples.hls_project(fidelity=faithful(), overflows=(wraps,), departure="try hidden")
+    checked = gates.after_convert(project, GateSettings(wrapped_share=0.5))
+    assert all(gate.passed for gate in checked)
+    assert not any(gate.advice for gate in checked)
 
 
 def test_the_layer_that_departs_is_named_once() -> None:
@@ -104,7 +114,7 @@ def test_the_layer_that_departs_is_named_once() -> None:
         departure="the first layer that departs is hidden",
     )
     checked = gates.after_convert(project, GateSettings())
-    assert [gate.message.count("hidden") for gate in checked if not gate.passed] == [1, 0]
+    assert [gate.advice.count("hidden") for gate in checked if not gate.passed] == [1, 0]
 
 
 def test_all_gates_that_failed_are_named() -> None:

@@ -25,7 +25,8 @@ FAILED = Gate(
     value=0.5,
     threshold=0.02,
     mode="fail",
-    message="the board classifies 50 % right; look at the layers",
+    message="the board classifies 50 % right",
+    advice="look at the layers",
 )
 PASSED = Gate(
     name="deterministic", passed=True, value=None, threshold=None, mode="fail", message="all equal"
@@ -117,7 +118,7 @@ def test_the_page_shows_the_verdict_first_and_failed_gates_before_passed_ones(
     text = page.page(run, drawn(run), tmp_path / "package.tar.gz", "http://127.0.0.1/runs/1")
     assert re.search(r"<h1>tiny: <span class=\"bad\">FAILED</span></h1>", text)
     assert text.index("board accuracy") < text.index("deterministic")
-    assert "<div>look at the layers</div>" in text
+    assert ">look at the layers</div>" in text
     assert "simulated" in text
     assert str(tmp_path / "package.tar.gz") in text
 
