@@ -107,7 +107,7 @@ def test_integer_inputs_are_cut_off_towards_zero_all_the_way(tmp_path: Path, mak
     hls.check_input(converted, x)
     x[3] = -0.25
     assert np.asarray(converted.predict(x))[3].tolist() == [1, 1]
-    with pytest.raises(InputError, match=r"(?s)takes -0.25 for 1.*fixed<5,5,TRN_ZERO>"):
+    with pytest.raises(InputError, match=r"(?s)turns -0.25 into 1.*fixed<5,5,TRN_ZERO>"):
         hls.check_input(converted, x)
 
 
