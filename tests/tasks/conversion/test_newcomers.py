@@ -189,7 +189,7 @@ def test_a_ruined_one_fails_and_its_layer_is_named(
 
 
 def test_an_average_whose_sum_wraps_around_fails_with_its_layer(keras: Any, tmp_path: Path) -> None:
-    narrow = {"mean.accum": "fixed<8,5>"}
+    narrow = {"mean.accum": "fixed<8,2>"}
     project = converted(averaging(keras), tmp_path, layer_precision=narrow)
     assert ("mean", "accum") in {(each.layer, each.variable) for each in project.overflows}
     with pytest.raises(GateError, match="mean"):
