@@ -24,7 +24,7 @@ pytestmark = [
 Made = tuple[Any, np.ndarray, np.ndarray]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def keras() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
