@@ -221,7 +221,7 @@ def test_a_run_worse_than_its_baseline_fails_where_asked_and_tells_the_figures(
     assert (row["project"], row["board"], row["verdict"]) == ("digits", "twin", "FAILED")
     assert "baseline latency" in row["message"]
     (regressed,) = events(team, "overlayflow.run.regressed")
-    assert "it took" in regressed["payload"]["message"]
+    assert "before" in regressed["payload"]["message"]
     assert regressed["payload"]["figures"]["board"].startswith("twin")
     failed = {each["payload"]["what"]: each["payload"] for each in events(team, RUN_FAILED)}
     assert failed["digits on twin failed"]["figures"] == regressed["payload"]["figures"]
