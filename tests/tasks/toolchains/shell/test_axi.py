@@ -5,13 +5,17 @@ from pathlib import Path
 import pytest
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
+from find_libpython import find_libpython
 
 from tasks.toolchains.open.image import verilator_root
 from tests.tasks.toolchains.axi_cases import AXI_CASES
 
 ROOT = Path(__file__).parents[4]
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not find_libpython(), reason="cocotb needs Python as a shared library"),
+]
 
 
 @pytest.mark.parametrize("name", AXI_CASES)
