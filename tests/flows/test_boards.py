@@ -30,6 +30,8 @@ from tests.flows.conftest import ROOT, Machine, http
 from tests.tasks import samples
 from tests.tasks.boards.conftest import Link
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "geheim-77"
 METER = """
 import os, sys, time
@@ -233,14 +235,12 @@ def table(machine: Machine, key: str) -> list[dict[str, str]]:
     return rows
 
 
-@pytest.mark.slow
 def test_the_flow_checks_all_boards_and_publishes_one_table(scheduled: Machine, lab: str) -> None:
     rows = {row["board"]: row for row in table(scheduled, "boards-check")}
     assert rows.keys() >= {lab, "twin"}
     assert rows[lab]["kind"] == "pynq-z2"
 
 
-@pytest.mark.slow
 def test_a_board_that_is_gone_does_not_keep_the_nightly_run_from_the_others(
     scheduled: Machine,
 ) -> None:
@@ -300,7 +300,7 @@ def test_a_person_keeps_the_flow_off_and_the_flow_says_who(
 @pytest.mark.parametrize(
     "others",
     [
-        pytest.param((), id="alone", marks=pytest.mark.slow),
+        pytest.param((), id="alone"),
         pytest.param(("--board", "neighbour"), id="side by side"),
     ],
 )
@@ -322,7 +322,6 @@ def test_a_run_that_is_interrupted_gives_the_board_back(
     assert not is_taken(twin)
 
 
-@pytest.mark.slow
 def test_a_run_that_loses_board_and_lease_goes_on_when_the_board_is_back(
     machine: Machine, remote: TwinRecord, lab: str, package: Path
 ) -> None:
