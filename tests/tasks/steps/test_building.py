@@ -49,4 +49,6 @@ def test_settings_of_nothing_in_the_model_are_refused_before_any_step(
 
 
 def test_layers_that_hls4ml_adds_are_named_after_the_models() -> None:
-    building.convert(DIGITS, None, ConvertSettings(layer_precision={"hidden_relu": "auto"}))
+    plain = building.convert(DIGITS, None, ConvertSettings())
+    given = ConvertSettings(layer_precision={"hidden_relu": "fixed<16,6>"})
+    assert building.convert(DIGITS, None, given).entry != plain.entry
