@@ -44,6 +44,7 @@ def prefect_server() -> Iterator[None]:
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
+        PREFECT_UI_URL,
         get_current_settings,
         temporary_settings,
     )
@@ -83,6 +84,7 @@ def prefect_server() -> Iterator[None]:
                 {
                     PREFECT_API_URL: f"http://{HOST}:{port}/api",
                     PREFECT_API_AUTH_STRING: password,
+                    PREFECT_UI_URL: "",  # its pages would be gone with it
                 }
             )
         )
