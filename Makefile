@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint bench chaos twin-stop clean
+.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs bench chaos twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -84,6 +84,10 @@ lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: env  ## the documentation as a site, site/index.html; a broken link fails
+	$(BIN)/python -m deployments.cli.reference docs/reference
+	$(BIN)/zensical build --strict
 
 bench: env board-env  ## measure speed and size against their budgets
 	$(BIN)/python -m bench
