@@ -307,6 +307,21 @@ def after_implement(implementation: Implementation, settings: GateSettings) -> l
             f"built for {implementation.clock_mhz:g} MHz, requested {asked:g} MHz",
         ),
     ]
+    delay = implementation.utilisation.logic_delay_ns
+    if delay is not None:
+        # An estimate ends no run; but what no routing can save is worth a warning.
+        period = 1000 / implementation.clock_mhz
+        gates.append(
+            at_most(
+                "logic delay",
+                delay,
+                period,
+                "warn",
+                f"the longest path takes {delay:.2f} ns of the clock's {period:g} ns, estimated "
+                "and without routing",
+                advice="ask for a longer clock period",
+            )
+        )
     if implementation.failed_nets is not None:
         nets = implementation.failed_nets
         message = f"{nets} nets are unrouted or in conflict: the design cannot work"

@@ -128,6 +128,7 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("power", _power(measurement)),
         *_power_estimate(manifest),
         *utilisation_rows(verdict),
+        *_logic_delay(manifest),
     ]
 
 
@@ -218,6 +219,14 @@ def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
         )
         for name in RESOURCES
     ]
+
+
+def _logic_delay(manifest: Manifest) -> list[tuple[str, str]]:
+    delay = manifest.utilisation and manifest.utilisation.logic_delay_ns
+    if delay is None:
+        return []
+    period = 1000 / manifest.clock_mhz
+    return [("longest path", f"{delay:.2f} of {period:g} ns (estimated, without routing)")]
 
 
 LAYER_RESOURCES = ("lut", "dsp", "bram_36k")

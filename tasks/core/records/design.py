@@ -209,12 +209,15 @@ class Utilisation(Record):
         used: resources that the design uses.
         available: resources that the part has.
         by_module: LUTs of each module, largest first.
+        logic_delay_ns: estimated delay of the longest path from register to register through the
+            cells alone; routing comes on top. None where it is not estimated.
     """
 
     stage: Literal["estimated", "synthesised", "placed"]
     used: Resources
     available: Resources
     by_module: dict[str, int] = Field(default_factory=dict)
+    logic_delay_ns: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class Synthesis(Record):

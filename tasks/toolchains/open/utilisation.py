@@ -62,7 +62,7 @@ def utilisation(
     """
     family = "xc7" if part.startswith("xc7") else "xcup"
     log = logs / "yosys.log"
-    counts = run_child(
+    found = run_child(
         "tasks.toolchains.open.yosys",
         yosys.CountRequest(files=design.files, top=design.top, modules=modules, family=family),
         yosys.CellCounts,
@@ -71,7 +71,8 @@ def utilisation(
         step=STEP,
         deadline_s=deadline_s,
         on_line=_report_stage,
-    ).modules
+    )
+    counts = found.modules
     _compress(log)
     used = resources(sum(map(Counter, counts.values()), Counter()))
     # UltraScale+ has CARRY8 instead, which Yosys does not use.
@@ -83,6 +84,8 @@ def utilisation(
         used=used,
         available=available,
         by_module=dict(sorted(luts.items(), key=lambda item: -item[1])),
+        # Yosys times the cells of UltraScale+ with the delays of the 7 series.
+        logic_delay_ns=found.longest_path_ps / 1000 if family == "xc7" else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Maps a design to a Xilinx part's primitives with Yosys and counts them, in a child process."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from tasks.processes.child import child_main
 
 # Printed before each stage, for readers of the log.
 STAGE = "overlayflow stage:"
+
+_ARRIVAL = re.compile(r"^Latest arrival time in '.*' is (\d+):$", re.MULTILINE)
 
 # The stages of synth_xilinx up to the mapping to LUTs, with Yosys's names of their ends.
 _STAGES = (
@@ -58,9 +61,11 @@ class CellCounts(Record):
 
     Attributes:
         modules: number of cells by type, for the top and each of the requested modules.
+        longest_path_ps: through the cells from register to register, without routing.
     """
 
     modules: dict[str, dict[str, int]] = Field(default_factory=dict)
+    longest_path_ps: int
 
 
 def count_cells(request: CountRequest) -> CellCounts:
@@ -88,9 +93,11 @@ def count_cells(request: CountRequest) -> CellCounts:
     for command in _MAP_LUTS:
         run(command)
     with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory, "stat.json")
+        report, timing = Path(directory, "stat.json"), Path(directory, "sta.txt")
         run(f'tee -q -o "{report}" stat -json')
+        run(f'tee -q -o "{timing}" sta')
         modules = json.loads(report.read_text(encoding="utf-8"))["modules"]
+        arrivals = _ARRIVAL.findall(timing.read_text(encoding="utf-8"))
     names = {_base(name) for name in modules}
     return CellCounts(
         modules={
@@ -100,7 +107,8 @@ def count_cells(request: CountRequest) -> CellCounts:
                 if _base(cell) not in names  # a submodule is a cell, too
             }
             for name, found in modules.items()
-        }
+        },
+        longest_path_ps=max(map(int, arrivals), default=0),
     )
 
 

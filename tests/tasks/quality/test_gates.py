@@ -158,6 +158,19 @@ def test_a_rough_estimate_beyond_the_part_only_warns() -> None:
     assert not gate.passed
 
 
+def test_logic_that_is_slower_than_the_clock_warns_before_a_board_is_tried() -> None:
+    made = samples.implementation()
+    slow = made.utilisation.model_copy(update={"logic_delay_ns": 12.0})
+    (gate,) = (
+        gate
+        for gate in gates.after_implement(samples.implementation(utilisation=slow), GateSettings())
+        if not gate.passed
+    )
+    assert gate.mode == "warn"
+    assert "12.00 ns of the clock's 10 ns" in gate.message
+    assert "longer clock period" in gate.advice
+
+
 def test_a_net_that_was_not_routed_ends_the_flow() -> None:
     checked = gates.after_implement(samples.implementation(failed_nets=12), GateSettings())
     with pytest.raises(GateError, match="12 nets are unrouted"):

@@ -22,6 +22,34 @@ def test_counts_a_known_design_exactly(tmp_path: Path) -> None:
     found = utilisation(Design("known", (known,)), ZYNQ_7020, part="xc7z020clg400-1", logs=tmp_path)
     assert found.used == Resources(lut=2, ff=3, dsp=0, bram_36k=0)
     assert found.by_module == {}
+    # Clock to output of a register, and one LUT.
+    assert found.logic_delay_ns is not None
+    assert 0.5 < found.logic_delay_ns < 1.5
+
+
+def test_the_longest_path_grows_with_the_logic_between_registers(tmp_path: Path) -> None:
+    found = []
+    for products in ("a", "a * a", "a * a * a"):
+        chain = tmp_path / "chain.v"
+        chain.write_text(
+            "module chain (input clk, input [15:0] in, output reg [15:0] y);"
+            f" reg [15:0] a; always @(posedge clk) begin a <= in; y <= {products}; end endmodule\n"
+        )
+        design = Design("chain", (chain,))
+        counted = utilisation(design, ZYNQ_7020, part="xc7z020clg400-1", logs=tmp_path)
+        assert counted.logic_delay_ns is not None
+        found.append(counted.logic_delay_ns)
+    assert found == sorted(set(found))
+
+
+def test_no_delay_is_said_of_a_family_whose_cells_yosys_does_not_time(tmp_path: Path) -> None:
+    known = tmp_path / "known.v"
+    known.write_text(
+        "module known (input clk, a, output reg y); always @(posedge clk) y <= a; endmodule"
+    )
+    part = "xck26-sfvc784-2LV-c"
+    found = utilisation(Design("known", (known,)), ZYNQ_7020, part=part, logs=tmp_path)
+    assert found.logic_delay_ns is None
 
 
 def test_memory_and_shift_registers_are_made_of_luts() -> None:
