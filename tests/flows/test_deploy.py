@@ -1,6 +1,6 @@
 """The main job, by the real command line, server, compilers, twin and pynq, for a small model.
 
-The digits example, whose figures the README shows, is in test_digits.py.
+The digits example, whose figures docs/start.md shows, is in test_digits.py.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The digits example, as the README shows it."""
+"""The digits example, as docs/start.md shows it."""
 
 import pytest
 
