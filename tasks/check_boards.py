@@ -51,7 +51,7 @@ def publish_table(checks: Sequence[BoardCheck]) -> None:
     table = []
     for each in checks:
         cells = {found.name: _cell(found) for found in each.findings}
-        row = {name: cells.get(name, "") for name in questions}
+        row = {name: cells.get(name, "not checked") for name in questions}
         table.append({"board": each.board, "kind": each.kind, **row})
     create_table_artifact(table, key="boards-check", description="State of each board")
 

@@ -81,9 +81,9 @@ class Bar:
 
 
 @contextlib.contextmanager
-def shown() -> Iterator[Bar | None]:
+def shown(*, quiet: bool = False) -> Iterator[Bar | None]:
     """Yield a bar if stderr is a terminal; all output to stderr then appears above it."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     bar, ended = Bar(sys.stderr), threading.Event()

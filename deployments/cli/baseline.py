@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -24,7 +24,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     remove.add_argument("project", help="name of the project")
     remove.add_argument("board", help="name of the board")
     for parser in (accept, listing, remove):
-        add_json(parser)
+        add_output(parser)
     top.set_defaults(run=run)
 
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 from deployments.cli.run import add_gates, check_boards, measured, show
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="trust this package from now on, although it was not made on this machine",
     )
     add_gates(parser)
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

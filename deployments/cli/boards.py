@@ -6,14 +6,22 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, duration, print_json, print_table
+from deployments.cli.output import add_output, duration, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from tasks.boards.check import BoardCheck
     from tasks.core.records.base import Record
 
     Told = tuple[Record | dict[str, object], str]
+
+# The check that is made last, if none before it ends them.
+LAST = "overlay"
+NO_BOARDS = (
+    "no boards yet; start a twin (overlayflow twin start) or add a board (overlayflow boards add)"
+)
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -50,7 +58,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
                 help="maximum duration: 90s, 30m, 2h, 1d",
             )  # fmt: skip
             parser.add_argument("--why", required=True, help="reason, shown to others")
-        add_json(parser)
+        add_output(parser)
     top.set_defaults(run=run)
 
 
@@ -100,7 +108,7 @@ def _add_add(verbs: "_SubParsersAction[ArgumentParser]") -> None:
         "--jump-fingerprint", metavar="SHA256:...",
         help="accept only this host key of the jump host, without asking",
     )  # fmt: skip
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -151,10 +159,7 @@ def _list(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"boards": found, "invalid": bad})
     elif not found:
-        print(
-            "no boards yet; start a twin (overlayflow twin start) or add a board "
-            "(overlayflow boards add)"
-        )
+        print(NO_BOARDS)
     else:
         rows = [(each.name, each.kind, each.where, " ".join(each.tags)) for each in found]
         print_table("boards", ("name", "kind", "where", "tags"), rows)
@@ -180,15 +185,49 @@ def _check(arguments: Namespace) -> int:
     checks = check_boards.check_all(arguments.name, overlay=arguments.overlay, as_tasks=False)
     if arguments.json:
         print_json({"boards": checks})
-    else:
-        for each in checks:
-            rows = [
-                ("ok" if found.ok else "FAILED", found.name, found.detail,
-                 "" if found.ok else found.remedy)
-                for found in each.findings
-            ]  # fmt: skip
-            print_table(f"{each.board} ({each.kind})", ("", "check", "found", "to fix it"), rows)
+        return _code(checks)
+    if not checks:
+        print(NO_BOARDS)
+        return _code(checks)
+    _show_checks(checks, details=arguments.verbose)
+    return _code(checks)
+
+
+def _code(checks: "Sequence[BoardCheck]") -> int:
     return 0 if checks and all(each.ok for each in checks) else 2
+
+
+def _show_checks(checks: "Sequence[BoardCheck]", *, details: bool) -> None:
+    """Print a line a board, what is wrong with each, and on request what each check found."""
+    print_table(
+        "boards",
+        ("board", "kind", "state", "pynq", "failed", "not checked"),
+        [
+            (
+                each.board,
+                each.kind,
+                "ok" if each.ok else "FAILED",
+                next((found.detail for found in each.findings if found.name == "pynq"), "-"),
+                ", ".join(found.name for found in each.findings if not found.ok) or "-",
+                _unchecked(each),
+            )
+            for each in checks
+        ],
+    )
+    for each in checks:
+        for found in each.findings:
+            if details or not found.ok:
+                print(f"{each.board}: {found.name}: {found.detail}")
+            if not found.ok and found.remedy:
+                print(f"  -> {found.remedy}")
+
+
+def _unchecked(check: "BoardCheck") -> str:
+    """Say which checks were not made: those after a failure that ended them, or on request only."""
+    last = check.findings[-1]
+    if not last.ok and last.name != LAST:
+        return f"all after {last.name}"
+    return ", ".join(found.name for found in check.findings if not found.checked) or "-"
 
 
 def _remove(arguments: Namespace) -> "Told":

@@ -5,7 +5,7 @@ import subprocess
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 from tasks.core.settings import board_python, home
 
 if TYPE_CHECKING:  # --help must not import pydantic
@@ -29,7 +29,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument(
         "--board-kind", help="with --toolchain: also check its requirements for this board kind"
     )
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -59,7 +59,8 @@ def check(toolchain: str | None = None, board_kind: str | None = None) -> "list[
 
     if toolchain is not None:
         return named(toolchain).check(board_kind)
-    return [*_host(), *frontends.findings(), *named("open").check(), *_toolchains(), _twin()]
+    needs = (*_host(), *frontends.findings(), *named("open").check(), *_toolchains(), _twin())
+    return list({each.name: each for each in needs}.values())  # several need a compiler
 
 
 def _toolchains() -> "Iterator[Finding]":

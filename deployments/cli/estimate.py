@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.cli import run as run_command
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 
 if TYPE_CHECKING:
     from tasks.toolchains.cores.outline import Outline
@@ -24,7 +24,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     run_command.add_model(parser)
     run_command.add_conversion(parser)
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -17,7 +17,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument(
         "--limit", type=int, default=20, help="maximum number of runs (default: %(default)s)"
     )
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

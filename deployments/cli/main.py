@@ -1,6 +1,5 @@
 """Entry point of `overlayflow`: parse arguments, run a command, turn errors into messages."""
 
-import argparse
 import contextlib
 import faulthandler
 import os
@@ -10,6 +9,7 @@ import tempfile
 import threading
 import time
 import traceback
+from argparse import Namespace
 from collections.abc import Sequence
 from http.client import UNAUTHORIZED
 from types import FrameType
@@ -30,34 +30,36 @@ from deployments.cli import (
     sweep,
     twin,
 )
-from tasks.core.errors import OverlayflowError, ServerError, causes
+from deployments.cli.output import print_error
+from deployments.cli.parser import Completion, Parser, Version
+from tasks.core.errors import (
+    BoardsFailedError,
+    GateError,
+    InterruptionError,
+    OverlayflowError,
+    ServerError,
+    causes,
+)
 
-INTERRUPTED = 2
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Tools have 20 s to end, see tasks/processes/run.py, and Prefect some calls to make after that.
 STOP_S = 40.0
 _AGAIN_S = 0.01
 
 
-class _Version(argparse.Action):
-    """Print the installed version; it is looked up only if asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"overlayflow {version('overlayflow')}")
-        parser.exit()
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser with all commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="overlayflow",
         description="From a trained model to a measured PYNQ overlay, as one Prefect flow.",
         epilog="Start with: overlayflow twin start; overlayflow run examples/digits/digits.keras "
         "--data examples/digits/digits.npz --board twin",
     )
-    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    top.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
+    top.add_argument(
+        "--print-completion", action=Completion, choices=("bash", "zsh", "fish"),
+        help="print the completion of a shell and exit; docs/operate.md says where it goes",
+    )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     building, measuring = (run, estimate, sweep, package), (bench, boards, twin)
     keeping = (store, history, baseline, report)
@@ -86,7 +88,7 @@ def command() -> int:
         time.sleep(STOP_S)
         with contextlib.suppress(OSError):  # its reader may be gone
             os.write(2, b"overlayflow: did not stop within %g s and was ended\n" % STOP_S)
-        os._exit(INTERRUPTED)
+        os._exit(InterruptionError.exit_code)
 
     threading.Thread(target=end_surely, daemon=True).start()
     return main()
@@ -112,32 +114,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         surroundings.settle()
-        _set_up_prefect()
+        _set_up_prefect(arguments)
         code: int = arguments.run(arguments)
     except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  always end with a message
-        return _ended_by(error)
+        shown = _ended_by(error)
+        if arguments.json and not _has_record(shown):
+            print_error(shown)
+        print(f"overlayflow: {shown}", file=sys.stderr)
+        return shown.exit_code
     return code
 
 
-def _ended_by(error: BaseException) -> int:
-    """Print what ended the command, without a traceback, and return the exit status."""
+def _ended_by(error: BaseException) -> OverlayflowError:
+    """Return what ended the command as one of our errors, which needs no traceback."""
     # If interrupted in its bookkeeping, Prefect raises an error of its own.
     if any(isinstance(each, KeyboardInterrupt) for each in causes(error)):
-        print(
-            "overlayflow: interrupted; finished steps are kept, and the next run continues from "
-            "there",
-            file=sys.stderr,
+        return InterruptionError(
+            "interrupted; finished steps are kept, and the next run continues from there"
         )
-        return INTERRUPTED
     if isinstance(error, OverlayflowError):
-        shown = error
-    else:
-        shown = _from_server(error) or _unexpected(error)
-    print(f"overlayflow: {shown}", file=sys.stderr)
-    return shown.exit_code
+        return error
+    return _from_server(error) or _unexpected(error)
+
+
+def _has_record(error: OverlayflowError) -> bool:
+    """Return whether the command printed the record of what failed before it ended."""
+    if isinstance(error, GateError):
+        return error.run is not None
+    return isinstance(error, BoardsFailedError)
 
 
 def _from_server(error: BaseException) -> OverlayflowError | None:
@@ -179,8 +186,12 @@ def _unexpected(error: BaseException) -> OverlayflowError:
     )
 
 
-def _set_up_prefect() -> None:
+def _set_up_prefect(arguments: Namespace) -> None:
     """Set Prefect up: no telemetry, our progress in run logs, the server of `overlayflow up`."""
+    if arguments.quiet:  # the terminal's log alone; the run's own, in the UI, stays complete
+        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "WARNING"
+    if arguments.verbose:
+        os.environ["PREFECT_LOGGING_LEVEL"] = "DEBUG"
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")

@@ -1,22 +1,47 @@
 """Output of commands: tables for people, one JSON record for programs."""
 
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tasks.core.errors import OverlayflowError
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+# How a cell that begins with one of these words looks on a terminal.
+_STYLES = {
+    "passed": "green",
+    "ok": "green",
+    "done": "green",
+    "failed (warning)": "yellow",
+    "optional": "yellow",
+    "not checked": "dim",
+    "failed": "bold red",
+    "FAILED": "bold red",
+    "MISSING": "bold red",
+}
+_CELL_GAP = 3
 
 
-def add_json(parser: ArgumentParser) -> None:
-    """Add the option --json, which is the same for every command."""
-    parser.add_argument(
+def add_output(parser: ArgumentParser) -> None:
+    """Add the options --json, --quiet and --verbose, which are the same for every command."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON record on stdout; everything else goes to stderr",
+        help="print one JSON record on stdout, of an error as well; everything else goes to stderr",
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress and no log but warnings"
+    )
+    loudness.add_argument(
+        "-v", "--verbose", action="store_true", help="a log with details, to find a fault"
     )
 
 
@@ -33,6 +58,14 @@ def duration(text: str, longest_d: float = 30) -> float:
     return seconds
 
 
+def size(text: str) -> int:
+    """Convert a size such as 500MB or 10GB to bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", text)
+    if match is None:
+        raise ArgumentTypeError(f"{text!r} is not a size; use 500MB or 10GB")
+    return int(float(match[1]) * _PREFIXES[match[2]])
+
+
 def print_json(record: "BaseModel | dict[str, object]") -> None:
     """Print a record, or the fields that make one, on one line."""
     from pydantic_core import to_json
@@ -41,15 +74,30 @@ def print_json(record: "BaseModel | dict[str, object]") -> None:
     print(to_json(versioned, inf_nan_mode="null").decode())
 
 
+def print_error(error: OverlayflowError) -> None:
+    """Print an error as the record of a command that has no other."""
+    fields = {name: getattr(error, name) for name in ("what", "where", "remedy", "transient")}
+    kind = {"type": type(error).__name__, "exit_code": error.exit_code}
+    print_json({"error": {**kind, **fields}})
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout; cells wrap rather than being cut off."""
+    """Print a table on stdout: cells wrap on a terminal, and have the width they need in a pipe."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    console.print(table)
+        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    width = None
+    if not sys.stdout.isatty():
+        longest = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
+        width = max(len(title), sum(each + _CELL_GAP for each in longest) + 1)
+    Console(width=width).print(table)
+
+
+def _style(cell: str) -> str:
+    return next((style for word, style in _STYLES.items() if cell.startswith(word)), "")

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -26,7 +26,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         default=Path("package.tar.gz"),
         help="file to write (default: %(default)s)",
     )
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

@@ -5,7 +5,7 @@ import webbrowser
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from deployments.cli.output import add_json, print_json
+from deployments.cli.output import add_output, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -21,7 +21,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "--out", type=Path, help="file to write (default: the run's name and id, .html)"
     )
     parser.add_argument("--no-open", action="store_true", help="do not open it in the browser")
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

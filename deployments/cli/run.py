@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.cli import bar
-from deployments.cli.output import add_json, duration, print_json, print_table
+from deployments.cli.output import add_output, duration, print_json, print_table
 
 if TYPE_CHECKING:
     from tasks.core.errors import GateError
@@ -49,7 +49,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     add_conversion(parser)
     _add_vivado_hls(parser)
     add_gates(parser)
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -156,7 +156,7 @@ def add_gates(parser: ArgumentParser) -> None:
     """Add the options --gates and --wait, for every command that ends with a verdict."""
     parser.add_argument(
         "--wait", type=duration, default=3600.0, metavar="TIME",
-        help="how long to wait for a board leased to somebody else: 0s, 30m, 2h (default: 1h)",
+        help="how long to wait for a board leased to somebody else: 90s, 30m, 2h, 1d (default: 1h)",
     )  # fmt: skip
     parser.add_argument(
         "--gates", choices=("fail", "warn"), default="fail",
@@ -167,7 +167,7 @@ def add_gates(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Check the input within a second, then run the flow."""
     settings = settings_of(arguments)
-    with bar.shown() as shown:
+    with bar.shown(quiet=arguments.quiet) as shown:
         _refuse_bad_input(arguments, settings)
         from deployments.prefect_server import prefect_server
 
@@ -306,7 +306,13 @@ def show(outcome: "Run", *, as_json: bool) -> None:
     from tasks.reporting import figures
 
     package = outcome.verdict.measurement.deployment.package
-    print_table(outcome.flow_run_name, ("figure", "value"), figures.rows(outcome.verdict))
+    failed = [
+        (f"gate: {gate.name}", f"{figures.result(gate)}: {gate.message}")
+        for gate in figures.ordered(outcome.verdict.gates)
+        if not gate.passed
+    ]
+    rows = [*figures.rows(outcome.verdict), *failed]
+    print_table(outcome.flow_run_name, ("figure", "value"), rows)
     print(f"package:     {open_store().files(package.entry) / PACKAGE_FILE}")
     print(f"results:     {outcome.verdict.measurement.directory}")
     page = f"{PREFECT_UI_URL.value() or LOCAL_UI}/runs/flow-run/{outcome.flow_run_id}"

@@ -3,7 +3,7 @@
 import os
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-from deployments.cli.output import add_json, print_json
+from deployments.cli.output import add_output, print_json
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -40,7 +40,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     down.set_defaults(run=run_down)
     for parser in (up, apply, down):
-        add_json(parser)
+        add_output(parser)
 
 
 def run_up(arguments: Namespace) -> int:

@@ -1,13 +1,9 @@
 """overlayflow store: list the results of earlier runs, and free space."""
 
-import argparse
-import re
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from datetime import timedelta
 
-from deployments.cli.output import add_json, duration, print_json, print_table
-
-PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+from deployments.cli.output import add_output, duration, print_json, print_table, size
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -20,7 +16,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="show the entries on this machine")
-    add_json(listing)
+    add_output(listing)
     pruning = verbs.add_parser(
         "prune",
         help="remove entries, least recently used first",
@@ -28,26 +24,18 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "it. --older-than also removes failure bundles of Vivado builds of that age.",
     )
     pruning.add_argument(
-        "--older-than", type=age, metavar="AGE", help="entries not used for 12h, 30d, 8w, ..."
+        "--older-than", type=age, metavar="TIME", help="entries not used for so long: 12h, 30d, 8w"
     )
     pruning.add_argument(
-        "--keep", type=size, metavar="SIZE", help="until at most this much is left, e.g. 10GB"
+        "--keep", type=size, metavar="SIZE", help="until at most this much is left: 500MB, 10GB"
     )
-    add_json(pruning)
+    add_output(pruning)
     top.set_defaults(run=run)
 
 
 def age(text: str) -> timedelta:
     """Convert an age such as 30d."""
     return timedelta(seconds=duration(text, longest_d=36500))
-
-
-def size(text: str) -> int:
-    """Convert a size such as 10GB to bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size; use 500MB or 10GB")
-    return int(float(match[1]) * PREFIXES[match[2]])
 
 
 def run(arguments: Namespace) -> int:

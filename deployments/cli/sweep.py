@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.cli.output import add_json, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         help="run the points on the workers of this deployment, e.g. sweep-point/sweep-point, "
         "instead of on this machine",
     )
-    add_json(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 

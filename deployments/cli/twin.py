@@ -1,12 +1,13 @@
 """overlayflow twin: manage the emulated boards on this machine."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
+from typing import Any
 
-from deployments.cli.output import add_json, print_json
+from deployments.cli.output import add_output, print_json, print_table
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
-    """Add the arguments of start, status, stop, fault and clear."""
+    """Add the arguments of start, list, status, stop, fault and clear."""
     top = commands.add_parser(
         "twin",
         help="start, show and stop twin boards",
@@ -41,7 +42,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
                 action="store_true",
                 help="let the password of PYNQ's images log in (default: only the twin's key)",
             )
-        add_json(parser)
+        add_output(parser)
+    listing = verbs.add_parser(
+        "list", help="list the twins", description="Lists the twins of this machine."
+    )
+    add_output(listing)
     _add_faults(verbs)
     top.set_defaults(run=run)
 
@@ -61,7 +66,7 @@ def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("name", help="name of the twin")
     parser.add_argument("fault", metavar="FAULT[=VALUE]", help="fault to inject, see below")
-    add_json(parser)
+    add_output(parser)
     parser = verbs.add_parser(
         "clear", help="remove faults from a twin", description="Removes faults from a twin."
     )
@@ -69,14 +74,53 @@ def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument(
         "fault", nargs="?", metavar="FAULT", help="fault to remove (default: all faults)"
     )
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Run the verb."""
+    if arguments.verb == "list":
+        return _list(arguments)
     if arguments.verb in {"fault", "clear"}:
         return _change_faults(arguments)
     return _change_power(arguments)
+
+
+def _list(arguments: Namespace) -> int:
+    from board.twin.faults import faults_of
+    from tasks.boards import twins
+    from tasks.core.errors import BoardUnreachableError
+
+    found: list[dict[str, Any]] = []
+    for name in twins.twin_names():
+        twin = None
+        try:
+            twin = twins.twin_status(name)
+            state = "running" if twin else "stopped"
+        except BoardUnreachableError:
+            state = "does not answer"
+        faults = faults_of(twins.twins(), name) if twin else {}
+        found.append({"name": name, "state": state, "twin": twin, "faults": faults})
+    if arguments.json:
+        print_json({"twins": found})
+    elif not found:
+        print("no twins yet; start one with: overlayflow twin start")
+    else:
+        rows = [
+            (
+                each["name"],
+                each["state"],
+                *(
+                    (twin.kind, twin.pynq, f"{twin.host}:{twin.port}")
+                    if (twin := each["twin"])
+                    else ("", "", "")
+                ),
+                ", ".join(each["faults"]),
+            )
+            for each in found
+        ]
+        print_table("twins", ("name", "state", "kind", "pynq", "address", "faults"), rows)
+    return 0
 
 
 def _change_faults(arguments: Namespace) -> int:

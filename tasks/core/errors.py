@@ -19,6 +19,7 @@ OverlayflowError               exit code 1
     BenchmarkError             exit code 1: the run on the board failed (DMA time-out, wrong clock)
     BoardsFailedError          exit code 1: some of several boards failed
   GateError                    exit code 1: a gate between two steps failed
+  InterruptionError            exit code 2: a person or the system ended the command
 """
 
 import difflib
@@ -245,3 +246,9 @@ class GateError(OverlayflowError):
     """
 
     run: object | None = None
+
+
+class InterruptionError(OverlayflowError):
+    """A person or the system ended the command, which says nothing about the model."""
+
+    exit_code = 2

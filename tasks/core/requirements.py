@@ -20,6 +20,7 @@ class Finding(Record):
         detail: the version found, or what is wrong.
         remedy: the command that fixes it.
         optional: whether only some models need it.
+        checked: whether it was looked for at all; what was not counts as ok.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Finding(Record):
     detail: str
     remedy: str = ""
     optional: bool = False
+    checked: bool = True
 
 
 def require(findings: Iterable[Finding], where: str) -> None:

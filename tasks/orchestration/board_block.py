@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError
 from tasks.boards import twins
 from tasks.boards.address import BoardAddress, Host, KindName, Port, PublicKey, SshHost
 from tasks.boards.requirement import Requirement, takes
-from tasks.core.errors import BoardError, BoardUnreachableError, InputError
+from tasks.core.errors import BoardError, BoardUnreachableError, InputError, near
 from tasks.core.records.package import Manifest
 
 log = logging.getLogger(__name__)
@@ -264,9 +264,9 @@ def _board(name: str, data: dict[str, Any]) -> BoardAddress | BoardError:
 
 
 def _unknown(name: str) -> BoardError:
-    known = ", ".join([*twins.twin_names(), *_blocks()]) or "none"
+    known = [*twins.twin_names(), *_blocks()]
     return BoardError(
-        f"no board has this name; boards: {known}",
+        f"no board has this name; boards: {', '.join(known) or 'none'}{near(name, known)}",
         where=f"board {name}",
         remedy=f"add it with `overlayflow boards add {name}`, or start a twin with this name: "
         f"overlayflow twin start {name}",

@@ -1,6 +1,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from deployments.cli import main, run, store
+from deployments.cli.output import size
 from tasks.conversion.names import project_name
 from tasks.core.errors import InputError
 from tasks.core.records.settings import ConvertSettings
@@ -77,6 +79,81 @@ def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
     assert "invalid choice: 'fly'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("typed", "usage", "meant"),
+    [
+        (["hsitory"], "overlayflow", "history"),
+        (["boards", "chekc"], "overlayflow boards", "check"),
+        (["run", "m.keras", "--precison", "auto"], "overlayflow run", "--precision"),
+        (["run", "m.keras", "--strategy=Latncy"], "overlayflow run", "Latency"),
+        (["store", "prune", "--kep", "10GB"], "overlayflow store prune", "--keep"),
+    ],
+)
+def test_a_typing_error_gets_the_usage_of_its_command_and_a_suggestion(
+    typed: list[str], usage: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(typed)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"usage: {usage} [-h]")
+    assert told.endswith(f": did you mean {meant!r}?\n")
+
+
+def test_a_program_gets_a_wrong_command_line_as_a_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["history", "--json", "--limt", "3"])
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["exit_code"] == 2
+    assert error["where"] == "overlayflow history"
+    assert "did you mean '--limit'?" in error["what"]
+
+
+def test_a_program_gets_an_error_as_a_record_and_a_person_as_text(
+    empty_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert empty_home.exists()
+    assert main.main(["store", "prune", "--json"]) == 2
+    shown = capsys.readouterr()
+    error = json.loads(shown.out)["error"]
+    assert (error["type"], error["exit_code"]) == ("InputError", 2)
+    assert error["what"] in shown.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_completion_that_it_can_read(
+    shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["--print-completion", shell])
+    script = tmp_path / "completion"
+    script.write_text(capsys.readouterr().out)
+    assert all(name in script.read_text() for name in ("--reuse-factor", "io_stream", "history"))
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", script], check=True)
+
+
+def test_bash_completes_commands_and_choices(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    command = [sys.executable, "-m", "deployments.cli.main", "--print-completion", "bash"]
+    script.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    ask = """
+        source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        "$(complete -p overlayflow | sed 's/.*-F \\([^ ]*\\).*/\\1/')" overlayflow
+        echo "${COMPREPLY[*]}"
+    """
+
+    def completed(*words: str) -> list[str]:
+        asked = ["bash", "-c", ask, "bash", str(script), "overlayflow", *words]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+
+    assert completed("hist") == ["history"]
+    assert completed("run", "--io-type", "io_s") == ["io_stream"]
+
+
 def test_the_documentation_of_run_names_the_defaults_of_the_settings() -> None:
     arguments = main.parser().parse_args(["run", "m.keras", "--data", "d.npz"])
     assert run.settings_of(arguments) == ConvertSettings(project_name="m")
@@ -97,7 +174,7 @@ def test_a_model_files_name_becomes_a_project_name(stem: str, name: str) -> None
 
 @pytest.mark.parametrize(("text", "bytes_"), [("10GB", 10**10), ("500M", 5 * 10**8), ("7", 7)])
 def test_sizes_are_read_as_people_write_them(text: str, bytes_: int) -> None:
-    assert store.size(text) == bytes_
+    assert size(text) == bytes_
 
 
 def test_ages_are_read_as_people_write_them() -> None:
@@ -224,4 +301,5 @@ def test_doctor_says_of_each_need_whether_it_is_met(capsys: pytest.CaptureFixtur
         each["name"] for each in findings
     }
     assert all(each["remedy"] for each in findings if not each["ok"])
+    assert len({each["name"] for each in findings}) == len(findings)
     assert code == (0 if all(each["ok"] or each["optional"] for each in findings) else 2)

@@ -1,12 +1,16 @@
 """What all commands read and print alike."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
 
-from deployments.cli.output import duration, print_json
+from deployments.cli.output import duration, print_json, print_table
 from tasks.core.records.base import Entry
 
 
@@ -32,3 +36,40 @@ def test_fields_are_printed_as_one_record(capsys: pytest.CaptureFixture[str]) ->
         "entries": [{"schema_version": 1, "step": "convert", "digest": "a" * 64}],
         "share": None,
     }
+
+
+TABLE = ("", ("verdict", "gate"), [("passed", "[x] " + "wide " * 60), ("FAILED: no", "y")])
+
+
+def test_a_table_in_a_pipe_is_plain_and_as_wide_as_its_cells(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(*TABLE)
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert "[x] " + "wide " * 60 in told
+
+
+def test_a_table_on_a_terminal_fits_it_and_shows_verdicts_in_colour() -> None:
+    ours, theirs = pty.openpty()
+    script = f"from deployments.cli.output import print_table; print_table(*{TABLE!r})"
+    done = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=theirs,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "60"},
+    )
+    os.close(theirs)
+    told = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux says so that the other end is closed
+            break
+        if not part:
+            break
+        told += part
+    os.close(ours)
+    assert done.wait() == 0
+    assert b"\x1b[32mpassed" in told
+    assert b"\x1b[1;31mFAILED" in told
+    assert b"wide " * 12 not in told
