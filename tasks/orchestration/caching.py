@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from prefect import Task
 
+from tasks.core.records.base import Record
 from tasks.core.settings import store_url
 from tasks.steps.building import Recipe
 from tasks.store.store import Store
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", bound=Record)
 
 
 def open_store() -> Store:
@@ -19,7 +20,7 @@ def open_store() -> Store:
     return Store(store_url())
 
 
-def stored(recipe: Callable[P, Recipe[Any]]) -> Callable[[Task[P, R]], Callable[P, R]]:
+def stored(recipe: Callable[P, Recipe[R]]) -> Callable[[Task[P, R]], Callable[P, R]]:
     """Show a task as Cached if Prefect has its result and the store has its files.
 
     Prefect never checks that the files of a cached result still exist, so the task runs again if
@@ -32,12 +33,13 @@ def stored(recipe: Callable[P, Recipe[Any]]) -> Callable[[Task[P, R]], Callable[
     def decorate(task: Task[P, R]) -> Callable[P, R]:
         @wraps(task.fn)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            entry = recipe(*args, **kwargs).entry
+            wanted = recipe(*args, **kwargs)
+            entry = wanted.entry
             keyed = task.with_options(
                 cache_key_fn=lambda _context, _parameters: entry.digest,
                 refresh_cache=not open_store().verify(entry),
             )
-            return keyed(*args, **kwargs)
+            return wanted.asked(keyed(*args, **kwargs))
 
         return run
 

@@ -32,6 +32,10 @@ from tasks.toolchains.base import Toolchain
 
 R = TypeVar("R", bound=Record)
 
+CORE_SETTINGS = {"core": "auto", "interval_cycles": 0}
+"""Conversion settings that only the synthesis reads, and what a conversion is stored with: so a
+sweep over cores converts its model once."""
+
 
 @dataclass(frozen=True)
 class Recipe(Generic[R]):
@@ -43,6 +47,7 @@ class Recipe(Generic[R]):
         record: type of the result.
         make: makes the result; called with the store, the entry and an empty directory.
         label: a name for people, e.g. the model's.
+        asked: puts into the record what was asked for and its content does not depend on.
     """
 
     step: StepName
@@ -50,6 +55,7 @@ class Recipe(Generic[R]):
     record: type[R]
     make: Callable[[Store, Entry, Path], R]
     label: str
+    asked: Callable[[R], R] = lambda record: record
 
     @property
     def entry(self) -> Entry:
@@ -63,7 +69,8 @@ class Recipe(Generic[R]):
         def build(out: Path) -> R:
             return self.make(store, entry, out)
 
-        return store.get_or_build(entry, self.inputs, self.record, build, label=self.label)
+        found = store.get_or_build(entry, self.inputs, self.record, build, label=self.label)
+        return self.asked(found)
 
 
 def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe[HlsProject]:
@@ -79,6 +86,7 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     check_layers(settings, file)
     model_digest = file.digest()
     data_digest = digest_of(datafile.files(data)) if data else ""
+    stored = settings.model_copy(update=CORE_SETTINGS)
 
     def make(_store: Store, entry: Entry, out: Path) -> HlsProject:
         return run_conversion(
@@ -87,22 +95,25 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
                 model_digest=model_digest,
                 data=data and data.absolute(),
                 data_digest=data_digest,
-                settings=settings,
+                settings=stored,
                 entry=entry,
                 out=out,
             ),
             file,
         )
 
+    def asked(project: HlsProject) -> HlsProject:
+        return project.model_copy(update={"settings": settings})
+
     inputs = {
         "model": model_digest,
         "model_name": model.name,
         "data": data_digest,
-        "settings": settings.model_dump(mode="json"),
+        "settings": stored.model_dump(mode="json"),
         "versions": choice.versions(file),
         "code": code_digest("tasks/conversion"),
     }
-    return Recipe("convert", inputs, HlsProject, make, model.name)
+    return Recipe("convert", inputs, HlsProject, make, model.name, asked)
 
 
 def synthesize(project: HlsProject, toolchain: Toolchain) -> Recipe[Synthesis]:
@@ -115,7 +126,11 @@ def synthesize(project: HlsProject, toolchain: Toolchain) -> Recipe[Synthesis]:
     def make(store: Store, entry: Entry, out: Path) -> Synthesis:
         return synthesizer.synthesize(project, store.files(project.entry), entry, out)
 
-    inputs = {"project": project.entry.digest, "synthesizer": synthesizer.identity()}
+    inputs = {
+        "project": project.entry.digest,
+        "core": project.settings.model_dump(include=set(CORE_SETTINGS)),
+        "synthesizer": synthesizer.identity(),
+    }
     return Recipe("synthesize", inputs, Synthesis, make, project.model_name)
 
 

@@ -8,6 +8,8 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.records.settings import ConvertSettings
 from tasks.steps import building
+from tasks.toolchains.choice import named
+from tests.tasks import samples
 
 DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits" / "digits.keras"
 
@@ -52,3 +54,23 @@ def test_layers_that_hls4ml_adds_are_named_after_the_models() -> None:
     plain = building.convert(DIGITS, None, ConvertSettings())
     given = ConvertSettings(layer_precision={"hidden_relu": "fixed<16,6>"})
     assert building.convert(DIGITS, None, given).entry != plain.entry
+
+
+def test_cores_of_one_model_share_its_conversion_and_nothing_after_it() -> None:
+    projects, cores = [], []
+    for chosen in (
+        ConvertSettings(core="unrolled"),
+        ConvertSettings(core="folded"),
+        ConvertSettings(core="folded", interval_cycles=128),
+    ):
+        recipe = building.convert(DIGITS, None, chosen)
+        stored = samples.hls_project(entry=recipe.entry)
+        projects.append(recipe.entry)
+        asked = recipe.asked(stored)
+        assert (asked.settings.core, asked.settings.interval_cycles) == (
+            chosen.core,
+            chosen.interval_cycles,
+        )
+        cores.append(building.synthesize(asked, named("open")).entry)
+    assert len(set(projects)) == 1
+    assert len(set(cores)) == len(cores)
