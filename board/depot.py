@@ -91,6 +91,7 @@ class Depot:
             "part_bytes": self.part.stat().st_size,
             "part_sha256": sha256(self.part),
             "free_bytes": free.f_bavail * free.f_frsize,
+            "memory_bytes": available_bytes(),
         }
 
     def install(self) -> dict[str, Any]:
@@ -125,6 +126,12 @@ class Depot:
         for part in self.incoming.glob("*.part"):
             if part != self.part and part.stat().st_mtime < time.time() - _STALE_S:
                 part.unlink()
+
+
+def available_bytes() -> int:
+    """Return the memory that a program can still get."""
+    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    return int(meminfo.partition("MemAvailable:")[2].split()[0]) * 1024
 
 
 def programs(directory: str, digest: str, size: int) -> dict[str, Any]:

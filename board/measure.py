@@ -130,7 +130,7 @@ def series(
     """Time several batch sizes N, for T(N) = a + b N."""
     measured = []
     for index, size in enumerate(sizes):
-        batch = np.resize(inputs, (size, *inputs.shape[1:]))
+        batch = inputs[np.arange(size) % len(inputs)]
         bench.run(batch)  # buffers grow here
         seconds = [bench.run(batch).seconds for _ in range(RUNS_PER_SIZE)]
         measured.append({"samples": size, "seconds": seconds})
@@ -164,20 +164,23 @@ def all_samples(
     Returns:
         The outputs of the first pass, and figures.
     """
-    runs: list[Timed] = []
+    first = np.empty(0)
+    times: list[Timed] = []
     unsteady = np.zeros(len(inputs), bool)
     counted: dict[str, int] | None = None
     if counters:
         counters.clear()
     for index in range(passes):
-        runs.append(bench.run(inputs))
-        if counters and not index:
-            counted = counters.read()
-        unsteady |= _differing(runs[-1].outputs, runs[0].outputs)
+        run = bench.run(inputs)
+        if not index:
+            first = run.outputs
+            counted = counters.read() if counters else None
+        unsteady |= _differing(run.outputs, first)
+        times.append(run._replace(outputs=first))  # else all passes' outputs are in memory
         progress("all samples", index + 1, passes)
-    seconds = [run.seconds for run in runs]
-    typical = runs[seconds.index(_percentile(seconds, 50))]
-    return runs[0].outputs, {
+    seconds = [run.seconds for run in times]
+    typical = times[seconds.index(_percentile(seconds, 50))]
+    return first, {
         "passes_s": seconds,
         "phases_s": typical.phases,
         "inferences_per_s": len(inputs) / typical.seconds,

@@ -199,7 +199,8 @@ def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Meas
             where=str(path),
             remedy="package and deploy the design again",
         ) from error
-    digest = hashlib.sha256((out / "y_hw.npy").read_bytes()).hexdigest()
+    with (out / "y_hw.npy").open("rb") as outputs:
+        digest = hashlib.file_digest(outputs, "sha256").hexdigest()
     if digest != figures.y_hw_sha256:
         raise BenchmarkError(
             "the outputs were damaged in transfer from the board",

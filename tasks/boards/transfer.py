@@ -29,6 +29,8 @@ KEPT_DEPLOYMENTS = 5
 # its header. OpenSSH refuses writes larger than 256 KiB.
 _CHUNK = 4 * 32704 - 64
 _SPARE_BYTES = 1 << 20
+# Python, numpy and pynq; the DMA's buffers come from memory of their own.
+_SPARE_MEMORY_BYTES = 64 << 20
 # Hashing and unpacking on a board's SD card, without output.
 _DEPOT_S = 300.0
 
@@ -81,7 +83,7 @@ def deploy(
         return Deployed(found["directory"], 0)
     size = archive.stat().st_size
     start = _start(archive, found)
-    _check_space(connection, archive, size - start, found["free_bytes"])
+    _check_space(connection, archive, size - start, found["free_bytes"], found["memory_bytes"])
     try:
         send(connection, archive, found["part"], start=start, on_progress=on_progress)
     except BoardUnreachableError:
@@ -209,16 +211,27 @@ def _start(archive: Path, found: dict[str, Any]) -> int:
     return part_bytes if not left and digest.hexdigest() == found["part_sha256"] else 0
 
 
-def _check_space(connection: Connection, archive: Path, to_send: int, free: int) -> None:
+def _check_space(
+    connection: Connection, archive: Path, to_send: int, free: int, memory: int
+) -> None:
     with tarfile.open(archive) as members:
-        unpacked = sum(member.size for member in members)
-    needed = to_send + unpacked + _SPARE_BYTES
+        sizes = {member.name: member.size for member in members}
+    needed = to_send + sum(sizes.values()) + _SPARE_BYTES
     if needed > free:
         raise BoardError(
             f"not enough space: the package needs {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
             "are free",
             where=f"{connection.address.label}, {connection.address.directory}",
             remedy="free space on the board",
+        )
+    # The runner holds all inputs, and outputs several times, while it compares them.
+    data = sizes.get("X_test.npy", 0) + 5 * sizes.get("y_csim.npy", 0) + _SPARE_MEMORY_BYTES
+    if data > memory:
+        raise BoardError(
+            f"not enough memory: measuring takes about {data / 1e6:.0f} MB, "
+            f"{memory / 1e6:.0f} MB are available",
+            where=connection.address.label,
+            remedy="give fewer test samples, or end other programs on the board",
         )
 
 

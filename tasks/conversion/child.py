@@ -143,8 +143,8 @@ def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
         )
 
 
-def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.FloatArray:
-    """Return the samples as hls4ml's model takes them; several inputs are concatenated.
+def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> npt.NDArray[Any]:
+    """Return the samples, checked to fit the model; several inputs are concatenated.
 
     Args:
         model: as its front end loaded it.
@@ -155,11 +155,9 @@ def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> dataset.Fl
         InputError: they do not fit the model.
     """
     named = dataset.in_order(arrays, "X_test", [each.name for each in model.inputs])
-    parts = [
+    for tensor, (name, x) in zip(model.inputs, named.items(), strict=True):
         dataset.match_input(x, tensor.shape, tensor.dtype, name)
-        for tensor, (name, x) in zip(model.inputs, named.items(), strict=True)
-    ]
-    joined = dataset.joined(out / "X_test.npy", parts)
+    joined = dataset.joined(out / "X_test.npy", list(named.values()))
     _remove_parts(named, out)
     return joined
 
@@ -225,6 +223,7 @@ def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArr
             shape = (len(x), *outputs.shape[1:])
             y = np.lib.format.open_memmap(path, "w+", np.float32, shape)
         y[part] = outputs
+        dataset.release(y)
     if y is None:
         raise InputError("is empty", where="X_test")
     return y
@@ -243,6 +242,7 @@ def _simulated(
     y = np.lib.format.open_memmap(out / "y_csim.npy", "w+", np.float32, shape)
     for part, outputs in CSimulation(graph, out / "project", out / "g++.log").chunks(x):
         y[part] = outputs.reshape(-1, *shape[1:])
+        dataset.release(x, y)
     return y
 
 

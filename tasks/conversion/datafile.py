@@ -1,5 +1,6 @@
 """Reads test data from .npz, pairs of .npy, CSV and Parquet files."""
 
+import array
 import csv
 import itertools
 import re
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conversion import dataset
+from tasks.conversion import dataset, room
 from tasks.conversion.dataset import Dataset
 from tasks.core.errors import InputError, ToolMissingError
 
@@ -55,7 +56,8 @@ def read(path: Path, target: str = "") -> Dataset:
             remedy=f"--target one of {', '.join(names)}",
         )
     index = names.index(target)
-    x = np.delete(values, index, axis=1).astype(np.float32)
+    x = np.empty((len(values), len(names) - 1), np.float32)
+    x[:, :index], x[:, index:] = values[:, :index], values[:, index + 1 :]
     return dataset.checked(Dataset({"X_test": x}, {"y_test": values[:, index]}), path)
 
 
@@ -80,6 +82,22 @@ def unpack(path: Path, target: str, directory: Path) -> Dataset:
     return read(path, target)
 
 
+def require_room(path: Path, directory: Path) -> None:
+    """Refuse test data whose copies would fill the disk of a directory, before any is made.
+
+    Raises:
+        InputError: as `read`.
+        StoreError: there is not enough space.
+    """
+    if path.suffix == ".npz":
+        stored, values = dataset.sizes(path)
+    elif path.suffix == ".npy":
+        stored, values = 0, sum(_array(each).size for each in files(path))
+    else:
+        return  # a table fits into memory, and `read` sees to that
+    room.require_disk(path, stored, values, directory)
+
+
 def _pair(path: Path) -> Dataset:
     x, y = (_array(each) for each in files(path))
     return dataset.checked(Dataset({"X_test": x}, {"y_test": y}), path)
@@ -98,7 +116,7 @@ def _partner(path: Path) -> Path:
 
 def _array(path: Path) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError("no such data file", where=str(path)) from None
     except MemoryError as error:
@@ -111,28 +129,33 @@ def _array(path: Path) -> npt.NDArray[Any]:
             where=str(path),
             remedy="save it with numpy.save(path, array), no object array",
         ) from error
-    return array
+    return found
 
 
 def _csv(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
+    room.require_memory(path, room.values_of_csv(path))
+    values = array.array("d")
     try:
         with path.open(newline="") as file:
             rows = csv.reader(file)
             names = [name.strip() for name in next(rows, [])]
-            values = [[float(each) for each in row] for row in rows if row]
+            lengths = set()
+            for row in rows:
+                values.extend(map(float, row))
+                lengths.add(len(row) or len(names))  # empty lines are skipped
     except (ValueError, csv.Error, UnicodeDecodeError) as error:
         raise InputError(
             f"is not a CSV file of numbers: {error}",
             where=str(path),
             remedy="write class names as numbers, below one line of column names",
         ) from None
-    if not _is_header(names) or any(len(row) != len(names) for row in values):
+    if not _is_header(names) or lengths - {len(names)}:
         raise InputError(
             "has no line of column names, or rows of different lengths",
             where=str(path),
             remedy="start it with one line of column names; give each row as many values",
         )
-    return names, np.array(values, dtype=np.float64).reshape(len(values), len(names))
+    return names, np.frombuffer(values, dtype=np.float64).reshape(-1, len(names))
 
 
 def _is_header(names: list[str]) -> bool:
@@ -150,6 +173,8 @@ def _parquet(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
             remedy="pip install 'overlayflow[parquet]', or save it as CSV",
         ) from None
     try:
+        about = parquet.read_metadata(path)
+        room.require_memory(path, 2 * about.num_rows * about.num_columns)  # Arrow has its own copy
         table = parquet.read_table(path)
         columns = [table[name].to_numpy().astype(np.float64) for name in table.column_names]
     except (ArrowException, OSError, ValueError, TypeError) as error:

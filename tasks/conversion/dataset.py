@@ -6,6 +6,7 @@ The arrays may be larger than memory: they are unpacked to .npy files and mapped
 import contextlib
 import logging
 import math
+import mmap
 import re
 import shutil
 import zipfile
@@ -67,6 +68,20 @@ def check(path: Path) -> None:
         with _opened(path) as archive, _member(archive, name, path) as member:
             member.read(header.offset)
             _require_finite(_blocks(member, header), header, name, str(path))
+
+
+def sizes(path: Path) -> tuple[int, int]:
+    """Return how many bytes the arrays of an .npz file take unpacked, and how many numbers.
+
+    Raises:
+        InputError: as `check`, but for the values.
+    """
+    headers = _headers(path).values()
+    counts = [math.prod(header.shape) for header in headers]
+    stored = sum(
+        count * header.dtype.itemsize for count, header in zip(counts, headers, strict=True)
+    )
+    return stored, sum(counts)
 
 
 def read(path: Path) -> Dataset:
@@ -137,11 +152,11 @@ def in_order(arrays: Arrays, kind: str, names: Sequence[str]) -> Arrays:
     )
 
 
-def joined(path: Path, parts: Sequence[FloatArray]) -> FloatArray:
-    """Concatenate arrays of samples, sample by sample.
+def joined(path: Path, parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate arrays of samples, sample by sample, as float32.
 
     Args:
-        path: .npy file for the result; not written for a single array.
+        path: .npy file for the result; not written for a single array, which stays as it is.
         parts: samples x any shape.
     """
     if len(parts) == 1:
@@ -150,7 +165,7 @@ def joined(path: Path, parts: Sequence[FloatArray]) -> FloatArray:
     row = np.lib.format.open_memmap(path, "w+", np.float32, (len(parts[0]), sum(sizes)))
     start = 0
     for part, size in zip(parts, sizes, strict=True):
-        for some in chunks(part):
+        for some in chunks(part, row):
             row[some, start : start + size] = part[some].reshape(-1, size)
         start += size
     return row
@@ -216,11 +231,33 @@ def _require_finite(
         )
 
 
-def chunks(array: npt.NDArray[Any]) -> Iterator[slice]:
-    """Yield slices of the samples that take some megabytes each."""
+def chunks(array: npt.NDArray[Any], *others: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of the samples that take some megabytes each.
+
+    Args:
+        array: samples.
+        others: what is read or written along with them, sample by sample.
+    """
     step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
         yield slice(start, min(start + step, len(array)))
+        release(array, *others)
+
+
+def release(*arrays: npt.NDArray[Any]) -> None:
+    """Give the memory of mapped arrays back: what was read or written of a file counts as ours."""
+    for array in arrays:
+        owner: Any = array
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        if isinstance(owner, mmap.mmap):
+            owner.madvise(mmap.MADV_DONTNEED)
+
+
+def value_range(array: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the smallest and the largest value."""
+    ranges = [(array[part].min(), array[part].max()) for part in chunks(array)]
+    return float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -324,8 +361,8 @@ def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> Fl
 
 def match_input(
     x: npt.NDArray[Any], shape: tuple[int, ...], dtype: str, name: str = "X_test"
-) -> FloatArray:
-    """Return the samples, checked to fit the model's input.
+) -> None:
+    """Check that samples fit the model's input.
 
     Args:
         x: samples x anything.
@@ -351,8 +388,7 @@ def match_input(
                 remedy=f"save {name}.astype('{dtype}'), after the scaling used in training",
             )
     if x.dtype != np.dtype(dtype):
-        log.info("converted %s from %s to %s without changing values", name, x.dtype, dtype)
-    return x if x.dtype == np.float32 else np.ascontiguousarray(x, dtype=np.float32)
+        log.info("%s is converted from %s to %s without changing values", name, x.dtype, dtype)
 
 
 def write_floats(
@@ -368,7 +404,7 @@ def write_floats(
     aside = path.with_suffix(".part.npy")
     shape = (len(array), *arrange(array[:1]).shape[1:])
     target = np.lib.format.open_memmap(aside, "w+", np.float32, shape)
-    for part in chunks(array):
+    for part in chunks(array, target):
         target[part] = arrange(array[part])
     target.flush()
     aside.replace(path)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from board.kinds import BoardKind
 from tasks.conversion import departure, formats, names
+from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs
 from tasks.core.errors import InputError, UnsupportedModelError
@@ -323,12 +324,13 @@ def overflows(
     outside = departure.outside(x, element)
     if element.saturation != "WRAP" or not outside:
         return inner
+    low, high = value_range(x)
     entry = Overflow(
         layer=name,
         variable="result",
         share=outside / x.size,
-        low=float(x.min()),
-        high=float(x.max()),
+        low=low,
+        high=high,
         element=element.text,
     )
     return (entry, *inner)
@@ -349,9 +351,13 @@ def check_input(graph: Any, x: NDArray[np.floating]) -> None:
     from hls4ml.model.types import IntegerPrecisionType
 
     precision = _element_precision(graph.get_input_variables()[0])
-    misread = np.flatnonzero((x.ravel() < 0) & (x.ravel() > -HALF))
-    if isinstance(precision, IntegerPrecisionType) and len(misread):
-        value = x.ravel()[misread[0]]
+    if not isinstance(precision, IntegerPrecisionType):
+        return
+    for part in chunks(x):
+        misread = x[part][(x[part] < 0) & (x[part] > -HALF)]
+        if not len(misread):
+            continue
+        value = misread[0]
         raise InputError(
             f"the input's precision is {precision}, which turns {value:g} into 1",
             where="X_test",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conversion.dataset import chunks
+from tasks.conversion.dataset import chunks, value_range
 from tasks.core.errors import InputError
 from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
 
@@ -58,7 +58,7 @@ def match_output(
     if _holds_only(y, (0, 1)) or _holds_only(y, (-1, 1)):
         return y, Meaning(kind="decisions")
     if activation in _BOUNDED and _is_whole(y):
-        lowest, highest = _range(y)
+        lowest, highest = value_range(y)
         raise InputError(
             f"{name} has class numbers {lowest:g} to {highest:g}, the model has one output "
             f"({activation}), which distinguishes two classes",
@@ -83,7 +83,7 @@ def _one_hot(y: Array, shape: tuple[int, ...], name: str) -> Array:
             where=name,
             remedy="give class numbers (one integer a sample or pixel), one-hot rows, or targets",
         )
-    lowest, highest = _range(y)
+    lowest, highest = value_range(y)
     classes = shape[-1]
     if lowest < 0 or highest >= classes:
         raise InputError(
@@ -111,11 +111,6 @@ def _is_whole(y: Array) -> bool:
     return all((y[part] == np.round(y[part])).all() for part in chunks(y))
 
 
-def _range(y: Array) -> tuple[float, float]:
-    parts = [y[part] for part in chunks(y)]
-    return float(min(part.min() for part in parts)), float(max(part.max() for part in parts))
-
-
 def with_threshold(meaning: Meaning, activation: str, outputs: Array) -> Meaning:
     """Return the meaning of decisions with the threshold from which an output says yes.
 
@@ -128,7 +123,7 @@ def with_threshold(meaning: Meaning, activation: str, outputs: Array) -> Meaning
         return meaning
     bounded = activation in _BOUNDED
     if not bounded and activation not in _UNBOUNDED:
-        lowest, highest = _range(outputs)
+        lowest, highest = value_range(outputs)
         bounded = lowest >= 0 and highest <= 1
     return meaning.model_copy(update={"threshold": 0.5 if bounded else 0.0})
 
@@ -151,7 +146,7 @@ def accuracy(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
     if meaning.kind == "values":
         return None
     right = total = 0
-    for part in chunks(expected):
+    for part in chunks(expected, outputs):
         wanted = expected_decisions(expected[part], meaning)
         right += int((decisions(outputs[part], meaning) == wanted).sum())
         total += wanted.size
@@ -167,7 +162,7 @@ def rmse(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
 
 def _squares(outputs: Array, expected: Array) -> float:
     total = 0.0
-    for part in chunks(expected):
+    for part in chunks(expected, outputs):
         difference = outputs[part].astype(np.float64) - expected[part]
         total += float((difference**2).sum())
     return total
@@ -221,7 +216,7 @@ def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:
         meaning: of both.
     """
     tally = _Tally(framework.shape[1:])
-    for part in chunks(framework):
+    for part in chunks(framework, outputs):
         tally.add(framework[part], outputs[part], meaning)
     return tally.fidelity(meaning)
 

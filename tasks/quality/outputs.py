@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tasks.conversion.dataset import chunks
 from tasks.conversion.meaning import accuracy, compare, cut, rmse
 from tasks.core.errors import BenchmarkError
 from tasks.core.records.design import Gate
@@ -53,7 +54,7 @@ def outputs(measurement: Measurement, archive: Path) -> Outputs:
     found = Outputs(
         expected=read_array(archive, "y_test.npy"),
         golden=read_array(archive, "y_csim.npy"),
-        board=np.load(path, allow_pickle=False),
+        board=np.load(path, mmap_mode="r", allow_pickle=False),
     )
     if found.board.shape != found.golden.shape:
         raise BenchmarkError(
@@ -68,7 +69,7 @@ def outputs(measurement: Measurement, archive: Path) -> Outputs:
 def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> Verdict:
     """Compare the board's outputs with the golden ones, and its clock with the built one."""
     manifest = measurement.deployment.package.manifest
-    same = (found.board == found.golden).reshape(len(found.board), -1).all(axis=1)
+    same = _same(found.board, found.golden)
     boards, judged = _by_output(manifest, found, settings)
     checks = [
         gates.at_most(
@@ -112,6 +113,15 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
         max_error_board=largest,
         outputs=tuple(boards) if len(boards) > 1 else (),
     )
+
+
+def _same(board: FloatArray, golden: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which samples have equal outputs."""
+    parts = [
+        (board[part] == golden[part]).reshape(part.stop - part.start, -1).all(axis=1)
+        for part in chunks(board, golden)
+    ]
+    return np.concatenate(parts)
 
 
 def _by_output(

@@ -89,6 +89,8 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     stored = settings.model_copy(update=CORE_SETTINGS)
 
     def make(_store: Store, entry: Entry, out: Path) -> HlsProject:
+        if data is not None:
+            datafile.require_room(data, out)
         return run_conversion(
             ConvertRequest(
                 model=model.absolute(),

@@ -36,7 +36,7 @@ def check(
         )
     wrong: list[int] = []
     first: tuple[str, str] | None = None
-    for part in chunks(x):
+    for part in chunks(x, expected):
         words = formats.cast_constants(x[part].reshape(len(x[part]), -1), graph.input.format)
         got = logic.predict(words).astype(np.float32)
         wanted = expected[part].reshape(got.shape).astype(np.float32)

@@ -83,7 +83,9 @@ def prove(request: ProofRequest) -> Proof:
         fabric = ctypes.CDLL(str(library))
     fabric.fabric_new.restype = ctypes.c_void_p
     fabric.fabric_run.restype = ctypes.c_uint64
-    x, expected = (np.load(request.files / f"{name}.npy") for name in ("X_test", "y_csim"))
+    x, expected = (
+        np.load(request.files / f"{name}.npy", mmap_mode="r") for name in ("X_test", "y_csim")
+    )
     count = min(len(x), max(FEWEST, CLOCKS // project.words_per_sample))
     given = _encoded(project.input, x[:count].reshape(count, -1))
     first, _ = _run(fabric, given[:1], project)

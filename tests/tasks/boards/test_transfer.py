@@ -236,6 +236,16 @@ def test_package_larger_than_the_free_space_is_refused_with_figures(
     assert not caught.value.transient
 
 
+def test_data_that_would_fill_the_boards_memory_are_refused_before_they_are_sent(
+    some_board: BoardAddress, make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.boards.transfer._SPARE_MEMORY_BYTES", 1 << 50)
+    with pytest.raises(BoardError, match=r"(?s)measuring takes about \d+ MB, \d+ MB are available"):
+        brought(some_board, make_package())
+    parts = (Path(some_board.directory) / "incoming").glob("*.part")
+    assert [part.stat().st_size for part in parts] == [0]
+
+
 def test_disk_that_fills_up_on_the_way_is_reported_and_the_transfer_continued(
     full_disk: BoardAddress, make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

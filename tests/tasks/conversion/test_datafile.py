@@ -1,5 +1,6 @@
 """Test data in every form that people have them in."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tasks.conversion import datafile
 from tasks.conversion.files import digest_of
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, StoreError
 
 X = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)
 Y = np.array([1, 0])
@@ -82,3 +83,28 @@ def test_a_target_is_for_tables_alone(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X_test=X, y_test=Y)
     with pytest.raises(InputError, match="is not a table"):
         datafile.read(tmp_path / "data.npz", "label")
+
+
+def test_data_whose_copies_would_fill_the_disk_are_refused_before_any_is_made(
+    tmp_path: Path,
+) -> None:
+    values = shutil.disk_usage(tmp_path).free // 8 + 1_000_000
+    with (tmp_path / "X_test.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (values, 1)}
+        )
+        file.truncate(file.tell() + 4 * values)  # takes no space until it is written
+    np.save(tmp_path / "y_test.npy", np.zeros(1))
+    small = tmp_path / "small.npz"
+    np.savez(small, X_test=X, y_test=Y)
+    datafile.require_room(small, tmp_path)
+    with pytest.raises(StoreError, match=r"(?s)writes about .* GB, .* GB are free.*fewer samples"):
+        datafile.require_room(tmp_path / "X_test.npy", tmp_path)
+
+
+def test_a_table_larger_than_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = table(tmp_path / "data.csv", "a,label\n" + "1,0\n" * 20_000)
+    with path.open("ab") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match=r"(?s)takes about .* GB of memory, .* available.*savez"):
+        datafile.read(path, "label")

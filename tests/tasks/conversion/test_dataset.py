@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from tasks.conversion import dataset, meaning
 from tasks.core.errors import InputError
-from tasks.core.records.quality import Segment
+from tasks.core.records.quality import Meaning, Segment
 
 
 def saved(path: Path, **arrays: Any) -> Path:
@@ -156,26 +156,51 @@ def test_joined_samples_are_cut_into_the_same_parts(shapes: list[tuple[int, ...]
 
 def test_samples_must_have_the_shape_and_type_of_the_models_input() -> None:
     x = np.ones((5, 4), dtype=np.float32)
-    assert dataset.match_input(x, (4,), "float32").shape == (5, 4)
+    dataset.match_input(x, (4,), "float32")
     with pytest.raises(InputError, match=r"shape \(4,\), the model takes \(2, 2\)"):
         dataset.match_input(x, (2, 2), "float32")
 
 
 @given(hnp.arrays(np.float64, (3, 2), elements=st.floats(-1e6, 1e6)))
-def test_numbers_are_converted_only_where_that_changes_none(x: np.ndarray) -> None:
+def test_numbers_are_taken_only_where_conversion_changes_none(x: np.ndarray) -> None:
     if np.array_equal(x.astype(np.float32), x):
-        assert np.array_equal(dataset.match_input(x, (2,), "float32"), x)
+        dataset.match_input(x, (2,), "float32")
     else:
         with pytest.raises(InputError, match=r"(?s)rounds its values.*astype\('float32'\)"):
             dataset.match_input(x, (2,), "float32")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "float64", "bool"])
-def test_whole_numbers_of_any_dtype_are_taken(dtype: str) -> None:
+def test_whole_numbers_of_any_dtype_are_taken_and_written_as_float32(
+    tmp_path: Path, dtype: str
+) -> None:
     x = np.array([[0, 1], [1, 0]], dtype=dtype)
-    assert dataset.match_input(x, (2,), "float32").dtype == np.float32
+    dataset.match_input(x, (2,), "float32")
+    written = dataset.write_floats(tmp_path / "X_test.npy", x)
+    assert written.dtype == np.float32
+    assert np.array_equal(written, x)
 
 
 def test_numbers_that_an_integer_input_does_not_hold_are_refused() -> None:
     with pytest.raises(InputError, match=r"and uint8, which the model takes, rounds"):
         dataset.match_input(np.array([[0.5]]), (1,), "uint8")
+
+
+def in_memory_of_files() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"RssFile:\s+(\d+) kB", status)[0]) * 1024
+
+
+def test_data_larger_than_memory_pass_through_it(tmp_path: Path) -> None:
+    shape = (1000, 50_000)  # 200 MB
+    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, shape)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    before, most = in_memory_of_files(), 0
+    dataset.match_input(x, x.shape[1:], "float32")
+    written = dataset.write_floats(tmp_path / "written.npy", x)
+    for part in dataset.chunks(x, written):
+        assert np.array_equal(x[part], written[part])
+        most = max(most, in_memory_of_files())
+    assert meaning.accuracy(x, written, Meaning(kind="classes")) == 1
+    assert most - before < 4 * dataset.CHUNK_BYTES
+    assert in_memory_of_files() - before < 4 * dataset.CHUNK_BYTES
