@@ -9,16 +9,19 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import demo
+from bench import demo, tiny
 from bench.figures import Figure, Results
 from board.twin import lifecycle
 from tasks.boards import lease as leases
@@ -34,8 +37,11 @@ RESULTS = Path(__file__).with_name("chaos.json")
 KILLS, RACES, PACKAGES = 50, 100, 1000
 GONE_S = 10.0
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-# Every so often a run begins with nothing in the store, to be killed in a build.
-COLD = 5
+# In each round, the results of all steps but one are in the store, and the run is killed while it
+# makes that one, or before the measurement, or after it.
+PHASES = ("start", "convert", "synthesize", "implement", "package", "benchmark", "end")
+SAMPLES, FEATURES = 2000, 4
+ENDED_S = 300.0
 RACER = """
 import json, os, sys, time
 from tasks.boards.address import BoardAddress
@@ -52,6 +58,58 @@ for _ in range(int(times)):
         os.unlink(mark)
 print(overlaps)
 """
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is killed.
+
+    Attributes:
+        run: arguments of `overlayflow`.
+        env: its environment, with a Prefect server and a twin.
+        store: directory of its results.
+    """
+
+    run: list[str]
+    env: Mapping[str, str]
+    store: Path
+
+    @contextmanager
+    def started(self, phase: str) -> Iterator[tuple[subprocess.Popen[bytes], set[Path]]]:
+        """Start a run that makes the result of this phase again; yield it and old workspaces."""
+        shutil.rmtree(self.store / phase, ignore_errors=True)
+        before = set((self.store / "tmp").iterdir())
+        with subprocess.Popen(
+            [*demo.OVERLAYFLOW, *self.run],
+            cwd=demo.ROOT,
+            env=dict(self.env),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            try:
+                self._reach(phase, process, before)
+                yield process, before
+            finally:
+                process.kill()
+
+    def _reach(self, phase: str, run: subprocess.Popen[bytes], before: set[Path]) -> None:
+        """Wait until a phase begins."""
+        if phase == "start":
+            return
+        self.wait(run, before, "benchmark" if phase == "end" else phase, there=True)
+        if phase == "end":
+            self.wait(run, before, "benchmark", there=False)
+
+    def wait(
+        self, run: subprocess.Popen[bytes], before: set[Path], step: str, *, there: bool
+    ) -> None:
+        """Wait until a step begins or ends: it has a workspace in the store meanwhile."""
+        workspaces = self.store / "tmp"
+        while run.poll() is None:
+            if bool(set(workspaces.glob(f"{step}-*")) - before) == there:
+                return
+            time.sleep(0.02)
 
 
 def main() -> int:
@@ -78,68 +136,82 @@ def main() -> int:
 
 
 def kills(home: Path, rounds: int, chance: random.Random) -> list[Figure]:
-    """Kill a process of a run at a random moment, and see what is left and what the next run does.
+    """Kill a process of a run in each of its phases, and see what is left and what comes next.
 
     Args:
         home: an empty directory.
         rounds: how often.
-        chance: decides when, which process and by which signal.
+        chance: decides when in a phase, which process and by which signal.
     """
     env = demo.environment(home)
-    store = Store(Path(env["OVERLAYFLOW_HOME"]) / "store")
+    run = ["run", *tiny.make(home / "model", SAMPLES, FEATURES), "--json"]
+    store = Path(env["OVERLAYFLOW_HOME"]) / "store"
     demo.command(["twin", "start"], env)
-    wrong, left, slowest_s = 0, 0, 0.0
+    hit, wrong, left, slowest_s = 0, 0, 0, 0.0
     try:
         with demo.server(env) as served:
-            cold_s, _, printed = demo.command(demo.RUN, served)
-            warm_s, _, _ = demo.command(demo.RUN, served)
+            _, _, printed = demo.command(run, served)
             expected = _computed(printed)
+            subject = Subject(run, served, store)
+            lengths = {phase: _length(phase, subject) for phase in PHASES}
+            print({phase: f"{seconds:.1f} s" for phase, seconds in lengths.items()}, flush=True)
             for number in range(rounds):
-                cold = number % COLD == 0
-                if cold:
-                    demo.command(["store", "prune", "--keep", "0GB"], served)
-                what = _kill(served, chance.uniform(0, cold_s if cold else warm_s), chance)
+                phase = PHASES[number % len(PHASES)]
+                after_s = chance.uniform(0, lengths[phase])
+                killed = _kill(subject, phase, after_s, chance)
+                hit += killed is not None
                 gone_s = _until_gone(served)
                 left += gone_s is None
                 slowest_s = max(slowest_s, gone_s or GONE_S)
-                right = _next_run(served) == expected and _whole(store)
+                right = _next_run(run, served) == expected and _whole(Store(store))
                 wrong += not right
                 print(
-                    f"{number + 1}/{rounds} {what}: nothing left after {gone_s} s, "
+                    f"{number + 1}/{rounds} {phase} + {after_s:.1f} s: "
+                    f"{killed or 'the run had ended'}; nothing left after {gone_s} s; "
                     f"next run {'right' if right else 'WRONG'}",
                     flush=True,
                 )
     finally:
         demo.command(["twin", "stop"], env)
     return [
+        Figure(
+            name=f"of {rounds} kills met a run", value=hit, unit="", budget=0.9 * rounds,
+            at_least=True,
+        ),
         Figure(name=f"wrong runs after {rounds} kills", value=wrong, unit="", budget=0),
         Figure(name="kills that left a process or a lease", value=left, unit="", budget=0),
         Figure(name="until nothing is left, at most", value=slowest_s, unit="s", budget=GONE_S),
-    ]
+    ]  # fmt: skip
 
 
-def _kill(env: Mapping[str, str], after_s: float, chance: random.Random) -> str:
-    """Start a run, kill one of its processes, wait for its end, and say what was killed."""
-    with subprocess.Popen(
-        [*demo.OVERLAYFLOW, *demo.RUN],
-        cwd=demo.ROOT,
-        env=dict(env),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as run:
+def _length(phase: str, subject: Subject) -> float:
+    """Return the seconds that a phase of a run takes."""
+    with subject.started(phase) as (run, before):
+        begun = time.monotonic()
+        if phase == "start":
+            subject.wait(run, before, "benchmark", there=True)
+        elif phase != "end":
+            subject.wait(run, before, phase, there=False)
+        else:
+            run.wait()
+        return time.monotonic() - begun
+
+
+def _kill(subject: Subject, phase: str, after_s: float, chance: random.Random) -> str | None:
+    """Kill a process of a run, wait for the run's end, and say what was killed; None if none."""
+    with subject.started(phase) as (run, _):
         try:
             run.wait(after_s)
         except subprocess.TimeoutExpired:
-            pid = chance.choice(_tree(run.pid))
-            number = chance.choice(SIGNALS)
+            pid, number = chance.choice(_tree(run.pid)), chance.choice(SIGNALS)
             name = _name(pid)
             try:
                 os.kill(pid, number)
-            except ProcessLookupError:
-                return f"{name} was faster than {number.name}"
-            return f"{number.name} to {name} after {after_s:.1f} s, exit status {run.wait()}"
-    return "it had ended"
+            except ProcessLookupError:  # a compiler, for one, ends at any time
+                os.kill(run.pid, number)
+                name = "the command"
+            return f"{number.name} to {name}, exit status {run.wait(ENDED_S)}"
+    return None
 
 
 def _tree(root: int) -> list[int]:
@@ -196,10 +268,10 @@ def _working(env: Mapping[str, str]) -> list[int]:
     return found
 
 
-def _next_run(env: Mapping[str, str]) -> object:
+def _next_run(run: list[str], env: Mapping[str, str]) -> object:
     """Return what the next run computes; None if it fails."""
     done = subprocess.run(
-        [*demo.OVERLAYFLOW, *demo.RUN],
+        [*demo.OVERLAYFLOW, *run],
         cwd=demo.ROOT,
         env=dict(env),
         stdout=subprocess.PIPE,
