@@ -99,13 +99,13 @@ def _artifacts(run: Run, text: str) -> None:
         key=f"{prefix}-report",
         description=f"{run.flow_run_name}: verdict, figures and gates",
     )
-    of_model = _earlier(project=project)
+    of_model = _earlier(history.Wanted(project=project))
     create_markdown_artifact(
         series.markdown(project, of_model),
         key=f"{prefix}-history",
         description=f"The last {len(of_model)} runs of {project}",
     )
-    of_board = _earlier(board=deployment.board)
+    of_board = _earlier(history.Wanted(board=deployment.board))
     create_table_artifact(
         [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
         key=f"board-{artifact_key(deployment.board)}-runs",
@@ -113,10 +113,10 @@ def _artifacts(run: Run, text: str) -> None:
     )
 
 
-def _earlier(project: str | None = None, board: str | None = None) -> tuple[Run, ...]:
-    """Return the newest runs of a project or board; none if the store cannot be reached."""
+def _earlier(wanted: history.Wanted) -> tuple[Run, ...]:
+    """Return the newest of the wanted runs; none if the store cannot be reached."""
     try:
-        return history.runs(store_url(), project=project, board=board, limit=HISTORY)
+        return history.runs(store_url(), wanted, limit=HISTORY)
     except StoreError as error:
         log.warning("no earlier runs are shown: %s", error)
         return ()

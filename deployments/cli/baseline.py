@@ -44,5 +44,7 @@ def run(arguments: Namespace) -> int:
     elif not runs:
         print("no baselines; accept a run with: overlayflow baseline accept RUN")
     else:
-        print_table("baselines", history.COLUMNS, [history.row(each) for each in runs])
+        columns = ("board", *history.LINE)
+        rows = [(each.verdict.measurement.deployment.board, *history.line(each)) for each in runs]
+        print_table("baselines", columns, rows, narrow=True)
     return 0

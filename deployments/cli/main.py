@@ -18,6 +18,7 @@ from deployments.cli import (
     baseline,
     bench,
     boards,
+    compare,
     doctor,
     estimate,
     history,
@@ -62,7 +63,7 @@ def parser() -> Parser:
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     building, measuring = (run, estimate, sweep, package), (bench, boards, twin)
-    keeping = (store, history, baseline, report)
+    keeping = (store, history, compare, baseline, report)
     for module in (*building, *measuring, *keeping, server, doctor):
         module.add(commands)
     return top

@@ -26,6 +26,8 @@ _STYLES = {
     "MISSING": "bold red",
 }
 _CELL_GAP = 3
+# A cell that no narrow table breaks, such as a date or a figure with its unit.
+SHORT = 11
 
 
 def add_output(parser: ArgumentParser) -> None:
@@ -81,21 +83,38 @@ def print_error(error: OverlayflowError) -> None:
     print_json({"error": {**kind, **fields}})
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout: cells wrap on a terminal, and have the width they need in a pipe."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, narrow: bool = False
+) -> None:
+    """Print a table on stdout: cells wrap on a terminal, and have the width they need in a pipe.
+
+    Args:
+        title: stands above it; may be empty.
+        columns: their names.
+        rows: the cells of each row.
+        narrow: draw no lines between columns, which leaves their room to the cells.
+    """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=None if narrow else box.HEAVY_HEAD,
+        padding=(0, 2, 0, 0) if narrow else (0, 1),
+        pad_edge=not narrow,
+    )
+    for number, column in enumerate(columns):
+        longest = max((len(row[number]) for row in rows), default=0)
+        table.add_column(Text(column), overflow="fold", no_wrap=narrow and longest <= SHORT)
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
     width = None
     if not sys.stdout.isatty():
-        longest = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
-        width = max(len(title), sum(each + _CELL_GAP for each in longest) + 1)
+        widths = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
+        width = max(len(title), sum(each + _CELL_GAP for each in widths) + 1)
     Console(width=width).print(table)
 
 

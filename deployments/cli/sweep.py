@@ -95,14 +95,15 @@ def _check_boards(file: "SweepFile", found: "Sequence[Point]") -> None:
 
 
 def _show(report: "SweepReport") -> None:
-    from tasks.sweeps.report import show, summary
+    from tasks.reporting.key_figures import text
+    from tasks.sweeps.report import files, summary
     from tasks.sweeps.results import rows
 
-    table = [[show(row[name]) for name in COLUMNS] for row in rows(report)]
+    table = [[text(name, row[name]) for name in COLUMNS] for row in rows(report)]
     print_table(f"sweep {report.name}", COLUMNS, table)
     for each in report.results:
         if each.message:
             print(f"{each.point.name}: {each.state}: {each.message}")
     print(summary(report))
-    print(f"report:      {report.directory}/report.md")
-    print(f"points:      {report.directory}/points.csv")
+    for what, path in files(report):
+        print(f"{what + ':':<14} {path}")

@@ -65,6 +65,29 @@ def project_name(model: Path) -> str:
     return next(filter(is_free, (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1")))
 
 
+def what_differs(settings: ConvertSettings) -> str:
+    """Say in a few words which settings are no defaults, as in `packed, 8 ns`; else nothing."""
+    usual = ConvertSettings()
+    words = {
+        "words": settings.words,
+        "clock_period_ns": f"{settings.clock_period_ns:g} ns",
+        "precision": settings.precision,
+        "layer_precision": ", ".join(f"{k} {v}" for k, v in settings.layer_precision.items()),
+        "reuse_factor": f"reuse {settings.reuse_factor}",
+        "layer_reuse_factor": ", ".join(
+            f"{k} reuse {v}" for k, v in settings.layer_reuse_factor.items()
+        ),
+        "strategy": settings.strategy,
+        "io_type": settings.io_type,
+        "core": settings.core,
+        "interval_cycles": f"interval {settings.interval_cycles}",
+        "board_kind": settings.board_kind,
+    }
+    return ", ".join(
+        text for name, text in words.items() if getattr(settings, name) != getattr(usual, name)
+    )
+
+
 def check(names: Iterable[str], what: str, where: str) -> None:
     """Refuse names that are invalid in generated code, or would run there.
 

@@ -85,7 +85,7 @@ def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int6
         for row, column in np.argwhere(counts)
     ]
     names = list(range(classes))
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(inline(values)).encode(
         x=alt.X("predicted:O", title="class predicted on the board", scale=alt.Scale(domain=names)),
         y=alt.Y("expected:O", title="expected class", scale=alt.Scale(domain=names)),
         tooltip=["expected:O", "predicted:O", "samples:Q"],
@@ -97,7 +97,9 @@ def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int6
     numbers = base.mark_text().encode(
         text="samples:Q", color=alt.condition(dark, alt.value("white"), alt.value("black"))
     )
-    return _spec((cells + numbers) if classes <= NUMBERED else cells, height=max(120, 24 * classes))
+    return finished(
+        (cells + numbers) if classes <= NUMBERED else cells, height=max(120, 24 * classes)
+    )
 
 
 def against(expected: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -> Spec:
@@ -116,17 +118,17 @@ def against(expected: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -
         for each, given in zip(wanted, got, strict=True)
     ]
     ends = [float(min(wanted.min(), got.min())), float(max(wanted.max(), got.max()))]
-    points = alt.Chart(_data(values)).mark_circle(color=BLUE, opacity=0.5).encode(
+    points = alt.Chart(inline(values)).mark_circle(color=BLUE, opacity=0.5).encode(
         x=alt.X("expected:Q", title="y_test", scale=alt.Scale(zero=False)),
         y=alt.Y("board:Q", title="board", scale=alt.Scale(zero=False)),
         tooltip=["expected:Q", "board:Q"],
     )  # fmt: skip
     diagonal = (
-        alt.Chart(_data([{"expected": end, "board": end} for end in ends]))
+        alt.Chart(inline([{"expected": end, "board": end} for end in ends]))
         .mark_line(color=ORANGE, strokeDash=[4, 4])
         .encode(x="expected:Q", y="board:Q")
     )
-    return _spec(points + diagonal, height=320)
+    return finished(points + diagonal, height=320)
 
 
 def batches(points: Sequence[tuple[int, float]], fit: LatencyFit | None) -> Spec:
@@ -145,17 +147,17 @@ def batches(points: Sequence[tuple[int, float]], fit: LatencyFit | None) -> Spec
         "y": alt.Y("µs:Q", title="time / µs", scale=logarithmic),
         "tooltip": ["samples:Q", alt.Tooltip("µs:Q", format=".4g")],
     }
-    measured = alt.Chart(_data(values)).mark_point(color=BLUE, filled=True).encode(**encoded)
+    measured = alt.Chart(inline(values)).mark_point(color=BLUE, filled=True).encode(**encoded)
     if fit is None:
-        return _spec(measured, height=280)
+        return finished(measured, height=280)
     sizes = [size for size, _ in points]
     line = [
         {"samples": float(size), "µs": 1e6 * (fit.overhead_s + fit.per_sample_s * size)}
         for size in np.geomspace(min(sizes), max(sizes), 50)
     ]
-    fitted = alt.Chart(_data(line)).mark_line(color=ORANGE).encode(**encoded)
+    fitted = alt.Chart(inline(line)).mark_line(color=ORANGE).encode(**encoded)
     text = f"fit: {1e6 * fit.overhead_s:.3g} µs + {1e6 * fit.per_sample_s:.3g} µs a sample"
-    return _spec((fitted + measured).properties(title=text), height=280)
+    return finished((fitted + measured).properties(title=text), height=280)
 
 
 def distribution(singles: Sequence[float]) -> Spec:
@@ -171,12 +173,12 @@ def distribution(singles: Sequence[float]) -> Spec:
         {"µs": 1e6 * seconds, "share of runs": (number + 1) / len(ordered)}
         for number, seconds in enumerate(ordered)
     ]
-    drawn = alt.Chart(_data(values)).mark_line(color=BLUE, interpolate="step-after").encode(
+    drawn = alt.Chart(inline(values)).mark_line(color=BLUE, interpolate="step-after").encode(
         x=alt.X("µs:Q", title="time of one sample / µs", scale=alt.Scale(zero=False)),
         y=alt.Y("share of runs:Q", axis=alt.Axis(format="%")),
         tooltip=[alt.Tooltip("µs:Q", format=".4g"), alt.Tooltip("share of runs:Q", format=".1%")],
     )  # fmt: skip
-    return _spec(drawn, height=200)
+    return finished(drawn, height=200)
 
 
 def utilisation(used: Utilisation) -> Spec:
@@ -219,7 +221,7 @@ def _bars(values: Values, title: str, most: float | None = None, *, percent: boo
     import altair as alt
 
     end = 1.4 * (most or max((each["value"] for each in values), default=1.0) or 1.0)
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(inline(values)).encode(
         x=alt.X(
             "value:Q",
             title=title,
@@ -230,20 +232,23 @@ def _bars(values: Values, title: str, most: float | None = None, *, percent: boo
         tooltip=["name:N", "label:N"],
     )
     labels = base.mark_text(align="left", dx=4, color="currentColor").encode(text="label:N")
-    return _spec(base.mark_bar(color=BLUE) + labels, height=26 * len(values) + 10)
+    return finished(base.mark_bar(color=BLUE) + labels, height=26 * len(values) + 10)
 
 
-def _data(values: Values) -> "alt.InlineData":
+def inline(values: Values) -> "alt.InlineData":
+    """Return data that stand in the chart itself."""
     import altair as alt
 
     return alt.InlineData(values=values)
 
 
-def _spec(chart: "alt.LayerChart | alt.Chart", height: int) -> Spec:
+def finished(chart: "alt.LayerChart | alt.Chart", height: int) -> Spec:
+    """Return the specification of a chart as wide as its frame, in the page's colours."""
     sized = chart.properties(width="container", height=height, background="transparent")
     quiet = {"labelColor": "currentColor", "titleColor": "currentColor", "gridOpacity": 0.2}
     spec: Spec = sized.configure(
         axis={**quiet, "domainColor": "currentColor", "tickColor": "currentColor"},
+        legend={"labelColor": "currentColor"},
         title={"color": "currentColor", "fontWeight": "normal", "anchor": "start"},
         view={"stroke": None},
     ).to_dict()

@@ -4,26 +4,42 @@ Whoever shares the store shares the history, and reading it needs no Prefect ser
 is time~project~board~id, so the newest runs of a board are found without reading the others.
 """
 
+import csv
+import difflib
+import io
+import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, near
 from tasks.core.records.measurement import Run
+from tasks.core.records.package import Manifest
+from tasks.core.records.settings import ConvertSettings
+from tasks.reporting import key_figures
 from tasks.reporting.figures import quality
+from tasks.reporting.key_figures import Cell
 from tasks.store.files import Files
 
 log = logging.getLogger(__name__)
 
 COLUMNS = (
-    "finished", "run", "model", "board", "verdict", "accuracy", "bit-exact", "latency",
-    "inferences/s", "LUT", "clock",
+    "run", "name", "finished", "model", "differs", "board", "verdict",
+    *(column for column, _ in key_figures.COLUMNS.values()), "simulated",
 )  # fmt: skip
+# What fits a line of 80 characters.
+LINE = ("run", "when", "model", "differs", "verdict", "accuracy", "latency", "LUT")
 RUNS = "runs"
 # Files that are read at a time: an object store answers many at once.
 BATCH = 50
+# Digits of an id that people type, and names in a message.
+SHORT = 8
+MOST_NAMED = 10
+RECENT = timedelta(days=180)
 
 
 class _Name(NamedTuple):
@@ -53,36 +69,74 @@ def add(store_url: str, run: Run, page: str) -> None:
     files.write(f"{RUNS}/{name}.json", run.model_dump_json().encode())
 
 
-def runs(
-    store_url: str,
-    *,
-    model: str | None = None,
-    project: str | None = None,
-    board: str | None = None,
-    limit: int = 20,
-) -> tuple[Run, ...]:
-    """Return runs, newest first; skip files that are not runs of this version, with a warning.
+class Wanted(NamedTuple):
+    """Which runs somebody wants to see; None where it does not matter.
 
-    Args:
-        store_url: root of the store.
-        model: only runs with this model file name.
-        project: only runs of this project.
-        board: only runs on this board.
-        limit: maximum number of runs.
+    Attributes:
+        model: the model's file name.
+        since: the earliest end.
+        until: the latest end.
+    """
+
+    model: str | None = None
+    project: str | None = None
+    board: str | None = None
+    passed: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def by_name(self, name: _Name) -> bool:
+        """Return whether a run may be wanted, by the name of its file alone."""
+        return self.project in {None, name.project} and self.board in {None, name.board}
+
+    def fits(self, run: Run) -> bool:
+        """Return whether a run of such a name is wanted."""
+        finished = datetime.fromisoformat(run.finished)
+        return (
+            self.model in {None, _manifest(run).model_name}
+            and self.passed in {None, run.verdict.passed}
+            and (self.since is None or finished >= self.since)
+            and (self.until is None or finished <= self.until)
+        )
+
+
+EVERY = Wanted()
+
+
+def runs(store_url: str, wanted: Wanted = EVERY, *, limit: int = 20) -> tuple[Run, ...]:
+    """Return runs, newest first; skip files that are not runs of this version, with a warning.
 
     Raises:
         StoreError: the store cannot be reached.
     """
-    found: list[Run] = []
-    wanted = _read(
-        store_url, lambda name: project in {None, name.project} and board in {None, name.board}
-    )
-    for run in wanted:
-        if model in {None, run.verdict.measurement.deployment.package.manifest.model_name}:
-            found.append(run)
-        if len(found) == limit:
-            break
-    return tuple(found)
+    fitting = (run for run in _read(store_url, wanted.by_name) if wanted.fits(run))
+    return tuple(itertools.islice(fitting, limit))
+
+
+def require_known(store_url: str, wanted: Wanted) -> None:
+    """Check that there are runs of the model, project and board that are wanted, if any are.
+
+    Raises:
+        InputError: no run has one of these names; the message names those that are near.
+        StoreError: the store cannot be reached.
+    """
+    names = [name for _, name in _names(Files(store_url), ".json")]
+    if not names:
+        return
+    known: dict[str, set[str]] = {
+        "project": {each.project for each in names},
+        "board": {each.board for each in names},
+    }
+    if wanted.model is not None:
+        known["model"] = {_manifest(run).model_name for run in _read(store_url, lambda _: True)}
+    for what, there in known.items():
+        name = getattr(wanted, what)
+        if name is not None and name not in there:
+            raise InputError(
+                f"no run has this {what}{near(name, there)}",
+                where=f"{what} {name}",
+                remedy=f"{what}s with runs: {', '.join(sorted(there)[:MOST_NAMED])}",
+            )
 
 
 def find(store_url: str, name: str) -> tuple[Run, str]:
@@ -109,12 +163,25 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
             f"{len(chosen)} runs match", where=f"run {name}", remedy="give more of the id"
         )
     if not chosen:
-        raise InputError(
-            "no run with this id or name reached a verdict",
-            where=f"run {name}",
-            remedy="list the ids with `overlayflow history --json`",
-        )
+        raise _unknown(store_url, name)
     return chosen[0], _page(store_url, chosen[0].flow_run_id)
+
+
+def _unknown(store_url: str, name: str) -> InputError:
+    """Return the error for a name that no run has, with those that come near."""
+    known = {
+        text: f"{run.flow_run_name} ({run.flow_run_id[:SHORT]})"
+        for run in _read(store_url, lambda _: True)
+        for text in (run.flow_run_name, run.flow_run_id[:SHORT])
+    }
+    close = difflib.get_close_matches(name, known, n=3)
+    meant = list(dict.fromkeys(known[each] for each in close))
+    return InputError(
+        "no run with this id or name reached a verdict"
+        + (f": did you mean {' or '.join(meant)}?" if meant else ""),
+        where=f"run {name}",
+        remedy="list the runs with: overlayflow history",
+    )
 
 
 def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
@@ -156,22 +223,72 @@ def _names(files: Files, suffix: str) -> Iterator[tuple[str, _Name]]:
             yield stem, _Name(*parts)
 
 
-def row(run: Run) -> tuple[str, ...]:
-    """Return the figures named by COLUMNS."""
-    verdict = run.verdict
-    measurement = verdict.measurement
-    manifest = measurement.deployment.package.manifest
-    used = manifest.utilisation.used if manifest.utilisation else None
+def line(run: Run) -> tuple[str, ...]:
+    """Return the figures named by LINE; times are UTC."""
+    found = key_figures.figures(run)
+    latency = "" if found.latency_us is None else f"{found.latency_us:.3g} µs"
     return (
-        run.finished,
-        run.flow_run_name,
-        f"{manifest.model_name} {manifest.model_digest[:8]}",
-        measurement.deployment.board,
-        "passed" if verdict.passed else "FAILED",
-        quality(verdict),
-        f"{verdict.bit_exact}/{verdict.samples}",
-        f"{1e6 * measurement.latency_s['p50']:.3g} µs",
-        f"{measurement.inferences_per_s:,.0f}" + (" (simulated)" if measurement.simulated else ""),
-        f"{used.lut}" if used else "not known",
-        f"{measurement.clock_mhz:g} MHz",
+        run.flow_run_id[:SHORT],
+        _when(datetime.fromisoformat(run.finished)),
+        Path(_manifest(run).model_name).stem,
+        key_figures.differs(run),
+        _verdict(run),
+        quality(run.verdict) if found.accuracy is None else f"{found.accuracy:.2%}",
+        latency + ("*" if found.simulated else ""),
+        key_figures.text("LUT", found.lut),
     )
+
+
+def _when(finished: datetime) -> str:
+    """Return a time of the last months to the minute, an older one to the day, as `ls` does."""
+    is_recent = datetime.now(UTC) - finished < RECENT
+    return finished.strftime("%m-%d %H:%M" if is_recent else "%Y-%m-%d")
+
+
+def row(run: Run) -> tuple[str, ...]:
+    """Return the figures named by COLUMNS, as text."""
+    return tuple(key_figures.text(column, value) for column, value in cells(run).items())
+
+
+def cells(run: Run) -> dict[str, Cell]:
+    """Return the figures named by COLUMNS; None for what is not known."""
+    manifest = _manifest(run)
+    return {
+        "run": run.flow_run_id[:SHORT],
+        "name": run.flow_run_name,
+        "finished": run.finished,
+        "model": f"{manifest.model_name} {manifest.model_digest[:8]}",
+        "differs": key_figures.differs(run),
+        "board": run.verdict.measurement.deployment.board,
+        "verdict": _verdict(run),
+        **key_figures.cells(key_figures.figures(run)),
+        "simulated": "yes" if run.verdict.measurement.simulated else "no",
+    }
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """Return every figure and setting of runs as CSV; unknown values are empty."""
+    settings = [name for name in ConvertSettings.model_fields if name != "project_name"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, "project", *settings, "flow run"], lineterminator="\n")
+    writer.writeheader()
+    for run in runs:
+        manifest = _manifest(run)
+        given = {} if manifest.settings is None else manifest.settings.model_dump()
+        writer.writerow(
+            {
+                **cells(run),
+                "project": manifest.project_name,
+                **{name: given.get(name) for name in settings},
+                "flow run": run.flow_run_id,
+            }
+        )
+    return text.getvalue()
+
+
+def _manifest(run: Run) -> Manifest:
+    return run.verdict.measurement.deployment.package.manifest
+
+
+def _verdict(run: Run) -> str:
+    return "passed" if run.verdict.passed else "FAILED"

@@ -1,4 +1,4 @@
-"""A run's report as one self-contained page: verdict first, charts that explain themselves.
+"""Self-contained pages; a run's report: verdict first, charts that explain themselves.
 
 The store keeps the page without the library that draws its charts, which is the same for all runs;
 `complete` adds it. Nothing else in the page can run: its content security policy names the scripts.
@@ -14,7 +14,6 @@ from typing import Any
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
 
-TEMPLATE = "report.html"
 _LIBRARY = "<!-- what draws the charts -->"
 _NO_SCRIPTS = "script-src 'none'"
 _DRAW = """
@@ -36,17 +35,10 @@ def page(
         package: path of package.tar.gz on the machine that measured; None if it is not known.
         url: URL of the run and its logs in the Prefect UI; empty if there is none.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     verdict = run.verdict
-    return environment.get_template(TEMPLATE).render(
+    return render(
+        "report.html",
+        run.flow_run_name,
         run=run,
         verdict=verdict,
         measurement=verdict.measurement,
@@ -62,8 +54,22 @@ def page(
         charts=charts,
         package=package,
         url=url,
-        library=_LIBRARY,
-        no_scripts=_NO_SCRIPTS,
+    )
+
+
+def render(template: str, title: str, **content: Any) -> str:
+    """Return a page of a template in this directory, as the store keeps it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
+        title=title, library=_LIBRARY, no_scripts=_NO_SCRIPTS, **content
     )
 
 

@@ -1,21 +1,21 @@
 """A sweep's report: the Pareto front, then every point, with estimated and actual utilisation."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tasks.reporting.key_figures import text
+from tasks.reporting.page import complete
 from tasks.reporting.plots import DPI, data_url
 from tasks.reporting.report import table
+from tasks.sweeps import page
+from tasks.sweeps.page import COLUMNS
 from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, rows
 
-COLUMNS = (
-    "point", "state", "gates", "pareto", "accuracy", "latency/us", "inferences/s", "LUT",
-    "LUT estimated", "DSP", "DSP estimated",
-)  # fmt: skip
 LABELS = {
     "accuracy": "accuracy on the board",
     "latency_us": "latency / µs",
@@ -26,8 +26,13 @@ MOST_NAMED = 12
 MOST_ROWS = 200
 
 
-def write(report: SweepReport) -> str:
-    """Write report.md, points.csv, points.parquet, sweep.json and pareto.png; return the text."""
+def write(report: SweepReport, page_of: Callable[[str], str] = lambda _: "") -> str:
+    """Write the page and the other files of a sweep, and return its text in Markdown.
+
+    Args:
+        report: the sweep's results.
+        page_of: returns the URL of a flow run; empty if there is none.
+    """
     directory = Path(report.directory)
     directory.mkdir(parents=True, exist_ok=True)
     png = pareto(report)
@@ -39,7 +44,23 @@ def write(report: SweepReport) -> str:
         (directory / "points.parquet").write_bytes(parquet)
     (directory / "sweep.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (directory / "report.md").write_text(text, encoding="utf-8")
+    written = complete(page.write(report, summary(report), page_of))
+    (directory / "report.html").write_text(written, encoding="utf-8")
     return text
+
+
+def files(report: SweepReport) -> list[tuple[str, Path]]:
+    """Return what was written of a sweep, the page first, each with what it is."""
+    names = {
+        "page": "report.html",
+        "text": "report.md",
+        "points": "points.csv",
+        "points, typed": "points.parquet",
+        "picture": "pareto.png",
+        "record": "sweep.json",
+    }
+    paths = [(what, Path(report.directory) / name) for what, name in names.items()]
+    return [(what, path) for what, path in paths if path.exists()]
 
 
 def summary(report: SweepReport) -> str:
@@ -71,26 +92,17 @@ def markdown(report: SweepReport, png: bytes) -> str:
 
 
 def _why(each: PointResult) -> str:
-    text = " ".join(each.message.split())
-    return f"- **{each.point.name}** ({each.state}): {text}"
+    message = " ".join(each.message.split())
+    return f"- **{each.point.name}** ({each.state}): {message}"
 
 
 def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
     chosen = [row for row in rows(report) if only is None or row["point"] in only]
     # Escaped, or precisions such as fixed<16,6> would be taken for HTML.
-    cells = [[show(row[name]).replace("<", "&lt;") for name in COLUMNS] for row in chosen]
-    text = table(COLUMNS, cells[:MOST_ROWS])
+    cells = [[text(name, row[name]).replace("<", "&lt;") for name in COLUMNS] for row in chosen]
+    shown = table(COLUMNS, cells[:MOST_ROWS])
     left = len(chosen) - MOST_ROWS
-    return text if left <= 0 else f"{text}\n\nand {left} more in points.csv"
-
-
-def show(value: str | float | None) -> str:
-    """Return a value as the text of a cell; empty if it is not known."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+    return shown if left <= 0 else f"{shown}\n\nand {left} more in points.csv"
 
 
 def pareto(report: SweepReport) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tasks.core.records.base import Record
 from tasks.core.records.measurement import Run
+from tasks.reporting.key_figures import Cell, Figures, cells, figures
 from tasks.store.files import Files
 from tasks.sweeps.estimate import Estimate
 from tasks.sweeps.points import Point
@@ -27,30 +28,6 @@ FRONT = {
     "dsp": False,
     "bram_36k": False,
 }
-
-
-class Figures(Record):
-    """The figures by which points are compared.
-
-    Attributes:
-        accuracy: share of test samples that the board classifies correctly; None without labels.
-        bit_exact: share of test samples that match the C simulation bit for bit.
-        latency_us: median latency of one sample.
-        inferences_per_s: throughput at the clock read back.
-        clock_mhz: fabric clock read back from the board.
-        simulated: whether it was measured on a twin.
-    """
-
-    accuracy: float | None
-    bit_exact: float
-    latency_us: float | None
-    inferences_per_s: float
-    clock_mhz: float
-    simulated: bool
-    lut: int | None
-    ff: int | None
-    dsp: int | None
-    bram_36k: float | None
 
 
 class PointResult(Record):
@@ -145,27 +122,6 @@ def result(
     )
 
 
-def figures(run: Run) -> Figures:
-    """Return the figures by which a run is compared."""
-    verdict = run.verdict
-    measurement = verdict.measurement
-    manifest = measurement.deployment.package.manifest
-    used = manifest.utilisation.used if manifest.utilisation else None
-    median = measurement.latency_s.get("p50")
-    return Figures(
-        accuracy=verdict.accuracy_board,
-        bit_exact=verdict.bit_exact / verdict.samples,
-        latency_us=None if median is None else median * 1e6,
-        inferences_per_s=measurement.inferences_per_s,
-        clock_mhz=measurement.clock_mhz,
-        simulated=measurement.simulated,
-        lut=used.lut if used else None,
-        ff=used.ff if used else None,
-        dsp=used.dsp if used else None,
-        bram_36k=used.bram_36k if used else None,
-    )
-
-
 def front(results: Sequence[PointResult]) -> tuple[str, ...]:
     """Return the names of the points on the Pareto front: accuracy, latency, rate, resources."""
     costs = {}
@@ -188,12 +144,12 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
-def rows(report: SweepReport) -> list[dict[str, str | int | float | None]]:
+def rows(report: SweepReport) -> list[dict[str, Cell]]:
     """Return one row per point: its settings, figures and estimates; None if not known."""
     varied = dict.fromkeys(name for each in report.results for name in each.point.varied)
     table = []
     for each in report.results:
-        found, guess = each.figures, each.estimate
+        found = each.figures
         settings = {name: _cell(each.point.varied.get(name)) for name in varied}
         table.append(
             {
@@ -201,17 +157,7 @@ def rows(report: SweepReport) -> list[dict[str, str | int | float | None]]:
                 "state": each.state,
                 "gates": {True: "passed", False: "FAILED", None: None}[each.passed],
                 "pareto": "yes" if each.point.name in report.front else None,
-                "accuracy": found.accuracy if found else None,
-                "bit-exact": found.bit_exact if found else None,
-                "latency/us": found.latency_us if found else None,
-                "inferences/s": found.inferences_per_s if found else None,
-                "LUT": found.lut if found else None,
-                "LUT estimated": guess.lut if guess else None,
-                "DSP": found.dsp if found else None,
-                "DSP estimated": guess.dsp if guess else None,
-                "FF": found.ff if found else None,
-                "BRAM 36k": found.bram_36k if found else None,
-                "clock/MHz": found.clock_mhz if found else None,
+                **_beside(cells(each.figures), each.estimate),
                 "simulated": ("yes" if found.simulated else "no") if found else None,
                 "seconds": round(each.seconds, 1),
                 "message": each.message or None,
@@ -223,7 +169,18 @@ def rows(report: SweepReport) -> list[dict[str, str | int | float | None]]:
     return table
 
 
-def _cell(value: object) -> str | int | float | None:
+def _beside(measured: dict[str, Cell], guess: Estimate | None) -> dict[str, Cell]:
+    """Put what was estimated of a resource beside what was counted."""
+    estimated = {"LUT": guess.lut, "DSP": guess.dsp} if guess else {"LUT": None, "DSP": None}
+    row: dict[str, Cell] = {}
+    for column, value in measured.items():
+        row[column] = value
+        if column in estimated:
+            row[f"{column} estimated"] = estimated[column]
+    return row
+
+
+def _cell(value: object) -> Cell:
     return value if isinstance(value, str | int | float) or value is None else str(value)
 
 

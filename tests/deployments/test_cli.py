@@ -18,7 +18,10 @@ from deployments.cli import main, run, store
 from deployments.cli.output import size
 from tasks.conversion.names import project_name
 from tasks.core.errors import InputError
+from tasks.core.records.measurement import Run
 from tasks.core.records.settings import ConvertSettings
+from tasks.reporting import history
+from tests.tasks import samples
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 COMMANDS = ("run", "bench", "twin", "store", "history", "doctor")
@@ -303,3 +306,31 @@ def test_doctor_says_of_each_need_whether_it_is_met(capsys: pytest.CaptureFixtur
     assert all(each["remedy"] for each in findings if not each["ok"])
     assert len({each["name"] for each in findings}) == len(findings)
     assert code == (0 if all(each["ok"] or each["optional"] for each in findings) else 2)
+
+
+def test_the_history_and_a_comparison_are_read_from_the_store(
+    empty_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(empty_home / "store")
+    for number, words in ((1, "float32"), (2, "packed")):
+        described = samples.manifest(settings=ConvertSettings.model_validate({"words": words}))
+        run = Run(
+            flow_run_id=f"{number:08}-0000",
+            flow_run_name="tiny on twin",
+            finished="2026-01-01T00:00:00+00:00",
+            verdict=samples.verdict(described, latency_s={"p50": number * 1e-6}),
+        )
+        history.add(store, run, "")
+    assert main.main(["history", "--model", "tiny.keras", "--since", "2025-12-31"]) == 0
+    assert "packed" in capsys.readouterr().out
+    assert main.main(["history", "--until", "2025-12-31"]) == 0
+    assert capsys.readouterr().out == "no run matches\n"
+    assert main.main(["history", "--project", "tinny"]) == 2
+    assert "no run has this project: did you mean 'tiny'?" in capsys.readouterr().err
+    page = tmp_path / "compared.html"
+    assert main.main(["compare", "00000001", "00000002", "--out", str(page)]) == 0
+    told = capsys.readouterr().out
+    assert "packed" in told
+    assert "2 (+100.0%)" in told
+    assert "+100.0%" in page.read_text()
+    assert main.main(["compare", "00000001"]) == 2

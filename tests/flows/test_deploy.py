@@ -195,8 +195,10 @@ def test_a_finished_run_tells_its_figures_by_an_event(machine: Machine, first: R
 def test_the_history_compares_runs(machine: Machine, first: Run) -> None:
     shown = machine.command("history", "--model", "small.keras", "--board", "twin")
     assert shown.returncode == 0
-    assert "40/40" in shown.stdout
-    assert "no runs yet" in machine.command("history", "--model", "other.keras").stdout
+    assert first.flow_run_id[:8] in shown.stdout
+    refused = machine.command("history", "--model", "smal.keras")
+    assert refused.returncode == 2
+    assert "no run has this model: did you mean 'small.keras'?" in refused.stderr
     assert first.flow_run_id in machine.command("history", "--json").stdout
 
 

@@ -128,7 +128,7 @@ def test_the_sweep_leaves_a_table_a_report_and_files(machine: Machine, first: Sw
     assert len(json.loads(found["sweep-boards-points"]["data"])) == 3
     assert "](data:image/png;base64," in found["sweep-boards-report"]["data"]
     assert {path.name for path in Path(first.directory).iterdir()} == {
-        "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
+        "report.html", "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
     }  # fmt: skip
 
 

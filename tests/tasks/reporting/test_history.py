@@ -1,4 +1,7 @@
+import csv
+import io
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -6,6 +9,7 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.records.measurement import Run, Verdict
 from tasks.reporting import history
+from tasks.reporting.history import Wanted
 from tests.tasks import samples
 
 
@@ -44,11 +48,11 @@ def test_the_newest_runs_come_first(store: str) -> None:
 
 
 def test_runs_are_found_by_model_project_and_board(store: str) -> None:
-    assert numbers(history.runs(store, board="twin")) == [3, 1]
-    assert numbers(history.runs(store, project="tiny", limit=1)) == [4]
-    assert len(history.runs(store, model="tiny.keras")) == 5
-    assert not history.runs(store, project="other")
-    assert not history.runs(store, model="other.keras")
+    assert numbers(history.runs(store, Wanted(board="twin"))) == [3, 1]
+    assert numbers(history.runs(store, Wanted(project="tiny"), limit=1)) == [4]
+    assert len(history.runs(store, Wanted(model="tiny.keras"))) == 5
+    assert not history.runs(store, Wanted(project="other"))
+    assert not history.runs(store, Wanted(model="other.keras"))
 
 
 def test_runs_of_another_board_are_not_even_read(
@@ -56,7 +60,7 @@ def test_runs_of_another_board_are_not_even_read(
 ) -> None:
     for path in Path(store).glob("runs/*~lab-1~*.json"):
         path.write_text("{}")
-    assert numbers(history.runs(store, board="twin")) == [3, 1]
+    assert numbers(history.runs(store, Wanted(board="twin"))) == [3, 1]
     assert not caplog.records
 
 
@@ -90,8 +94,52 @@ def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
 
 def test_a_row_tells_accuracy_latency_and_size() -> None:
     told = dict(zip(history.COLUMNS, history.row(run(0)), strict=True))
-    assert (told["accuracy"], told["latency"], told["bit-exact"]) == ("100.00%", "1 µs", "4/4")
-    assert told["LUT"] == "100"
+    assert (told["accuracy"], told["latency/us"], told["bit-exact"]) == ("100.00%", "1", "100.00%")
+    assert (told["LUT"], told["simulated"]) == ("100", "yes")
+
+
+def test_a_line_says_what_differs_and_marks_what_is_simulated() -> None:
+    told = dict(zip(history.LINE, history.line(run(0)), strict=True))
+    assert told["when"] == "2026-01-02"
+    assert (told["model"], told["differs"], told["latency"]) == ("tiny", "", "1 µs*")
+
+
+def test_a_line_gives_the_minute_of_what_is_recent() -> None:
+    now = datetime.now(UTC)
+    recent = run(0).model_copy(update={"finished": now.isoformat()})
+    told = dict(zip(history.LINE, history.line(recent), strict=True))
+    assert told["when"] == now.strftime("%m-%d %H:%M")
+
+
+def test_runs_are_found_by_verdict_and_time(store: str) -> None:
+    assert not history.runs(store, Wanted(passed=False))
+    at = datetime(2026, 1, 2, 3, 2, tzinfo=UTC)
+    assert numbers(history.runs(store, Wanted(since=at))) == [4, 3, 2]
+    assert numbers(history.runs(store, Wanted(until=at, board="lab-1"))) == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [(Wanted(model="tny.keras"), "tiny.keras"), (Wanted(board="lab1"), "lab-1")],
+)
+def test_a_name_that_no_run_has_is_answered_by_those_that_are_near(
+    store: str, wanted: Wanted, meant: str
+) -> None:
+    with pytest.raises(InputError, match=f"did you mean '{meant}'"):
+        history.require_known(store, wanted)
+
+
+def test_a_run_that_is_not_there_is_answered_by_those_that_are_near(store: str) -> None:
+    with pytest.raises(InputError, match=r"did you mean tiny on twin \(0000000[13]\)"):
+        history.find(store, "tiny on twn")
+
+
+def test_a_table_for_programs_has_every_figure_and_setting(store: str) -> None:
+    table = list(csv.DictReader(io.StringIO(history.as_csv(history.runs(store)))))
+    assert [row["run"] for row in table[:2]] == ["00000004", "00000003"]
+    assert {(row["accuracy"], row["clock_period_ns"], row["LUT"]) for row in table} == {
+        ("1.0", "10.0", "100")
+    }
 
 
 def test_a_project_whose_name_begins_like_an_id_is_not_found_by_it(store: str) -> None:
@@ -122,7 +170,7 @@ def test_a_store_in_a_directory_with_brackets_keeps_its_history(
 def test_a_file_of_any_name_spoils_the_history_for_nobody(store: str, name: str) -> None:
     (Path(store) / f"runs/2026~{name}~twin~00000009.json").write_text("not a run")
     assert numbers(history.runs(store)) == [4, 3, 2, 1, 0]
-    assert numbers(history.runs(store, project="tiny")) == [4, 3, 2, 1, 0]
+    assert numbers(history.runs(store, Wanted(project="tiny"))) == [4, 3, 2, 1, 0]
     assert history.find(store, "00000003")[0].flow_run_id == "00000003-0000"
 
 

@@ -227,7 +227,7 @@ def test_the_report_shows_the_front_estimates_beside_truth_and_why(
     assert len(text) < 100_000
     directory = tmp_path / "report"
     assert {path.name for path in directory.iterdir()} == {
-        "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
+        "report.html", "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
     }  # fmt: skip
     header, *lines = (directory / "points.csv").read_text().splitlines()
     assert "LUT,LUT estimated" in header
