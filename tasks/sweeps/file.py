@@ -25,6 +25,8 @@ from tasks.quality.gates import GateSettings
 # Numbers and truth values that mean the same in every version of YAML, and to people.
 _PLAIN = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+|true|false")
 
+_CUT = re.compile(r"\w+<[^>]*")  # the first part of a precision that has commas
+
 
 def _no_truth_value(value: object) -> object:
     if isinstance(value, bool):
@@ -188,6 +190,8 @@ class SweepFile:
         if id(node) in self._walked:  # named by an anchor, perhaps inside itself
             return
         self._walked.add(id(node))
+        if isinstance(node, yaml.CollectionNode) and node.flow_style:
+            self._refuse_cut(node)
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
             for key, value in node.value:
@@ -213,6 +217,22 @@ class SweepFile:
                 + (f", {'.'.join(map(str, location))}" if location else ""),
                 remedy=f"write a decimal number, or a text in quotes: '{node.value}'",
             )
+
+    def _refuse_cut(self, node: yaml.CollectionNode) -> None:
+        """Refuse precisions without quotes inside brackets, which YAML cuts at their commas."""
+        for item in node.value:
+            for part in item if isinstance(item, tuple) else (item,):
+                if (
+                    isinstance(part, yaml.ScalarNode)
+                    and not part.style
+                    and _CUT.fullmatch(part.value)
+                ):
+                    raise InputError(
+                        f"YAML cuts a precision at its comma: {part.value}, ...",
+                        where=f"{self.path}, line {part.start_mark.line + 1}",
+                        remedy="quote precisions inside brackets: {precision: 'fixed<16,6>'}, "
+                        "['fixed<16,6>', 'fixed<8,3>']",
+                    )
 
     def _check_names(self) -> None:
         spec = self.spec

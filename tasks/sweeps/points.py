@@ -212,16 +212,21 @@ def _conversion(
 
 def _placed(file: SweepFile, error: InputError, varied: Settings, name: str) -> InputError:
     """Return a setting's error with the setting's line in the sweep file."""
-    head = name.partition(".")[0]
+    head, _, layer = name.partition(".")
+    location: tuple[str | int, ...]
     if name in varied or head in varied:
         key = name if name in varied else head
-        location: tuple[str | int, ...]
+        value = varied[key]
         if file.spec.points:
             location = ("points", file.spec.points.index(varied), key)
         else:
-            location = ("axes", key, file.spec.axes[key].index(varied[key]))
+            location = ("axes", key, file.spec.axes[key].index(value))
     else:
-        location = ("base", name if name in file.spec.base else head)
+        key = name if name in file.spec.base else head
+        value = file.spec.base.get(key, "")
+        location = ("base", key)
+    if key == head and isinstance(value, dict) and layer in value:
+        location = (*location, layer)
     return InputError(error.what, where=file.where(*location), remedy=error.remedy)
 
 
