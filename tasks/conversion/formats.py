@@ -28,7 +28,7 @@ _SMALLEST_TABLE, _LARGEST_TABLE = 1024, 8192
 _SPANS = {"sigmoid": 16, "softplus": 16, "softsign": 16, "tanh": 8}
 _LINEAR = ("Dense", "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D")
 _DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
-_SCALED = "BatchNormalization"
+_SCALED = ("BatchNormalization", "ApplyAlpha")
 # Layers that pass on their input's values; hls4ml gives them their input's format.
 _PASSING = (
     *("Pooling1D", "Pooling2D", "Reshape", "Transpose", "ZeroPadding1D", "ZeroPadding2D"),
@@ -73,10 +73,12 @@ class _Layer:
         settings: dict[str, Any] = {"Precision": precision}
         if self.outputs is None or self.kind in _PASSING:
             return {}
+        if self.node.get_attr("weight_quantizer") is not None:
+            return {}  # hls4ml infers formats in which sums of quantized weights are exact
         if self.kind == "Softmax":
             return self._softmax()
         precision["result"] = self._result()
-        if self.kind in (*_LINEAR, *_DEPTHWISE, _SCALED):
+        if self.kind in (*_LINEAR, *_DEPTHWISE, *_SCALED):
             precision |= dict(self._weights())
         elif self.kind.startswith("GlobalPooling"):
             precision["accum"] = self._sum_of_all()
@@ -105,11 +107,11 @@ class _Layer:
             return min(own, 2.0**-7)
         if self.kind == "Activation" and self._activation() in _SPANS:
             return min(own, _SPANS[self._activation()] / self._table_size())
-        if self.outputs is None or self.kind not in (*_LINEAR, _SCALED):
+        if self.outputs is None or self.kind not in (*_LINEAR, *_SCALED):
             return own
-        name = "scale" if self.kind == _SCALED else "weight"
+        name = "scale" if self.kind in _SCALED else "weight"
         gains = self._matrix(name)
-        norms = np.abs(gains[0]) if self.kind == _SCALED else np.linalg.norm(gains, axis=0)
+        norms = np.abs(gains[0]) if self.kind in _SCALED else np.linalg.norm(gains, axis=0)
         spreads = self._spreads()
         if norms.size != spreads.size or not norms.any():
             return own
@@ -128,7 +130,7 @@ class _Layer:
             step = spread * 2.0**-_BITS
             if name != "bias" and inputs is not None:
                 # The total rounding error of all weights of a sum.
-                terms = 1 if self.kind == _SCALED else self._matrix(name).shape[0]
+                terms = 1 if self.kind in _SCALED else self._matrix(name).shape[0]
                 power = math.sqrt(terms * float(np.mean(inputs**2))) or 1.0
                 step *= _UNIFORM / power
             yield name, _format(values, step, "RND", widest=_WIDEST, margin=1.0)
@@ -136,7 +138,7 @@ class _Layer:
     def _matrix(self, name: str) -> Array:
         """Return weights as a matrix of terms x sums."""
         values = np.asarray(self.node.weights[name].data, dtype=np.float64)
-        if self.kind == _SCALED:
+        if self.kind in _SCALED:
             return values.reshape(1, -1)
         if self.kind in _DEPTHWISE:
             return values.reshape(-1, values.shape[-2] * values.shape[-1])
@@ -170,7 +172,7 @@ class _Layer:
     def _table_size(self) -> int:
         """Return the number of entries that a table needs to resolve its inputs."""
         span = _SPANS.get(self._activation(), 8)
-        inputs = self.reference.get(self.node.inputs[0])
+        inputs = self._inputs()
         spread = _spread(inputs) if inputs is not None else 1.0
         size: int = 2 ** math.ceil(math.log2(span / spread) + _TABLE_BITS)
         return min(max(size, _SMALLEST_TABLE), _LARGEST_TABLE)
@@ -183,7 +185,7 @@ class _Layer:
         """
         count = int(self.node.get_attr("n_in"))
         count //= int(self.node.get_attr("n_inner", 1)) * int(self.node.get_attr("n_outer", 1))
-        inputs = self.reference.get(self.node.inputs[0])
+        inputs = self._inputs()
         largest = float(count)
         if inputs is not None:
             exponentials = np.exp(inputs - inputs.max(axis=-1, keepdims=True))
@@ -204,6 +206,11 @@ class _Layer:
             "inv_table_t": "ufixed<15,1,RND,SAT>",
         }
 
+    def _inputs(self) -> Array | None:
+        """Return the values of the layer that this one reads."""
+        before = self.node.get_input_node()
+        return self.reference.get(before.name) if before is not None else None
+
     def _source(self, node: Any) -> Any:
         """Return the layer that computes a layer's input, skipping those that pass it on."""
         found = node.get_input_node()
@@ -214,7 +221,7 @@ class _Layer:
     def _consumers(self, node: Any) -> Iterator["_Layer"]:
         """Yield the layers that use a layer's values, skipping those that pass them on."""
         for other in self.graph.get_layers():
-            if node.name not in other.inputs:
+            if not set(node.outputs) & set(other.inputs):
                 continue
             each = _Layer(self.graph, other, self.reference)
             passing = other.class_name in _PASSING

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from board.kinds import BoardKind
-from tasks.conversion import departure, formats, names
+from tasks.conversion import departure, formats, names, open_formats
 from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs
@@ -92,14 +92,19 @@ def convert(
     _check_names(config, settings)
     outputs: Outputs = {}
     chosen: formats.Chosen = {}
+    added: tuple[str, ...] = ()
     if model.layer_outputs is not None:
+        open_formats.register()
         graph = converted(config)
-        outputs = model.layer_outputs(sample, [each.name for each in graph.get_layers()])
+        added = tuple(
+            each.name for each in graph.get_layers() if each.name not in config["LayerName"]
+        )
+        outputs = model.layer_outputs(sample, graph)
         if settings.precision == "auto" and model.open_formats:
             chosen = formats.choose(graph, outputs)
             config["Model"]["Precision"]["default"] = formats.default(outputs)
-            _take(config, chosen)
-    _apply(config, settings)
+            _take(config, chosen, settings)
+    _apply(config, settings, added)
     graph = converted(config)
     _check_biases(graph)
     _check_reuse_factors(graph, settings)
@@ -129,17 +134,20 @@ def _check_names(config: dict[str, Any], settings: ConvertSettings) -> None:
         )
 
 
-def _take(config: dict[str, Any], chosen: formats.Chosen) -> None:
-    """Write the chosen formats into hls4ml's configuration where the model leaves them open."""
-    for name, settings in chosen.items():
-        layer = config["LayerName"].get(name)
-        if layer is None:
-            continue
-        precisions = layer.setdefault("Precision", {})
-        for variable, text in settings["Precision"].items():
-            if precisions.get(variable, "auto") == "auto" or variable == "accum":
-                precisions[variable] = text
-        layer.update({key: value for key, value in settings.items() if key != "Precision"})
+def _take(config: dict[str, Any], chosen: formats.Chosen, settings: ConvertSettings) -> None:
+    """Write the chosen formats into hls4ml's configuration, except for those that are given."""
+    config["Model"][open_formats.CHOSEN] = {
+        name: {
+            variable: text
+            for variable, text in each["Precision"].items()
+            if settings.layer_precision.keys().isdisjoint({name, f"{name}.{variable}"})
+        }
+        for name, each in chosen.items()
+    }
+    for name, each in chosen.items():
+        if name in config["LayerName"]:
+            tables = {key: value for key, value in each.items() if key != "Precision"}
+            config["LayerName"][name].update(tables)
 
 
 def _spoken(settings: dict[str, Any]) -> str:
@@ -160,8 +168,14 @@ def _unsupported(error: Exception) -> UnsupportedModelError:
     )
 
 
-def _apply(config: dict[str, Any], settings: ConvertSettings) -> None:
-    """Write the settings into hls4ml's configuration, checked one by one."""
+def _apply(config: dict[str, Any], settings: ConvertSettings, added: tuple[str, ...] = ()) -> None:
+    """Write the settings into hls4ml's configuration, checked one by one.
+
+    Args:
+        config: is changed.
+        settings: of the run.
+        added: layers that hls4ml adds, and which its configuration does not have.
+    """
     layers = config["LayerName"]
     config["Model"]["Strategy"] = settings.strategy
     config["Model"]["ReuseFactor"] = settings.reuse_factor
@@ -178,7 +192,11 @@ def _apply(config: dict[str, Any], settings: ConvertSettings) -> None:
             )
     for name, text in settings.layer_precision.items():
         layer_name, _, variable = name.partition(".")
-        layer = _layer(layers, layer_name, "layer_precision")
+        if layer_name in added:
+            given = config["Model"].setdefault(open_formats.GIVEN, {}).setdefault(layer_name, {})
+            given.update(dict.fromkeys([variable] if variable else open_formats.VARIABLES, text))
+            continue
+        layer = _layer(layers, layer_name, "layer_precision", added)
         precisions = layer.setdefault("Precision", {})
         if variable:
             precisions[variable] = text
@@ -188,18 +206,26 @@ def _apply(config: dict[str, Any], settings: ConvertSettings) -> None:
         else:
             precisions.update(dict.fromkeys(precisions, text))
     for name, reuse_factor in settings.layer_reuse_factor.items():
-        _layer(layers, name, "layer_reuse_factor")["ReuseFactor"] = reuse_factor
+        source = _origin(layers, name) if name in added else name
+        _layer(layers, source, "layer_reuse_factor", added)["ReuseFactor"] = reuse_factor
 
 
-def _layer(layers: dict[str, Any], name: str, setting: str) -> dict[str, Any]:
+def _layer(
+    layers: dict[str, Any], name: str, setting: str, added: tuple[str, ...]
+) -> dict[str, Any]:
     if name not in layers:
         raise InputError(
             f"the model has no layer {name!r}",
             where=setting,
-            remedy=f"its layers are {', '.join(layers)}",
+            remedy=f"its layers are {', '.join((*layers, *added))}",
         )
     found: dict[str, Any] = layers[name]
     return found
+
+
+def _origin(layers: dict[str, Any], name: str) -> str:
+    """Return the layer from which hls4ml makes another one, like Dense_MatMul_0 from MatMul_0."""
+    return next((each for each in layers if name.endswith(f"_{each}")), name)
 
 
 def _check_biases(graph: Any) -> None:

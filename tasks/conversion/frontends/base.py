@@ -1,6 +1,6 @@
 """The interface of front ends, and the loaded model that they return."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,9 +50,9 @@ class LoadedModel:
         block_design: whether hls4ml's backend VivadoAccelerator supports the model.
         several_inputs: the tensors concatenated in `input` if the model has several; else none.
         several_outputs: the same for `output`.
-        layer_outputs: computes the framework's outputs of the layers with these names in hls4ml's
-            graph; None if the framework cannot.
-        open_formats: whether the model has no quantizers, and so leaves number formats open.
+        layer_outputs: computes the framework's outputs, by layer of a graph that hls4ml has
+            converted; None if the framework cannot.
+        open_formats: whether the model leaves number formats open, so that they can be chosen.
     """
 
     input: Tensor
@@ -63,7 +63,7 @@ class LoadedModel:
     block_design: bool = True
     several_inputs: tuple[Tensor, ...] = ()
     several_outputs: tuple[Tensor, ...] = ()
-    layer_outputs: Callable[[FloatArray, Collection[str]], Outputs] | None = None
+    layer_outputs: Callable[[FloatArray, Any], Outputs] | None = None
     open_formats: bool = False
 
     @property

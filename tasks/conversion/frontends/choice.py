@@ -67,7 +67,7 @@ KINDS: Mapping[Framework, Kind] = {
     "pytorch": Kind(
         "PyTorch: programs of torch.export, .pt2",
         "torch_program",
-        ("torch", "onnxscript", "onnx", "qonnx"),
+        ("torch", "onnxscript", "onnx", "qonnx", "onnxruntime"),
         "export it again, with the PyTorch of this environment or an older one",
         "make env-pytorch",
     ),

@@ -1,7 +1,7 @@
 """Computes the outputs of a Keras model's layers, by the names of hls4ml's layers."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from tasks.conversion.frontends.base import Outputs
 from tasks.conversion.frontends.keras_check import activation
 
 
-def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Outputs:
+def layer_outputs(model: Any, x: npt.NDArray[Any], graph: Any) -> Outputs:
     """Return the framework's outputs of the layers of a converted graph.
 
     hls4ml splits a layer with an activation into two, `dense` and `dense_relu`, and merges a layer
@@ -21,10 +21,11 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], names: Collection[str]) -> Ou
     Args:
         model: a Keras model.
         x: samples.
-        names: of the layers in hls4ml's graph.
+        graph: hls4ml's ModelGraph.
     """
     import keras
 
+    names = {node.name for node in graph.get_layers()}
     once = [layer for layer in model.layers if _outputs(model, layer) == 1]
     found: Outputs = {}
     for tensor in model.inputs:

@@ -2,14 +2,15 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks.conversion.dataset import FloatArray
-from tasks.conversion.frontends import onnx_rewrites
+from tasks.conversion.frontends import onnx_execution, onnx_layers, onnx_rewrites
 from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
 from tasks.core.errors import UnsupportedModelError
 
@@ -17,8 +18,6 @@ log = logging.getLogger(__name__)
 
 OLDEST_OPSET = 11  # qonnx and hls4ml read attributes as later opsets have them
 OPSET = 13
-CHANNELS_LAST = "qonnx.custom_op.channels_last"  # qonnx infers no shapes of these
-QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 # hls4ml skips or folds these, in addition to the operators that it has a reader for.
 FOLDED = frozenset(("Dropout", "Identity", "Constant"))
 REPLACEMENTS: Mapping[str, str] = {
@@ -58,7 +57,7 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     from qonnx.util.cleanup import cleanup_model
 
     for node in graph.graph.node:
-        if node.domain == CHANNELS_LAST:
+        if node.domain == onnx_execution.CHANNELS_LAST:  # qonnx infers no shapes of these
             raise UnsupportedModelError(
                 f"node {node.name} is a {node.op_type} that qonnx has put channels last",
                 where=str(path),
@@ -93,7 +92,15 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
 
         return convert_from_onnx_model(cleaned, **arguments)
 
-    return LoadedModel(taken, given, _executor(reference, given.shape), configure, convert)
+    return LoadedModel(
+        taken,
+        given,
+        _predictor(reference, given.shape),
+        configure,
+        convert,
+        layer_outputs=partial(onnx_layers.layer_outputs, cleaned),
+        open_formats=True,
+    )
 
 
 def _ends(graph: Any, path: Path) -> tuple[Tensor, Tensor]:
@@ -201,32 +208,11 @@ def _channels(graph: Any, node: Any) -> int:
     return int(weights[node.input[1]][0]) if node.input[1] in weights else 0
 
 
-def _executor(graph: Any, shape: tuple[int, ...]) -> Any:
-    """Return a function that computes samples one by one, with qonnx if there are quantizers."""
-    name, result = graph.graph.input[0].name, graph.graph.output[0].name
-    if any(node.op_type in QUANTIZERS for node in graph.graph.node):
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.transformation.infer_shapes import InferShapes
-
-        wrapper = ModelWrapper(graph).transform(InferShapes())
-
-        def run(sample: FloatArray) -> Any:
-            return execute_onnx(wrapper, {name: sample})[result]
-    else:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-
-        def run(sample: FloatArray) -> Any:
-            return session.run([result], {name: sample})[0]
+def _predictor(graph: Any, shape: tuple[int, ...]) -> Callable[[FloatArray], FloatArray]:
+    run = onnx_execution.runner(graph, [graph.graph.output[0].name])
 
     def predict(samples: FloatArray) -> FloatArray:
-        rows = [run(samples[index : index + 1]) for index in range(len(samples))]
+        rows = [run(samples[index : index + 1])[0] for index in range(len(samples))]
         return np.concatenate(rows).astype(np.float32).reshape(len(samples), *shape)
 
     return predict

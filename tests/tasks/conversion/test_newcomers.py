@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.conversion.child import ConvertRequest, convert
-from tasks.conversion.files import digest_of
 from tasks.core.errors import GateError
 from tasks.core.records.design import HlsProject
-from tasks.core.records.settings import ConvertSettings
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
-from tests.tasks import samples
+from tests.tasks.conversion.conversions import converted_file, loses_less_than_a_hundredth
 
 pytestmark = [
     pytest.mark.slow,  # each trains a model and compiles its C simulation
@@ -136,20 +133,7 @@ def pixels(keras: Any) -> Made:
 def converted(made: Made, directory: Path, **settings: Any) -> HlsProject:
     model, x, y = made
     model.save(directory / "model.keras")
-    np.savez(directory / "data.npz", X_test=x, y_test=y)
-    out = directory / "out"
-    out.mkdir()
-    return convert(
-        ConvertRequest(
-            model=directory / "model.keras",
-            model_digest=digest_of([directory / "model.keras"]),
-            data=directory / "data.npz",
-            data_digest=digest_of([directory / "data.npz"]),
-            settings=ConvertSettings.model_validate({"project_name": "first", **settings}),
-            entry=samples.entry("convert"),
-            out=out,
-        )
-    )
+    return converted_file(directory / "model.keras", x, y, **settings)
 
 
 @pytest.mark.parametrize(
@@ -159,17 +143,7 @@ def converted(made: Made, directory: Path, **settings: Any) -> HlsProject:
 def test_a_first_model_loses_less_than_a_hundredth(
     make: Callable[[Any], Made], keras: Any, tmp_path: Path
 ) -> None:
-    project = converted(make(keras), tmp_path)
-    gates.require(gates.after_convert(project, GateSettings()))
-    fidelity = project.fidelity
-    assert fidelity is not None
-    if fidelity.agreement is None:
-        assert fidelity.rmse**2 < 0.01 * fidelity.spread**2
-        return
-    assert project.accuracy_framework is not None
-    assert project.accuracy_csim is not None
-    assert project.accuracy_csim > project.accuracy_framework - 0.01
-    assert fidelity.agreement > 0.98
+    loses_less_than_a_hundredth(converted(make(keras), tmp_path))
 
 
 @pytest.mark.parametrize(

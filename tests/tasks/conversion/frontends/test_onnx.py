@@ -1,5 +1,6 @@
 """ONNX and QONNX graphs as exporters write them, and those that no front end should take."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tasks.conversion.frontends import choice
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.modelfile import identify
-from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.errors import GateError, InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject
+from tasks.quality import gates
+from tasks.quality.gates import GateSettings
+from tests.tasks.conversion.conversions import converted_file, loses_less_than_a_hundredth
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(5, 6)).astype(np.float32)
@@ -134,6 +138,86 @@ def test_quantizers_of_qonnx_are_kept(tmp_path: Path, traced: Traced) -> None:
     project = traced(saved(tmp_path / "quant.onnx", nodes, (1, 6), weights=held, result=(1, 3)))
     assert project.output.element.width == 6
     assert project.max_error_csim <= 0.125
+
+
+def classifier(path: Path) -> tuple[Path, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """A classifier of scikit-learn on inputs that were never scaled, with test data."""
+    from skl2onnx import to_onnx
+    from sklearn.neural_network import MLPClassifier
+
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, 900)
+    x = 100 * (rng.normal(size=(3, 6))[y] * 1.5 + rng.normal(size=(900, 6))).astype(np.float32)
+    estimator = MLPClassifier((12,), max_iter=30, random_state=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it could be trained further
+        estimator.fit(x, y)
+    onnx.save(to_onnx(estimator, x[:1]), path)
+    return path, x[:300], y[:300]
+
+
+@pytest.mark.slow
+def test_a_first_classifier_loses_less_than_a_hundredth(tmp_path: Path) -> None:
+    project = converted_file(*classifier(tmp_path / "classifier.onnx"))
+    loses_less_than_a_hundredth(project)
+    assert project.formats.keys() >= {"Dense_MatMul_0", "Softmax_0"}
+
+
+@pytest.mark.slow
+def test_a_ruined_classifier_fails_and_its_layer_is_named(tmp_path: Path) -> None:
+    made = classifier(tmp_path / "classifier.onnx")
+    project = converted_file(*made, layer_precision={"Dense_MatMul_1.weight": "fixed<3,1>"})
+    with pytest.raises(GateError, match="first layer that departs is Dense_MatMul_1"):
+        gates.require(gates.after_convert(project, GateSettings()))
+
+
+@pytest.mark.slow
+def test_unscaled_images_lose_less_than_a_hundredth(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k", "b"], ["c"], kernel_shape=[3, 3]),
+        helper.make_node("BatchNormalization", ["c", "g", "o", "m", "s"], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "v"], ["l"]),
+        helper.make_node("Softmax", ["l"], ["y"]),
+    ]
+    ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
+    held = {"k": weights(2, 3, 3, 3), "b": weights(2), "w": weights(8, 3), "v": weights(3)}
+    held |= {"g": ones / 2, "o": ones, "m": 20 * ones, "s": zeros + 900}
+    path = saved(tmp_path / "image.onnx", nodes, ("N", 3, 6, 6), weights=held)
+    x = RNG.integers(0, 256, (200, 3, 6, 6)).astype(np.float32)
+    project = converted_file(path, x, loaded(path).predict(x).argmax(axis=1))
+    loses_less_than_a_hundredth(project)
+
+
+@pytest.mark.slow
+def test_quantizers_of_any_scale_lose_less_than_a_hundredth(tmp_path: Path) -> None:
+    """Brevitas writes scales that are no powers of two; hls4ml makes layers of them."""
+
+    def quant(source: str, result: str, step: str) -> Any:
+        return helper.make_node(
+            "Quant", [source, step, "zero", "bits"], [result], domain="qonnx.custom_op.general",
+            signed=1, narrow=0, rounding_mode="ROUND",
+        )  # fmt: skip
+
+    nodes = [
+        quant("x", "xq", "step"),
+        quant("w", "wq", "fine"),
+        helper.make_node("MatMul", ["xq", "wq"], ["m"]),
+        helper.make_node("Relu", ["m"], ["r"]),
+        helper.make_node("MatMul", ["r", "v"], ["l"]),
+        helper.make_node("Softmax", ["l"], ["y"]),
+    ]
+    held = {
+        "w": weights(6, 8) / 50, "v": 20 * weights(8, 3),
+        "step": np.array(0.037, np.float32), "fine": np.array(0.00031, np.float32),
+        "zero": np.array(0, np.float32), "bits": np.array(8, np.float32),
+    }  # fmt: skip
+    path = saved(tmp_path / "quant.onnx", nodes, (1, 6), weights=held, result=(1, 3))
+    x = RNG.normal(size=(200, 6)).astype(np.float32)
+    project = converted_file(path, x, loaded(path).predict(x).argmax(axis=1))
+    loses_less_than_a_hundredth(project)
 
 
 @pytest.mark.parametrize(("labels", "column"), [(3, slice(0, 3)), (2, slice(1, 2))])

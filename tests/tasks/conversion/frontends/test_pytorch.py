@@ -15,8 +15,11 @@ import pytest
 
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
-from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.errors import GateError, InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject
+from tasks.quality import gates
+from tasks.quality.gates import GateSettings
+from tests.tasks.conversion.conversions import converted_file, loses_less_than_a_hundredth
 
 pytestmark = pytest.mark.slow  # PyTorch is set up for these alone: make env-pytorch
 
@@ -76,6 +79,33 @@ def test_a_program_becomes_a_core(exported: Path, traced: Callable[[Path], HlsPr
     assert project.input.shape == (2, 6, 6)
     assert project.max_error_csim < 0.1
     assert "torch" in project.versions
+
+
+def test_a_first_classifier_loses_less_than_a_hundredth_and_a_ruined_ones_layer_is_named(
+    torch: Any, tmp_path: Path
+) -> None:
+    layers = torch.nn
+    torch.manual_seed(3)
+    y = torch.randint(0, 3, (900,))
+    x = 100 * (torch.randn(3, 6)[y] * 1.5 + torch.randn(900, 6))  # never scaled
+    body = layers.Sequential(layers.Linear(6, 12), layers.ReLU(), layers.Linear(12, 3))
+    optimizer = torch.optim.Adam(body.parameters(), 0.02)
+    for _ in range(150):
+        optimizer.zero_grad()
+        layers.functional.cross_entropy(body(x), y).backward()
+        optimizer.step()
+    model = layers.Sequential(body, layers.Softmax(dim=1)).eval()
+    for name in ("first", "ruined"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's own
+            program = torch.export.export(model, (x[:2],))
+            torch.export.save(program, tmp_path / f"{name}.pt2")
+    data = x[:300].numpy(), y[:300].numpy()
+    loses_less_than_a_hundredth(converted_file(tmp_path / "first.pt2", *data))
+    narrow = {"Dense_MatMul_1.weight": "fixed<3,1>"}
+    ruined = converted_file(tmp_path / "ruined.pt2", *data, layer_precision=narrow)
+    with pytest.raises(GateError, match="first layer that departs is Dense_MatMul_1"):
+        gates.require(gates.after_convert(ruined, GateSettings()))
 
 
 def test_every_form_that_is_code_is_refused_with_the_lines_that_export_it(
