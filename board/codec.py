@@ -123,8 +123,20 @@ class RawCodec:
         self.sample_bytes = size * self.dtype.itemsize
 
     def encode(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Convert numbers (samples x size) to buffer elements (samples x size)."""
-        return samples
+        """Convert numbers (samples x size) to buffer elements (samples x size).
+
+        Raises:
+            ValueError: a number is NaN or infinite, or too large for float32.
+        """
+        if self.dtype.kind != "f":
+            return samples
+        with np.errstate(all="ignore"):
+            elements = np.asarray(samples, dtype=self.dtype)
+            # A sum takes one pass and no memory; it is infinite for some finite numbers, too.
+            suspect = not np.isfinite(elements.sum())
+        if suspect and not np.isfinite(elements).all():
+            raise ValueError("NaN and infinity have no fixed-point form")
+        return elements
 
     def decode(self, elements: NDArray[Any]) -> NDArray[Any]:
         """Convert buffer elements (samples x size) to numbers (samples x size)."""

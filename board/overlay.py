@@ -53,8 +53,8 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
     def __init__(  # noqa: PLR0917  # the arguments of hls4ml's driver, in its order
         self,
         bitfile_name: str,
-        x_shape: Sequence[int],
-        y_shape: Sequence[int],
+        x_shape: Sequence[Any],
+        y_shape: Sequence[Any],
         dtype: DTypeLike = np.float32,
         dtbo: str | None = None,
         download: bool = True,
@@ -65,7 +65,7 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
 
         Args:
             bitfile_name: a .bit file next to its .hwh file and preferably its manifest.json.
-            x_shape: of the input, batch axis first; `predict` accepts other batch sizes.
+            x_shape: of the input, batch axis first, or None there; `predict` takes any batch size.
             y_shape: of the output, likewise.
             dtype: of the elements on the stream. With float32, packed words are converted here;
                 with any other, the caller encodes and decodes.
@@ -96,7 +96,7 @@ class NeuralNetworkOverlay(Overlay):  # type: ignore[misc]  # pynq is untyped
             raise ValueError(f"one sample is longer than the DMA's {self.dma.max_bytes} bytes")
         self.input_buffer: Any = None
         self.output_buffer: Any = None
-        self._reserve(x_shape[0])
+        self._reserve(x_shape[0] or 0)  # frameworks leave it open: None
 
     def download(self, *args: Any, **kwargs: Any) -> None:
         """Program the PL with this design, as pynq does; then `predict` works again."""
@@ -253,20 +253,32 @@ def _codecs(
 ) -> tuple[RawCodec, RawCodec]:
     """Return codecs for input and output, from the manifest next to the bit file if it exists."""
     path = Path(bitfile_name).with_name("manifest.json")
-    if np.dtype(dtype) != np.float32 or not path.exists():
-        return RawCodec(x_size, dtype), RawCodec(y_size, dtype)
+    given = RawCodec(x_size, dtype), RawCodec(y_size, dtype)
+    if not path.exists():
+        return given
     manifest = json.loads(path.read_text(encoding="utf-8"))
     codecs = codec_of(manifest["input"]), codec_of(manifest["output"])
-    for codec, name, size in ((codecs[0], "input", x_size), (codecs[1], "output", y_size)):
-        if codec.size != size:
+    for codec, raw, name in zip(codecs, given, ("input", "output")):
+        if codec.size != raw.size:
             shape = manifest[name]["shape"]
-            raise ValueError(f"the design's {name} has shape {shape}, not {size} elements a sample")
-    return codecs
+            raise ValueError(
+                f"the design's {name} has shape {shape}, not {raw.size} elements a sample"
+            )
+        if raw.dtype != np.float32 and raw.sample_bytes > codec.sample_bytes:
+            raise ValueError(
+                f"the design's {name} has {codec.sample_bytes} bytes a sample, and elements of "
+                f"{raw.dtype} make {raw.sample_bytes}"
+            )
+    return codecs if np.dtype(dtype) == np.float32 else given
 
 
 def _rows(samples: Any, size: int) -> NDArray[Any]:
     """Return samples x elements; raise ValueError if the samples do not have `size` elements."""
+    if np.ma.is_masked(samples):
+        raise ValueError("some input is masked: fill it first")
     array = np.asarray(samples)
+    if array.dtype.kind == "c":
+        raise ValueError("input of complex numbers; the design takes real ones")
     if not array.ndim or array.size != len(array) * size:
         raise ValueError(f"input of shape {array.shape}; the design takes {size} elements a sample")
     return array.reshape(len(array), size)

@@ -103,6 +103,13 @@ print(json.dumps([same(nn.predict(X), y), same(raw, y[:4] * 16), str(raw.dtype),
         ("nn.predict(np.full((1, 5), np.nan))", "no fixed-point form"),
         ("nn.predict(np.zeros((2, 4)))", "shape (2, 4); the design takes 5 elements"),
         ("nn.predict(1.0)", "shape (); the design takes 5 elements"),
+        ("nn.predict(None)", "shape (); the design takes 5 elements"),
+        ("nn.predict({'x': X})", "shape (); the design takes 5 elements"),
+        ("nn.predict(X[0])", "shape (5,); the design takes 5 elements"),
+        ("nn.predict(X.ravel())", "the design takes 5 elements"),
+        ("nn.predict(X.T)", "the design takes 5 elements"),
+        ("nn.predict(X + 1j)", "complex numbers"),
+        ("nn.predict(np.ma.masked_less(X, 0))", "masked"),
         ("NeuralNetworkOverlay('hls4ml_nn.bit', (1, 5), (1,))", "output has shape [3]"),
     ],
 )
@@ -114,6 +121,45 @@ except ValueError as error:
     print(json.dumps(str(error)))
 """
     assert said in packed_on_board.say(NETWORK + script)
+
+
+@pytest.mark.parametrize("value", ["np.nan", "-np.inf", "1e300"])
+def test_numbers_that_are_none_in_float32_are_refused(on_board: OnBoard, value: str) -> None:
+    script = f"""
+given = X.astype(np.float64)
+given[7, 1] = {value}
+try:
+    nn.predict(given)
+except ValueError as error:
+    print(json.dumps([str(error), same(nn.predict(X), y)]))
+"""
+    assert on_board.say(NETWORK + script) == ["NaN and infinity have no fixed-point form", True]
+
+
+def test_the_same_samples_in_any_form_give_the_same_outputs(on_board: OnBoard) -> None:
+    script = """
+nn = NeuralNetworkOverlay("hls4ml_nn.bit", (None, 4), (None, 2))
+locked = X.copy()
+locked.setflags(write=False)
+forms = [
+    X.tolist(), tuple(X), X.astype("f8"), np.asfortranarray(X), np.repeat(X, 2, 0)[::2],
+    X[::-1][::-1], X.astype(">f4"), locked, X[:, None], X.astype(object), np.ma.masked_array(X),
+]
+rounded = np.round(X)
+whole = [same(nn.predict(rounded.astype(t)), nn.predict(rounded)) for t in ("i8", "i1", object)]
+print(json.dumps([*(same(nn.predict(form), y) for form in forms), *whole]))
+"""
+    assert on_board.say(LOAD + script) == [True] * 14
+
+
+def test_elements_that_are_not_the_designs_words_are_refused(on_board: OnBoard) -> None:
+    script = """
+try:
+    NeuralNetworkOverlay("hls4ml_nn.bit", X.shape, y.shape, dtype="float64")
+except ValueError as error:
+    print(json.dumps(str(error)))
+"""
+    assert "16 bytes a sample, and elements of float64 make 32" in on_board.say(LOAD + script)
 
 
 def test_a_design_that_does_not_answer_is_given_up_with_the_registers(on_board: OnBoard) -> None:
