@@ -56,7 +56,7 @@ def implement(request: ImplementRequest) -> ImplementReport:
 
     def count() -> Utilisation:
         shell = "stream_shell" if request.synthesis.core == "folded" else "axis_shell"
-        modules = (f"{name}_core", shell)
+        modules = (f"{name}_core", shell, "cycle_counters")
         available, part = request.available, project.part
         return utilisation(design, available, part=part, modules=modules, logs=out)
 

@@ -83,8 +83,8 @@ def count_cells(request: CountRequest) -> CellCounts:
     # Yosys's name for Vivado's distributed ROM is logic.
     run('setattr -set rom_style "logic" a:rom_style=distributed')
     for module in request.modules:
-        # Modules with parameters are named $paramod$<digest>\\<module>.
-        run(f"setattr -mod -set keep_hierarchy 1 *{module}")
+        # Modules with parameters have longer names, see _base.
+        run(f"setattr -mod -set keep_hierarchy 1 *{module}*")
     synth = f"synth_xilinx -family {request.family} -flatten -noiopad -noclkbuf -top {request.top}"
     for name, start, end in _STAGES:
         run(f"log {STAGE} {name}")
@@ -113,8 +113,11 @@ def count_cells(request: CountRequest) -> CellCounts:
 
 
 def _base(module: str) -> str:
-    """Return a module's name without the digest of its parameters."""
-    return module.rpartition("\\")[2]
+    r"""Return a module's name without its parameters.
+
+    Yosys writes $paramod\module\parameter=value, or $paramod$digest\module if that gets too long.
+    """
+    return re.sub(r"^(\$paramod(\$\w+)?)?\\(\w+).*", r"\3", module)
 
 
 if __name__ == "__main__":

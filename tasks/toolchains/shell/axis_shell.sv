@@ -1,4 +1,4 @@
-// An AXI4-Stream accelerator around a core that can neither wait nor be reset.
+// Connects two AXI4-Streams with a core that can neither wait nor be reset.
 //
 // The core takes a whole sample in any clock and gives its result LATENCY clocks later. A sample
 // is sent into it only when the memory behind it has room for the result, so that nothing is lost
@@ -35,24 +35,6 @@ module axis_shell #(
     output logic                  m_axis_tvalid,
     input  logic                  m_axis_tready,
     output logic                  m_axis_tlast,
-
-    input  logic [5:0]            s_axi_control_awaddr,
-    input  logic                  s_axi_control_awvalid,
-    output logic                  s_axi_control_awready,
-    input  logic [31:0]           s_axi_control_wdata,
-    input  logic [3:0]            s_axi_control_wstrb,
-    input  logic                  s_axi_control_wvalid,
-    output logic                  s_axi_control_wready,
-    output logic [1:0]            s_axi_control_bresp,
-    output logic                  s_axi_control_bvalid,
-    input  logic                  s_axi_control_bready,
-    input  logic [5:0]            s_axi_control_araddr,
-    input  logic                  s_axi_control_arvalid,
-    output logic                  s_axi_control_arready,
-    output logic [31:0]           s_axi_control_rdata,
-    output logic [1:0]            s_axi_control_rresp,
-    output logic                  s_axi_control_rvalid,
-    input  logic                  s_axi_control_rready,
 
     output logic [IN_N*IN_W-1:0]  core_inp,
     input  logic [OUT_N*OUT_W-1:0] core_out
@@ -113,32 +95,5 @@ module axis_shell #(
         .sample(core_out), .sample_valid(result_valid), .sample_last(result_last), .taken,
         .word(m_axis_tdata), .word_valid(m_axis_tvalid), .word_ready(m_axis_tready),
         .word_last(m_axis_tlast)
-    );
-
-    // Samples finished, counted where their last words leave.
-    localparam int PLACE = (OUT_WORDS > 1) ? $clog2(OUT_WORDS) : 1;
-    logic [PLACE-1:0] place;
-    wire out_accepted = m_axis_tvalid && m_axis_tready;
-    wire final_word = place == PLACE'(OUT_WORDS - 1);
-
-    always_ff @(posedge aclk)
-        if (!aresetn) place <= '0;
-        else if (out_accepted) place <= final_word ? '0 : place + 1'b1;
-
-    cycle_counters counters (
-        .clk(aclk), .rst_n(aresetn),
-        .in_valid(s_axis_tvalid), .in_ready(s_axis_tready),
-        .out_valid(m_axis_tvalid), .out_ready(m_axis_tready),
-        .sample_finished(out_accepted && final_word),
-        .awaddr(s_axi_control_awaddr), .awvalid(s_axi_control_awvalid),
-        .awready(s_axi_control_awready),
-        .wdata(s_axi_control_wdata), .wstrb(s_axi_control_wstrb),
-        .wvalid(s_axi_control_wvalid), .wready(s_axi_control_wready),
-        .bresp(s_axi_control_bresp), .bvalid(s_axi_control_bvalid),
-        .bready(s_axi_control_bready),
-        .araddr(s_axi_control_araddr), .arvalid(s_axi_control_arvalid),
-        .arready(s_axi_control_arready),
-        .rdata(s_axi_control_rdata), .rresp(s_axi_control_rresp),
-        .rvalid(s_axi_control_rvalid), .rready(s_axi_control_rready)
     );
 endmodule

@@ -9,7 +9,9 @@
 // Clear while nothing is under way. Low and high are not read at once: read them when the
 // transfer has ended. All other addresses read as 0.
 
-module cycle_counters (
+module cycle_counters #(
+    parameter int OUT_WORDS = 10             // stream words of a result
+) (
     input  logic        clk,
     input  logic        rst_n,
 
@@ -17,7 +19,6 @@ module cycle_counters (
     input  logic        in_ready,
     input  logic        out_valid,
     input  logic        out_ready,
-    input  logic        sample_finished,
 
     input  logic [5:0]  awaddr,
     input  logic        awvalid,
@@ -48,6 +49,15 @@ module cycle_counters (
     wire in_accepted = in_valid && in_ready;
     wire out_accepted = out_valid && out_ready;
 
+    // A sample is finished when the last word of its result leaves.
+    localparam int PLACE = (OUT_WORDS > 1) ? $clog2(OUT_WORDS) : 1;
+    logic [PLACE-1:0] place;
+    wire last_word = place == PLACE'(OUT_WORDS - 1);
+
+    always_ff @(posedge clk)
+        if (!rst_n) place <= '0;
+        else if (out_accepted) place <= last_word ? '0 : place + 1'b1;
+
     always_ff @(posedge clk)
         if (!rst_n || clear) begin
             samples <= '0;
@@ -59,7 +69,7 @@ module cycle_counters (
             to_first <= '0;
             to_latest <= '0;
         end else begin
-            samples <= samples + 32'(sample_finished);
+            samples <= samples + 32'(out_accepted && last_word);
             in_waits <= in_waits + 32'(in_valid && !in_ready);
             out_waits <= out_waits + 32'(out_valid && !out_ready);
             running <= running || in_accepted;

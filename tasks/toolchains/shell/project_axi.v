@@ -95,23 +95,22 @@ $core
         .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(m_axis_tready),
         .m_axis_tlast(m_axis_tlast),
-        .s_axi_control_awaddr(s_axi_control_awaddr),
-        .s_axi_control_awvalid(s_axi_control_awvalid),
-        .s_axi_control_awready(s_axi_control_awready),
-        .s_axi_control_wdata(s_axi_control_wdata),
-        .s_axi_control_wstrb(s_axi_control_wstrb),
-        .s_axi_control_wvalid(s_axi_control_wvalid),
-        .s_axi_control_wready(s_axi_control_wready),
-        .s_axi_control_bresp(s_axi_control_bresp),
-        .s_axi_control_bvalid(s_axi_control_bvalid),
-        .s_axi_control_bready(s_axi_control_bready),
-        .s_axi_control_araddr(s_axi_control_araddr),
-        .s_axi_control_arvalid(s_axi_control_arvalid),
-        .s_axi_control_arready(s_axi_control_arready),
-        .s_axi_control_rdata(s_axi_control_rdata),
-        .s_axi_control_rresp(s_axi_control_rresp),
-        .s_axi_control_rvalid(s_axi_control_rvalid),
-        .s_axi_control_rready(s_axi_control_rready),
 $connections
+    );
+
+    cycle_counters #(.OUT_WORDS($out_words)) counters (
+        .clk(aclk), .rst_n(aresetn),
+        .in_valid(s_axis_tvalid), .in_ready(s_axis_tready),
+        .out_valid(m_axis_tvalid), .out_ready(m_axis_tready),
+        .awaddr(s_axi_control_awaddr), .awvalid(s_axi_control_awvalid),
+        .awready(s_axi_control_awready),
+        .wdata(s_axi_control_wdata), .wstrb(s_axi_control_wstrb),
+        .wvalid(s_axi_control_wvalid), .wready(s_axi_control_wready),
+        .bresp(s_axi_control_bresp), .bvalid(s_axi_control_bvalid),
+        .bready(s_axi_control_bready),
+        .araddr(s_axi_control_araddr), .arvalid(s_axi_control_arvalid),
+        .arready(s_axi_control_arready),
+        .rdata(s_axi_control_rdata), .rresp(s_axi_control_rresp),
+        .rvalid(s_axi_control_rvalid), .rready(s_axi_control_rready)
     );
 endmodule

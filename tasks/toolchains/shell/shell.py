@@ -106,6 +106,7 @@ def _parameters(prefix: str, stream: Stream) -> dict[str, str]:
     element = stream.element
     values = {
         "n": stream.size,
+        "words": stream.words_per_sample,
         "w": element.width,
         "i": element.integer,
         "signed": int(element.signed),

@@ -1,7 +1,7 @@
-// An AXI4-Stream accelerator around a core that takes elements as they come, and can wait.
+// Connects two AXI4-Streams with a core that takes elements as they come, and can wait.
 //
 // The core gets as many elements at a time as a stream word holds (a float32 holds one), and gives
-// as many. Both sides hold each other up, so nothing is lost and nothing is counted.
+// as many. Each side can stall the other, so nothing is lost and no places have to be counted.
 //
 // TLAST is what hls4ml's wrapper makes of it: a sample is always its whole number of words; if
 // any of them had TLAST, the last word of its result has it too.
@@ -35,24 +35,6 @@ module stream_shell #(
     input  logic                  m_axis_tready,
     output logic                  m_axis_tlast,
 
-    input  logic [5:0]            s_axi_control_awaddr,
-    input  logic                  s_axi_control_awvalid,
-    output logic                  s_axi_control_awready,
-    input  logic [31:0]           s_axi_control_wdata,
-    input  logic [3:0]            s_axi_control_wstrb,
-    input  logic                  s_axi_control_wvalid,
-    output logic                  s_axi_control_wready,
-    output logic [1:0]            s_axi_control_bresp,
-    output logic                  s_axi_control_bvalid,
-    input  logic                  s_axi_control_bready,
-    input  logic [5:0]            s_axi_control_araddr,
-    input  logic                  s_axi_control_arvalid,
-    output logic                  s_axi_control_arready,
-    output logic [31:0]           s_axi_control_rdata,
-    output logic [1:0]            s_axi_control_rresp,
-    output logic                  s_axi_control_rvalid,
-    input  logic                  s_axi_control_rready,
-
     output logic [IN_GROUP*IN_W-1:0]   core_in_data,
     output logic                       core_in_valid,
     input  logic                       core_in_ready,
@@ -60,8 +42,6 @@ module stream_shell #(
     input  logic                       core_out_valid,
     output logic                       core_out_ready
 );
-    localparam int OUT_BITS = (OUT_CONTAINER == 0) ? 32 : OUT_CONTAINER;
-    localparam int OUT_WORDS = (OUT_N * OUT_BITS + 31) / 32;
     localparam int IN_GROUPS = (IN_N + IN_GROUP - 1) / IN_GROUP;
     localparam int OUT_GROUPS = (OUT_N + OUT_GROUP - 1) / OUT_GROUP;
     localparam int IN_COUNT = (IN_GROUPS > 1) ? $clog2(IN_GROUPS) : 1;
@@ -136,32 +116,5 @@ module stream_shell #(
         .group(answer_group), .group_valid(answer), .group_last(last_group && mark), .group_free,
         .word(m_axis_tdata), .word_valid(m_axis_tvalid), .word_ready(m_axis_tready),
         .word_last(m_axis_tlast)
-    );
-
-    // Samples finished, counted where their last words leave.
-    localparam int PLACE = (OUT_WORDS > 1) ? $clog2(OUT_WORDS) : 1;
-    logic [PLACE-1:0] place;
-    wire out_accepted = m_axis_tvalid && m_axis_tready;
-    wire final_word = place == PLACE'(OUT_WORDS - 1);
-
-    always_ff @(posedge aclk)
-        if (!aresetn) place <= '0;
-        else if (out_accepted) place <= final_word ? '0 : place + 1'b1;
-
-    cycle_counters counters (
-        .clk(aclk), .rst_n(aresetn),
-        .in_valid(s_axis_tvalid), .in_ready(s_axis_tready),
-        .out_valid(m_axis_tvalid), .out_ready(m_axis_tready),
-        .sample_finished(out_accepted && final_word),
-        .awaddr(s_axi_control_awaddr), .awvalid(s_axi_control_awvalid),
-        .awready(s_axi_control_awready),
-        .wdata(s_axi_control_wdata), .wstrb(s_axi_control_wstrb),
-        .wvalid(s_axi_control_wvalid), .wready(s_axi_control_wready),
-        .bresp(s_axi_control_bresp), .bvalid(s_axi_control_bvalid),
-        .bready(s_axi_control_bready),
-        .araddr(s_axi_control_araddr), .arvalid(s_axi_control_arvalid),
-        .arready(s_axi_control_arready),
-        .rdata(s_axi_control_rdata), .rresp(s_axi_control_rresp),
-        .rvalid(s_axi_control_rvalid), .rready(s_axi_control_rready)
     );
 endmodule
