@@ -65,7 +65,8 @@ def start(
                     "stop it first, or give the new one another name",
                 )
             return running
-        pynq = _pynq_of(python, kind)
+        pynq = pynq_of(python)
+        _check_pynq(pynq, kind)
         directory.record.unlink(missing_ok=True)
         kill_all(directory.home)  # left by a server that was killed
         clear_faults(state_dir, name)
@@ -136,27 +137,30 @@ def _check_kind(kind: str) -> None:
         raise TwinError(f"{kind} {what}", f"use one of {', '.join(emulated)}")
 
 
-def _pynq_of(python: Path, kind: str) -> str:
+def pynq_of(python: Path) -> str:
     """Return the version of pynq that an interpreter has.
 
     Raises:
-        TwinError: it has none, or one that does not support the kind.
+        TwinError: it has none.
     """
     command = [str(python), "-I", "-c", "import importlib.metadata as m; print(m.version('pynq'))"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
         raise TwinError(
             f"the twin's Python environment is missing: {python} is not a Python with pynq",
             "run `make board-env`, or `make board-envs` for all versions of pynq",
         ) from error
-    version, made = done.stdout.strip(), board_kinds()[kind].pynq
+    return done.stdout.strip()
+
+
+def _check_pynq(version: str, kind: str) -> None:
+    made = board_kinds()[kind].pynq
     if version not in made:
         raise TwinError(
             f"pynq {version} does not support {kind}, which runs {', '.join(made)}",
             f"run `make board-envs`, then start it with --pynq {made[-1]}",
         )
-    return version
 
 
 def _spawn(directory: TwinDirectory, owner: int) -> TwinRecord:

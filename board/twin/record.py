@@ -69,61 +69,35 @@ class TwinSettings:
     password: str
 
 
-@dataclass(frozen=True)
 class TwinDirectory:
-    """The files of one twin."""
+    """The files of one twin.
 
-    root: Path
+    Attributes:
+        root: the directory.
+        settings: TwinSettings as JSON.
+        record: TwinRecord as JSON; exists while the twin runs.
+        lock: held while the twin is started or stopped.
+        log: the server's log.
+        host_key: the server's private key.
+        client_key: a private key that may log in.
+        commands: replacements for a board's commands.
+        faults: one file per fault that is set; see faults.py.
+        temporary: TMPDIR of its programs; like a board's /tmp, a reboot empties it.
+        home: the user's home directory.
+    """
 
-    @property
-    def settings(self) -> Path:
-        """TwinSettings as JSON."""
-        return self.root / "settings.json"
-
-    @property
-    def record(self) -> Path:
-        """TwinRecord as JSON; there while the twin runs."""
-        return self.root / "record.json"
-
-    @property
-    def lock(self) -> Path:
-        """Lock held while the twin is started or stopped."""
-        return self.root / "lock"
-
-    @property
-    def log(self) -> Path:
-        """The server's log."""
-        return self.root / "server.log"
-
-    @property
-    def host_key(self) -> Path:
-        """The server's private key."""
-        return self.root / "host_key"
-
-    @property
-    def client_key(self) -> Path:
-        """A private key that may log in."""
-        return self.root / "client_key"
-
-    @property
-    def commands(self) -> Path:
-        """Replacements for a board's commands."""
-        return self.root / "bin"
-
-    @property
-    def faults(self) -> Path:
-        """One file per fault that is set; see faults.py."""
-        return self.root / "faults"
-
-    @property
-    def temporary(self) -> Path:
-        """The TMPDIR of its programs; like a board's /tmp, a reboot empties it."""
-        return self.root / "tmp"
-
-    @property
-    def home(self) -> Path:
-        """The user's home directory."""
-        return self.root / "home" / USER
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings = root / "settings.json"
+        self.record = root / "record.json"
+        self.lock = root / "lock"
+        self.log = root / "server.log"
+        self.host_key = root / "host_key"
+        self.client_key = root / "client_key"
+        self.commands = root / "bin"
+        self.faults = root / "faults"
+        self.temporary = root / "tmp"
+        self.home = root / "home" / USER
 
     def read_settings(self) -> TwinSettings:
         """Read the settings of the last start."""

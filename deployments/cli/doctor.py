@@ -1,7 +1,6 @@
 """overlayflow doctor: check this machine, and show the command that provides what is missing."""
 
 import shutil
-import subprocess
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from typing import TYPE_CHECKING
 
@@ -96,19 +95,14 @@ def _disk() -> "Finding":
 
 
 def _twin() -> "Finding":
+    from board.twin.errors import TwinError
+    from board.twin.lifecycle import pynq_of
     from tasks.core.requirements import Finding
 
     python = board_python()
-    command = [
-        str(python),
-        "-I",
-        "-c",
-        "from importlib.metadata import version; print(version('pynq'))",
-    ]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
+        return Finding(name="twin", ok=True, detail=f"pynq {pynq_of(python)}")
+    except TwinError:
         return Finding(
             name="twin", ok=False, detail=f"no pynq at {python}", remedy="make board-env"
         )
-    return Finding(name="twin", ok=True, detail=f"pynq {asked.stdout.strip()}")

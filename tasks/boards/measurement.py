@@ -15,7 +15,7 @@ from tasks.boards.address import BoardAddress
 from tasks.boards.meter import Meter, metering
 from tasks.boards.ssh import Connection, connect
 from tasks.core.errors import BenchmarkError, BoardBusyError, BoardError, BoardUnreachableError
-from tasks.core.records.measurement import Deployment, LatencyFit, Measurement
+from tasks.core.records.measurement import Deployment, Figures, Measurement
 from tasks.core.records.settings import MeasureSettings
 
 log = logging.getLogger(__name__)
@@ -38,25 +38,13 @@ class Csim(BaseModel):
     rerun: Rerun | None
 
 
-class Figures(BaseModel):
-    """The fields of results.json used in a measurement; board/runner.py documents all fields."""
+class Results(Figures):
+    """The fields of results.json that are used; board/runner.py documents all of them."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="ignore")
     schema_version: Literal[1]
-    simulated: bool
-    clock_mhz: float
-    samples: int
-    latency_s: dict[str, float]
-    fit: LatencyFit | None
-    cycles_per_sample: float | None
-    latency_cycles: int | None
-    inferences_per_s: float
-    deterministic: bool
     csim: Csim
-    power_w: float | None
-    phases_s: dict[str, float]
     y_hw_sha256: str
-    versions: dict[str, str]
 
 
 def measure(
@@ -192,7 +180,7 @@ def _clean_up(connection: Connection, remote_out: str, *, root: bool) -> None:
 def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Measurement:
     path = out / "results.json"
     try:
-        figures = Figures.model_validate_json(path.read_bytes())
+        results = Results.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise BenchmarkError(
             f"the board's results do not have the format of this version: {error}",
@@ -201,16 +189,16 @@ def _measurement(deployment: Deployment, out: Path, meter: Meter | None) -> Meas
         ) from error
     with (out / "y_hw.npy").open("rb") as outputs:
         digest = hashlib.file_digest(outputs, "sha256").hexdigest()
-    if digest != figures.y_hw_sha256:
+    if digest != results.y_hw_sha256:
         raise BenchmarkError(
             "the outputs were damaged in transfer from the board",
             where=str(out / "y_hw.npy"),
             remedy="run the benchmark again",
             transient=True,
         )
-    rerun = figures.csim.rerun
-    measured = figures.model_dump(exclude={"schema_version", "y_hw_sha256", "csim"})
-    if figures.power_w is not None:
+    rerun = results.csim.rerun
+    measured = results.values_of(Figures)
+    if results.power_w is not None:
         measured["power_by"] = "board"
     if meter is not None and (watts := meter.watts()) is not None:
         measured |= {"power_w": watts, "power_by": "meter"}

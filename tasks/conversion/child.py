@@ -26,7 +26,7 @@ from tasks.conversion.modelfile import ModelFile, identify
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import FixedPoint, HlsProject
-from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Quality, Segment
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import child_main
 
@@ -100,9 +100,10 @@ def convert(request: ConvertRequest) -> HlsProject:
     departure = _departure(converted, x, [each.fidelity for each in outputs if each.fidelity])
     hls.save(graph, out / "model.fml")
     several = len(outputs) > 1
-    whole = OutputQuality(shape=(), meaning=Meaning(kind="values")) if several else outputs[0]
+    whole = Quality(meaning=Meaning(kind="values")) if several else outputs[0]
 
     return HlsProject(
+        **whole.values_of(Quality),
         entry=request.entry,
         settings=settings,
         backend=backend,
@@ -116,13 +117,7 @@ def convert(request: ConvertRequest) -> HlsProject:
         drawn_inputs=data is None,
         inputs=tuple(map(_segment, model.several_inputs)),
         outputs=tuple(outputs) if several else (),
-        meaning=whole.meaning,
-        accuracy_framework=whole.accuracy_framework,
-        accuracy_csim=whole.accuracy_csim,
-        rmse_framework=whole.rmse_framework,
-        rmse_csim=whole.rmse_csim,
         max_error_csim=max(each.fidelity.max_error for each in outputs if each.fidelity),
-        fidelity=whole.fidelity,
         overflows=hls.overflows(converted, x, stream_in.element),
         departure=departure,
         formats=converted.chosen,

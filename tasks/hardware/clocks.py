@@ -19,7 +19,7 @@ _SAME_CLOCK = 0.01
 
 
 @dataclass(frozen=True)
-class _System:
+class ProcessingSystem:
     """Properties in which processing systems differ.
 
     Attributes:
@@ -48,7 +48,7 @@ class _System:
 
 
 _SYSTEMS = {
-    "zynq7000": _System(
+    "zynq7000": ProcessingSystem(
         arch="zynq",
         instance="processing_system7_0",
         source_mhz=1000.0,
@@ -60,7 +60,7 @@ _SYSTEMS = {
         memory_block="HP0_DDR_LOWOCM",
         memory_high=0x1FFF_FFFF,
     ),
-    "zynqmp": _System(
+    "zynqmp": ProcessingSystem(
         arch="zynquplus",
         instance="zynq_ultra_ps_e_0",
         source_mhz=1499.985,
@@ -99,7 +99,7 @@ def fabric_clock(system: str, asked_mhz: float) -> Clock:
         UnsupportedModelError: the processing system is unknown.
         InputError: the clock is outside the range of the dividers.
     """
-    properties = _properties(system)
+    properties = processing_system(system)
     lowest_mhz = properties.source_mhz / _HIGHEST_DIVISOR**2
     if not lowest_mhz <= asked_mhz <= properties.highest_mhz:
         raise InputError(
@@ -113,15 +113,6 @@ def fabric_clock(system: str, asked_mhz: float) -> Clock:
         (d0, d1) for d0, d1 in _DIVISORS if properties.source_mhz / (d0 * d1) <= allowed_mhz
     )
     return Clock(asked_mhz, round(properties.source_mhz / (d0 * d1), 6), d0, d1)
-
-
-def pll_mhz(system: str) -> float:
-    """Return the frequency of the PLL that the fabric's clock is divided from, as boards run it.
-
-    Raises:
-        UnsupportedModelError: no such processing system.
-    """
-    return _properties(system).source_mhz
 
 
 def check_clock(system: str, period_ns: float) -> None:
@@ -148,7 +139,12 @@ def check_clock(system: str, period_ns: float) -> None:
     )
 
 
-def _properties(system: str) -> _System:
+def processing_system(system: str) -> ProcessingSystem:
+    """Return the properties of a processing system.
+
+    Raises:
+        UnsupportedModelError: it is unknown.
+    """
     if system in _SYSTEMS:
         return _SYSTEMS[system]
     raise UnsupportedModelError(

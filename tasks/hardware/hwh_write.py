@@ -5,12 +5,12 @@ It describes the block design that hls4ml builds: an AXI DMA `hier_0/axi_dma_0` 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 from typing import Literal
 
-from tasks.hardware.clocks import Clock, _properties
+from tasks.hardware.clocks import Clock, processing_system
 from tasks.hardware.part import parse_part
 
 _HERE = Path(__file__).resolve().parent
@@ -70,17 +70,13 @@ def write_hwh(out: Path, *, project_name: str, part: str, system: str, clock: Cl
     Raises:
         UnsupportedModelError: the processing system is unknown.
     """
-    name, properties = parse_part(part), _properties(system)
+    name, properties = parse_part(part), processing_system(system)
     values: dict[str, object] = {
+        **asdict(properties),
         "project": project_name,
-        "arch": properties.arch,
         "device": name.device,
         "package": name.package,
         "speed_grade": name.speed_grade,
-        "ps": properties.instance,
-        "reset_port": properties.reset_port,
-        "memory_port": properties.memory_port,
-        "memory_block": properties.memory_block,
         "memory_high": _address(properties.memory_high),
         "dma_base": _address(properties.dma_base),
         "dma_high": _address(properties.dma_base + _RANGE - 1),

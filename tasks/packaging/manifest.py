@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.core.records.design import Gate, Implementation
+from tasks.core.records.design import ConvertedModel, Gate, Implementation
 from tasks.core.records.package import Manifest, Provenance
 
 
@@ -18,32 +18,18 @@ def describe(implementation: Implementation) -> Manifest:
     synthesis = implementation.synthesis
     project = synthesis.project
     return Manifest(
+        **project.values_of(ConvertedModel),
         project_name=project.settings.project_name,
         target=implementation.target,
         board_kind=project.settings.board_kind,
         part=implementation.part,
         clock_mhz=implementation.clock_mhz,
-        input=project.input,
-        output=project.output,
         latency_cycles=synthesis.latency_cycles,
         interval_cycles=synthesis.interval_cycles,
         utilisation=implementation.utilisation,
         power_estimate_w=implementation.power_estimate_w,
         layers=synthesis.layers,
-        model_name=project.model_name,
-        model_digest=project.model_digest,
-        samples=project.samples,
-        drawn_inputs=project.drawn_inputs,
-        accuracy_framework=project.accuracy_framework,
-        accuracy_csim=project.accuracy_csim,
         data_digest=project.data_digest or None,
-        inputs=project.inputs,
-        outputs=project.outputs,
-        meaning=project.meaning,
-        rmse_framework=project.rmse_framework,
-        rmse_csim=project.rmse_csim,
-        fidelity=project.fidelity,
-        formats=project.formats,
         settings=project.settings,
         versions=project.versions | synthesis.versions | implementation.versions,
     )

@@ -16,7 +16,6 @@ from tasks.core.records.design import (
     Utilisation,
 )
 from tasks.core.records.quality import Fidelity, OutputQuality
-from tasks.quality.each_output import each_output
 
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
@@ -107,6 +106,12 @@ def at_least(name: str, value: float, limit: float, mode: Mode, message: str) ->
     )
 
 
+def holds(name: str, passed: bool, mode: Mode, yes: str, no: str) -> Gate:
+    """Return a gate without a figure, with the message for either result."""
+    message = yes if passed else no
+    return Gate(name=name, passed=passed, value=None, threshold=None, mode=mode, message=message)
+
+
 def require(checked: Iterable[Gate], run: object | None = None) -> tuple[Gate, ...]:
     """Return the gates, if none failed whose mode is `fail`.
 
@@ -146,7 +151,7 @@ def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
     # Random inputs may be unlike any that the model will see.
     mode: Mode = "warn" if project.drawn_inputs else settings.mode
     judged = settings.model_copy(update={"mode": mode})
-    for output in each_output(project):
+    for output in project.each_output:
         gates = [*_accurate(output, settings)]
         if output.fidelity is not None:
             gates += _faithful(output, output.fidelity, judged)
@@ -206,15 +211,12 @@ def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
 def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
     """Check that decisions agree, values are close, and outputs are not all the same."""
     mode = settings.mode
-    yield Gate(
-        name="csim varies",
-        passed=not fidelity.constant,
-        value=None,
-        threshold=None,
-        mode=mode,
-        message="all samples give the same output in the C simulation, but not in the framework"
-        if fidelity.constant
-        else "the C simulation's outputs vary as the framework's do",
+    yield holds(
+        "csim varies",
+        not fidelity.constant,
+        mode,
+        "the C simulation's outputs vary as the framework's do",
+        "all samples give the same output in the C simulation, but not in the framework",
     )
     if fidelity.agreement is not None:
         yield at_least(

@@ -16,7 +16,6 @@ from tasks.core.records.package import Manifest
 from tasks.core.records.quality import Fidelity, OutputQuality
 from tasks.packaging.archive import file_digest, read_array
 from tasks.quality import gates
-from tasks.quality.each_output import each_output
 from tasks.quality.gates import GateSettings
 
 FloatArray = npt.NDArray[np.float32]
@@ -88,15 +87,12 @@ def judge(measurement: Measurement, found: Outputs, settings: GateSettings) -> V
             f"{same.sum()} of {same.size} samples equal the C simulation"
             f"{_suspect(measurement)}{_first(found, same)}",
         ),
-        Gate(
-            name="deterministic",
-            passed=measurement.deterministic,
-            value=None,
-            threshold=None,
-            mode=settings.mode,
-            message="all passes over the test samples gave the same outputs"
-            if measurement.deterministic
-            else "two passes over the test samples gave different outputs",
+        gates.holds(
+            "deterministic",
+            measurement.deterministic,
+            settings.mode,
+            "all passes over the test samples gave the same outputs",
+            "two passes over the test samples gave different outputs",
         ),
         *judged,
     ]
@@ -128,7 +124,7 @@ def _by_output(
     manifest: Manifest, found: Outputs, settings: GateSettings
 ) -> tuple[list[BoardOutput], list[Gate]]:
     """Return the board's quality for each output, and the gates on it."""
-    outputs = each_output(manifest)
+    outputs = manifest.each_output
     arrays = (found.expected, found.golden, found.board)
     parts = zip(*(cut(array, outputs) for array in arrays), strict=True)
     boards, checks = [], []

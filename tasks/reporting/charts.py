@@ -14,7 +14,6 @@ import numpy.typing as npt
 from tasks.conversion.meaning import cut, decisions, expected_decisions
 from tasks.core.records.design import LayerEstimate, Utilisation
 from tasks.core.records.measurement import LatencyFit, Run
-from tasks.quality.each_output import each_output
 from tasks.quality.gates import resource_shares
 from tasks.quality.outputs import Outputs
 
@@ -42,7 +41,7 @@ def charts(run: Run, found: Outputs) -> dict[str, Spec]:
     manifest = measurement.deployment.package.manifest
     drawn: dict[str, Spec] = {}
     if not manifest.drawn_inputs:
-        outputs = each_output(manifest)
+        outputs = manifest.each_output
         pairs = zip(cut(found.expected, outputs), cut(found.board, outputs), strict=True)
         for output, (expected, board) in zip(outputs, pairs, strict=True):
             if output.meaning.kind == "values":

@@ -8,7 +8,6 @@ from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import OutputQuality
 from tasks.quality import baselines
-from tasks.quality.each_output import each_output
 from tasks.quality.gates import COUNTED, resource_shares
 
 RESOURCES = ("lut", "ff", "dsp", "bram_36k")
@@ -137,7 +136,7 @@ def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:
     manifest = verdict.measurement.deployment.package.manifest
     if manifest.drawn_inputs:
         return [("accuracy", "not known: no test data")]
-    pairs = zip(each_output(manifest), board_outputs(verdict), strict=True)
+    pairs = zip(manifest.each_output, board_outputs(verdict), strict=True)
     rows = [row for output, board in pairs for row in _output_rows(output, board)]
     if verdict.max_error_board:
         rows.append(("board, largest error against C simulation", f"{verdict.max_error_board:.4g}"))

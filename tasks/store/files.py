@@ -80,12 +80,12 @@ class Files:
         Raises:
             StoreError: the store cannot be written.
         """
-        with self._aside(name) as part:
+        with aside(self._fs, self._path(name), self._url) as part:
             self._fs.pipe_file(part, content)
 
     def put(self, name: str, source: Path) -> None:
         """Copy a local file, which is never seen half-copied; raises as `write`."""
-        with self._aside(name) as part:
+        with aside(self._fs, self._path(name), self._url) as part:
             self._fs.put_file(str(source), part)
 
     def remove(self, name: str) -> bool:
@@ -98,21 +98,6 @@ class Files:
             self._fs.rm_file(self._path(name))
             return True
         return False
-
-    @contextlib.contextmanager
-    def _aside(self, name: str) -> Iterator[str]:
-        """Yield a path to write to, and move what was written into place."""
-        path = self._path(name)
-        part = f"{path}.{uuid.uuid4().hex}.part"
-        with reaching(self._url):
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            try:
-                yield part
-                move(self._fs, part, path)
-            except BaseException:
-                with contextlib.suppress(Exception):  # it may be the store that is gone
-                    self._fs.rm_file(part)
-                raise
 
     def _path(self, name: str) -> str:
         if ".." in PurePosixPath(name).parts or name.startswith("/"):
@@ -137,7 +122,22 @@ def opened(url: str) -> tuple[Any, str]:
     return found
 
 
-def move(files: Any, source: str, target: str) -> None:
+@contextlib.contextmanager
+def aside(files: Any, path: str, url: str) -> Iterator[str]:
+    """Yield a path to write to, and move what was written into place; errors are StoreErrors."""
+    part = f"{path}.{uuid.uuid4().hex}.part"
+    with reaching(url):
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        try:
+            yield part
+            _move(files, part, path)
+        except BaseException:
+            with contextlib.suppress(Exception):  # it may be the store that is gone
+                files.rm_file(part)
+            raise
+
+
+def _move(files: Any, source: str, target: str) -> None:
     """Rename a file; fsspec's own `mv` would take brackets in a path for a pattern."""
     if type(files).mv is not AbstractFileSystem.mv:
         files.mv(source, target)

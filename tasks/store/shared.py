@@ -4,7 +4,6 @@ import contextlib
 import logging
 import shutil
 import tarfile
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +11,7 @@ from tasks.core.errors import StoreError
 from tasks.core.records.base import Entry
 from tasks.store.claims import claimed
 from tasks.store.entry import FILES, MANIFEST
-from tasks.store.files import move, opened, reaching
+from tasks.store.files import aside, opened, reaching
 
 _log = logging.getLogger(__name__)
 
@@ -59,22 +58,13 @@ class Remote:
 
     def put(self, entry: Entry, directory: Path) -> None:
         """Upload an entry's directory; the object appears or is replaced atomically."""
-        path = self._path(entry)
-        part = f"{path}.{uuid.uuid4().hex}.part"
-        with reaching(self._url):
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            try:
-                with (
-                    self._fs.open(part, "wb") as file,
-                    tarfile.open(fileobj=file, mode="w|", dereference=True) as tar,
-                ):
-                    tar.add(directory / MANIFEST, MANIFEST)
-                    tar.add(directory / FILES, FILES)
-                move(self._fs, part, path)
-            except BaseException:
-                with contextlib.suppress(Exception):  # it may be the store that is gone
-                    self._fs.rm_file(part)
-                raise
+        with (
+            aside(self._fs, self._path(entry), self._url) as part,
+            self._fs.open(part, "wb") as file,
+            tarfile.open(fileobj=file, mode="w|", dereference=True) as tar,
+        ):
+            tar.add(directory / MANIFEST, MANIFEST)
+            tar.add(directory / FILES, FILES)
 
     def fetch(self, entry: Entry, directory: Path) -> None:
         """Download an entry into an empty directory; raise ValueError if the object is bad."""

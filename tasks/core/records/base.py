@@ -35,11 +35,25 @@ Saturation = Literal["WRAP", "SAT", "SAT_ZERO", "SAT_SYM"]
 Cycles = Annotated[int, Field(ge=0)]
 
 
+# What is shown to people, on whose terminals control characters are commands.
+Shown = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+Format = Annotated[str, Field(max_length=2000, pattern=r"^[\x20-\x7e]*$")]
+
+
 class Record(BaseModel):
     """A frozen, versioned model for data that crosses a process boundary or is kept in a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_version: Literal[1] = 1
+
+    def values_of(self, kind: "type[Record]") -> dict[str, Any]:
+        """Return this record's values of the fields of a base class."""
+        return {name: getattr(self, name) for name in kind.model_fields}
 
 
 def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:

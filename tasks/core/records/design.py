@@ -1,5 +1,6 @@
 """Records of a design: converted, synthesized, implemented."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -9,13 +10,16 @@ from tasks.core.records.base import (
     CoreName,
     Cycles,
     Entry,
+    Format,
     Record,
     Rounding,
     Saturation,
+    Sha256,
+    Shown,
     Target,
     WordFormat,
 )
-from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Overflow, Segment
+from tasks.core.records.quality import OutputQuality, Overflow, Quality, Segment
 from tasks.core.records.settings import ConvertSettings
 
 
@@ -80,10 +84,7 @@ class Stream(Record):
     @property
     def size(self) -> int:
         """Number of elements in one sample."""
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return size
+        return math.prod(self.shape)
 
     @property
     def container_bits(self) -> int:
@@ -103,58 +104,61 @@ class Stream(Record):
         return -(-self.size * self.container_bits // 32)
 
 
-class HlsProject(Record):
+class ConvertedModel(Quality):
+    """A model in the accelerator's terms, as the conversion found it and a package describes it.
+
+    Attributes:
+        model_name: name of the model file.
+        model_digest: SHA-256 of the model file.
+        samples: number of test samples.
+        drawn_inputs: whether the samples are random inputs, for lack of test data.
+        inputs: of a model of several, in the order of their elements in `input`; else none.
+        outputs: the same of `output`; each is judged by itself, and the quality of the whole is
+            empty.
+        formats: number formats that were chosen where nobody gave them, by layer.
+    """
+
+    model_name: Shown
+    model_digest: Sha256
+    input: Stream
+    output: Stream
+    samples: int = Field(ge=1)
+    drawn_inputs: bool = False
+    inputs: tuple[Segment, ...] = ()
+    outputs: tuple[OutputQuality, ...] = ()
+    formats: dict[Shown, Format] = Field(default_factory=dict)
+
+    @property
+    def each_output(self) -> tuple[OutputQuality, ...]:
+        """The outputs one by one; the only one has no name."""
+        only = OutputQuality(shape=self.output.shape, **self.values_of(Quality))
+        return self.outputs or (only,)
+
+
+class HlsProject(ConvertedModel):
     """A converted model: an hls4ml project and its golden outputs.
 
     Files of the entry: `project/` (as hls4ml wrote it), `model.fml` (the converted graph with
-    every layer's precision, for toolchains other than vivado), `X_test.npy`, `y_test.npy`
-    (one-hot or targets, in the output's shape), `y_framework.npy` (float32, the framework's
-    outputs), `y_csim.npy` (float32, the golden outputs of hls4ml's C simulation), `convert.log`.
+    every layer's precision, for traced cores), `X_test.npy`, `y_test.npy` (one-hot or targets, in
+    the output's shape), `y_framework.npy` (float32, the framework's outputs), `y_csim.npy`
+    (float32, the golden outputs of hls4ml's C simulation), `convert.log`.
 
     Attributes:
         backend: the hls4ml backend that wrote the project.
-        model_name: name of the model file.
-        model_digest: SHA-256 of the model file.
         data_digest: SHA-256 of the data file; empty where there is none.
-        samples: number of test samples.
-        drawn_inputs: whether there were no test data, so that the samples are random inputs.
-        inputs: of a model of several, in the order of their elements in `input`; else none.
-        outputs: the same of `output`; each is judged by itself, and the figures below are empty.
-        meaning: what the outputs say, and so how they are judged.
-        accuracy_framework: share of correct decisions on the test samples; None for values.
-        accuracy_csim: the same for the C simulation.
-        rmse_framework: root mean square error against y_test; None where only decisions count.
-        rmse_csim: the same for the C simulation.
         max_error_csim: largest absolute difference between framework and C simulation outputs.
-        fidelity: how close the C simulation comes to the framework; None if nobody compared.
         overflows: layers whose values leave their format and wrap around.
         departure: about the first layer that departs from the framework; empty for none.
-        formats: number formats that were chosen where nobody gave them, by layer.
     """
 
     entry: Entry
     settings: ConvertSettings
     backend: str
     part: str
-    model_name: str
-    model_digest: str
-    input: Stream
-    output: Stream
-    samples: int
-    drawn_inputs: bool = False
-    accuracy_framework: float | None
-    accuracy_csim: float | None
-    max_error_csim: float
     data_digest: str = ""
-    inputs: tuple[Segment, ...] = ()
-    outputs: tuple[OutputQuality, ...] = ()
-    meaning: Meaning = Meaning()
-    rmse_framework: float | None = None
-    rmse_csim: float | None = None
-    fidelity: Fidelity | None = None
+    max_error_csim: float
     overflows: tuple[Overflow, ...] = ()
     departure: str = ""
-    formats: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
 
     @property

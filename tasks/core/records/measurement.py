@@ -40,13 +40,10 @@ class LatencyFit(Record):
     per_sample_s: float
 
 
-class Measurement(Record):
-    """What the runner measured on the board.
-
-    Files in its directory: `y_hw.npy`, `results.json` (all timings).
+class Figures(Record):
+    """What the runner on the board measured.
 
     Attributes:
-        entry: the store entry of its files; None for a measurement outside the flow.
         simulated: true on a twin, where times are fabric cycles at the clock read back.
         clock_mhz: fabric clock read back from the board after loading the overlay.
         latency_s: latency at batch size 1, by percentile ("p50", "p95", "p99").
@@ -56,15 +53,9 @@ class Measurement(Record):
             in the fabric; None if the design has no counters.
         inferences_per_s: throughput at the clock read back.
         deterministic: whether all passes gave the same outputs.
-        suspect: what to suspect if samples differ from the C simulation. The first of them are
-            run again, together and one by one: equal outputs point to the design, different
-            outputs to the board. None if no sample differs.
         power_w: power under load, of the whole board where it can be read; None if not measured.
-        power_by: what measured the power: the board's own sensors or an external meter.
     """
 
-    entry: Entry | None = None
-    deployment: Deployment
     simulated: bool
     clock_mhz: float
     samples: int
@@ -74,13 +65,30 @@ class Measurement(Record):
     latency_cycles: int | None
     inferences_per_s: float
     deterministic: bool
-    suspect: Literal["design", "board"] | None = None
     power_w: float | None
-    power_by: Literal["board", "meter"] | None = None
     phases_s: dict[str, float]
+    versions: dict[str, str]
+
+
+class Measurement(Figures):
+    """A measurement on a board.
+
+    Files in its directory: `y_hw.npy`, `results.json` (all timings).
+
+    Attributes:
+        entry: the store entry of its files; None for a measurement outside the flow.
+        suspect: what to suspect if samples differ from the C simulation. The first of them are
+            run again, together and one by one: equal outputs point to the design, different
+            outputs to the board. None if no sample differs.
+        power_by: what measured the power: the board's own sensors or an external meter.
+    """
+
+    entry: Entry | None = None
+    deployment: Deployment
+    suspect: Literal["design", "board"] | None = None
+    power_by: Literal["board", "meter"] | None = None
     y_hw_digest: str
     directory: str
-    versions: dict[str, str]
 
 
 class BoardOutput(Record):

@@ -1,21 +1,13 @@
 """Records of a package: its manifest and its archive."""
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from board.package import TWIN_BIT
-from tasks.core.records.base import Cycles, Entry, Record, Target
-from tasks.core.records.design import Gate, LayerEstimate, Stream, Utilisation
-from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Segment
+from tasks.core.records.base import Cycles, Entry, Record, Sha256, Shown, Target
+from tasks.core.records.design import ConvertedModel, Gate, LayerEstimate, Utilisation
 from tasks.core.records.settings import ConvertSettings
-
-# What is shown to people, on whose terminals control characters are commands.
-Shown = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Format = Annotated[str, Field(max_length=2000, pattern=r"^[\x20-\x7e]*$")]
-Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class FileDigest(Record):
@@ -43,27 +35,16 @@ class Provenance(Record):
     gates: tuple[Gate, ...]
 
 
-class Manifest(Record):
+class Manifest(ConvertedModel):
     """The manifest of package.tar.gz; the board reads it as plain JSON.
 
     Attributes:
         clock_mhz: the fabric clock that the design was built for.
         latency_cycles: latency of the core without stream transfers; None if the tool does not
             report it.
-        accuracy_framework: accuracy on the test samples; None without class labels, or if unknown.
-        accuracy_csim: the same for the C simulation.
         data_digest: SHA-256 of the test data's file; None if there was none, or if unknown.
         power_estimate_w: of the whole chip, by the implementing tool; None if it estimates none.
         layers: how each layer of a folded core is folded, and what it was expected to take.
-        inputs: of a model of several, in the order of their elements in `input`; else none.
-        outputs: the same of `output`; each is judged by itself, and the figures of the whole are
-            empty.
-        meaning: what the outputs say, and so how they are judged.
-        rmse_framework: root mean square error against y_test; None where only decisions count.
-        rmse_csim: the same for the C simulation.
-        fidelity: how close the C simulation comes to the framework; None if unknown.
-        formats: number formats that were chosen where nobody gave them, by layer.
-        drawn_inputs: whether the samples are random inputs, for lack of test data.
         versions: versions of every tool involved.
         files: the files of the package, by name.
         provenance: where it comes from; only in the manifest beside the package.
@@ -75,27 +56,12 @@ class Manifest(Record):
     board_kind: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     part: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     clock_mhz: float = Field(gt=0, le=10_000, allow_inf_nan=False)
-    input: Stream
-    output: Stream
     latency_cycles: Cycles | None = None
     interval_cycles: Cycles | None = None
     utilisation: Utilisation | None = None
     power_estimate_w: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     layers: tuple[LayerEstimate, ...] = ()
-    model_name: Shown
-    model_digest: Sha256
-    samples: int = Field(ge=1)
-    drawn_inputs: bool = False
-    accuracy_framework: Share | None = None
-    accuracy_csim: Share | None = None
     data_digest: Sha256 | None = None
-    inputs: tuple[Segment, ...] = ()
-    outputs: tuple[OutputQuality, ...] = ()
-    meaning: Meaning = Meaning()
-    rmse_framework: Error | None = None
-    rmse_csim: Error | None = None
-    fidelity: Fidelity | None = None
-    formats: dict[Shown, Format] = Field(default_factory=dict)
     settings: ConvertSettings | None = None
     versions: dict[Shown, Shown]
     files: dict[str, FileDigest] = Field(default_factory=dict)

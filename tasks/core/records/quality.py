@@ -64,12 +64,13 @@ class Segment(Record):
         return math.prod(self.shape)
 
 
-class OutputQuality(Segment):
-    """What one output says, and how good it is in the framework and in the C simulation.
+class Quality(Record):
+    """What outputs mean, and how good they are in the framework and in the C simulation.
 
     Attributes:
-        meaning: what it says, and so how it is judged.
-        accuracy_framework: share of correct decisions on the test samples; None for values.
+        meaning: what they say, and so how they are judged.
+        accuracy_framework: share of correct decisions on the test samples; None for values, or if
+            unknown.
         accuracy_csim: the same for the C simulation.
         rmse_framework: root mean square error against y_test; None where only decisions count.
         rmse_csim: the same for the C simulation.
@@ -82,6 +83,10 @@ class OutputQuality(Segment):
     rmse_framework: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     rmse_csim: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     fidelity: Fidelity | None = None
+
+
+class OutputQuality(Quality, Segment):
+    """The quality of one output."""
 
 
 class Overflow(Record):

@@ -35,17 +35,6 @@ def leaky_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     return formats.each(inputs[0], lambda x: x.is_negative().msb_mux(scale(x, alpha), x))
 
 
-def parametric_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """The input, below 0 times an alpha of each element's own."""
-    x = inputs[0].ravel()
-    alphas = node.weights("param")
-    results = [
-        value.is_negative().msb_mux(scale(value, float(alpha)), value)
-        for value, alpha in zip(np.asarray(x), alphas, strict=True)
-    ]
-    return formats.like(x, np.array(results, dtype=object))
-
-
 def thresholded_relu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """The input above theta, 0 up to it."""
     theta = parameter(node)

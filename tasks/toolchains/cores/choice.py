@@ -8,7 +8,7 @@ from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores.core import build_core
-from tasks.toolchains.cores.folded.core import build_folded
+from tasks.toolchains.cores.folded.build import build as build_folded
 from tasks.toolchains.cores.folded.estimate import (
     FoldedEstimate,
     curve,
@@ -111,14 +111,27 @@ def judge(folded: FoldedEstimate, unrolled: int, available: Resources) -> tuple[
 def _folded(
     graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources, out: Path
 ) -> CoreReport:
+    """Write a folded core; its RTL is checked afterwards, in the shell (open/proof.py)."""
     for line in planned.table(available):
         logger.info("%s", line)
     _check_size(graph, project, planned, available)
+    directory = out / "rtl"
+    directory.mkdir(parents=True, exist_ok=True)
     try:
-        return build_folded(graph, project, planned, out)
+        layers = build_folded(graph, project.settings.project_name, planned.target, directory)
     except UnsupportedModelError:
-        shutil.rmtree(out / "rtl")  # what was written up to that layer
+        shutil.rmtree(directory)  # what was written up to that layer
         raise
+    traced = FoldedEstimate(planned.target, tuple(layers))
+    return CoreReport(
+        core="folded",
+        latency_cycles=None,
+        interval_cycles=traced.interval,
+        samples=0,
+        estimate=traced.resources,
+        luts_by_layer=traced.luts_by_layer,
+        layers=traced.layers,
+    )
 
 
 def _check_size(

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -51,7 +50,6 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
         samples=samples,
         estimate=Resources(lut=luts, ff=design.registers, dsp=0, bram_36k=0),
         luts_by_layer=_apportioned(luts, weights),
-        versions={name: version(name) for name in ("alkaid", "hls4ml", "numpy")},
     )
 
 

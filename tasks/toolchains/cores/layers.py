@@ -13,11 +13,11 @@ from tasks.toolchains.cores import (
     linear,
     merge,
     pooling,
-    quantizers,
     shapes,
     softmax,
     tables,
 )
+from tasks.toolchains.cores.elementwise import PER_ELEMENT, per_element
 from tasks.toolchains.cores.graph import Graph, Node
 
 # Costs of adders in LUTs, delays with the carry chains of Xilinx 7: 4 bits a CARRY4.
@@ -32,7 +32,6 @@ ACTIVATIONS: Mapping[str, Tracer] = {
     "hard_tanh": activations.hard_tanh,
     "leakyrelu": activations.leaky_relu,
     "linear": activations.linear,
-    "prelu": activations.parametric_relu,
     "relu": activations.relu,
     "relu1": activations.relu_limited(1),
     "relu6": activations.relu_limited(6),
@@ -55,9 +54,8 @@ def activation(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 TRACERS: Mapping[str, Tracer] = {
+    **dict.fromkeys(PER_ELEMENT, per_element),
     "Activation": activation,
-    "ApplyAlpha": linear.batch_normalization,
-    "BatchNormalization": linear.batch_normalization,
     "Clone": shapes.same,
     "Concatenate": shapes.concatenate,
     "Conv1D": convolution.convolution,
@@ -70,12 +68,10 @@ TRACERS: Mapping[str, Tracer] = {
     "Dot": merge.dot_product,
     "Einsum": einsum.einsum,
     "EinsumDense": einsum.einsum_dense,
-    "FixedPointQuantizer": quantizers.fixed_point_quantizer,
     "GlobalPooling1D": pooling.global_pooling,
     "GlobalPooling2D": pooling.global_pooling,
     "HardActivation": activation,
     "Merge": merge.merge,
-    "PReLU": activation,
     "ParametrizedActivation": activation,
     "PointwiseConv1D": convolution.convolution,
     "PointwiseConv2D": convolution.convolution,
@@ -86,7 +82,7 @@ TRACERS: Mapping[str, Tracer] = {
     "Resize": shapes.resize,
     "Softmax": softmax.softmax,
     "Transpose": shapes.transpose,
-    "UnaryLUT": quantizers.unary_table,
+    "UnaryLUT": tables.unary_table,
     "ZeroPadding1D": shapes.zero_padding,
     "ZeroPadding2D": shapes.zero_padding,
 }

@@ -31,18 +31,6 @@ def dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     return stack([dot(node, row, weights, bias) for row in rows])
 
 
-def batch_normalization(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """BatchNormalization and ApplyAlpha: a scale and a bias for each element or channel."""
-    x = inputs[0].ravel()
-    scales = np.resize(node.weights("scale"), x.size)
-    biases = np.resize(node.weights("bias"), x.size)
-    results = [
-        scale(value, factor) + bias
-        for value, factor, bias in zip(np.asarray(x), scales, biases, strict=True)
-    ]
-    return formats.like(x, np.array(results, dtype=object))
-
-
 def kernel(node: Node, n_in: int, n_out: int) -> Matrix:
     """The weights of a matrix product, inputs by outputs."""
     strategy = str(node.attributes.get("strategy", "latency")).lower()

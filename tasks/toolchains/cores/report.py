@@ -18,7 +18,6 @@ class CoreReport(Record):
         luts_by_layer: the estimate's LUTs; of an unrolled core apportioned by the bits that each
             layer calculates.
         layers: of a folded core, how each is folded.
-        versions: of the tools that were used.
     """
 
     core: CoreName = "unrolled"
@@ -28,4 +27,3 @@ class CoreReport(Record):
     estimate: Resources
     luts_by_layer: dict[str, int]
     layers: tuple[LayerEstimate, ...] = ()
-    versions: dict[str, str]

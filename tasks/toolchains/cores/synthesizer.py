@@ -93,7 +93,7 @@ class TracedCore:
             interval_cycles=interval,
             estimate=report.estimate,
             luts_by_layer=report.luts_by_layer,
-            versions=report.versions,
+            versions={name: version(name) for name in ("alkaid", "hls4ml", "numpy")},
         )
 
 

@@ -142,3 +142,14 @@ def lookup(x: FVariable, table: Callable[[Values], Values]) -> FVariable:
         return FVariable.from_const(float(table(np.array([x.low]))[0]), x.hwconf)
     count = round((x.high - x.low) / x.step) + 1
     return x.lookup(table(x.low + x.step * np.arange(count)))
+
+
+def unary_table(node: Node, inputs: Sequence[FVArray]) -> FVArray:
+    """Trace a table from an HGQ2 model, addressed by the bits of the input."""
+    entries = node.weights("table")
+    lsb = formats.resolution(node.inputs[0].format)
+
+    def table(values: Values) -> Values:
+        return entries[np.mod(values / lsb, 2.0 ** node.inputs[0].format.width).astype(np.int64)]
+
+    return formats.each(inputs[0], lambda value: lookup(value, table))

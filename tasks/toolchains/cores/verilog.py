@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def write(
     """Write `directory/*.v` with the top module `<project_name>_core`; each file one module."""
     inner, core = f"{project_name}_pipeline", f"{project_name}_core"
     design = write_pipeline(logic, inner, directory, clock_period_ns=clock_period_ns)
-    (directory / f"{core}.v").write_text(_wrapper(core, inner, logic, graph))
+    inputs, output = {"inp": _elements(graph.input)}, ("out", _elements(graph.output))
+    (directory / f"{core}.v").write_text(wrapper(core, inner, logic, inputs, output))
     return design
 
 
@@ -75,52 +76,72 @@ def write_pipeline(
     return Design(latency_cycles=stages, registers=model.reg_bits)
 
 
-def _wrapper(core: str, inner: str, logic: CombLogic, graph: Graph) -> str:
-    """The top module: elements of one width each side, alkaid's packed bits inside."""
-    inputs = [interval.kif for interval in logic.inp_qint]
-    outputs = [interval.kif for interval in logic.out_qint]
-    n_inp, n_out = (sum(map(sum, precisions)) for precisions in (inputs, outputs))
+def wrapper(
+    module: str,
+    inner: str,
+    logic: CombLogic,
+    inputs: Mapping[str, Sequence[Element]],
+    output: tuple[str, Sequence[Element]],
+) -> str:
+    """Return a module with uniform elements at its ports around a pipeline of packed bits.
+
+    Args:
+        module: its name; it also has a port clk.
+        inner: the pipeline's name.
+        logic: what the pipeline computes.
+        inputs: input ports, and their elements.
+        output: output port, and its elements.
+    """
+    given = [interval.kif for interval in logic.inp_qint]
+    answered = [interval.kif for interval in logic.out_qint]
+    n_given, n_answered = (max(sum(map(sum, kifs)), 1) for kifs in (given, answered))
     lines = [
         "`timescale 1 ns / 1 ps",
         "",
-        f"module {core} (",
+        f"module {module} (",
         "    input clk,",
         "    // verilator lint_off UNUSEDSIGNAL",
-        f"    input [{graph.input.size * graph.input.format.width - 1}:0] inp,",
+        *(f"    input [{_bits(elements) - 1}:0] {name}," for name, elements in inputs.items()),
         "    // verilator lint_on UNUSEDSIGNAL",
-        f"    output [{graph.output.size * graph.output.format.width - 1}:0] out",
+        f"    output [{_bits(output[1]) - 1}:0] {output[0]}",
         ");",
-        f"    wire [{n_inp - 1}:0] packed_inp;",
-        f"    wire [{n_out - 1}:0] packed_out;",
-        *unpack([_element(graph.input)] * graph.input.size, inputs, "inp"),
+        f"    wire [{n_given - 1}:0] packed_inp;",
+        f"    wire [{n_answered - 1}:0] packed_out;",
+        *_unpack(inputs, given),
         f"    {inner} pipeline (.clk(clk), .model_inp(packed_inp), .model_out(packed_out));",
-        *pack([_element(graph.output)] * graph.output.size, outputs, "out"),
+        *_pack(output[1], answered, output[0]),
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _element(tensor: Tensor) -> Element:
-    return tensor.format.width, tensor.format.fraction
+def _elements(tensor: Tensor) -> list[Element]:
+    return [(tensor.format.width, tensor.format.fraction)] * tensor.size
 
 
-def unpack(elements: Sequence[Element], precisions: Sequence[Precision], source: str) -> list[str]:
-    """Write assignments that pick the bits that alkaid uses out of the uniform elements."""
-    lines, position, start = [], 0, 0
-    for (width, fraction), precision in zip(elements, precisions, strict=True):
-        bits = sum(precision)
-        if bits:
-            low = start + fraction - precision.fractional
-            lines.append(
-                f"    assign packed_inp[{position} +: {bits}] = {source}[{low} +: {bits}];"
-            )
-        position += bits
-        start += width
+def _bits(elements: Sequence[Element]) -> int:
+    return sum(width for width, _ in elements)
+
+
+def _unpack(inputs: Mapping[str, Sequence[Element]], precisions: Sequence[Precision]) -> list[str]:
+    """Return assignments that pick the bits that alkaid uses out of the uniform elements."""
+    lines, position, left = [], 0, iter(precisions)
+    for name, elements in inputs.items():
+        start = 0
+        for (width, fraction), precision in zip(elements, left, strict=False):
+            bits = sum(precision)
+            if bits:
+                low = start + fraction - precision.fractional
+                lines.append(
+                    f"    assign packed_inp[{position} +: {bits}] = {name}[{low} +: {bits}];"
+                )
+            position += bits
+            start += width
     return lines
 
 
-def pack(elements: Sequence[Element], precisions: Sequence[Precision], target: str) -> list[str]:
-    """Write assignments that extend alkaid's results to uniform elements."""
+def _pack(elements: Sequence[Element], precisions: Sequence[Precision], target: str) -> list[str]:
+    """Return assignments that extend alkaid's results to uniform elements."""
     lines, position, start = [], 0, 0
     for (width, fraction), precision in zip(elements, precisions, strict=True):
         bits = sum(precision)

@@ -13,7 +13,7 @@ from tasks.core.errors import InputError
 from tasks.core.records.base import Entry
 from tasks.core.records.design import TWIN, Implementation, Synthesis
 from tasks.core.requirements import Finding, package, program, require
-from tasks.hardware.clocks import pll_mhz
+from tasks.hardware.clocks import processing_system
 from tasks.store.code import code_digest
 from tasks.toolchains.open.twin import shelled, stock_driver, write_handoff, write_image
 from tasks.toolchains.shell.shell import Design
@@ -113,7 +113,13 @@ def _arguments(name: str, kind: BoardKind) -> tuple[str, ...]:
     """Return the arguments of tcl/build.tcl after the jobs and the clock."""
     system = kind.processing_system
     return (
-        *(name, kind.part, system, f"{pll_mhz(system):g}", preflight.board_pattern(kind)),
+        *(
+            name,
+            kind.part,
+            system,
+            f"{processing_system(system).source_mhz:g}",
+            preflight.board_pattern(kind),
+        ),
         str(int(preflight.needs_board_files(kind))),
     )
 

@@ -214,6 +214,17 @@ class Design:
         )
         return result
 
+    def pixels(self, node: Node, beats: int) -> Link:
+        """Return a layer's input in groups of as few channels of a pixel as keep the interval.
+
+        Args:
+            node: the layer.
+            beats: beats that it would take with all channels of a pixel at a time.
+        """
+        channels = node.inputs[0].shape[-1]
+        par = plan.channels_of(channels, beats, self.target.interval)
+        return self.resize(self.view(self.read(node.inputs[0].name), channels), par)
+
     def queue(self, link: Link, depth: int) -> Link:
         """Return the same stream behind a queue of at least so many beats."""
         depth = max(2, 1 << (depth - 1).bit_length())

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
+from operator import itemgetter
 
 import numpy as np
 from alkaid.trace import FVariable
 
 from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import formats, layers, merge
+from tasks.toolchains.cores.elementwise import PER_ELEMENT, parameters
 from tasks.toolchains.cores.folded import lanes, plan, timing
 from tasks.toolchains.cores.folded.design import Design, common, extended
 from tasks.toolchains.cores.folded.lanes import Function, Lane
@@ -43,12 +45,20 @@ class Shape:
 
 def elementwise(design: Design, node: Node) -> None:
     """Build a layer that works on each element, and those behind it."""
-    link = design.narrowed(design.read(node.inputs[0].name), node.output.name)
-    add_lanes(design, node, link, None, row=link.row, rows=link.rows, par=link.par)
+    lanes_behind(design, node, design.read(node.inputs[0].name), None)
 
 
-def lanes_behind(design: Design, node: Node, link: Link, first: Function) -> None:
-    """Add lanes behind a layer's results: no more than the next layer takes at a time."""
+def lanes_behind(
+    design: Design, node: Node, link: Link, first: Function | None = itemgetter(0)
+) -> None:
+    """Add lanes behind a layer's results, no more than the next layer takes at a time.
+
+    Args:
+        design: to add them to.
+        node: the layer.
+        link: its results.
+        first: as in `add_lanes`; by default the results only get the layer's output format.
+    """
     link = design.narrowed(link, node.output.name)
     add_lanes(design, node, link, first, row=link.row, rows=link.rows, par=link.par)
 
@@ -76,8 +86,10 @@ def merged(design: Design, node: Node) -> None:
     operation = merge.OPERATIONS[name]
 
     def first(x: Sequence[FVariable]) -> FVariable:
-        result = operation(lanes.as_vector(x[:1]), lanes.as_vector(x[1:]))
-        return formats.cast_one(np.asarray(result).ravel()[0], node.output.format)
+        result: FVariable = np.asarray(
+            operation(lanes.as_vector(x[:1]), lanes.as_vector(x[1:]))
+        ).ravel()[0]
+        return result
 
     add_lanes(design, node, both, first, row=left.row, rows=left.rows, par=left.par)
 
@@ -112,7 +124,7 @@ def concatenate(design: Design, node: Node) -> None:
         ports |= {f"{side}_{part}": f"{link.name}_{part}" for part in PARTS}
     parameters = {"W": result.bits, "A": counts[0], "B": counts[1]}
     design.netlist.instance("stream_concatenate", parameters, ports)
-    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, result)
 
 
 def _held_for(design: Design, link: Link, accepted: Clocks) -> Link:
@@ -156,7 +168,8 @@ def add_lanes(
         design: to add them to.
         node: the first layer.
         link: what the lanes read: for each of them, as many elements as its share of a beat.
-        first: from these elements to the node's output; None where the node is elementwise.
+        first: from these elements to the node's output before it gets its format; None if the node
+            is elementwise.
         row: elements of a row of the result.
         rows: of the result.
         par: lanes.
@@ -182,7 +195,7 @@ def add_lanes(
         lut = link.bits * (len(chain) + kinds)
     else:
         logger.info("tracing %s", names)
-        result, lut = _traced(design, link, first, chain, variants, shape)
+        result, lut = _traced(design, node, link, first, chain, variants, shape)
     for tensor in last.outputs:
         design.write(tensor.name, result)
     design.note(names, f"{par} lanes", result.beats, lut=lut + plan.queue_luts(8, result.bits))
@@ -191,9 +204,9 @@ def add_lanes(
 def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
     """What each element's lane depends on; of one row, if all rows are the same."""
     row, size = shape.row, shape.row * shape.rows
-    if not any(each.kind in lanes.PER_ELEMENT for each in chain):
+    if not any(each.kind in PER_ELEMENT for each in chain):
         return [((),) * len(chain)] * row
-    found = list(zip(*(lanes.parameters(each, size) for each in chain), strict=True))
+    found = list(zip(*(parameters(each, size) for each in chain), strict=True))
     if all(found[start : start + row] == found[:row] for start in range(0, size, row)):
         return found[:row]
     return found
@@ -201,6 +214,7 @@ def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
 
 def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
     design: Design,
+    node: Node,
     link: Link,
     first: Function | None,
     chain: Sequence[Node],
@@ -214,9 +228,9 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
     values = lanes.any_of(link.format, link.par // shape.par)
 
     def compute(own: Variant) -> FVariable:
-        value = first(values) if first else values[0]
-        for each, parameters in zip(chain, own, strict=True):
-            value = lanes.apply(each, parameters, value)
+        value = formats.cast_one(first(values), node.output.format) if first else values[0]
+        for each, numbers in zip(chain, own, strict=True):
+            value = lanes.apply(each, numbers, value)
         return value
 
     results = {own: compute(own) for own in sorted(set(variants))}

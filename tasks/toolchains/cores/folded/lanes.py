@@ -10,9 +10,9 @@ import numpy as np
 from alkaid.trace import FVariable, FVArray
 
 from tasks.core.records.design import FixedPoint
-from tasks.toolchains.cores import formats, layers, verilog
+from tasks.toolchains.cores import elementwise, formats, layers, verilog
+from tasks.toolchains.cores.elementwise import PER_ELEMENT
 from tasks.toolchains.cores.graph import Node
-from tasks.toolchains.cores.linear import scale
 from tasks.toolchains.cores.optimise import optimise, program
 
 Function = Callable[[Sequence[FVariable]], FVariable]
@@ -31,45 +31,18 @@ class Lane:
         format: of the outputs.
         latency: register stages.
         luts: alkaid's estimate.
-        registers: flip-flops.
     """
 
     module: str
     format: FixedPoint
     latency: int
     luts: int
-    registers: int
-
-
-PER_ELEMENT = frozenset(("ApplyAlpha", "BatchNormalization", "FixedPointQuantizer", "PReLU"))
-"""Layers whose elements have parameters of their own."""
-
-
-def parameters(node: Node, size: int) -> list[tuple[float, ...]]:
-    """Return what differs between the elements of a layer, for each of `size` elements in turn."""
-    if node.kind in ("ApplyAlpha", "BatchNormalization"):
-        pairs = (np.resize(node.weights(name), size) for name in ("scale", "bias"))
-        return list(zip(*(pair.tolist() for pair in pairs), strict=True))
-    if node.kind == "PReLU":
-        return [(alpha,) for alpha in np.resize(node.weights("param"), size).tolist()]
-    if node.kind == "FixedPointQuantizer":
-        shape = node.inputs[0].shape
-        masks = (
-            np.broadcast_to(np.array(mask)[0], shape).ravel()
-            for mask in node.attributes["mask_kbi"]
-        )
-        return list(zip(*(mask.tolist() for mask in masks), strict=True))
-    return [()] * size
 
 
 def apply(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
-    """Trace an elementwise layer for one element with parameters of its own."""
-    if node.kind in ("ApplyAlpha", "BatchNormalization"):
-        result = scale(x, own[0]) + own[1]
-    elif node.kind == "PReLU":
-        result = x.is_negative().msb_mux(scale(x, own[0]), x)
-    elif node.kind == "FixedPointQuantizer":
-        result = _quantize(node, own, x)
+    """Trace an elementwise layer for one element with its own parameters."""
+    if node.kind in PER_ELEMENT:
+        result = elementwise.apply(node, own, x)
     else:
         vector = as_vector([x])
         result = np.asarray(layers.TRACERS[node.kind](_of_one(node), [vector])).ravel()[0]
@@ -80,22 +53,6 @@ def _of_one(node: Node) -> Node:
     """The layer as one of a single element."""
     single = tuple(replace(tensor, shape=(1,)) for tensor in node.inputs)
     return replace(node, inputs=single)
-
-
-def _quantize(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
-    signed, width, integer = own
-    if width == 0:
-        return FVariable.from_const(0.0, x.hwconf)
-    target = FixedPoint.model_validate(
-        {
-            "width": int(width),
-            "integer": int(integer),
-            "signed": bool(signed),
-            "rounding": node.attributes["RND"],
-            "saturation": node.attributes["SAT"],
-        }
-    )
-    return formats.cast_one(x, target)
 
 
 def _variable(value: FVariable | float, like: FVariable) -> FVariable:
@@ -165,40 +122,17 @@ def write(
         )
         _collect(Path(scratch), inner, directory)
     result = common_format(outputs)
-    given = [interval.kif for interval in logic.inp_qint]
-    answered = [interval.kif for interval in logic.out_qint]
-    n_given, n_answered = (max(sum(map(sum, kifs)), 1) for kifs in (given, answered))
-    lines = [
-        f"module {module} (",
-        "    input clk,",
-        "    // verilator lint_off UNUSEDSIGNAL",
-        f"    input [{len(inputs) * element.width - 1}:0] x,",
-        *([f"    input [{len(selects) - 1}:0] select,"] if selects else []),
-        "    // verilator lint_on UNUSEDSIGNAL",
-        f"    output [{len(outputs) * result.width - 1}:0] y",
-        ");",
-        f"    wire [{n_given - 1}:0] packed_inp;",
-        f"    wire [{n_answered - 1}:0] packed_out;",
-    ]
-    elements = [(element.width, element.fraction)] * len(inputs)
-    lines += verilog.unpack(elements, given[: len(inputs)], "x")
-    used = sum(map(sum, given[: len(inputs)]))
-    for index, kif in enumerate(given[len(inputs) :]):
-        if sum(kif):
-            lines.append(f"    assign packed_inp[{used}] = select[{index}];")
-            used += 1
-    lines.append(
-        f"    {inner} pipeline (.clk(clk), .model_inp(packed_inp), .model_out(packed_out));"
-    )
-    lines += verilog.pack([(result.width, result.fraction)] * len(outputs), answered, "y")
-    lines.append("endmodule")
-    (directory / f"{module}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ports = {"x": [(element.width, element.fraction)] * len(inputs)}
+    if selects:
+        ports["select"] = [(1, 0)] * len(selects)
+    answer = ("y", [(result.width, result.fraction)] * len(outputs))
+    text = verilog.wrapper(module, inner, logic, ports, answer)
+    (directory / f"{module}.v").write_text(text, encoding="utf-8")
     return Lane(
         module=module,
         format=result,
         latency=design.latency_cycles,
         luts=int(logic.cost) + verilog.table_luts(logic),
-        registers=design.registers,
     )
 
 

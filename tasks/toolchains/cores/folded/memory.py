@@ -64,7 +64,7 @@ def luts(depth: int, bits: int) -> int:
 
 
 def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: Path) -> None:
-    """Write a module with ports clk, enable, address, word, place, biases."""
+    """Write a module with the ports of matvec.sv to its weights and biases, and clk."""
     depth = len(weights)
     kept = weights[:1] if is_constant(weights) else weights
     words = _packed(raw(kept, sums.weight), sums.weight.width)
@@ -75,21 +75,21 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
     lines = [
         f"module {module} (",
         "    input clk,",
-        "    input enable,",
+        "    input weights_enable,",
         "    // verilator lint_off UNUSEDSIGNAL",
-        f"    input [{address - 1}:0] address,",
-        f"    input [{place - 1}:0] place,",
+        f"    input [{address - 1}:0] weights_address,",
+        f"    input [{place - 1}:0] biases_address,",
         "    // verilator lint_on UNUSEDSIGNAL",
-        f"    output reg [{bits - 1}:0] word,",
+        f"    output reg [{bits - 1}:0] weights,",
         f"    output reg [{bias_bits - 1}:0] biases",
         ");",
         f'    (* rom_style = "{style}" *) reg [{bits - 1}:0] memory [0:{len(words) - 1}];',
         "    initial begin",
         *(f"        memory[{n}] = {bits}'h{word:x};" for n, word in enumerate(words)),
         "    end",
-        "    always @(posedge clk) if (enable) word <= "
-        + ("memory[0];" if len(words) == 1 else "memory[address];"),
-        "    always @(*) case (place)",
+        "    always @(posedge clk) if (weights_enable) weights <= "
+        + ("memory[0];" if len(words) == 1 else "memory[weights_address];"),
+        "    always @(*) case (biases_address)",
         *(
             f"        {place}'d{n}: biases = {bias_bits}'h{word:x};"
             for n, word in enumerate(starts[1:], start=1)

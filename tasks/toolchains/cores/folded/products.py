@@ -9,6 +9,7 @@ import numpy as np
 from alkaid.trace import FVariable
 from numpy.typing import NDArray
 
+from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import formats, linear, pooling
 from tasks.toolchains.cores.folded import memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, sums
@@ -41,7 +42,7 @@ def product(design: Design, node: Node) -> None:
     words = memory.columns(order, weights, fold)
     result = _matvec(design, node, link, fold, decided, words)
     result = replace(result, row=weights.shape[1], rows=vectors)
-    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, result)
 
 
 def depthwise(design: Design, node: Node) -> None:
@@ -66,7 +67,7 @@ def depthwise(design: Design, node: Node) -> None:
     words = by_channel.reshape(groups, par * seen.pixels)
     result = _matvec(design, node, link, fold, decided, words, grouped=True)
     result = replace(result, row=channels, rows=vectors)
-    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, result)
 
 
 def _matvec(  # noqa: PLR0917 - all that the unit depends on
@@ -79,35 +80,11 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
     *,
     grouped: bool = False,
 ) -> Link:
-    """Add the memory of the weights and the unit that multiplies them; return its sums."""
-    netlist, element, weight = design.netlist, link.format, decided.weight
-    module = design.module("weights")
-    if design.directory is not None:
-        biases = memory.places(decided.bias, fold)
-        memory.write(module, words, biases, decided, design.directory)
-    result = netlist.link(decided.format, fold.pe, fold.nf, fold.pe)
-    # Grouped, each beat has a result of its own; else those of a vector follow its last beat.
-    results = 1 if grouped else fold.nf
-    accepted = timing.taken(design.offered(link), results)
-    link = design.ahead_of(link, accepted)
-    if grouped:
-        last = accepted.reshape(-1, fold.sf, fold.nf)[:, -1].ravel()
-    else:
-        last = accepted[fold.sf - 1 :: fold.sf]
-    latency = 3 + (fold.simd - 1).bit_length()
-    design.offer(result, np.add.outer(last + latency, np.arange(results)).ravel())
-    depth, bits = words.shape[0], words.shape[1] * weight.width
-    address = max((depth - 1).bit_length(), 1)
-    place = max((fold.nf - 1).bit_length(), 1)
-    wires = {
-        "weights_enable": netlist.wire(1, "enable"),
-        "weights_address": netlist.wire(address, "address"),
-        "weights": netlist.wire(bits, "weights"),
-        "biases_address": netlist.wire(place, "place"),
-        "biases": netlist.wire(fold.pe * decided.format.width, "biases"),
-    }
-    ports = dict(zip(("enable", "address", "word", "place", "biases"), wires.values(), strict=True))
-    netlist.instance(module, {}, {"clk": "clk", **ports})
+    """Add the unit that multiplies, and the memory of its weights; return the stream of sums.
+
+    Grouped, each beat has its own result; otherwise those of a vector follow its last beat.
+    """
+    link, result = _timed(design, link, fold, decided.format, grouped=grouped)
     used = min(design.dsps.get(node.name, 0), fold.multipliers)
     parameters: dict[str, Any] = {
         "SIMD": fold.simd,
@@ -115,42 +92,76 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
         "SF": fold.sf,
         "NF": fold.nf,
         "GROUPED": int(grouped),
-        "XW": element.width,
-        "X_SIGNED": int(element.signed),
-        "WW": weight.width,
+        "XW": link.format.width,
+        "X_SIGNED": int(link.format.signed),
+        "WW": decided.weight.width,
         "CUT": decided.cut,
         "ROUND": int(decided.nearest),
         "AW": decided.format.width,
         "DSPS": used,
     }
-    netlist.between("matvec", parameters, link, result, wires)
-    each, multipliers = plan.multiplier_luts(element, weight), fold.multipliers
-    if memory.is_constant(words):
+    wires = _memory(design, fold, decided, words)
+    design.netlist.between("matvec", parameters, link, result, wires)
+    each = plan.multiplier_luts(link.format, decided.weight)
+    multipliers, depth = fold.multipliers, len(words)
+    if memory.is_constant(words):  # then products with constants are left, and no memory
         multipliers = used = 0
-    design.products[node.name] = (multipliers, each)
-    luts = (multipliers - used) * each + plan.sum_luts(fold, decided)
-    if memory.is_constant(words):
         depth = 1
+    design.products[node.name] = (multipliers, each)
+    bits = words.shape[1] * decided.weight.width
+    luts = (multipliers - used) * each + plan.sum_luts(fold, decided) + memory.luts(depth, bits)
     design.note(
         node.name,
         f"{fold.pe} x {fold.simd}",
         fold.clocks,
         multipliers=multipliers,
-        lut=luts + memory.luts(depth, bits),
+        lut=luts,
         dsp=used,
         bram=memory.blocks(depth, bits),
     )
     return result
 
 
+def _timed(
+    design: Design, link: Link, fold: Fold, element: FixedPoint, *, grouped: bool
+) -> tuple[Link, Link]:
+    """Return the streams into a matrix-vector unit, queued if necessary, and out of it."""
+    results = 1 if grouped else fold.nf
+    accepted = timing.taken(design.offered(link), results)
+    if grouped:
+        last = accepted.reshape(-1, fold.sf, fold.nf)[:, -1].ravel()
+    else:
+        last = accepted[fold.sf - 1 :: fold.sf]
+    latency = 3 + (fold.simd - 1).bit_length()
+    result = design.netlist.link(element, fold.pe, fold.nf, fold.pe)
+    design.offer(result, np.add.outer(last + latency, np.arange(results)).ravel())
+    return design.ahead_of(link, accepted), result
+
+
+def _memory(design: Design, fold: Fold, decided: Sums, words: Matrix) -> dict[str, str]:
+    """Add the memory of the weights and biases; return its ports and the wires at them."""
+    module = design.module("weights")
+    if design.directory is not None:
+        biases = memory.places(decided.bias, fold)
+        memory.write(module, words, biases, decided, design.directory)
+    widths = {
+        "weights_enable": 1,
+        "weights_address": max((len(words) - 1).bit_length(), 1),
+        "weights": words.shape[1] * decided.weight.width,
+        "biases_address": max((fold.nf - 1).bit_length(), 1),
+        "biases": fold.pe * decided.format.width,
+    }
+    wires = {name: design.netlist.wire(width, name) for name, width in widths.items()}
+    design.netlist.instance(module, {}, {"clk": "clk", **wires})
+    return wires
+
+
 def global_average(design: Design, node: Node) -> None:
     """Build GlobalPooling of means: the sum of all pixels, then one division for each channel."""
     channels = node.inputs[0].shape[-1]
     pixels = node.inputs[0].size // channels
-    link = design.view(design.read(node.inputs[0].name), channels)
-    par = plan.channels_of(channels, pixels, design.target.interval)
-    link = design.resize(link, par)
-    groups = channels // par
+    link = design.pixels(node, pixels)
+    par, groups = link.par, channels // link.par
     decided = sums(node, link.format, np.ones((pixels, channels)), np.zeros(channels))
     fold = Fold(1, par, pixels, groups, pixels * groups, par)
     result = _matvec(
@@ -160,8 +171,7 @@ def global_average(design: Design, node: Node) -> None:
     accum = node.format("accum_t")
 
     def mean(x: Sequence[FVariable]) -> FVariable:
-        total = formats.cast_one(x[0], accum)
-        return formats.cast_one(pooling.divide(total, pixels, accum), node.output.format)
+        return pooling.divide(formats.cast_one(x[0], accum), pixels, accum)
 
     lanes_behind(design, node, result, mean)
 

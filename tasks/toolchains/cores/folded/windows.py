@@ -93,8 +93,8 @@ def pool(design: Design, node: Node) -> None:
 
     def reduce(values: Sequence[FVariable]) -> FVariable:
         column = lanes.as_vector(values).reshape(-1, 1)
-        result = np.asarray(pooling.reduce(node, column, seen.pixels)).ravel()[0]
-        return formats.cast_one(result, node.output.format)
+        result: FVariable = np.asarray(pooling.reduce(node, column, seen.pixels)).ravel()[0]
+        return result
 
     rows = prod(node.output.shape[:-1])
     add_lanes(design, node, link, reduce, row=channels, rows=rows, par=par)
@@ -111,17 +111,15 @@ def zero_padding(design: Design, node: Node) -> None:
     par = plan.channels_at_a_time(around, channels, design.target.interval)
     link = window(design, node, design.resize(link, par), around)
     link = replace(link, row=channels, rows=prod(node.output.shape[:-1]))
-    lanes_behind(design, node, link, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, link)
 
 
 def global_maximum(design: Design, node: Node) -> None:
     """Build GlobalPooling of maxima: the largest so far, for each channel."""
     channels = node.inputs[0].shape[-1]
     pixels = node.inputs[0].size // channels
-    link = design.view(design.read(node.inputs[0].name), channels)
-    par = plan.channels_of(channels, pixels, design.target.interval)
-    link = design.resize(link, par)
-    groups = channels // par
+    link = design.pixels(node, pixels)
+    par, groups = link.par, channels // link.par
     accum = node.format("accum_t")
     if node.streaming and not holds(accum, link.format):
         raise node.unsupported(
@@ -140,11 +138,7 @@ def global_maximum(design: Design, node: Node) -> None:
     }
     design.netlist.between("running_maximum", parameters, link, result)
     design.note(node.name, f"{par} at a time", pixels * groups, lut=3 * link.bits + 40)
-
-    def largest(x: Sequence[FVariable]) -> FVariable:
-        return formats.cast_one(formats.cast_one(x[0], accum), node.output.format)
-
-    lanes_behind(design, node, result, largest)
+    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], accum))
 
 
 def cropping(design: Design, node: Node) -> None:
@@ -153,10 +147,8 @@ def cropping(design: Design, node: Node) -> None:
     height, width = _image(node)
     sides = shapes.borders(node, "crop")
     (top, bottom), (left, right) = sides if len(sides) > 1 else ((0, 0), *sides)
-    link = design.view(design.read(node.inputs[0].name), channels)
-    par = plan.channels_of(channels, height * width, design.target.interval)
-    link = design.resize(link, par)
-    groups = channels // par
+    link = design.pixels(node, height * width)
+    par, groups = link.par, channels // link.par
     kept = design.offered(link).reshape(-1, height, width, groups)
     kept = kept[:, top : height - bottom, left : width - right]
     result = design.netlist.link(link.format, channels, prod(node.output.shape[:-1]), par)
@@ -166,7 +158,7 @@ def cropping(design: Design, node: Node) -> None:
     parameters |= {"TOP": top, "BOTTOM": bottom, "LEFT": left, "RIGHT": right}
     design.netlist.between("stream_crop", parameters, link, result)
     design.note(node.name, f"{par} at a time", height * width * groups, lut=50)
-    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, result)
 
 
 def resize(design: Design, node: Node) -> None:
@@ -182,10 +174,8 @@ def resize(design: Design, node: Node) -> None:
         raise node.unsupported(
             "does not repeat whole pixels", "use core unrolled, or a multiple of the size"
         )
-    link = design.view(design.read(node.inputs[0].name), channels)
-    par = plan.channels_of(channels, rows * columns, design.target.interval)
-    link = design.resize(link, par)
-    groups = channels // par
+    link = design.pixels(node, rows * columns)
+    par, groups = link.par, channels // link.par
     accepted, offered = timing.repeated(design.offered(link), width, groups, times)
     link = design.ahead_of(link, accepted)
     result = design.netlist.link(link.format, channels, rows * columns, par)
@@ -197,7 +187,7 @@ def resize(design: Design, node: Node) -> None:
     luts = 0 if blocks else plan.queue_luts(width * groups, link.bits)
     clocks = rows * columns * groups
     design.note(node.name, f"{par} at a time", clocks, lut=luts + 60, bram=blocks)
-    lanes_behind(design, node, result, lambda x: formats.cast_one(x[0], node.output.format))
+    lanes_behind(design, node, result)
 
 
 def _image(node: Node) -> tuple[int, int]:

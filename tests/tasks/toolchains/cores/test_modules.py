@@ -198,12 +198,12 @@ def product(draw: Random, directory: Path, name: str) -> Case:
         DSPS=draw.randint(0, fold.multipliers),
     )  # fmt: skip
     ports = ("weights_enable", "weights_address", "weights", "biases_address", "biases")
-    text = text.replace(");", "".join(f", .{port}" for port in ports) + ");")
+    joined = "".join(f", .{port}" for port in ports)
+    text = text.replace(");", f"{joined});")
     text = (
         f"wire weights_enable; wire [{address - 1}:0] weights_address;"
         f" wire [{pe * simd * weight - 1}:0] weights; wire [{place - 1}:0] biases_address;"
-        f" wire [{pe * out - 1}:0] biases; {name} memory (.clk, .enable(weights_enable),"
-        " .address(weights_address), .word(weights), .place(biases_address), .biases); " + text
+        f" wire [{pe * out - 1}:0] biases; {name} memory (.clk{joined}); " + text
     )
     given = packed(x.reshape(-1, (pe if grouped else 1) * simd), wide)
     bits = (simd * wide * (pe if grouped else 1), pe * out)
