@@ -1,4 +1,4 @@
-"""Hold the traced logic against the C simulation, and say where it departs."""
+"""Compares traced logic with the C simulation, and finds the layer where they differ."""
 
 import numpy as np
 from alkaid.types import CombLogic
@@ -16,17 +16,17 @@ def check(
 ) -> int:
     """Compare the traced logic with the C simulation on all samples, and return their number.
 
-    Samples are taken some megabytes at a time, since they are calculated in float64.
+    Samples are converted a few megabytes at a time, because the arithmetic is in float64.
 
     Args:
-        logic: as traced.
-        graph: that it was traced from.
+        logic: the traced model.
+        graph: the model that it was traced from.
         x: test samples, as the C simulation got them.
         expected: the C simulation's outputs.
 
     Raises:
         ToolError: an output differs.
-        InputError: the shapes do not belong together.
+        InputError: the shapes do not match.
     """
     if x.size != len(x) * graph.input.size or expected.size != len(x) * graph.output.size:
         raise InputError(
@@ -61,9 +61,9 @@ def check(
 
 
 def _departure(graph: Graph, sample: NDArray[np.float64]) -> str:
-    """The first layer whose logic differs from the same layer's arithmetic on numbers.
+    """Return the first layer whose logic differs from its arithmetic on numbers.
 
-    Where there is none, the arithmetic itself is not that of the C simulation.
+    If there is none, the arithmetic itself differs from the C simulation's.
     """
     x = layers.any_input(graph)
     traced = {graph.input.name: x}

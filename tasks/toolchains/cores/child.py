@@ -1,4 +1,4 @@
-"""Tracing in a process of its own: large graphs take gigabytes that should go away with it.
+"""Builds a core in a child process: large graphs take gigabytes, which are freed with it.
 
 python -m tasks.toolchains.cores.child REQUEST RESULT
 """

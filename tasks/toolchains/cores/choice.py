@@ -1,4 +1,4 @@
-"""Which core a model gets: unrolled, or folded to the interval at which its samples arrive."""
+"""Decides whether a model gets an unrolled core, or one folded to the interval of its samples."""
 
 import logging
 import shutil
@@ -23,11 +23,11 @@ from tasks.toolchains.cores.size import unrolled_luts
 logger = logging.getLogger(__name__)
 
 HOPELESS = 2.0
-"""Times the part, by estimate, that no tool needs to be asked about."""
+"""Estimated share of the part above which a design is refused without running any tool."""
 
 CLEARLY = 0.5
-"""Share of the unrolled core's LUTs that a folded one may take: one that takes about as many has
-only the longer latency."""
+"""Largest share of the unrolled core's LUTs at which folding pays: at about the same size, a folded
+core only has the longer latency."""
 
 
 def build(files: Path, project: HlsProject, available: Resources, out: Path) -> CoreReport:
@@ -40,8 +40,8 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
         out: an existing directory, gets `rtl/`.
 
     Raises:
-        UnsupportedModelError: a layer that the asked core cannot compute, by its name.
-        InputError: an interval that the stream cannot bring.
+        UnsupportedModelError: the requested core cannot compute a layer, which is named.
+        InputError: the stream cannot deliver samples at the requested interval.
         ToolError: the traced logic differs from the C simulation.
     """
     settings = project.settings
@@ -82,15 +82,15 @@ def check_interval(settings: ConvertSettings, *streams: Stream) -> None:
 
 
 def judge(folded: FoldedEstimate, unrolled: int, available: Resources) -> tuple[bool, str]:
-    """Decide whether to fold: clearly smaller, in the part, and at the stream's rate.
+    """Decide whether to fold: the folded core must be much smaller, fit and keep the stream's rate.
 
     Args:
-        folded: the folded core on paper.
+        folded: estimate of the folded core.
         unrolled: LUTs of an unrolled core.
         available: primitives of the part.
 
     Returns:
-        Whether, and the decision in one line.
+        Whether to fold, and the reason in one line.
     """
     lut, missing = folded.resources.lut, shortfall(folded.resources, available)
     fits = unrolled <= available.lut
@@ -137,7 +137,7 @@ def _folded(
 def _check_size(
     graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources
 ) -> None:
-    """Say that a folded core does not fit by estimate, and from which interval on it would."""
+    """Warn that a folded core is not expected to fit, and say at which interval it would."""
     missing = shortfall(planned.resources, available)
     if not missing:
         return

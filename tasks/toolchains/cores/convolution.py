@@ -1,4 +1,4 @@
-"""Convolutions: a matrix product for every output pixel."""
+"""Traces convolutions: one matrix product per output pixel."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from tasks.toolchains.cores.linear import dot, kernel, stack
 
 
 def convolution(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Conv1D, Conv2D and their pointwise forms."""
+    """Trace Conv1D, Conv2D and their pointwise forms."""
     pixels = list(windows(node, shapes.pad(node, inputs[0], 0.0), "filt"))
     weights = kernel(node, pixels[0].size, node.integer("n_filt"))
     bias = node.weights("bias")
@@ -19,7 +19,7 @@ def convolution(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def depthwise(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """DepthwiseConv1D and 2D: each channel has a filter of its own."""
+    """Trace DepthwiseConv1D and DepthwiseConv2D, with one filter per channel."""
     channels = node.integer("n_chan")
     if node.integer("n_filt", channels) != channels:
         raise node.unsupported("has a depth multiplier above 1", "use a depth multiplier of 1")
@@ -36,10 +36,10 @@ def depthwise(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def windows(node: Node, x: FVArray, name: str) -> Iterator[FVArray]:
-    """What each output pixel sees of a padded tensor (..., channels), in row-major order.
+    """Yield the window of a padded tensor (..., channels) for each output pixel, row by row.
 
     Args:
-        node: that has the attributes `<name>_width`, `stride_width`, and the same for height.
+        node: layer with the attributes `<name>_width`, `stride_width`, and the same for height.
         x: padded input.
         name: of the window among the attributes: `filt` or `pool`.
     """

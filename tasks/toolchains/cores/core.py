@@ -1,4 +1,4 @@
-"""Build an unrolled core: trace the graph, hold it against the C simulation, write Verilog."""
+"""Builds an unrolled core: traces the graph, compares it with the C simulation, writes Verilog."""
 
 import logging
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from tasks.toolchains.cores.size import warn_if_large
 logger = logging.getLogger(__name__)
 
 FREE = frozenset(("neg", "new", "wrap", "const", "bit_unary"))
-"""Operations that take no LUTs worth telling a layer by."""
+"""Operations that take no LUTs of their own, and do not count for a layer."""
 
 
 def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: float) -> CoreReport:
@@ -35,7 +35,7 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
         clock_period_ns: the core is cut into pipeline stages that fit this period.
 
     Raises:
-        UnsupportedModelError: a layer that cannot be traced, by its name.
+        UnsupportedModelError: a layer cannot be traced; the message names it.
         ToolError: the traced logic differs from the C simulation; nothing was written.
         InputError: files of the entry are missing or damaged.
     """
@@ -54,10 +54,10 @@ def build_core(files: Path, project_name: str, out: Path, *, clock_period_ns: fl
 
 
 def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
-    """All layers as one combinational program of adders, multiplexers and tables.
+    """Trace all layers into one combinational program of adders, multiplexers and tables.
 
     Returns:
-        The program, and how many bits the operations of each layer calculate.
+        The program, and the number of bits that each layer's operations compute.
     """
     weights: dict[str, int] = {}
     x = layers.any_input(graph)
@@ -73,20 +73,20 @@ def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
 
 
 def _apportioned(luts: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """The LUTs of the whole core, by layer: what layers share is optimised across them."""
+    """Split the core's LUTs between the layers, in proportion: logic is shared across layers."""
     whole = sum(weights.values()) or 1
     return {name: round(luts * weight / whole) for name, weight in weights.items() if weight}
 
 
 def _weigh(node: Node, result: FVArray, known: set[UUID]) -> int:
-    """Count the bits that a layer's operations calculate.
+    """Count the bits that a layer's operations compute.
 
-    Values that alkaid, which calculates in float64, would not keep exactly are refused.
+    Values that are too wide to be exact in alkaid, which computes in float64, are refused.
 
     Args:
         node: the layer that was traced.
         result: its output.
-        known: ids of values of the layers before it; gets those of this layer.
+        known: ids of the values of earlier layers; those of this layer are added.
     """
     weight = 0
     waiting = list(np.asarray(result).ravel())

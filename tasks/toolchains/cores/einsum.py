@@ -1,4 +1,4 @@
-"""Einstein sums: hls4ml moves the axes to (in place, free, contracted) and multiplies matrices."""
+"""Traces Einstein sums: matrix products once their axes are ordered as in place, free, contracted."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from tasks.toolchains.cores.linear import accumulate, dot
 
 
 def einsum_dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """A tensor with weights; the weights lie as (in place, contracted, free)."""
+    """Trace EinsumDense; the weights are ordered as in place, contracted, free."""
     places, free, out = (
         node.integer(name) for name in ("n_inplace", "n_free_data", "n_free_kernel")
     )
@@ -27,7 +27,7 @@ def einsum_dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def einsum(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Two tensors, the products added one by one in the accumulator."""
+    """Trace Einsum of two tensors; products are added one by one in the accumulator."""
     places, free = node.integer("n_inplace"), (node.integer("n_free0"), node.integer("n_free1"))
     left, right = (
         value.transpose(*node.attributes[f"inp{side}_tpose_idxs"]).reshape(places, free[side], -1)
@@ -42,6 +42,6 @@ def einsum(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def _restore(node: Node, result: FVArray) -> FVArray:
-    """The output's own order of axes."""
+    """Return the result with its axes in the output's order."""
     shaped = result.reshape(node.attributes["out_interpert_shape"])
     return shaped.transpose(*node.attributes["out_tpose_idxs"])

@@ -1,8 +1,8 @@
-"""ap_fixed semantics: what a value becomes when it is assigned to a number format.
+"""Assigns values to number formats with the semantics of ap_fixed.
 
 `cast_constants` works on numbers, `cast` on traced values; both do what the constructor of
-ap_fixed<width, integer, rounding, saturation> does: round to the last fractional bit first, then
-treat what is out of range.
+ap_fixed<width, integer, rounding, saturation> does: round to the last fractional bit, then handle
+overflow.
 """
 
 from collections.abc import Callable
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from tasks.core.records.design import FixedPoint
 
 MAX_WIDTH = 64
-"""Bits of the widest format: the C simulation's integers end there."""
+"""Width of the widest format, limited by the C simulation's integers."""
 EXACT_BITS = 52
-"""Bits that alkaid's arithmetic, which is done in float64, keeps exactly."""
+"""Width of the widest values that are exact in alkaid, which computes in float64."""
 
 _HUGE = 2.0**900
 
 
 def resolution(target: FixedPoint) -> float:
-    """The weight of the last fractional bit."""
+    """Return the weight of the last fractional bit."""
     return float(2.0**-target.fraction)
 
 
 def bounds(target: FixedPoint) -> tuple[float, float]:
-    """Smallest and largest value that the format saturates to."""
+    """Return the smallest and largest value that the format saturates to."""
     high = 2.0 ** (target.integer - target.signed)
     low = -high if target.signed else 0.0
     # A single signed bit has nothing but -1 to saturate to; ap_fixed keeps that.
@@ -63,7 +63,7 @@ def _round_constants(values: NDArray[np.floating], fraction: int, mode: str) -> 
 def _round_up(
     mode: str, whole: NDArray[np.float64], rest: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """1 where a value goes to the next multiple above; `rest` is its distance from `whole`."""
+    """Return 1 for values that are rounded up; `rest` is their distance from `whole`."""
     half = 0.5
     above, tie, negative = rest > half, rest == half, whole < 0
     match mode:
@@ -98,12 +98,12 @@ def each(values: FVArray, function: Callable[[FVariable], FVariable]) -> FVArray
 
 
 def like(values: FVArray, elements: NDArray[np.object_]) -> FVArray:
-    """Elements, or numbers, as an array with the hardware settings of another one."""
+    """Return elements, or numbers, as an array with the hardware settings of another one."""
     return FVArray(elements, values.solver_options, hwconf=values.hwconf)
 
 
 def is_constant(value: FVariable) -> bool:
-    """Whether a traced value has one possible value only."""
+    """Return whether a traced value has only one possible value."""
     return bool(value.low == value.high)
 
 
@@ -121,7 +121,7 @@ def cast_one(value: FVariable, target: FixedPoint) -> FVariable:
 
 
 def round_one(value: FVariable, fraction: int, mode: str) -> FVariable:
-    """Round a traced value to so many fractional bits, without any limit of its range."""
+    """Round a traced value to `fraction` fractional bits, without limiting its range."""
     lsb, step = 2.0**-fraction, value.step
     if step >= lsb:
         return value
@@ -136,7 +136,7 @@ def round_one(value: FVariable, fraction: int, mode: str) -> FVariable:
 
 
 def _ties_to_odd(shifted: FVariable, cut: FVariable, fraction: int) -> FVariable:
-    """The last bit where half a bit more than the value is whole and odd: it came from a tie."""
+    """Return the last bit if a tie was rounded up to an odd multiple, otherwise 0."""
     odd = cast_one(cut, FixedPoint(width=1, integer=1 - fraction, signed=False))
     cut_off = shifted.kif[2] - fraction
     if cut_off <= 0:
@@ -146,7 +146,7 @@ def _ties_to_odd(shifted: FVariable, cut: FVariable, fraction: int) -> FVariable
 
 
 def _rounding_offset(value: FVariable, lsb: float, step: float, mode: str) -> Any:
-    """What to add before the bits behind `lsb` are cut off; `step` is the value's own last bit."""
+    """Return what to add before the bits below `lsb` are cut off; `step`: the value's last bit."""
     match mode:
         case "TRN":
             return 0.0
@@ -163,7 +163,7 @@ def _rounding_offset(value: FVariable, lsb: float, step: float, mode: str) -> An
 
 
 def _confine(value: FVariable, target: FixedPoint) -> FVariable:
-    """Treat what is out of the target's range; the value has its resolution already."""
+    """Handle overflow; the value already has the target's resolution."""
     signed, integer, fraction = int(target.signed), target.integer - target.signed, target.fraction
     low, high = bounds(target)
     if target.saturation == "WRAP" or low <= value.low <= value.high <= high:

@@ -1,7 +1,7 @@
-"""The converted hls4ml graph, read from the `.fml` file that hls4ml saves.
+"""Reads the converted hls4ml graph from the `.fml` file that hls4ml saves.
 
-The file is a tar.gz of JSON and .npy files. It is read here and not by hls4ml's own loader, which
-looks classes up by the names in the file and runs a part of the conversion a second time.
+The file is a tar.gz of JSON and .npy files. hls4ml's own loader is not used, because it looks up
+classes by names in the file, and repeats part of the conversion.
 """
 
 import json
@@ -23,7 +23,7 @@ GRAPH_VERSION = "1"
 
 @dataclass(frozen=True)
 class Tensor:
-    """What passes between two layers, for one sample."""
+    """A tensor between two layers, for one sample."""
 
     name: str
     shape: tuple[int, ...]
@@ -62,23 +62,23 @@ class Node:
         return self.outputs[0]
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A whole number among the attributes; hls4ml keeps some of them as text."""
+        """Return an integer attribute; hls4ml keeps some of them as text."""
         value = self.attributes.get(name, default)
         if value is None:
             raise self.unsupported(f"has no attribute {name!r}")
         return int(value)
 
     def format(self, name: str) -> FixedPoint:
-        """The number format of an attribute such as `accum_t`."""
+        """Return the number format of an attribute such as `accum_t`."""
         if name not in self.attributes:
             raise self.unsupported(f"has no type {name!r}")
         return _number_format(self.attributes[name], where=f"{name} of layer {self.name!r}")
 
     def weights(self, name: str) -> NDArray[np.float64]:
-        """The values the C simulation loads, flat: the text that hls4ml wrote, then cast."""
+        """Return the weights as the C simulation loads them, flat: hls4ml's text, then cast."""
         state = self.attributes[name]["state"]
         path = self.weights_directory / f"{state['name']}.txt"
-        # First: powers of two are written in pairs of sign and exponent.
+        # Checked first: powers of two are written in pairs of sign and exponent.
         kind = _number_format(state["type"], where=f"weights {path.stem} of layer {self.name!r}")
         try:
             text = path.read_text()
@@ -92,7 +92,7 @@ class Node:
         return cast_constants(values, kind)
 
     def unsupported(self, what: str, remedy: str = "") -> UnsupportedModelError:
-        """An error that names this layer, to be raised."""
+        """Return an error that names this layer."""
         return UnsupportedModelError(
             f"layer {self.name!r} ({self.kind}) {what}",
             where="toolchain open",
@@ -113,7 +113,7 @@ def load_graph(fml: Path, weights_directory: Path) -> Graph:
     """Read a graph that hls4ml has saved.
 
     Raises:
-        InputError: the file is damaged or of a version this code does not know.
+        InputError: the file is damaged, or of an unknown version.
         UnsupportedModelError: the model has several inputs or outputs, or types without a fixed
             point.
     """
@@ -150,7 +150,7 @@ def _member(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
 def _connect(
     layers: Mapping[str, Any], state: Mapping[str, Any], *, streaming: bool, weights: Path
 ) -> Graph:
-    """Give each layer the tensors it reads."""
+    """Connect each layer with the tensors that it reads."""
     tensors: dict[str, Tensor] = {}
     nodes = []
     for name, entry in layers.items():
@@ -180,7 +180,7 @@ def _tensor(key: str, attributes: Mapping[str, Any]) -> Tensor:
 
 
 def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
-    """The format behind hls4ml's NamedType."""
+    """Return the format of hls4ml's NamedType."""
     precision = named_type["state"]["precision"]
     kind, state = precision["class_name"].rsplit(".", 1)[-1], precision["state"]
     if kind not in ("FixedPrecisionType", "IntegerPrecisionType"):

@@ -1,4 +1,4 @@
-"""Which function traces which layer."""
+"""Maps each kind of layer to the function that traces it."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -46,7 +46,7 @@ ACTIVATIONS: Mapping[str, Tracer] = {
 
 
 def activation(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """One of the functions that share hls4ml's Activation layers."""
+    """Trace one of the functions of hls4ml's Activation layers."""
     name = str(node.attributes["activation"]).lower()
     if name not in ACTIVATIONS:
         raise node.unsupported(f"has the activation {name!r}")
@@ -89,14 +89,14 @@ TRACERS: Mapping[str, Tracer] = {
 
 
 def any_input(graph: Graph) -> FVArray:
-    """The model's input: any value of its type."""
+    """Return the model's input, which can have any value of its type."""
     target, shape = graph.input.format, graph.input.shape
     kif = (int(target.signed), target.integer - target.signed, target.fraction)
     return FVArray.from_kif(*(np.full(shape, part) for part in kif), HARDWARE)
 
 
 def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """The layer's output for traced inputs, assigned to its result type.
+    """Return the layer's output for traced inputs, assigned to its result type.
 
     Raises:
         UnsupportedModelError: the layer cannot be traced.

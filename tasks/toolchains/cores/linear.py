@@ -1,4 +1,4 @@
-"""Sums of products: Dense layers, and what convolutions are made of.
+"""Traces sums of products, for Dense layers and convolutions.
 
 The C simulation multiplies exactly, assigns every product to accum_t, adds the products one by one
 to the bias in accum_t, and assigns the sum to the result type. Where accum_t keeps all fractional
@@ -20,11 +20,11 @@ from tasks.toolchains.cores.graph import Node
 Matrix = NDArray[np.float64]
 
 ROUND_APART = ("TRN", "RND", "RND_MIN_INF")
-"""Rounding modes in which a sum with a whole number is that number plus the rounded rest."""
+"""Rounding modes with round(n + x) = n + round(x) for every whole n."""
 
 
 def dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Dense; on a tensor of rank above 1, along its last axis."""
+    """Trace Dense, along the last axis of a tensor of rank above 1."""
     rows = inputs[0].reshape(-1, node.integer("n_in"))
     weights = kernel(node, rows.shape[1], node.integer("n_out"))
     bias = node.weights("bias")
@@ -32,7 +32,7 @@ def dense(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def kernel(node: Node, n_in: int, n_out: int) -> Matrix:
-    """The weights of a matrix product, inputs by outputs."""
+    """Return the weights of a matrix product, inputs by outputs."""
     strategy = str(node.attributes.get("strategy", "latency")).lower()
     if strategy not in ("latency", "resource", "resource_unrolled"):
         raise node.unsupported(
@@ -45,12 +45,12 @@ def kernel(node: Node, n_in: int, n_out: int) -> Matrix:
 
 
 def stack(rows: Sequence[FVArray]) -> FVArray:
-    """Rows of traced values as one array."""
+    """Return rows of traced values as one array."""
     return formats.like(rows[0], np.stack([np.asarray(row) for row in rows]))
 
 
 def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix) -> FVArray:
-    """Bias + x @ weights as the layer accumulates it: x (n), weights (n, m), bias (m)."""
+    """Trace bias + x @ weights as the layer accumulates it: x (n), weights (n, m), bias (m)."""
     accum = node.format("accum_t")
     start = formats.cast_constants(bias, accum)
     rounded = _loses_bits(x, weights, accum)
@@ -70,13 +70,13 @@ def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix) -> FVArray:
 
 
 def _loses_bits(x: FVArray, weights: Matrix, accum: FixedPoint) -> NDArray[np.bool_]:
-    """Which products have bits behind the accumulator's last one."""
+    """Return which products have bits below the accumulator's last one."""
     steps = np.array([value.step for value in np.asarray(x)])
     return steps[:, None] * _last_bit(weights) < formats.resolution(accum)
 
 
 def _last_bit(values: Matrix) -> Matrix:
-    """The weight of the last bit that is set; infinite for 0."""
+    """Return the weight of the lowest bit that is set; infinity for 0."""
     mantissa, exponent = np.frexp(values)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     last = np.ldexp((whole & -whole).astype(np.float64), exponent - 53)
@@ -86,7 +86,7 @@ def _last_bit(values: Matrix) -> Matrix:
 def _may_saturate(
     x: FVArray, weights: Matrix, start: Matrix, accum: FixedPoint, rounded: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """For which outputs a product or a partial sum may leave a saturating accumulator's range."""
+    """Return for which outputs a product or partial sum may overflow a saturating accumulator."""
     if accum.saturation == "WRAP":
         return np.zeros(len(start), dtype=np.bool_)
     ends = np.array([(value.low, value.high) for value in np.asarray(x)])
@@ -103,7 +103,7 @@ def _may_saturate(
 def _sum(
     x: FVArray, weights: Matrix, start: Matrix, accum: FixedPoint, rounded: NDArray[np.bool_]
 ) -> FVArray:
-    """The sum in any order: the accumulator wraps or never leaves its range."""
+    """Sum in any order, for an accumulator that wraps or cannot overflow."""
     exact = product(x, np.where(rounded, 0.0, weights)) + start
     terms: list[list[FVariable]] = [[value] for value in np.asarray(exact)]
     for row in np.flatnonzero(rounded.any(axis=1)):
@@ -116,12 +116,12 @@ def _sum(
 
 
 def _add(terms: Sequence[FVariable]) -> FVariable:
-    """An exact sum; alkaid makes a balanced tree of it."""
+    """Return an exact sum, which alkaid turns into a balanced tree."""
     return np.sum(FVArray(np.array(terms, dtype=object)))
 
 
 def accumulate(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
-    """Add the terms to 0 in their order, each sum assigned to the accumulator."""
+    """Add the terms in order, starting at 0, and assign each sum to the accumulator."""
     whole = all(term.step >= formats.resolution(accum) for term in terms)
     if whole or accum.rounding in ROUND_APART:
         rounded = [formats.round_one(term, accum.fraction, accum.rounding) for term in terms]
@@ -137,7 +137,7 @@ def accumulate(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
 
 
 def tree_sum(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
-    """Add in the order of nnet::reduce, each sum assigned: a power of two of them on the left."""
+    """Add in the order of nnet::reduce, with a power of two of the terms on the left."""
     if len(terms) == 1:
         return terms[0]
     left = 1 << (len(terms) - 1).bit_length() - 1
@@ -146,14 +146,14 @@ def tree_sum(terms: Sequence[FVariable], accum: FixedPoint) -> FVariable:
 
 
 def scale(value: FVariable, factor: float) -> FVariable:
-    """A traced value times a constant."""
+    """Multiply a traced value by a constant."""
     if factor in (-1, 0, 1):
         return value * factor
     return product(FVArray(np.array([value], dtype=object)), np.array([[factor]]))[0]
 
 
 def product(x: FVArray, weights: Matrix) -> FVArray:
-    """Exact x @ weights; alkaid's solver takes weights as float32, so wider ones go in parts."""
+    """Return exact x @ weights; weights wider than the float32 of alkaid's solver are split."""
     known = np.array([formats.is_constant(value) for value in np.asarray(x)])
     offset = np.array([value.low for value in np.asarray(x)[known]], np.float64) @ weights[known]
     if known.all():
@@ -166,9 +166,9 @@ def product(x: FVArray, weights: Matrix) -> FVArray:
 
 
 def _unsigned_bits(x: FVArray, weights: Matrix) -> tuple[FVArray, Matrix]:
-    """Say signed values of one bit, 0 or -step, as 0 or 1 times -step.
+    """Replace signed one-bit values, 0 or -step, by unsigned ones with the factor -step.
 
-    alkaid 0.8.2 looks up sums of one-bit values and takes each of them for unsigned.
+    alkaid 0.8.2 looks up sums of one-bit values, and treats all of them as unsigned.
     """
     single = [value.low < 0 and sum(value.kif) == 1 for value in np.asarray(x)]
     factors = [
@@ -184,7 +184,7 @@ def _unsigned_bits(x: FVArray, weights: Matrix) -> tuple[FVArray, Matrix]:
 def _sum_in_order(
     x: FVArray, weights: NDArray[np.float64], start: float, accum: FixedPoint
 ) -> FVariable:
-    """Add product by product, each assigned to the accumulator, and each sum again."""
+    """Add products one by one; assign each product and each sum to the accumulator."""
     total = FVariable.from_const(start, x.hwconf)
     for value, weight in zip(np.asarray(x), weights, strict=True):
         term = formats.cast_one(scale(value, float(weight)), accum)

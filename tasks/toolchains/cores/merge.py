@@ -1,4 +1,4 @@
-"""Layers of two inputs, element by element."""
+"""Traces elementwise layers with two inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ OPERATIONS: Mapping[str, Operation] = {
 
 
 def merge(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """One of OPERATIONS; the smaller tensor is repeated, flat, as nnet_merge.h does."""
+    """Trace one of OPERATIONS; the smaller tensor is repeated, flattened, as in nnet_merge.h."""
     name = str(node.attributes["op"]).lower()
     if name not in OPERATIONS:
         raise node.unsupported(f"has the operation {name!r}")
@@ -32,7 +32,7 @@ def merge(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def dot_product(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """The product of two vectors."""
+    """Trace the dot product of two vectors."""
     accum = node.format("accum_t")
     products = formats.cast(inputs[0] * inputs[1], accum)
     total = accumulate(list(np.asarray(products)), accum)

@@ -1,8 +1,8 @@
-"""Traced values as a program, and alkaid's clean-up of it, in its order but without one pass.
+"""Turns traced values into a program, and optimises it with alkaid's passes except for one.
 
-`canonicalize_msb_wraps` of alkaid 0.8.2 takes a bit that is picked out of a scaled-up value for
-the value's sign bit when the two weights happen to agree. Drop this module for
-`alkaid.trace.passes.optimize` when that is mended; test_formats.py shows whether it is.
+`canonicalize_msb_wraps` of alkaid 0.8.2 mistakes a bit picked out of a scaled value for its sign
+bit if the two weights happen to agree. Replace this module by `alkaid.trace.passes.optimize` once
+that is fixed; test_formats.py shows whether it is.
 """
 
 import sys
@@ -26,13 +26,13 @@ LONGEST_CHAIN = 1_000_000
 
 
 def program(inputs: FVArray, outputs: FVArray) -> CombLogic:
-    """The operations between traced inputs and outputs, as they were traced."""
+    """Return the operations between traced inputs and outputs as a program."""
     with _deep_recursion():
         return trace(inputs.ravel(), outputs.ravel(), optimize=False)
 
 
 def optimise(logic: CombLogic) -> CombLogic:
-    """Remove what is unused, constant or there twice, and add alkaid's costs and delays."""
+    """Remove unused, constant and duplicate operations, and add alkaid's costs and delays."""
     with _deep_recursion():
         for _ in range(MOST_ROUNDS):
             before = canonical_sort(_simplify(logic))
@@ -53,7 +53,7 @@ def _simplify(logic: CombLogic) -> CombLogic:
 
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Let alkaid follow each chain of operations to its end by recursion."""
+    """Allow the deep recursion with which alkaid follows chains of operations."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, LONGEST_CHAIN))
     try:

@@ -1,4 +1,4 @@
-"""Child process: what cores of a model would take, without building any.
+"""Estimates the cores of a model in a child process, without building any.
 
 python -m tasks.toolchains.cores.outline REQUEST RESULT
 """
@@ -26,10 +26,10 @@ from tasks.toolchains.cores.size import unrolled_luts
 
 
 class OutlineRequest(Record):
-    """What to look at.
+    """A request for an outline.
 
     Attributes:
-        data: by which open number formats are chosen; without any, inputs are drawn.
+        data: test data, from which open number formats are chosen; random inputs without it.
     """
 
     model: Path
@@ -38,13 +38,13 @@ class OutlineRequest(Record):
 
 
 class Folded(Record):
-    """A folded core on paper.
+    """Estimate of a folded core.
 
     Attributes:
-        interval_cycles: clocks a sample that it takes.
+        interval_cycles: clocks per sample.
         limiting: the layer that takes most of them, or the stream.
         used: resources, by estimate.
-        share: of the part, of the resource that it takes the largest share of.
+        share: used share of the part's scarcest resource.
     """
 
     interval_cycles: Cycles
@@ -54,12 +54,12 @@ class Folded(Record):
 
 
 class OnBoard(Record):
-    """What a board kind has room for at the interval that was asked for, or the next that fits.
+    """The core for a board kind at the requested interval, or at the next longer one that fits.
 
     Attributes:
-        core: that `auto` takes; None where none fits at any interval.
-        interval_cycles: of that core; 1 for one that is unrolled.
-        message: why it is this one.
+        core: chosen by `auto`; None if none fits at any interval.
+        interval_cycles: of that core; 1 for an unrolled one.
+        message: the reason for this choice.
     """
 
     board_kind: str
@@ -71,17 +71,17 @@ class OnBoard(Record):
 
 
 class Outline(Record):
-    """What the cores of a model would take.
+    """Estimates of a model's cores.
 
     Attributes:
-        words: of a sample in the stream, in or out, whichever are more.
+        words: stream words per sample, of input or output, whichever is more.
         unrolled_lut: LUTs of an unrolled core.
-        chosen: what `auto` takes on the board kind asked for, and why.
+        chosen: what `auto` chooses for the requested board kind, and why.
         refused: why it cannot be folded; empty if it can.
-        layers: of the folded core at the interval asked for.
-        table: the same for people.
-        curve: folded cores at longer and longer intervals, until no multiplier is saved any more.
-        boards: board kinds, the one asked for first.
+        layers: of the folded core at the requested interval.
+        table: the same as text.
+        curve: folded cores at longer and longer intervals, until no more multipliers are saved.
+        boards: board kinds, the requested one first.
     """
 
     words: Cycles

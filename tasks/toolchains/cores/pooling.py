@@ -1,4 +1,4 @@
-"""Pooling, with the padding and the division of nnet_pooling.h."""
+"""Traces pooling with the padding and the division of nnet_pooling.h."""
 
 from collections.abc import Sequence
 from math import ceil, log2
@@ -14,7 +14,7 @@ from tasks.toolchains.cores.linear import accumulate, scale, stack, tree_sum
 
 
 def pooling(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Pooling1D and Pooling2D."""
+    """Trace Pooling1D and Pooling2D."""
     x = inputs[0]
     padded = shapes.pad(node, x, padding_value(node))
     inside = np.pad(np.ones(x.shape[:-1]), shapes.borders(node, "pad"))[..., None]
@@ -28,16 +28,16 @@ def pooling(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def global_pooling(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """GlobalPooling1D and GlobalPooling2D."""
+    """Trace GlobalPooling1D and GlobalPooling2D."""
     elements = inputs[0].reshape(-1, inputs[0].shape[-1])
     return reduce(node, elements, len(elements))
 
 
 def padding_value(node: Node) -> float:
-    """What nnet_pooling.h pads with: 0, or for maxima a 1 in the top bit alone.
+    """Return the padding of nnet_pooling.h: 0, or for maxima a value with only the top bit set.
 
-    That is the smallest value of a signed type; of an unsigned one it is half the range, and the C
-    simulation does find it as the maximum.
+    That is the smallest value of a signed type. For an unsigned type it is half the range, and the
+    C simulation may indeed give it as the maximum.
     """
     if node.attributes["pool_op"] != "Max":
         return 0.0
@@ -47,7 +47,7 @@ def padding_value(node: Node) -> float:
 
 
 def reduce(node: Node, elements: FVArray, counted: int) -> FVArray:
-    """One output pixel: the maximum or mean over the rows, for each channel."""
+    """Trace one output pixel: the maximum or mean over the rows, for each channel."""
     accum = node.format("accum_t")
     if node.streaming:
         elements = formats.cast(elements, accum)
@@ -61,7 +61,7 @@ def reduce(node: Node, elements: FVArray, counted: int) -> FVArray:
 
 
 def divide(value: FVariable, divisor: int, target: FixedPoint) -> FVariable:
-    """Value / divisor, cut off towards 0 at the last bit of the target, which `value` is in."""
+    """Trace value / divisor, truncated towards 0 at the last bit of the target, value's format."""
     if divisor & (divisor - 1) == 0:
         quotient = value * (1 / divisor)
     else:

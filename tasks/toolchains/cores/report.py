@@ -1,4 +1,4 @@
-"""What building a core tells the process that asked for it."""
+"""The result of building a core."""
 
 from tasks.core.records.base import CoreName, Cycles, Record
 from tasks.core.records.design import LayerEstimate, Resources
@@ -9,9 +9,9 @@ class CoreReport(Record):
 
     Attributes:
         core: unrolled or folded.
-        latency_cycles: register stages between input and output; of a folded core None, until its
+        latency_cycles: register stages between input and output; None for a folded core until its
             RTL has run.
-        interval_cycles: clocks a sample; an unrolled core takes one in every clock.
+        interval_cycles: clocks per sample; 1 for an unrolled core.
         samples: test samples that were checked, all of them bit-exact; a folded core is checked
             when its RTL runs.
         estimate: of the core's resources, before any synthesis.

@@ -1,4 +1,4 @@
-"""Layers that move elements and compute nothing."""
+"""Traces layers that only move elements."""
 
 from collections.abc import Sequence
 
@@ -10,28 +10,28 @@ from tasks.toolchains.cores.graph import Node
 
 
 def same(_node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """The elements in their order, whatever the shape: Reshape, Clone, Repack."""
+    """Return the elements in the same order: Reshape, Clone, Repack."""
     return inputs[0]
 
 
 def transpose(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Axes in another order; the batch axis does not count."""
+    """Trace Transpose; axes are counted without the batch axis."""
     return inputs[0].reshape(node.inputs[0].shape).transpose(*node.attributes["perm"])
 
 
 def concatenate(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Two tensors, one behind the other; in hls4ml axis 0 is the batch."""
+    """Trace Concatenate; for hls4ml, axis 0 is the batch."""
     axis = node.integer("axis")
     return np.concatenate(inputs, axis=axis - 1 if axis > 0 else axis)
 
 
 def zero_padding(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Zeros around one or two spatial axes."""
+    """Trace ZeroPadding1D and ZeroPadding2D."""
     return pad(node, inputs[0], 0.0)
 
 
 def cropping(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Without the borders of one or two spatial axes."""
+    """Trace Cropping1D and Cropping2D."""
     kept = tuple(
         slice(before, extent - after)
         for (before, after), extent in zip(
@@ -42,7 +42,7 @@ def cropping(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def resize(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Nearest neighbour; the indices as nnet_image.h computes them."""
+    """Trace Resize by nearest neighbour, with the indices that nnet_image.h computes."""
     if node.attributes.get("algorithm") != "nearest":
         raise node.unsupported("interpolates", "use the algorithm nearest")
     x = inputs[0]
@@ -53,14 +53,14 @@ def resize(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def pad(node: Node, x: FVArray, value: float) -> FVArray:
-    """A constant around the spatial axes, as wide as the layer's pad_* attributes say."""
+    """Pad the spatial axes with a constant, as the layer's pad_* attributes say."""
     around = [*borders(node, "pad"), (0, 0)]
     padded = np.pad(np.asarray(x), around, constant_values=value)
     return formats.like(x, padded)
 
 
 def borders(node: Node, name: str) -> list[tuple[int, int]]:
-    """The widths before and behind each spatial axis: rows first where there are rows."""
+    """Return the widths before and after each spatial axis, rows first."""
     sides = [("left", "right")]
     if len(node.inputs[0].shape) > len(("width", "channels")):
         sides.insert(0, ("top", "bottom"))

@@ -1,4 +1,4 @@
-"""How much a graph asks of the tracer, said before the minutes that it takes."""
+"""Estimates the size of an unrolled core, before minutes are spent on tracing it."""
 
 import logging
 
@@ -9,15 +9,15 @@ from tasks.toolchains.cores.graph import Graph, Node
 logger = logging.getLogger(__name__)
 
 LARGE = 5_000
-"""Products that take some 100,000 LUTs with weights of 8 bits: more than most parts have."""
+"""Number of products that take about 100,000 LUTs with 8-bit weights, more than most parts have."""
 SHARED = 0.65
-"""Of the additions that the digits of the weights ask for, what common sums leave."""
+"""Share of the additions for the weights' digits that is left after common sums are shared."""
 _FRACTION = 32
-"""Bits right of the point that the weights' digits are counted with."""
+"""Fractional bits with which the weights' digits are counted."""
 
 
 def warn_if_large(graph: Graph) -> None:
-    """Say in the log that a graph is large, where most of it lies, and what can be done."""
+    """Warn that a graph is large, and say which layers are and what to do about it."""
     products = {node.name: count_products(node) for node in graph.nodes}
     total = sum(products.values())
     if total <= LARGE:
@@ -33,7 +33,7 @@ def warn_if_large(graph: Graph) -> None:
 
 
 def unrolled_luts(graph: Graph) -> int:
-    """Estimate the LUTs of an unrolled core: its weights' digits, less what sums share."""
+    """Estimate the LUTs of an unrolled core from its weights' digits, less what sums share."""
     return sum(_luts_of_sums(node) for node in graph.nodes if "weight" in node.attributes)
 
 
@@ -49,7 +49,7 @@ def _luts_of_sums(node: Node) -> int:
 
 
 def count_products(node: Node) -> int:
-    """Multiplications of a layer by weights that are not 0."""
+    """Return the number of multiplications by non-zero weights in a layer."""
     if "weight" not in node.attributes:
         return 0
     if node.kind == "EinsumDense":

@@ -1,4 +1,4 @@
-"""The four softmax implementations of nnet_activation.h."""
+"""Traces the four softmax implementations of nnet_activation.h."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ from tasks.toolchains.cores.tables import Values, exponential, lookup
 
 
 def softmax(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Softmax along one axis; the other axes lie before (n_outer) or behind it (n_inner)."""
+    """Trace Softmax along one axis, with others before (n_outer) and after it (n_inner)."""
     name = str(node.attributes["implementation"]).lower()
     if name not in IMPLEMENTATIONS:
         raise node.unsupported(f"has the implementation {name!r}")
@@ -26,7 +26,7 @@ def softmax(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def _stable(node: Node, x: FVArray) -> FVArray:
-    """Exponentials of the distances to the maximum, which are not negative."""
+    """Trace exponentials of the distances to the maximum, which are not negative."""
     distance_format = _distance_format(node)
     largest = np.max(x)
     distances = formats.cast(formats.each(x, lambda value: largest - value), distance_format)
@@ -38,12 +38,12 @@ def _stable(node: Node, x: FVArray) -> FVArray:
 
 
 def _latency(node: Node, x: FVArray) -> FVArray:
-    """Exponentials of the inputs themselves."""
+    """Trace exponentials of the inputs themselves."""
     return _normalise(node, x, node.inputs[0].format, _table_size(node, "exp_table_size"), sign=1)
 
 
 def _normalise(node: Node, x: FVArray, x_format: FixedPoint, entries: int, *, sign: int) -> FVArray:
-    """exp(sign * x) times the inverse of the sum of all of them."""
+    """Trace exp(sign * x) times the inverse of the sum of all of them."""
     accum, inverse_input = node.format("accum_t"), node.format("inv_inp_t")
     factor = np.float32(node.attributes.get("exp_scale", 1.0))
 
@@ -66,7 +66,7 @@ def _normalise(node: Node, x: FVArray, x_format: FixedPoint, entries: int, *, si
 def _top_bits(
     x: FVArray, x_format: FixedPoint, entries: int, table: Callable[[Values], Values]
 ) -> FVArray:
-    """Look up the first bits of each value, as many as a table of so many entries has."""
+    """Look up the top bits of each value, as many as a table with `entries` has."""
     dropped = x_format.width - (entries - 1).bit_length()
     fraction = x_format.fraction - dropped
     return formats.each(x, lambda value: lookup(formats.round_one(value, fraction, "TRN"), table))
@@ -84,7 +84,7 @@ def _table_size(node: Node, name: str) -> int:
 
 
 def _legacy(node: Node, x: FVArray) -> FVArray:
-    """1 / sum over j of exp(x_j - x_i), both from tables of the type table_t."""
+    """Trace 1 / sum over j of exp(x_j - x_i), both from tables of the type table_t."""
     table_format = node.format("table_t")
     grid = (_table_size(node, "exp_table_size") // 16).bit_length() - 1
     inverse_entries = _table_size(node, "inv_table_size")
@@ -117,7 +117,7 @@ def _legacy(node: Node, x: FVArray) -> FVArray:
 
 
 def _argmax(_node: Node, x: FVArray) -> FVArray:
-    """1 for the first of the largest, else 0."""
+    """Trace 1 for the first of the largest elements, and 0 for the others."""
     elements = list(np.asarray(x))
     results = np.empty(len(elements), dtype=object)
     for i, one in enumerate(elements):

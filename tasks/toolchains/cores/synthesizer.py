@@ -1,4 +1,4 @@
-"""The traced core as a synthesizer: RTL by distributed arithmetic, without any vendor tool."""
+"""The synthesizer of traced cores: RTL from distributed arithmetic, without vendor tools."""
 
 import logging
 from importlib.metadata import version
@@ -31,19 +31,19 @@ class TracedCore:
         }
 
     def check(self, board_kind: str | None = None) -> list[Finding]:
-        """Return whether alkaid is here; all kinds of boards need the same."""
+        """Return whether alkaid is installed; all board kinds need the same."""
         del board_kind
         return [package("alkaid")]
 
     def synthesize(self, project: HlsProject, files: Path, entry: Entry, out: Path) -> Synthesis:
-        """Make RTL of the converted graph, bit-exact with the C simulation.
+        """Write RTL for the converted graph, bit-exact with the C simulation.
 
-        An unrolled core is checked on every test sample as it is traced, a folded one by running
-        its RTL over as many as some seconds allow.
+        An unrolled core is checked on all test samples when it is traced, a folded one by running
+        its RTL on as many samples as a few seconds allow.
 
         Raises:
-            UnsupportedModelError: a layer that the core cannot compute.
-            InputError: an interval shorter than the stream's.
+            UnsupportedModelError: the core cannot compute a layer.
+            InputError: the interval is shorter than the stream's.
             ToolError: the logic differs from the C simulation.
         """
         report = run_child(

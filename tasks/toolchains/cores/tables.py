@@ -1,8 +1,8 @@
-"""Activations that hls4ml looks up: tables computed as the C++ does, in float and double.
+"""Traces activations that hls4ml looks up in tables, which are computed as in its C++.
 
-nnet_activation.h multiplies the input by table_size / range, cuts the fraction off towards 0, adds
-half the table and clamps the index. Here the input is rounded towards 0 to the table's grid and
-clamped; what remains is the address of the lookup.
+nnet_activation.h multiplies the input by table_size / range, truncates towards 0, adds half the
+table and clamps the index. Here the input is rounded towards 0 to the table's grid and clamped;
+what remains is the address of the lookup.
 """
 
 import ctypes
@@ -31,14 +31,14 @@ SELU_SCALE_FORMAT = FixedPoint(width=16, integer=1, signed=False)
 
 @cache
 def _libm(name: str) -> Callable[[float], float]:
-    """A function of the C library on floats: numpy's differ from it in the last bit."""
+    """Return a float function of the C library; numpy's differ in the last bit."""
     function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
     return function  # type: ignore[no-any-return]  # ctypes attributes are untyped
 
 
 def exponential(x: float) -> float:
-    """std::exp(float)."""
+    """Return std::exp(float)."""
     return _libm("expf")(x)
 
 
@@ -67,7 +67,7 @@ def _selu(x: float) -> float:
 
 
 def symmetric(function: Function, reach: int) -> Callable[[Node, Sequence[FVArray]], FVArray]:
-    """Trace a function tabulated from -reach up to reach."""
+    """Return a tracer of a function that is tabulated from -reach to reach."""
 
     def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:
         grid = _grid(node, 2 * reach)
@@ -89,7 +89,7 @@ TANH = symmetric(_tanh, 4)
 
 
 def elu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """The input, below 0 alpha times a table."""
+    """Trace x, or alpha times a table where x is negative."""
     alpha = 1.0
     if "param_t" in node.attributes:
         alpha = formats.cast_number(node.attributes["activ_param"], node.format("param_t"))
@@ -98,7 +98,7 @@ def elu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 
 
 def selu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """A factor times the input, below 0 a table."""
+    """Trace a factor times x, or a table where x is negative."""
     factor = formats.cast_number(SELU_SCALE, SELU_SCALE_FORMAT)
     return _below_zero(node, inputs[0], _tabulate(_selu, node.format("table_t")), factor)
 
@@ -106,7 +106,7 @@ def selu(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 def _below_zero(
     node: Node, values: FVArray, table: Callable[[Values], Values], factor: float
 ) -> FVArray:
-    """Factor * x, below 0 a table that reaches down to -8."""
+    """Trace factor * x, or where x is negative a table that reaches down to -8."""
     reach = 8
     grid = _grid(node, reach)
 
@@ -119,7 +119,7 @@ def _below_zero(
 
 
 def _grid(node: Node, span: int) -> int:
-    """Fractional bits of the inputs between which the table tells."""
+    """Return the fractional bits of the inputs that the table distinguishes."""
     entries = node.integer("table_size")
     if entries & (entries - 1) or entries < span:
         raise node.unsupported(f"has a table of {entries} entries", "give it a power of two")
@@ -127,7 +127,7 @@ def _grid(node: Node, span: int) -> int:
 
 
 def _tabulate(function: Function, target: FixedPoint) -> Callable[[Values], Values]:
-    """The entries that the C++ computes for some inputs: a float, assigned to the table's type."""
+    """Return a function that computes entries as the C++ does: floats in the table's type."""
 
     def entries(x: Values) -> Values:
         results = np.array([function(float(value)) for value in x], np.float32)
@@ -137,7 +137,7 @@ def _tabulate(function: Function, target: FixedPoint) -> Callable[[Values], Valu
 
 
 def lookup(x: FVariable, table: Callable[[Values], Values]) -> FVariable:
-    """A function of a traced value, tabulated over all its possible values."""
+    """Trace a function of a value, tabulated over all its possible values."""
     if formats.is_constant(x):
         return FVariable.from_const(float(table(np.array([x.low]))[0]), x.hwconf)
     count = round((x.high - x.low) / x.step) + 1

@@ -1,4 +1,4 @@
-"""Verilog of a traced model: alkaid's pipeline, and a wrapper with uniform elements."""
+"""Writes the Verilog of a traced model: alkaid's pipeline in a wrapper with uniform elements."""
 
 import shutil
 import tempfile
@@ -22,15 +22,15 @@ SHORTEST_STAGE = 1.3
 
 
 LOOKUP = 8
-"""alkaid's operation code of a table."""
+"""alkaid's opcode of a table."""
 
 Element = tuple[int, int]
-"""Bits of a uniform element, and how many of them are right of the point."""
+"""Width and fractional bits of a uniform element."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What was written.
+    """A pipeline that was written.
 
     Attributes:
         latency_cycles: register stages from `inp` to `out`.
@@ -42,7 +42,7 @@ class Design:
 
 
 def stage_length(clock_period_ns: float) -> float:
-    """The longest delay of a pipeline stage, in alkaid's units."""
+    """Return the longest delay of a pipeline stage, in alkaid's units."""
     return max((clock_period_ns - REGISTER_NS) / NS_PER_UNIT, SHORTEST_STAGE)
 
 
@@ -60,7 +60,7 @@ def write(
 def write_pipeline(
     logic: CombLogic, name: str, directory: Path, *, clock_period_ns: float
 ) -> Design:
-    """Write the modules of a pipeline; its ports are clk, model_inp, model_out, packed."""
+    """Write the modules of a pipeline with ports clk, model_inp and model_out, of packed bits."""
     pipeline = to_pipeline(
         logic, latency_cutoff=stage_length(clock_period_ns), verbose=False, reg_inp=False
     )

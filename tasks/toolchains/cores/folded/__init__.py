@@ -1,1 +1,1 @@
-"""Folded cores: each layer gets as many multipliers as the interval between samples asks for."""
+"""Folded cores, in which each layer has as many multipliers as the sample interval requires."""

@@ -1,8 +1,8 @@
-"""Number formats inside a folded core: exact products, and sums as the C simulation keeps them.
+"""Chooses number formats inside a folded core, so that sums equal those of the C simulation.
 
-The C simulation assigns every product to accum_t and adds them one by one. A folded layer adds in
-another order, so it takes what does not depend on the order: an accumulator that wraps, or one that
-no sum can leave. Everything else is refused by name.
+The C simulation assigns every product to accum_t and adds the products one by one. A folded layer
+adds in another order, so it supports only accumulators for which the order does not matter: those
+that wrap, or that no sum can overflow. Everything else is refused, naming the layer.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Sums:
     Attributes:
         weight: format that holds every weight of the layer.
         format: of a finished sum.
-        cut: fraction bits of a product behind the sum's last one; negative where it has fewer.
-        nearest: whether these are rounded to the nearest, ties up, and not down.
-        bias: what every sum starts with.
+        cut: fraction bits of a product beyond those of the sum; negative if it has fewer.
+        nearest: whether these are rounded to nearest (ties up) instead of down.
+        bias: initial value of every sum.
     """
 
     weight: FixedPoint
@@ -50,7 +50,7 @@ def sums(node: Node, x: FixedPoint, weights: Matrix, bias: Matrix) -> Sums:
 
     Raises:
         UnsupportedModelError: the result would depend on the order of the additions, or on a
-            rounding that the matrix-vector unit has not.
+            rounding mode that the matrix-vector unit lacks.
     """
     accum = node.format("accum_t")
     start = formats.cast_constants(bias, accum)
@@ -109,7 +109,7 @@ def raw(values: Matrix, target: FixedPoint) -> NDArray[np.int64]:
 
 
 def _integer_bits(low: float, high: float, *, signed: bool) -> int:
-    """Bits left of the point, the sign's included, for values from low to high."""
+    """Return the integer bits, including the sign, for values from low to high."""
     bits = [ceil(log2(-low))] if low < 0 else []
     if high > 0:
         # A power of two itself needs one bit more.

@@ -1,4 +1,4 @@
-"""Build a folded core: streams between layers, each layer folded to the interval of the samples."""
+"""Builds a folded core: layers connected by streams, each folded to the sample interval."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def same_order(design: Design, node: Node) -> None:
-    """Pass on a tensor whose elements stay in their order."""
+    """Pass on the input of a layer that keeps the order of elements."""
     link = design.read(node.inputs[0].name)
     if not holds(node.output.format, link.format):
         raise node.unsupported(
@@ -61,13 +61,13 @@ def build(
         graph: the converted model.
         project_name: the module will be `<project_name>_core`.
         target: what to build for.
-        directory: gets the modules.
+        directory: for the modules; None to only estimate.
 
     Returns:
-        What each layer is expected to take.
+        The estimate for each layer.
 
     Raises:
-        UnsupportedModelError: a layer that a folded core does not compute, or not exactly.
+        UnsupportedModelError: a folded core cannot compute a layer exactly.
     """
     counted = Design(graph, target, None, {})
     _connect(counted)

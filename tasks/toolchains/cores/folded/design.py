@@ -1,4 +1,4 @@
-"""A folded core as it grows: its streams, what is known of them, and what each layer takes."""
+"""A folded core under construction: streams with their timing, and the estimate for each layer."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,17 +31,17 @@ SAME_ORDER = frozenset(("Clone", "Repack", "Reshape"))
 
 
 class Design:
-    """Streams by tensor, and the modules between them.
+    """A folded core under construction: the streams of its tensors, and the modules between them.
 
     Args:
         graph: the converted model.
         target: what to build for.
-        directory: gets the modules; None to estimate only, which traces nothing.
+        directory: for the modules; None to only estimate, without tracing.
         dsps: products of each layer that go into DSP blocks.
 
     Attributes:
-        layers: what each layer takes, by estimate.
-        products: how many products a layer computes at once, and the LUTs that each would take.
+        layers: estimate for each layer.
+        products: by layer, products computed at once and the LUTs that each would take.
         done: layers that were built together with an earlier one.
     """
 
@@ -77,7 +77,7 @@ class Design:
         dsp: int = 0,
         bram: float = 0.0,
     ) -> None:
-        """Note what a part of the core is expected to take; no layer: it belongs to the last."""
+        """Record the estimate for a part of the core; no layer: it belongs to the previous one."""
         self.layers.append(
             LayerEstimate(
                 layer=layer,
@@ -93,7 +93,7 @@ class Design:
     # Tensors.
 
     def write(self, tensor: str, link: Link) -> None:
-        """Say which stream a tensor is; where several layers read it, each gets a copy."""
+        """Assign a stream to a tensor; if several layers read it, each gets a copy."""
         readers = len(self._readers.get(tensor, [])) + (tensor == self.graph.output.name)
         if readers <= 1:
             self._streams[tensor] = [link]
@@ -122,15 +122,12 @@ class Design:
         return readers[0] if len(readers) == 1 and readers[0].kind in ELEMENTWISE else None
 
     def narrowed(self, link: Link, tensor: str) -> Link:
-        """Return a stream of no more elements a beat than the layer behind a tensor takes."""
+        """Return a stream with at most as many elements per beat as a tensor's reader takes."""
         wanted, each = self._wanted(tensor)
         return self.resize(link, wanted, each) if wanted and wanted < link.par else link
 
     def _wanted(self, tensor: str) -> tuple[int, int]:
-        """Return how many elements the layer behind a tensor takes a beat, and its clocks for it.
-
-        0 elements: any number.
-        """
+        """Return the elements per beat that a tensor's reader takes, 0 for any, and its clocks."""
         if tensor == self.graph.output.name:
             return self.target.words_out, self.target.clocks_out
         node = self._readers[tensor][0]
@@ -146,21 +143,21 @@ class Design:
     # Times.
 
     def offer(self, link: Link, times: Clocks, room: int = 0) -> Link:
-        """Note when a stream's beats come, and how many may wait where they are made."""
+        """Record when a stream's beats are offered, and how many can wait at its source."""
         self._offered[link.name] = times
         self._room[link.name] = room
         return link
 
     def offered(self, link: Link) -> Clocks:
-        """Return when a stream's beats come."""
+        """Return when a stream's beats are offered."""
         return self._offered[link.name]
 
     def alike(self, link: Link, source: Link, latency: int = 0) -> Link:
-        """Note that a stream's beats come so many clocks behind those of another one."""
+        """Record that a stream's beats follow those of another one with a latency."""
         return self.offer(link, self._offered[source.name] + latency, self._room[source.name])
 
     def ahead_of(self, link: Link, accepted: Clocks) -> Link:
-        """Return the stream behind a queue, if its beats would otherwise hold up what makes them.
+        """Return the stream, behind a queue if it would stall its source otherwise.
 
         Args:
             link: the stream.
@@ -184,7 +181,7 @@ class Design:
         return replace(link, row=row, rows=size // row)
 
     def resize(self, link: Link, par: int, each: int = 1) -> Link:
-        """Return the same stream, so many elements a beat, for a layer that takes `each` clocks."""
+        """Return the stream with `par` elements per beat, for a layer that takes `each` clocks."""
         if link.par == par:
             return link
         if (narrow := plan.meeting_width(link.row, link.par, par)) not in {link.par, par}:
@@ -226,7 +223,7 @@ class Design:
         return self.resize(self.view(self.read(node.inputs[0].name), channels), par)
 
     def queue(self, link: Link, depth: int) -> Link:
-        """Return the same stream behind a queue of at least so many beats."""
+        """Return the stream behind a queue of at least `depth` beats."""
         depth = max(2, 1 << (depth - 1).bit_length())
         result = self.netlist.like(link)
         self.alike(result, link, 2)
@@ -254,7 +251,7 @@ class Design:
         return self.alike(result, link)
 
     def permute(self, link: Link, order: Sequence[int]) -> Link:
-        """Return the same stream, the elements of each beat in another order."""
+        """Return the stream with the elements of each beat in another order."""
         result = self.netlist.like(link)
         width = link.format.width
         for target, source in enumerate(order):
@@ -267,12 +264,12 @@ class Design:
 
 
 def bits_of(element: FixedPoint) -> tuple[int, int, bool]:
-    """Return what a format's bits mean; its modes matter only where it is assigned to."""
+    """Return what defines a format's values; its modes only matter in assignments to it."""
     return element.width, element.integer, element.signed
 
 
 def extended(value: str, sign: str, narrow: FixedPoint, wide: FixedPoint) -> str:
-    """Write a value of one format in the bits of another one that holds it."""
+    """Return Verilog for a value of one format, extended to another that holds it."""
     below = wide.fraction - narrow.fraction
     above = wide.width - below - narrow.width
     parts = [f"{{{above}{{{sign if narrow.signed else _ZERO}}}}}"] if above > 0 else []
@@ -282,7 +279,7 @@ def extended(value: str, sign: str, narrow: FixedPoint, wide: FixedPoint) -> str
 
 
 def holds(wide: FixedPoint, narrow: FixedPoint) -> bool:
-    """Return whether a format has all values of another one."""
+    """Return whether a format can represent all values of another one."""
     low, high = formats.bounds(narrow)
     least, most = formats.bounds(wide)
     return wide.fraction >= narrow.fraction and least <= low and high <= most

@@ -1,4 +1,4 @@
-"""Lanes: what works on one element, or on all elements of a vector, between two streams."""
+"""Builds elementwise layers as parallel lanes, and layers that need a whole vector."""
 
 import logging
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ from tasks.toolchains.cores.graph import Node
 logger = logging.getLogger(__name__)
 
 MAX_VARIANTS = 24
-"""Kinds of lanes that a layer may have, whose elements have parameters of their own."""
+"""Largest number of different lanes in a layer whose elements have their own parameters."""
 
 LATENCY = 4
-"""Clocks that a lane and the queue behind it take, before it is traced."""
+"""Latency that an estimate assumes for a lane and its queue, which are not traced."""
 
 AHEAD = 4
-"""Beats more than one branch is ahead by before another, for what a layer's pipeline holds."""
+"""Additional depth of the queue in a branch that is ahead, for beats in a layer's pipeline."""
 
 Variant = tuple[tuple[float, ...], ...]
-"""Of one element, the parameters in each of the layers that are computed together."""
+"""The parameters of one element in each layer of a lane."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of the stream behind some lanes, as in Link."""
+    """Shape of the stream that lanes produce, as in Link."""
 
     row: int
     rows: int
@@ -44,14 +44,14 @@ class Shape:
 
 
 def elementwise(design: Design, node: Node) -> None:
-    """Build a layer that works on each element, and those behind it."""
+    """Build an elementwise layer together with the elementwise layers that follow."""
     lanes_behind(design, node, design.read(node.inputs[0].name), None)
 
 
 def lanes_behind(
     design: Design, node: Node, link: Link, first: Function | None = itemgetter(0)
 ) -> None:
-    """Add lanes behind a layer's results, no more than the next layer takes at a time.
+    """Add lanes after a layer's results, no more than the next layer takes at a time.
 
     Args:
         design: to add them to.
@@ -64,10 +64,10 @@ def lanes_behind(
 
 
 def merged(design: Design, node: Node) -> None:
-    """Build a layer of two inputs, element by element.
+    """Build an elementwise layer with two inputs.
 
-    A queue before it holds what one branch is ahead of the other; without it the layer that both
-    read would be held up by the one behind, for ever if that one waits for more than it holds.
+    A queue holds the beats by which one branch is ahead of the other. Without it, the slower branch
+    would stall their common source, possibly forever.
     """
     name = str(node.attributes["op"]).lower()
     if name not in merge.OPERATIONS or node.inputs[0].shape != node.inputs[1].shape:
@@ -128,12 +128,12 @@ def concatenate(design: Design, node: Node) -> None:
 
 
 def _held_for(design: Design, link: Link, accepted: Clocks) -> Link:
-    """Return a branch behind a queue for what it is ahead of the other one."""
+    """Return a branch behind a queue for the beats by which it is ahead."""
     return design.queue(link, timing.waiting(design.offered(link), accepted) + AHEAD)
 
 
 def _side_by_side(design: Design, node: Node) -> tuple[Link, Link]:
-    """The streams of a layer's two inputs, as wide as one another, with queues."""
+    """Return the streams of a layer's two inputs, equally wide and behind queues."""
     links = [design.view(design.read(tensor.name), tensor.shape[-1]) for tensor in node.inputs]
     par = min(link.par for link in links)
     links = [design.resize(link, par) for link in links]
@@ -143,7 +143,7 @@ def _side_by_side(design: Design, node: Node) -> tuple[Link, Link]:
 
 
 def _join(design: Design, sources: tuple[Link, Link], target: Link, values: Sequence[str]) -> None:
-    """Make a beat of a beat of each stream."""
+    """Combine one beat of each stream into one."""
     netlist, (left, right) = design.netlist, sources
     design.offer(target, np.maximum(*(design.offered(source) for source in sources)))
     netlist.assign(f"{target.name}_data", f"{{{', '.join(reversed(values))}}}")
@@ -162,12 +162,12 @@ def add_lanes(
     rows: int,
     par: int,
 ) -> None:
-    """Add lanes that compute `first`, then the elementwise layers behind it.
+    """Add lanes that compute `first` and the elementwise layers that follow.
 
     Args:
         design: to add them to.
         node: the first layer.
-        link: what the lanes read: for each of them, as many elements as its share of a beat.
+        link: their input; each lane gets an equal share of a beat's elements.
         first: from these elements to the node's output before it gets its format; None if the node
             is elementwise.
         row: elements of a row of the result.
@@ -202,7 +202,7 @@ def add_lanes(
 
 
 def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
-    """What each element's lane depends on; of one row, if all rows are the same."""
+    """Return what each element's lane depends on; only for one row if all rows are equal."""
     row, size = shape.row, shape.row * shape.rows
     if not any(each.kind in PER_ELEMENT for each in chain):
         return [((),) * len(chain)] * row
@@ -221,7 +221,7 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
     variants: list[Variant],
     shape: Shape,
 ) -> tuple[Link, int]:
-    """Trace and write the lanes; return the stream behind them, and their LUTs."""
+    """Trace and write the lanes; return their output stream and their LUTs."""
     netlist, directory = design.netlist, design.directory
     if directory is None:
         raise RuntimeError("lanes are traced only where they are written")
@@ -276,7 +276,7 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
 
 
 def _by_beat(variants: list[Variant], shape: Shape) -> list[list[Variant]]:
-    """The variants of each beat's lanes; a lane without an element takes that of the first."""
+    """Return the variants of each beat's lanes; a lane without an element gets the first one."""
     beats = []
     for start in range(0, len(variants), shape.row):
         for first in range(start, start + shape.row, shape.par):
@@ -286,7 +286,7 @@ def _by_beat(variants: list[Variant], shape: Shape) -> list[list[Variant]]:
 
 
 def _pipeline(design: Design, link: Link, result: Link, output: str, latency: int) -> None:
-    """Make a stream of what a pipeline says so many clocks after it was asked."""
+    """Turn the output of a pipeline with a fixed latency into a stream."""
     ports = {"clk": "clk", "rst_n": "rst_n", "result": output}
     ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
     ports |= {f"out_{part}": f"{result.name}_{part}" for part in PARTS}
@@ -297,7 +297,7 @@ def _pipeline(design: Design, link: Link, result: Link, output: str, latency: in
 
 
 def whole_vector(design: Design, node: Node) -> None:
-    """Build a layer that needs all elements at once, unrolled, on the whole vector."""
+    """Build a layer that needs all elements at once, as one unrolled pipeline."""
     size = node.output.size
     link = design.view(design.read(node.inputs[0].name), size)
     link = design.resize(link, size)

@@ -1,4 +1,4 @@
-"""What a folded core will take, before any tool: a table, layer by layer."""
+"""Estimates the resources of a folded core, layer by layer, without any tool."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.graph import Graph
 
 SHARE = 0.75
-"""Of the part's DSP blocks that products may take: a full column is slow to place and route."""
+"""Share of the part's DSP blocks for products: full columns are slow to place and route."""
 
 LONGEST = 1024
-"""Times the interval asked for that a core is looked for which fits."""
+"""Up to this multiple of the requested interval, a core that fits is searched for."""
 
 
 @dataclass(frozen=True)
 class FoldedEstimate:
-    """A folded core on paper.
+    """Estimate of a folded core.
 
     Attributes:
         target: what it is folded for.
-        layers: what each takes.
+        layers: estimate for each layer.
     """
 
     target: Target
@@ -30,23 +30,23 @@ class FoldedEstimate:
 
     @property
     def asked(self) -> int:
-        """Clocks a sample that were asked for."""
+        """The requested clocks per sample."""
         return self.target.interval
 
     @property
     def interval(self) -> int:
-        """Clocks a sample: as many as the slowest layer takes, and never fewer than the stream."""
+        """Clocks per sample: those of the slowest layer, but at least the stream's."""
         return max(self.target.stream, *(layer.clocks for layer in self.layers))
 
     @property
     def limiting(self) -> str:
-        """The layer that takes the most clocks, or the stream."""
+        """The layer that takes the most clocks, or `stream`."""
         slowest = max(self.layers, key=lambda layer: layer.clocks)
         return slowest.layer or slowest.fold if slowest.clocks > self.target.stream else "stream"
 
     @property
     def resources(self) -> Resources:
-        """All layers together; flip-flops are not estimated."""
+        """Sum over all layers; flip-flops are not estimated."""
         return Resources(
             lut=sum(layer.lut for layer in self.layers),
             ff=0,
@@ -56,7 +56,7 @@ class FoldedEstimate:
 
     @property
     def luts_by_layer(self) -> dict[str, int]:
-        """LUTs of each layer, with the queues and converters behind it."""
+        """LUTs of each layer, including the queues and converters that follow it."""
         found: dict[str, int] = {}
         name = "input"
         for layer in self.layers:
@@ -65,7 +65,7 @@ class FoldedEstimate:
         return found
 
     def table(self, available: Resources) -> list[str]:
-        """Write the layers, their folds and shares of the part as lines of a table."""
+        """Return the layers, their folds and their shares of the part as the lines of a table."""
         head = ("layer", "fold", "clocks", "multipliers", "LUT", "DSP", "BRAM", "share")
         rows = [head]
         for layer in self.layers:
@@ -111,7 +111,7 @@ def estimate(
         available: primitives of the part.
 
     Raises:
-        UnsupportedModelError: a layer that a folded core does not compute, or not exactly.
+        UnsupportedModelError: a folded core cannot compute a layer exactly.
     """
     stream = max(given.words_per_sample, answered.words_per_sample)
     target = Target(
@@ -130,7 +130,7 @@ def estimate(
 def curve(
     graph: Graph, settings: ConvertSettings, given: Stream, answered: Stream, available: Resources
 ) -> Iterator[FoldedEstimate]:
-    """Estimate cores at the interval asked for, twice that, and so on, until nothing is saved."""
+    """Yield estimates at the requested interval, twice that, and so on, until nothing is saved."""
     asked = settings.interval_cycles or max(given.words_per_sample, answered.words_per_sample)
     fewest, factor = 0, 1
     while factor <= LONGEST:
@@ -148,7 +148,7 @@ def _clocks_each(stream: Stream) -> int:
 
 
 def shares(used: Resources, available: Resources) -> dict[str, float]:
-    """Return the share of the part that each resource takes."""
+    """Return the used share of each resource of the part."""
     pairs = {
         "LUT": (used.lut, available.lut),
         "DSP": (used.dsp, available.dsp),
@@ -158,7 +158,7 @@ def shares(used: Resources, available: Resources) -> dict[str, float]:
 
 
 def shortfall(used: Resources, available: Resources) -> str:
-    """Say which resource a design takes more of than the part has; empty where it fits."""
+    """Return which resource of the part is exceeded; empty if the design fits."""
     share, name = max((share, name) for name, share in shares(used, available).items())
     if share <= 1:
         return ""

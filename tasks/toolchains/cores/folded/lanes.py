@@ -1,4 +1,4 @@
-"""What works on one element, traced by the functions of unrolled cores as a small pipeline."""
+"""Traces the computation of one element, with the functions for unrolled cores, to a pipeline."""
 
 import re
 import tempfile
@@ -16,7 +16,7 @@ from tasks.toolchains.cores.graph import Node
 from tasks.toolchains.cores.optimise import optimise, program
 
 Function = Callable[[Sequence[FVariable]], FVariable]
-"""From the inputs of a lane to its output."""
+"""Computes a lane's output from its inputs."""
 
 _STAGE = re.compile(r"\blogic(\d+)\b")
 _TABLE = re.compile(r"^module (table_\w+).*?^endmodule$", re.DOTALL | re.MULTILINE)
@@ -24,7 +24,7 @@ _TABLE = re.compile(r"^module (table_\w+).*?^endmodule$", re.DOTALL | re.MULTILI
 
 @dataclass(frozen=True)
 class Lane:
-    """A pipeline of one or more inputs and outputs, all of them elements of one width a side.
+    """A pipeline; its inputs have one format, and so have its outputs.
 
     Attributes:
         module: its name.
@@ -50,7 +50,7 @@ def apply(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
 
 
 def _of_one(node: Node) -> Node:
-    """The layer as one of a single element."""
+    """Return the layer reduced to a single element."""
     single = tuple(replace(tensor, shape=(1,)) for tensor in node.inputs)
     return replace(node, inputs=single)
 
@@ -60,7 +60,7 @@ def _variable(value: FVariable | float, like: FVariable) -> FVariable:
 
 
 def any_of(target: FixedPoint, count: int) -> list[FVariable]:
-    """Return values that may be anything in a format."""
+    """Return traced values that can be any value of a format."""
     if not count:
         return []
     kif = (int(target.signed), target.integer - target.signed, target.fraction)
@@ -77,7 +77,7 @@ def as_vector(values: Sequence[FVariable]) -> FVArray:
 
 
 def choose(selects: Sequence[FVariable], results: Sequence[FVariable]) -> FVariable:
-    """Return the result whose select bit is 1, the first one where none is."""
+    """Return the result whose select bit is 1, or the first if none is."""
     chosen = results[0]
     for select, result in zip(selects, results[1:], strict=True):
         chosen = select.msb_mux(result, chosen)
@@ -85,7 +85,7 @@ def choose(selects: Sequence[FVariable], results: Sequence[FVariable]) -> FVaria
 
 
 def common_format(values: Sequence[FVariable]) -> FixedPoint:
-    """Return a format that holds all values that may come out of a lane."""
+    """Return a format that holds all values that a lane may give."""
     kifs = np.array([value.kif for value in values if sum(value.kif) > 0] or [(0, 1, 0)])
     signed, integer, fraction = (int(part) for part in kifs.max(axis=0))
     return FixedPoint(
@@ -106,13 +106,13 @@ def write(
     """Write a lane: module `module` with ports clk, x, select (if there are any), y.
 
     Args:
-        module: a name that no other lane of the core has.
+        module: its name, unique in the core.
         inputs: elements of x.
         outputs: elements of y, in their common format.
-        directory: gets the modules.
+        directory: for the modules.
         element: format of the inputs.
-        selects: one-bit inputs beside the elements.
-        clock_period_ns: for the lengths of the pipeline's stages.
+        selects: additional one-bit inputs.
+        clock_period_ns: determines the length of the pipeline's stages.
     """
     logic = optimise(program(as_vector([*inputs, *selects]), as_vector(outputs)))
     inner = f"{module}_pipeline"
@@ -137,11 +137,11 @@ def write(
 
 
 def _collect(source: Path, inner: str, directory: Path) -> None:
-    """Move alkaid's modules, under names that no other pipeline's modules have."""
+    """Copy alkaid's modules under names that are unique in the core."""
     for path in source.glob("*.v"):
         text = path.read_text(encoding="utf-8")
         if path.stem == f"{inner}_tables":
-            # Named by their content: those of another lane under the same name are the same.
+            # Tables are named by their content, so equal names are equal tables.
             for table in _TABLE.finditer(text):
                 lines = f"`timescale 1 ns / 1 ps\n\n{table[0]}\n"
                 (directory / f"{table[1]}.v").write_text(lines, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Weights in memory: one word for every clock of a vector, and what the sums start with."""
+"""Writes memories with the weights, one word per clock of a vector, and the biases."""
 
 from math import ceil
 from pathlib import Path
@@ -12,7 +12,7 @@ from tasks.toolchains.cores.folded.plan import Fold
 Words = NDArray[np.int64]
 
 DEEP = 64
-"""Words beyond which a memory goes into block RAM: a LUT holds 64 bits."""
+"""Memories with more words go into block RAM: a LUT holds 64 bits."""
 BLOCK_DEPTH, BLOCK_WIDTH = 512, 72
 
 
@@ -20,12 +20,12 @@ def columns(order: Words, weights: Matrix, fold: Fold) -> Matrix:
     """Arrange weights as a matrix-vector unit reads them.
 
     Args:
-        order: which row of the weights each input of the vector meets, beat by beat; -1 for none.
+        order: row of the weights for each input of the vector, beat by beat; -1 for none.
         weights: inputs by outputs.
         fold: of the layer.
 
     Returns:
-        Words by lanes: the lanes of one output after the other.
+        Words by lanes, with the lanes of each output in sequence.
     """
     n_out = weights.shape[1]
     padded = np.zeros((len(weights) + 1, fold.pe * fold.nf))
@@ -42,24 +42,24 @@ def places(bias: Matrix, fold: Fold) -> Matrix:
 
 
 def is_constant(weights: Matrix) -> bool:
-    """Whether all words are the same, and no memory is needed."""
+    """Return whether all words are equal, so that no memory is needed."""
     return bool((weights == weights[0]).all())
 
 
 def in_blocks(depth: int) -> bool:
-    """Whether a memory goes into block RAM."""
+    """Return whether a memory goes into block RAM."""
     return depth > DEEP
 
 
 def blocks(depth: int, bits: int) -> float:
-    """Block RAMs of 36 Kb that a memory takes; 0 where it is made of LUTs."""
+    """Return the 36 Kb block RAMs that a memory takes; 0 if it is made of LUTs."""
     if not in_blocks(depth):
         return 0.0
     return ceil(depth / BLOCK_DEPTH) * ceil(bits / BLOCK_WIDTH * 2) / 2
 
 
 def luts(depth: int, bits: int) -> int:
-    """LUTs of a memory that is not in block RAM."""
+    """Return the LUTs of a memory that is not in block RAM."""
     return 0 if in_blocks(depth) or depth == 1 else bits * ceil(depth / 64)
 
 
@@ -102,7 +102,7 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
 
 
 def _packed(values: Words, width: int) -> list[int]:
-    """Each row as one number, the first element in its low bits."""
+    """Return each row as one number with the first element in the low bits."""
     mask = (1 << width) - 1
     rows = []
     for row in values.tolist():

@@ -1,4 +1,4 @@
-"""The Verilog of a folded core: streams, and the modules between them."""
+"""Collects the Verilog of a folded core: streams, and the modules between them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ class Link:
         name: prefix of its wires.
         format: of its elements.
         row: elements of a row; each row starts a new beat.
-        rows: of a sample.
-        par: elements of a beat.
+        rows: rows of a sample.
+        par: elements per beat.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Netlist:
         return self.link(link.format, link.row, link.rows, link.par)
 
     def pass_on(self, source: Link, target: Link) -> None:
-        """Connect the handshakes of two streams whose data depend on one another at once."""
+        """Connect the handshakes of two streams with combinational logic between them."""
         self.assign(f"{target.name}_valid", f"{source.name}_valid")
         self.assign(f"{source.name}_ready", f"{target.name}_ready")
 
@@ -73,7 +73,7 @@ class Netlist:
         self.lines.append(f"    assign {target} = {value};")
 
     def counter(self, link: Link, beats: int) -> str:
-        """Count a stream's beats, and begin again after so many."""
+        """Count a stream's beats modulo `beats`."""
         bits = max((beats - 1).bit_length(), 1)
         self.names += 1
         name = f"beat_{self.names}"
@@ -99,7 +99,7 @@ class Netlist:
         return name
 
     def delay(self, signal: str, width: int, clocks: int) -> str:
-        """Return the signal so many clocks later."""
+        """Return the signal delayed by some clocks."""
         for _ in range(clocks):
             self.names += 1
             name = f"later_{self.names}"

@@ -1,4 +1,4 @@
-"""How far each layer is folded: as few multipliers as the interval between samples allows."""
+"""Decides how far each layer is folded: as few multipliers as the sample interval allows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ POOLING = frozenset(("Pooling1D", "Pooling2D"))
 GLOBAL_POOLING = frozenset(("GlobalPooling1D", "GlobalPooling2D"))
 
 LUTS_OF_PRODUCT = 1.55
-"""For each bit of one factor and bit of the other."""
+"""LUTs per bit of one factor and bit of the other."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Target:
     """What a core is built for.
 
     Attributes:
-        interval: clocks a sample, at most, for layers without a reuse factor of their own.
-        stream: words of a sample, in or out, whichever are more.
-        words_in: elements that the stream brings at a time.
-        words_out: elements that the stream takes at a time.
-        clocks_in: clocks from one time to the next that it brings elements.
-        clocks_out: clocks from one time to the next that it takes elements.
+        interval: most clocks per sample, for layers without their own reuse factor.
+        stream: words per sample of input or output, whichever is more.
+        words_in: elements that the input stream delivers at a time.
+        words_out: elements that the output stream takes at a time.
+        clocks_in: clocks between two such deliveries.
+        clocks_out: clocks until it takes more elements.
         dsps: DSP blocks that products may take.
         clock_period_ns: for the pipelines of the lanes.
     """
@@ -52,10 +52,10 @@ class Window:
     """A window that moves over an image; a line is an image of one row.
 
     Attributes:
-        image: height and width, without what lies around it.
+        image: height and width, without padding.
         extent: of the window, rows and columns.
-        stride: rows and columns that it moves at a time.
-        around: pixels above, below, left and right of the image.
+        stride: its steps in rows and columns.
+        around: padding above, below, left and right of the image.
     """
 
     image: tuple[int, int]
@@ -65,11 +65,11 @@ class Window:
 
     @property
     def pixels(self) -> int:
-        """Of the window."""
+        """Number of pixels in the window."""
         return self.extent[0] * self.extent[1]
 
     def clocks(self, groups: int, each: int) -> int:
-        """Clocks for an image: every pixel takes one for each group, every window `each`."""
+        """Return the clocks for an image: one per pixel and group, `each` per window."""
         rows, columns = self.size
         places = [
             (size - extent) // stride + 1
@@ -84,12 +84,12 @@ class Window:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the image, with what lies around it."""
+        """Rows and columns of the image, including padding."""
         top, bottom, left, right = self.around
         return self.image[0] + top + bottom, self.image[1] + left + right
 
     def steps(self, groups: int) -> Steps:
-        """How the window moves over the image, where a pixel comes in so many groups."""
+        """Return how the window moves over the image, with each pixel in several groups."""
         (top, _, left, _), (rows, columns) = self.around, self.size
         places = [
             [place >= 0 and place % stride == 0 for place in range(1 - extent, size - extent + 1)]
@@ -105,14 +105,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Fold:
-    """A matrix-vector product over time.
+    """How a matrix-vector product is spread over time.
 
     Attributes:
         simd: inputs at a time.
         pe: outputs at a time.
         sf: beats of a vector.
         nf: clocks that a beat is held for.
-        clocks: of a sample.
+        clocks: per sample.
         par: channels of a pixel that enter a window at a time; 0 without a window.
     """
 
@@ -153,8 +153,8 @@ def window_of(node: Node, name: str) -> Window:
 def fold_of(node: Node, target: Target) -> Fold:
     """Decide how far a layer of matrix products is folded.
 
-    The fewest multipliers that keep the interval, or of a layer with a reuse factor above 1 those
-    that take as many clocks a vector; the fastest way where none does.
+    Takes the fewest multipliers that keep the interval, or with a reuse factor above 1 the fewest
+    that need at most so many clocks per vector; if there are none, the fastest fold.
     """
     vectors, n_in, n_out = matrix_of(node)
     reuse = node.integer("reuse_factor", 1)
@@ -174,7 +174,7 @@ def fold_of(node: Node, target: Target) -> Fold:
 def matrix_of(node: Node) -> tuple[int, int, int]:
     """Return how many vectors a layer multiplies, their length, and that of the results.
 
-    Of a convolution they are pixels.
+    For a convolution, the vectors are pixels.
     """
     if node.kind == "EinsumDense":
         places, vectors, n_out = (
@@ -195,7 +195,7 @@ def _dense_folds(n_in: int, n_out: int, vectors: int) -> Iterator[Fold]:
     for simd in range(1, n_in + 1):
         sf = -(-n_in // simd)
         if simd > 1 and -(-n_in // (simd - 1)) == sf:
-            continue  # no faster than one input less at a time
+            continue  # no faster than with one input fewer
         yield from _over_outputs(n_out, simd, sf, lambda each: vectors * each)
 
 
@@ -223,7 +223,7 @@ def _over_outputs(
 
 
 def channels_at_a_time(window: Window, channels: int, interval: int) -> int:
-    """As few channels as keep the interval, of those that divide all of them."""
+    """Return the fewest channels at a time that keep the interval and divide all channels."""
     for par in range(1, channels + 1):
         groups = channels // par
         if channels % par == 0 and window.clocks(groups, groups) <= interval:
@@ -232,7 +232,7 @@ def channels_at_a_time(window: Window, channels: int, interval: int) -> int:
 
 
 def channels_of(channels: int, beats: int, interval: int) -> int:
-    """As few channels a beat as pass in the interval, where all of them take so many beats."""
+    """Return the fewest channels per beat with which so many pixels pass within the interval."""
     for par in range(1, channels + 1):
         if channels % par == 0 and channels // par * beats <= interval:
             return par
@@ -240,7 +240,7 @@ def channels_of(channels: int, beats: int, interval: int) -> int:
 
 
 def meeting_width(row: int, source: int, target: int) -> int:
-    """Elements a beat on the way from beats of one width to those of another, at the narrowest."""
+    """Return the narrowest beat, in elements, on the way from one beat width to another."""
     narrow, wide = sorted((source, target))
     return narrow if wide >= row or wide % narrow == 0 else gcd(source, target)
 

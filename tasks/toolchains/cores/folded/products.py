@@ -1,4 +1,4 @@
-"""Dense layers and convolutions: weights in memory, and a matrix-vector unit that reads them."""
+"""Builds Dense layers and convolutions: a matrix-vector unit with its weights in memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ def product(design: Design, node: Node) -> None:
 
 
 def depthwise(design: Design, node: Node) -> None:
-    """Build a convolution in which each channel has a filter of its own."""
+    """Build a convolution in which each channel has its own filter."""
     channels = node.inputs[0].shape[-1]
     if node.integer("n_filt", channels) != channels:
         raise node.unsupported("has a depth multiplier above 1", "use a depth multiplier of 1")
@@ -177,7 +177,7 @@ def global_average(design: Design, node: Node) -> None:
 
 
 def _bias(node: Node, vectors: int, n_out: int) -> Matrix:
-    """The bias of each output, the same for all vectors."""
+    """Return the bias of each output, which must be the same for all vectors."""
     bias = node.weights("bias")
     if len(bias) == n_out:
         return bias
@@ -191,12 +191,12 @@ def _bias(node: Node, vectors: int, n_out: int) -> Matrix:
 
 
 def _padded(order: Order, simd: int) -> Order:
-    """The order of a vector's elements, -1 where its last beat has none."""
+    """Return the order of a vector's elements, padded with -1 to whole beats."""
     return np.concatenate([order, np.full(-len(order) % simd, -1)])
 
 
 def _window_order(pixels: int, channels: int, fold: Fold) -> Order:
-    """The order in which a window's elements come: a group of channels after the other."""
+    """Return the order in which a window's elements arrive: one group of channels after another."""
     numbers = np.arange(pixels * channels).reshape(pixels, channels // fold.par, fold.par)
     groups = numbers.transpose(1, 0, 2).reshape(channels // fold.par, -1)
     return np.concatenate([_padded(group, fold.simd) for group in groups])

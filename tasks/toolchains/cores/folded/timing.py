@@ -1,10 +1,10 @@
-"""When the beats of a stream pass, if nothing outside the core holds it up.
+"""Computes when the beats of each stream pass, if nothing outside the core stalls it.
 
-Samples come one behind the other at the core's interval. Of every beat this is the clock in which a
-module offers it, and the one in which the next module takes it; the beats between are what a queue
-has to hold. A core of such queues keeps the interval: streams that hold each other up go at least
-as fast as any order of events for which the queues are deep enough. For the same reason branches
-that meet again cannot block: whether they do depends on the queues' depths alone, and not on time.
+Samples arrive one after another at the core's interval. For each beat, this is the clock in which a
+module offers it, and the clock in which the next module takes it; the beats in between are what a
+queue must hold. A core with such queues keeps the interval, because streams with handshakes are at
+least as fast as any schedule for which their queues are deep enough. For the same reason, branches
+that join again cannot deadlock: that depends only on the depths of the queues, not on timing.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Clocks = NDArray[np.int64]
 
 SAMPLES = 3
-"""Samples that are followed: after the first one, all wait alike."""
+"""Number of samples that are followed: after the first, all wait alike."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Steps:
     """How a window moves over one image, beat by beat.
 
     Attributes:
-        reads: whether a step takes a beat of the image, and does not lie around it.
-        emits: whether the window is whole and at a place of its own after it.
+        reads: whether a step takes a beat of the image, and is not padding.
+        emits: whether the window is complete, and at one of its positions, after the step.
     """
 
     reads: NDArray[np.bool_]
@@ -32,27 +32,27 @@ class Steps:
 
 
 def source(beats: int, each: int, interval: int) -> Clocks:
-    """Return when a stream brings the beats of samples, `each` clocks apart."""
+    """Return when a stream delivers the beats of samples, `each` clocks apart."""
     return np.add.outer(np.arange(SAMPLES) * interval, np.arange(beats) * each).ravel()
 
 
 def taken(offered: Clocks, clocks: int | Clocks) -> Clocks:
-    """Return when a module takes beats, if it needs so many clocks for each."""
+    """Return when a module takes beats, given the clocks that it needs for each."""
     needed = np.broadcast_to(np.asarray(clocks, dtype=np.int64), offered.shape)
     before = np.cumsum(needed) - needed
     return np.asarray(np.maximum.accumulate(offered - before) + before)
 
 
 def waiting(offered: Clocks, accepted: Clocks) -> int:
-    """Return how many beats wait at a time, at most."""
+    """Return the largest number of beats that wait at a time."""
     gone = np.searchsorted(accepted, offered, side="right")
     return int((np.arange(1, len(offered) + 1) - gone).max())
 
 
 def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Clocks]:
-    """Return when a window takes the beats of images, and when the module behind takes its own.
+    """Return when a window takes the beats of images, and when the next module takes its own.
 
-    A beat out is kept until that module, which needs `each` clocks for one, is free.
+    A beat is held until that module, which needs `each` clocks per beat, is free.
     """
     accepted, emitted = np.empty_like(offered), []
     now = free = 0
@@ -75,13 +75,13 @@ def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Cl
 def repeated(
     offered: Clocks, width: int, groups: int, times: tuple[int, int]
 ) -> tuple[Clocks, Clocks]:
-    """Return when rows are taken whose pixels are repeated, and when these are offered.
+    """Return when rows of pixels to repeat are taken, and when the repetitions are offered.
 
     Args:
-        offered: when the beats come.
+        offered: when the beats are offered.
         width: pixels of a row.
         groups: beats of a pixel.
-        times: that rows, and the pixels of a row, are repeated.
+        times: repetitions of each row, and of each pixel in it.
     """
     line = width * groups
     rows = offered.reshape(-1, line)

@@ -1,4 +1,4 @@
-"""Windows that move over an image: line buffers, pooling, and pixels around an image."""
+"""Builds layers on windows of an image: line buffers, pooling, padding, cropping, resizing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,20 +20,20 @@ from tasks.toolchains.cores.graph import Node
 def window(
     design: Design, node: Node, link: Link, seen: Window, *, pad: int = 0, each: int = 1
 ) -> Link:
-    """Add a line buffer; return what the window sees, group by group of channels.
+    """Add a line buffer; return the window's content, one group of channels after another.
 
     Args:
         design: to add it to.
         node: the layer that it belongs to.
-        link: pixels, so many channels a beat as a group has.
+        link: pixels, one group of channels per beat.
         seen: the window.
-        pad: bits of an element around the image.
-        each: clocks that the module behind needs for a beat of the window.
+        pad: bits of an element of the padding.
+        each: clocks that the next module needs for a beat of the window.
     """
     width = link.format.width
     top, bottom, left, right = seen.around
     groups = link.row // link.par
-    # The image goes on coming while pixels around it, or windows, take the clocks.
+    # The image keeps arriving while padding or windows take the clocks.
     accepted, emitted = timing.through_window(design.offered(link), seen.steps(groups), each)
     link = design.ahead_of(link, accepted)
     size = seen.pixels * link.par
@@ -72,7 +72,7 @@ def window(
 
 
 def pool(design: Design, node: Node) -> None:
-    """Build Pooling1D and Pooling2D: a lane for each of the channels that come at a time."""
+    """Build Pooling1D and Pooling2D, with one lane per channel of a beat."""
     channels = node.inputs[0].shape[-1]
     seen = plan.window_of(node, "pool")
     largest = node.attributes["pool_op"] == "Max"
@@ -115,7 +115,7 @@ def zero_padding(design: Design, node: Node) -> None:
 
 
 def global_maximum(design: Design, node: Node) -> None:
-    """Build GlobalPooling of maxima: the largest so far, for each channel."""
+    """Build GlobalPooling of maxima, with a running maximum per channel."""
     channels = node.inputs[0].shape[-1]
     pixels = node.inputs[0].size // channels
     link = design.pixels(node, pixels)
@@ -142,7 +142,7 @@ def global_maximum(design: Design, node: Node) -> None:
 
 
 def cropping(design: Design, node: Node) -> None:
-    """Build Cropping1D and Cropping2D: pixels of the borders go nowhere."""
+    """Build Cropping1D and Cropping2D, which drop the pixels at the borders."""
     channels = node.inputs[0].shape[-1]
     height, width = _image(node)
     sides = shapes.borders(node, "crop")
@@ -162,7 +162,7 @@ def cropping(design: Design, node: Node) -> None:
 
 
 def resize(design: Design, node: Node) -> None:
-    """Build Resize to a multiple of the size: pixels and rows are repeated."""
+    """Build Resize to a multiple of the size, by repeating pixels and rows."""
     channels = node.inputs[0].shape[-1]
     height, width = _image(node)
     rows, columns = ((1, *node.output.shape) if height == 1 else node.output.shape)[-3:-1]
@@ -191,6 +191,6 @@ def resize(design: Design, node: Node) -> None:
 
 
 def _image(node: Node) -> tuple[int, int]:
-    """Height and width of the input; a line is an image of one row."""
+    """Return height and width of the input; a line is an image of one row."""
     spaces = node.inputs[0].shape[:-1]
     return (1, spaces[0]) if len(spaces) == 1 else (spaces[0], spaces[1])
