@@ -1,4 +1,4 @@
-"""Traces Einstein sums: matrix products once their axes are ordered as in place, free, contracted."""
+"""Traces Einstein sums, which are matrix products once their axes are ordered by hls4ml."""
 
 from collections.abc import Sequence
 
