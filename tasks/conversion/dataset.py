@@ -175,21 +175,22 @@ def _headers(path: Path) -> dict[str, _Header]:
     """Read and check the headers of the arrays, but not their values."""
     with _opened(path) as archive:
         headers = {name: _header(archive, name, path) for name in _members(archive, path)}
-    for name, header in headers.items():
-        if header.dtype.kind not in "fiub":
-            raise InputError(f"{name} is of dtype {header.dtype}, not numeric", where=str(path))
-        if not header.shape or not math.prod(header.shape):
-            raise InputError(f"{name} is empty (shape {header.shape})", where=str(path))
-    _require_as_many({name: header.shape[0] for name, header in headers.items()}, path)
+    _require_samples(headers, path)
     return headers
 
 
-def _require_as_many(samples: Mapping[str, int], path: Path) -> None:
-    first, *others = samples
-    for name in others:
-        if samples[name] != samples[first]:
+def _require_samples(arrays: Mapping[str, _Header | npt.NDArray[Any]], path: Path) -> None:
+    """Refuse arrays that are not numbers, are empty, or differ in their number of samples."""
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=str(path))
+        if not array.shape or not math.prod(array.shape):
+            raise InputError(f"{name} is empty (shape {array.shape})", where=str(path))
+    first, *others = ((name, array.shape[0]) for name, array in arrays.items())
+    for name, samples in others:
+        if samples != first[1]:
             raise InputError(
-                f"{first} has {samples[first]} samples, {name} {samples[name]}", where=str(path)
+                f"{first[0]} has {first[1]} samples, {name} {samples}", where=str(path)
             )
 
 
@@ -319,15 +320,10 @@ def checked(data: Dataset, path: Path) -> Dataset:
     Raises:
         InputError: an array is empty, not numeric, not finite, or shorter than the other.
     """
-    where = str(path)
     arrays = {**data.x, **data.y}
+    _require_samples(arrays, path)
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
-            raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=where)
-        if array.ndim == 0 or array.size == 0:
-            raise InputError(f"{name} is empty (shape {array.shape})", where=where)
-        check_finite(array, name, where)
-    _require_as_many({name: len(array) for name, array in arrays.items()}, path)
+        check_finite(array, name, str(path))
     return data
 
 

@@ -83,7 +83,7 @@ class Supervision:
         where: str,
         check: Check,
         out: Path,
-        fill: Callable[[Path], None],
+        fill: Callable[[Path], object],
         facts: Mapping[str, Any],
     ) -> Iterator[Job]:
         """Run all quick checks, then yield a job in its workplace.

@@ -93,7 +93,7 @@ class Workplace:
 
 
 @contextlib.contextmanager
-def opened(root: Path, entry: Entry, fill: Callable[[Path], None]) -> Iterator[Workplace]:
+def opened(root: Path, entry: Entry, fill: Callable[[Path], object]) -> Iterator[Workplace]:
     """Open the workplace of an entry exclusively.
 
     Args:

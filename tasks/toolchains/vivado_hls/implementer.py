@@ -28,11 +28,6 @@ _SCRIPT = Path(__file__).resolve().parent / "tcl" / "implement.tcl"
 _DRIVER = "axi_stream_driver.py"
 
 
-def _copy_project(files: Path, project: Path) -> None:
-    """Copy a synthesis entry's project to the workplace."""
-    shutil.copytree(files / "project", project)
-
-
 @dataclass(frozen=True)
 class DesignTcl:
     """Makes a bitstream with design.tcl.
@@ -82,7 +77,7 @@ class DesignTcl:
             where=preflight.WHERE,
             check=preflight.examine,
             out=out,
-            fill=partial(_copy_project, files),
+            fill=partial(shutil.copytree, files / "project"),
             facts={},
         ) as job:
             directory, name = job.place.project, project.settings.project_name
