@@ -16,7 +16,7 @@ MASK = "***"
 
 _WORDS = (
     r"tokens?|passw(?:or)?d|sshpass|passphrase|pwd|secrets?|credentials?|cookie|authorization|auth[_-]string"
-    r"|(?:api|access|private|secret|signing|encryption)[_-]?key(?:[_-]id)?"
+    r"|(?:api|access|private|secret|signing|encryption|licen[cs]e)[_-]?key(?:[_-]id)?"
 )
 # Too short to match alone: DB_PASS, GITLAB_PAT.
 _ENDINGS = r"pass|pw|pat|auth"
@@ -24,7 +24,7 @@ _ENDINGS = r"pass|pw|pat|auth"
 # Repetitions are bounded so that matching takes linear time.
 _NAME = (
     r"(?!(?:OLD)?PWD\b)"  # directories
-    rf"(?:(?:[\w.-]{{0,80}}[_.-])?(?:{_WORDS}|\w{{0,40}}(?:password|secret|token))(?:[_.-][\w.-]{{0,80}})?"
+    rf"(?:(?:[\w.-]{{0,80}}[_.-])?(?:{_WORDS}|\w{{0,40}}(?:passw(?:or)?d|secret|token))(?:[_.-][\w.-]{{0,80}})?"
     rf"|[\w.-]{{0,80}}[_.-](?:{_ENDINGS}))(?![\w.-])"
 )
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|\{[^}\n]*\}|[^\s,;&|)\]}\"']+)"
@@ -38,18 +38,30 @@ _PATTERNS = {
     "key of AWS": r"\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b",
     "token by its prefix": r"\b(?:gh[oprsu]_|github_pat_"
     r"|gl(?:pat|dt|ft|rt|soat|ptt|imt|cbt|agent|oas)-|hf_|pn[bu]_|npm_|xox[abeprs]-|xapp-|pypi-|sk-"
-    r"|[rs]k_(?:live|test)_|sq0(?:csp|atp)-|AIza|GOCSPX-|dckr_pat_|dop_v1_|shp(?:at|ss)_|(?:SG|hv[bs]|ya29)\.)[\w-]{16,}(?:\.[\w-]{16,})?",
+    r"|[rs]k_(?:live|test)_|sq0(?:csp|atp)-|AIza|GOCSPX-|dckr_pat_|dop_v1_|shp(?:at|ss)_|glsa_|AGE-SECRET-KEY-1|(?:SG|hv[bs]|ya29)\.)[\w-]{16,}(?:\.[\w-]{16,})?",
+    "token of Databricks": r"\bdapi[0-9a-f]{32}\b",
     "token of a Telegram bot": r"\b\d{8,10}:[\w-]{35}\b",
-    "webhook": r"(?P<kept>\bhooks\.slack\.com/services/)[\w/-]+",
+    "webhook": r"(?P<kept>\b(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks"
+    r"|[\w-]{1,60}\.webhook\.office\.com/webhookb2)/)[\w/@.-]+",
     "JSON web token": r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
     "header": r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?)"
     r"(?:(?:basic|bearer|token)\s+)?[^\s\"']+",
     "login of docker": r"(?P<kept>\"auth\"\s*:\s*)\"[A-Za-z0-9+/=]{8,}\"",
     "signature in an address": r"(?P<kept>[?&](?:x-(?:amz|goog)-)?sig(?:nature)?=)[^&\s\"'<>]+",
+    "key in an address": r"(?P<kept>[?&]key=)[^&\s\"'<>]{16,}",
     "connection string": r"(?P<kept>\b(?:Account|SharedAccess)(?:Key|Signature)=)[^;\s\"']+",
     "user of curl": r"(?P<kept>\bcurl\b[^\n]{0,200}?\s(?:-\w{0,8}u|--user|--proxy-user)[ \t=]*"
     r"[\"']?[^\s:\"']{1,80}:)[^\s\"']+",
     "argument of sshpass": rf"(?P<kept>\bsshpass[ \t]+-p[ \t]*){_VALUE}",
+    # Each command has an option of its own for it.
+    "password of a command": r"(?P<kept>\b(?:"
+    r"(?:mysql|mariadb)(?:dump|admin)?\b[^\n]{0,200}?\s-p(?=\S)"
+    r"|(?:docker|podman|helm|oras|az)\b[^\n]{0,80}?\slogin\b[^\n]{0,200}?\s-p[ \t]+"
+    r"|redis-cli\b[^\n]{0,200}?\s-a[ \t]+|ldap\w{1,20}\b[^\n]{0,200}?\s-w[ \t]+"
+    r"|ssh-keygen\b[^\n]{0,200}?\s-[NP][ \t]+|smb\w{1,20}\b[^\n]{0,200}?\s-U[ \t]*[^\s%]{1,80}%"
+    r"|https?(?=[ \t])[^\n]{0,200}?\s-a[ \t]+[^\s:]{1,80}:"
+    r"|openssl\b[^\n]{0,400}?\spass:))"
+    rf"{_VALUE}",
     "argument of plink": rf"(?P<kept>(?<![\w-])-pw[ \t]+){_VALUE}",
     "line of netrc": r"(?P<kept>(?:\b(?:machine|default)\b[^\n]{0,200}\s|^[ \t]*)"
     r"password[ \t]+)(?![=:])\S+(?=[ \t]*$)",

@@ -63,6 +63,23 @@ PLACES = [
     "SG.{0}.{0}",
     "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{}\n-----END PGP PRIVATE KEY BLOCK-----",
     "Private-Lines: 1\n{}\nPrivate-MAC: 00",
+    "mysql -u root -p{} results",
+    "mysqldump --all-databases -p'{}'",
+    "docker login -u me -p {} registry.example",
+    "az login --service-principal -p {}",
+    "redis-cli -h host -a {} ping",
+    "ldapsearch -D cn=me -w {} -b x",
+    "ssh-keygen -q -N {} -f key",
+    "smbclient //host/share -U me%{}",
+    "http -a me:{} https://host/x",
+    "openssl rsa -in key -passin pass:{}",
+    "https://maps.example/x?key={}&q=1",
+    "https://discord.com/api/webhooks/123/{}",
+    "https://team.webhook.office.com/webhookb2/{}@x/IncomingWebhook/y",
+    "glsa_{}_12345678",
+    "AGE-SECRET-KEY-1{}",
+    "LICENSE_KEY={}",
+    "vncpasswd={}",
 ]
 HARMLESS = [
     "XILINXD_LICENSE_FILE=2100@licences.example.org",
@@ -83,6 +100,12 @@ HARMLESS = [
     "Phase 1.2 pass -p 8 -pwr 3",
     "signal sig=3 of the pattern pat: 5",
     "Enter your password or leave it empty",
+    "mysql -u root results -e 'select 1'",
+    "docker run -p 8080:80 image",
+    "mkdir -p build && docker login registry.example",
+    "ssh-keygen -lf key.pub",
+    "https://host/x?key=name",
+    "https://host/x -a 1:2",
 ]
 ENVIRONMENT = """\
 Environment of the step:
