@@ -31,7 +31,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 NAMES = ("X_test", "y_test")
 # With several inputs or outputs, each has an array, identified by its name or number.
 ARRAY = re.compile(r"(X_test|y_test)(_\w+)?")
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
