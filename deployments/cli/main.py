@@ -23,6 +23,7 @@ from deployments.cli import (
     estimate,
     history,
     package,
+    printable,
     report,
     run,
     server,
@@ -112,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 for success; 1 if a step, tool or gate failed; 2 if the input or the set-up cannot be
         used, or the run was interrupted.
     """
+    printable.install()
     arguments = parser().parse_args(argv)
     try:
         surroundings.settle()

@@ -13,12 +13,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def settle() -> None:
-    """Make output, home, proxies and the server's address usable.
+    """Make home, proxies and the server's address usable.
 
     Raises:
         InputError: the user has no home, and no other place is named.
     """
-    _printable_output()
     _require_home()
     _spare_loopback_the_proxy()
     if url := os.environ.get("PREFECT_API_URL"):
@@ -31,13 +30,6 @@ def api_url(text: str) -> str:
     if "://" not in url:
         url = f"http://{url}"
     return url if urlsplit(url).path else f"{url}/api"
-
-
-def _printable_output() -> None:
-    """Print something plain for a character that the terminal cannot show, rather than fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
 
 
 def _require_home() -> None:
