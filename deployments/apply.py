@@ -6,6 +6,7 @@ Deployments are described in prefect.yaml; what YAML cannot express is here and 
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from prefect.workers.process import ProcessWorker
 from deployments import automations
 from tasks.core.errors import ToolError
 from tasks.core.records.base import Record
+from tasks.core.settings import project
 from tasks.orchestration.board_block import QUEUE_PREFIX, Board
 from tasks.orchestration.progress import LICENCES
 
@@ -121,17 +123,26 @@ def queues(twins: Sequence[str]) -> None:
 
 def deploy() -> None:
     """Register every deployment of prefect.yaml."""
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=ROOT,
-        # prefect.yaml names the directory that workers run flows in: this one, wherever the
-        # command was typed.
-        env=os.environ | {"COLUMNS": "100", "PWD": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    text = (project() / "prefect.yaml").read_text()
+    if project() != ROOT:  # an installed wheel's examples are not where workers run flows
+        text = text.replace("examples/", f"{project()}/examples/")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "prefect", "--no-prompt"),
+                *("deploy", "--all", "--prefect-file", file.name),
+            ],
+            cwd=ROOT,
+            # prefect.yaml names the directory that workers run flows in: this one, wherever the
+            # command was typed.
+            env=os.environ | {"COLUMNS": "100", "PWD": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         raise ToolError(
             _last(done.stdout.splitlines() + done.stderr.splitlines()),

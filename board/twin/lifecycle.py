@@ -149,7 +149,8 @@ def pynq_of(python: Path) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise TwinError(
             f"the twin's Python environment is missing: {python} is not a Python with pynq",
-            "run `make board-env`, or `make board-envs` for all versions of pynq",
+            "run `make board-env`, or `make board-envs` for all versions of pynq; `overlayflow "
+            "doctor` says where",
         ) from error
     return done.stdout.strip()
 

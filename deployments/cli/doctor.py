@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from typing import TYPE_CHECKING
 
 from deployments.cli.output import add_output, print_json, print_table
-from tasks.core.settings import board_python, home
+from tasks.core.settings import board_python, home, project
 
 if TYPE_CHECKING:  # --help must not import pydantic
     from collections.abc import Iterator
@@ -104,5 +104,8 @@ def _twin() -> "Finding":
         return Finding(name="twin", ok=True, detail=f"pynq {pynq_of(python)}")
     except TwinError:
         return Finding(
-            name="twin", ok=False, detail=f"no pynq at {python}", remedy="make board-env"
+            name="twin",
+            ok=False,
+            detail=f"no pynq at {python}",
+            remedy=f"make -C {project()} board-env",
         )

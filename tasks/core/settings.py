@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sysconfig
 from pathlib import Path
 
 DEFAULT_PYNQ = "3.1.2"
@@ -35,14 +36,25 @@ def store_url() -> str:
     return os.environ.get("OVERLAYFLOW_STORE", str(home() / "store"))
 
 
+def project() -> Path:
+    """Return the directory of prefect.yaml, Makefile, constraints, examples and environments.
+
+    This is the clone, or what an installed wheel has put into share/overlayflow.
+    """
+    clone = Path(__file__).resolve().parents[2]
+    if (clone / "prefect.yaml").exists():
+        return clone
+    return Path(sysconfig.get_path("data")) / "share" / "overlayflow"
+
+
 def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
     """Return the Python of the twin's environment, in which the genuine pynq is installed.
 
-    This is OVERLAYFLOW_BOARD_PYTHON, or the one in `.venv-board` beside the sources, where
+    This is OVERLAYFLOW_BOARD_PYTHON, or the one in `.venv-board` of the project, where
     `make board-env` puts it. Other versions of pynq have an environment beside that one, with the
     version in its name.
     """
-    default = Path(__file__).resolve().parents[2] / ".venv-board" / "bin" / "python"
+    default = project() / ".venv-board" / "bin" / "python"
     python = Path(os.environ.get("OVERLAYFLOW_BOARD_PYTHON", default))
     if pynq == DEFAULT_PYNQ:
         return python
@@ -52,7 +64,7 @@ def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
 
 def frontend_packages(name: str) -> Path:
     """Directory of a front end's own packages, where `make env-NAME` puts them."""
-    return Path(__file__).resolve().parents[2] / f".env-{name}"
+    return project() / f".env-{name}"
 
 
 def vivado_settings() -> Path | None:

@@ -102,7 +102,8 @@ def child_main(request_type: type[_Request], function: Callable[[_Request], Reco
 def _python_path(packages: Path | None) -> str:
     """Return a PYTHONPATH under which the child imports the same `tasks` as this process."""
     own, inherited = packages and str(packages), os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_ROOT), *(path for path in (own, inherited) if path)])
+    # Of an installed wheel, _ROOT holds all packages, from which a front end's own differ.
+    return os.pathsep.join(path for path in (own, str(_ROOT), inherited) if path)
 
 
 def _encoded(error: OverlayflowError) -> dict[str, object]:
