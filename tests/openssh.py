@@ -54,7 +54,7 @@ def serve(
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen([sshd, "-D", "-e", "-f", directory / "config"], stderr=log)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield BoardAddress(
             name="openssh",
             kind="pynq-z2",
@@ -74,10 +74,11 @@ def make_key(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Wait until something listens on a port of this machine."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.02)
-    raise RuntimeError("sshd does not listen")
+    raise RuntimeError("the SSH server does not listen")

@@ -6,6 +6,7 @@ import shlex
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import paramiko
 
@@ -228,15 +229,37 @@ def _logged_in(
     raise refused(tried, host.label)
 
 
+class _Transport(paramiko.Transport):
+    """A transport that remembers what the server offered, which paramiko's errors leave out."""
+
+    _LISTS = (
+        ("kex algorithm", "kex_algo_list"),
+        ("host key", "server_key_algo_list"),
+        ("ciphers", "server_encrypt_algo_list"),
+        ("macs", "server_mac_algo_list"),
+    )
+
+    def _really_parse_kex_init(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        offered: dict[str, Any] = super()._really_parse_kex_init(*args, **kwargs)
+        self._offered = offered
+        return offered
+
+    def offer(self, error: str) -> str:
+        """Return what the server offered of the algorithms that an error is about."""
+        known = getattr(self, "_offered", {})
+        lists = [known[name] for about, name in self._LISTS if about in error and name in known]
+        return f"; the server offers {', '.join(lists[0])}" if lists else ""
+
+
 @contextlib.contextmanager
 def _handshake(
     host: SshHost, via: paramiko.Transport | None, timeout_s: float, where: str
 ) -> Iterator[paramiko.Transport]:
     pinned = HostKey.parse(host.host_key) if host.host_key else None
     if via is None:
-        transport = paramiko.Transport(_open_socket(host.host, host.port, timeout_s, where))
+        transport = _Transport(_open_socket(host.host, host.port, timeout_s, where))
     else:
-        transport = paramiko.Transport(_open_channel(via, host, timeout_s, where))
+        transport = _Transport(_open_channel(via, host, timeout_s, where))
     # Errors are raised; paramiko would also log each with a traceback.
     transport.set_log_channel(_PARAMIKO_LOG)
     logging.getLogger(_PARAMIKO_LOG).setLevel(logging.CRITICAL)
@@ -253,7 +276,7 @@ def _handshake(
             transport.get_remote_server_key()  # raises when the time is up
         except paramiko.ssh_exception.IncompatiblePeer as error:
             raise BoardError(
-                f"no common SSH algorithm: {error}",
+                f"no common SSH algorithm: {error}{transport.offer(str(error))}",
                 where=where,
                 remedy="the board's SSH server is too old: update it (OpenSSH 7.2 or "
                 "later), or give it an ed25519 or ecdsa host key",
