@@ -240,7 +240,9 @@ class _Transport(paramiko.Transport):
     )
 
     def _really_parse_kex_init(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        offered: dict[str, Any] = super()._really_parse_kex_init(*args, **kwargs)
+        offered: dict[str, Any] = super()._really_parse_kex_init(  # type: ignore[misc]  # no stub
+            *args, **kwargs
+        )
         self._offered = offered
         return offered
 

@@ -1,5 +1,8 @@
 """Boards behind a jump host: both keys are pinned, and each failure names its host."""
 
+import socket
+from pathlib import Path
+
 import asyncssh
 import pytest
 
@@ -7,6 +10,7 @@ from tasks.boards.address import BoardAddress, HostKey, SshHost
 from tasks.boards.lease import lease
 from tasks.boards.ssh import connect, fetch_host_key
 from tasks.core.errors import BoardUnreachableError, HostKeyError
+from tests import openssh
 
 
 @pytest.fixture
@@ -57,3 +61,17 @@ def test_a_board_that_the_jump_host_does_not_reach_is_named(behind: BoardAddress
         connect(behind.model_copy(update={"port": 1})),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_boards_and_jump_hosts_may_have_ipv6_addresses(tmp_path: Path) -> None:
+    program = openssh.program()
+    if program is None or not socket.has_ipv6:
+        pytest.skip("needs IPv6, and OpenSSH's server: apt-get install openssh-server")
+    with openssh.serve(program, tmp_path, "ListenAddress ::1") as board:
+        there = board.model_copy(update={"host": "::1"})
+        fields = {name: getattr(there, name) for name in SshHost.model_fields}
+        behind = board.model_copy(update={"jump": SshHost(**fields)})
+        for each in (there, behind):
+            with connect(each) as connection:
+                assert connection.execute(["echo", "there"]).stdout == "there\n"
