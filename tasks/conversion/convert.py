@@ -2,6 +2,8 @@
 
 import logging
 import re
+import tempfile
+from pathlib import Path
 
 from board.kinds import board_kinds
 from tasks.conversion import keras_text, names
@@ -12,6 +14,7 @@ from tasks.core.errors import InputError, near
 from tasks.core.records.design import HlsProject
 from tasks.core.records.precision import canonical
 from tasks.core.records.settings import ConvertSettings
+from tasks.core.requirements import may_run
 from tasks.hardware.clocks import check_clock
 from tasks.processes.child import run_child
 
@@ -128,9 +131,12 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
         model: the identified `request.model`.
 
     Raises:
-        InputError: model, data or settings cannot be used.
+        InputError: model, data or settings cannot be used, or the C simulation could not run here.
         ToolError: the child crashed.
     """
+    may = may_run(request.out, Path(tempfile.gettempdir()))
+    if not may.ok:
+        raise InputError(may.detail, where="C simulation", remedy=may.remedy)
     return run_child(
         "tasks.conversion.child",
         request,

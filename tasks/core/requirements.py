@@ -89,6 +89,7 @@ def may_run(*directories: Path) -> Finding:
                 ok=False,
                 detail=f"the file system of {place} is mounted noexec: what is compiled there "
                 "cannot run",
-                remedy="set OVERLAYFLOW_HOME, and TMPDIR, to directories on another file system",
+                remedy="set OVERLAYFLOW_HOME, OVERLAYFLOW_STORE and TMPDIR to directories on "
+                "other file systems",
             )
     return Finding(name="executables", ok=True, detail="may run in the store and in TMPDIR")

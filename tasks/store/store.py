@@ -14,6 +14,7 @@ import errno
 import hashlib
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,16 +34,21 @@ R = TypeVar("R", bound=Record)
 
 _log = logging.getLogger(__name__)
 _FREE = "free some space, e.g. with `overlayflow store prune`"
-_RIGHTS = "correct its permissions, or choose another place for the store"
+_OTHER = "choose another place for the store"
+_RIGHTS = (
+    "correct its permissions, or choose another place for the store; several users need one group "
+    "and umask 002: `chgrp -R GROUP {root} && chmod -R g+rwX {root} && "
+    "find {root} -type d -exec chmod g+s {} +`"
+)
 _LOCKS = "this file system has no locks: set OVERLAYFLOW_HOME or OVERLAYFLOW_STORE to another one"
 _REMEDIES = {
     errno.ENOSPC: _FREE,
     errno.EDQUOT: _FREE,
     errno.EFBIG: "raise the limit on file sizes (`ulimit -f`)",
-    errno.EROFS: _RIGHTS,
+    errno.EROFS: _OTHER,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
-    errno.ENOTDIR: "choose another place for the store",
+    errno.ENOTDIR: _OTHER,
     errno.ENOLCK: _LOCKS,
     errno.EOPNOTSUPP: _LOCKS,
     errno.ENOSYS: _LOCKS,
@@ -280,7 +286,6 @@ class Store:
             ours |= _REMEDIES.get(error.errno or 0) == _LOCKS
             # A build callback may also run into a full disk, or have trouble with users' files.
             if error.errno in _FULL or (ours and error.errno in _REMEDIES):
-                raise StoreError(
-                    f"{error.strerror}", where=str(place), remedy=_REMEDIES[error.errno]
-                ) from error
+                remedy = _REMEDIES[error.errno].replace("{root}", shlex.quote(str(root)))
+                raise StoreError(f"{error.strerror}", where=str(place), remedy=remedy) from error
             raise

@@ -1,4 +1,5 @@
 import logging
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from tasks.conversion.convert import _show, check_settings
 from tasks.conversion.names import is_free, project_name
 from tasks.core.errors import InputError
 from tasks.core.records.settings import ConvertSettings
+from tasks.steps import building
+from tasks.store.store import Store
+
+DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits"
 
 NOISE = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -59,3 +64,17 @@ parts = st.sampled_from(
 @given(st.lists(parts, min_size=1, max_size=40).map("".join))
 def test_every_file_name_gives_a_project_name_that_is_free(stem: str) -> None:
     assert is_free(project_name(Path(f"{stem}.keras")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["store", "TMPDIR"])
+def test_a_place_that_runs_no_programs_is_named_before_the_conversion_starts(
+    noexec: Path, tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = noexec if which == "store" else tmp_path
+    if which == "TMPDIR":
+        monkeypatch.setattr(tempfile, "tempdir", str(noexec))
+    recipe = building.convert(DIGITS / "digits.keras", DIGITS / "digits.npz", ConvertSettings())
+    with pytest.raises(InputError, match=f"the file system of {noexec}.* is mounted noexec") as no:
+        recipe.get(Store(place / "store"))
+    assert which.upper() in no.value.remedy

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,64 @@ def test_a_store_without_the_rights_is_an_error(tmp_path: Path) -> None:
     finally:
         os.seteuid(user)
     assert "permissions" in caught.value.remedy
+
+
+@contextmanager
+def acting_as(user: int, group: int, umask: int) -> Iterator[None]:
+    """Be another user for a while."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    before = os.umask(umask)
+    os.setegid(group)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.umask(before)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """A directory that everybody reaches and the first user owns."""
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    place = tmp_path / "lab"
+    place.mkdir()
+    if os.geteuid() == 0:
+        os.chown(place, 31001, 31000)
+    return place
+
+
+@pytest.mark.slow
+def test_a_store_of_another_user_is_read_and_says_how_to_share_it(lab: Path) -> None:
+    with acting_as(31001, 31001, 0o022):
+        assert get(Store(lab / "store"), build) == RECORD
+    with acting_as(31002, 31002, 0o022):
+        store = Store(lab / "store")
+        assert get(store, never) == RECORD
+        with pytest.raises(StoreError, match="Permission denied") as caught:
+            store.get_or_build(other(1), {}, FixedPoint, never)
+    assert str(lab / "store") in caught.value.where
+    assert "umask 002" in caught.value.remedy
+    assert f"chmod -R g+rwX {lab / 'store'}" in caught.value.remedy
+
+
+@pytest.mark.slow
+def test_two_users_of_one_group_share_a_store(lab: Path) -> None:
+    lab.chmod(0o2775)
+    with acting_as(31001, 31000, 0o002):
+        assert get(Store(lab / "store"), build) == RECORD
+    with acting_as(31002, 31000, 0o002):
+        store = Store(lab / "store")
+        assert get(store, never) == RECORD
+        assert store.get_or_build(other(1), {}, FixedPoint, build) == RECORD
+        del store
+        assert len(Store(lab / "store").prune(keep_bytes=0)) == 2
+    with acting_as(31001, 31000, 0o002):
+        assert get(Store(lab / "store"), build) == RECORD
 
 
 def test_errors_of_a_build_with_the_users_files_stay_what_they_are(store: Store) -> None:
