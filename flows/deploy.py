@@ -13,7 +13,7 @@ from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureS
 from tasks.core.requirements import require
 from tasks.implement import implement
 from tasks.orchestration import run_logs, worker_watch
-from tasks.orchestration.leasing import leased
+from tasks.orchestration.leasing import leased, refuse_other_parts
 from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.quality import gates
@@ -59,6 +59,7 @@ def deploy_model(
     """
     run_logs.set_up()
     worker_watch.watch()
+    refuse_other_parts(board, conversion.board_kind)
     fits = may_fit(model, conversion)
     pair = choose(toolchain, model, conversion.board_kind, build=build, fits=fits)
     if pair.reason:

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 
 from prefect.runtime import flow_run
 
+from board.kinds import board_kinds
 from tasks.boards.address import BoardAddress
 from tasks.boards.lease import lease
 from tasks.boards.lease_answers import Lease
+from tasks.core.errors import InputError
 from tasks.core.records.settings import MeasureSettings
 from tasks.orchestration import board_block
 from tasks.orchestration.queues import slot
@@ -20,6 +22,28 @@ log = logging.getLogger(__name__)
 _TRANSFER_S = 900.0
 # The shortest that Prefect allows.
 _SLOT_S = 60.0
+
+
+def refuse_other_parts(board: str, kind: str) -> None:
+    """Refuse boards on which no design for a board kind can run, before it is built.
+
+    Args:
+        board: a name or a requirement.
+        kind: an entry of board/kinds.toml, for which the design is built.
+
+    Raises:
+        InputError: every matching board has another part.
+        BoardError: no board matches.
+    """
+    part, found = board_kinds()[kind].part, board_block.matching(board)
+    parts = sorted({board_kinds()[each.kind].part for each in found})
+    if part not in parts:
+        raise InputError(
+            f"the design would be for {kind}, which has {part}, but here is {' or '.join(parts)}",
+            where=", ".join(each.label for each in found),
+            remedy=f"build for this board's kind (--board-kind {found[0].kind}), or choose "
+            "another board",
+        )
 
 
 @contextlib.contextmanager

@@ -46,6 +46,16 @@ def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
     assert "overlayflow twin start sleeper" in told
 
 
+def test_a_board_for_another_part_than_the_design_is_refused_before_anything_is_built(
+    machine: Machine, tmp_path: Path
+) -> None:
+    other = ("--data", DATA, "--board-kind", "zcu104")
+    told = refused(machine, tmp_path / "store", MODEL, *other)
+    assert "the design would be for zcu104, which has xczu7ev-ffvc1156-2-e" in told
+    assert "xc7z020clg400-1" in told
+    assert "--board-kind pynq-z2" in told
+
+
 def test_a_machine_without_vivado_is_told_so_before_anything_starts(
     machine: Machine, tmp_path: Path
 ) -> None:
