@@ -8,7 +8,7 @@ from tasks.benchmark import benchmark
 from tasks.convert import convert
 from tasks.core.errors import InputError
 from tasks.core.records.design import Synthesis
-from tasks.core.records.measurement import Run
+from tasks.core.records.measurement import Run, Verdict
 from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
 from tasks.core.requirements import require
 from tasks.implement import implement
@@ -69,20 +69,21 @@ def deploy_model(
     passed = gates.require(gates.after_convert(project, limits))
     synthesis = synthesize(project, pair.name, build)
     passed += gates.require(gates.after_synthesize(synthesis, limits))
+    rehearsal = None
     if pair.name == "vivado" if rehearse is None else rehearse:
-        _rehearse(synthesis, pair.name, model, limits)
+        rehearsal = _rehearse(synthesis, pair.name, model, limits)
     implementation = implement(synthesis, pair.name, limits)
     passed += gates.require(gates.after_implement(implementation, limits))
     packaged = package(implementation, passed, model)
     with leased(board, f"measure {model.name}", measurement) as lease:
         deployment = transfer(packaged, lease)
         measured = benchmark(deployment, measurement, lease)
-    run = publish(validate(measured, limits))
+    run = publish(validate(measured, limits), rehearsal)
     gates.require(run.verdict.gates, run)
     return run
 
 
-def _rehearse(synthesis: Synthesis, toolchain: str, model: Path, limits: GateSettings) -> None:
+def _rehearse(synthesis: Synthesis, toolchain: str, model: Path, limits: GateSettings) -> Verdict:
     """Run the RTL of a synthesis on a twin; raise GateError unless it passes the gates there."""
     if toolchain == "vivado-hls":
         raise InputError(
@@ -98,3 +99,4 @@ def _rehearse(synthesis: Synthesis, toolchain: str, model: Path, limits: GateSet
         judged.measurement.cycles_per_sample,
     )
     gates.require(judged.gates)
+    return judged

@@ -32,8 +32,13 @@ HISTORY = 30  # number of runs in the history artifacts of a model and of a boar
     name="publish",
     task_run_name="publish {verdict.measurement.deployment.package.manifest.project_name}",
 )
-def publish(verdict: Verdict) -> Run:
-    """Write the report, the artifacts and the history; emit an event with the figures."""
+def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
+    """Write the report, the artifacts and the history; emit an event with the figures.
+
+    Args:
+        verdict: of the board.
+        rehearsal: of the twin that ran the design before; None without a dress rehearsal.
+    """
     store = open_store()  # kept: what it hands out is in use as long as it exists
     measurement = measuring.at_hand(store, verdict.measurement)
     verdict = verdict.model_copy(update={"measurement": measurement})
@@ -42,6 +47,7 @@ def publish(verdict: Verdict) -> Run:
         flow_run_name=str(flow_run.name),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         verdict=verdict,
+        rehearsal=rehearsal,
         steps_s=run_times.take(str(flow_run.id)),
     )
     archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tasks.core.records.design import Gate, Resources
-from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
+from tasks.core.records.measurement import BoardOutput, Measurement, Run, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import OutputQuality
 from tasks.quality import baselines
@@ -129,6 +129,16 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         *utilisation_rows(verdict),
         *_logic_delay(manifest),
     ]
+
+
+def side_by_side(run: Run) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return columns and rows: every figure of the board and, if there was one, the rehearsal."""
+    now = dict(rows(run.verdict))
+    if run.rehearsal is None:
+        return ("figure", "value"), list(now.items())
+    before = dict(rows(run.rehearsal))
+    columns = ("figure", run.verdict.measurement.deployment.board, "dress rehearsal")
+    return columns, [(each, now.get(each, ""), before.get(each, "")) for each in now | before]
 
 
 def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:

@@ -36,6 +36,7 @@ def page(
         url: URL of the run and its logs in the Prefect UI; empty if there is none.
     """
     verdict = run.verdict
+    columns, rows = figures.side_by_side(run)
     return render(
         "report.html",
         run.flow_run_name,
@@ -44,7 +45,8 @@ def page(
         measurement=verdict.measurement,
         manifest=verdict.measurement.deployment.package.manifest,
         headlines=figures.headlines(verdict),
-        rows=figures.rows(verdict),
+        columns=columns,
+        rows=rows,
         gates=figures.ordered(verdict.gates),
         result=figures.result,
         layer_columns=figures.LAYER_COLUMNS,

@@ -25,7 +25,7 @@ def markdown(run: Run, url: str) -> str:
             "> The board is a twin: times are clock cycles of the simulated design at the clock "
             "read back; they were not measured on hardware."
         )
-    sections.append(table(("figure", "value"), figures.rows(verdict)))
+    sections.append(table(*figures.side_by_side(run)))
     if manifest.layers:
         sections += ["## Core", table(figures.LAYER_COLUMNS, figures.layer_rows(manifest))]
     sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]

@@ -137,6 +137,8 @@ class Run(Record):
         flow_run_id: Prefect's id of the flow run.
         flow_run_name: Prefect's name of the flow run.
         finished: when it ended: UTC, ISO 8601.
+        rehearsal: what the design gave on a twin before it was built for the board; None without
+            a dress rehearsal.
         steps_s: seconds that each step took; cached steps are left out.
     """
 
@@ -144,4 +146,5 @@ class Run(Record):
     flow_run_name: str
     finished: str
     verdict: Verdict
+    rehearsal: Verdict | None = None
     steps_s: dict[str, float] = Field(default_factory=dict)

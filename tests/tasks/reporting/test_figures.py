@@ -1,9 +1,9 @@
 """Figures of a run, as the terminal and the report show them."""
 
 from tasks.core.records.design import LayerEstimate
-from tasks.core.records.measurement import BoardOutput
+from tasks.core.records.measurement import BoardOutput, Run
 from tasks.core.records.quality import Meaning, OutputQuality
-from tasks.reporting.figures import LAYER_COLUMNS, headlines, layer_rows, rows
+from tasks.reporting.figures import LAYER_COLUMNS, headlines, layer_rows, rows, side_by_side
 from tests.tasks.samples import manifest, verdict
 
 
@@ -38,3 +38,28 @@ def test_several_outputs_are_shown_one_by_one() -> None:
     shown = dict(rows(found))
     assert shown["kind: accuracy, framework"] == "75.00%"
     assert shown["place: RMSE against y_test, board"] == "0.5"
+
+
+def test_a_dress_rehearsal_stands_beside_the_board() -> None:
+    made = manifest()
+    assert made.utilisation is not None
+    placed = made.utilisation.model_copy(update={"stage": "placed"})
+    built = manifest(target="hardware", power_estimate_w=1.402, utilisation=placed)
+    run = Run(
+        flow_run_id="1",
+        flow_run_name="tiny on lab-1",
+        finished="2026-01-02T03:04:05+00:00",
+        verdict=verdict(built, simulated=False, cycles_per_sample=3.5),
+        rehearsal=verdict(),
+    )
+    columns, shown = side_by_side(run)
+    assert columns == ("figure", "twin", "dress rehearsal")
+    found = {label: (board, twin) for label, board, twin in shown}
+    assert found["cycles per sample"] == ("3.5", "3 (simulated)")
+    assert found["bit-exact with the C simulation"] == ("4 of 4 test samples",) * 2
+    assert found["power of the chip, estimated"] == ("1.40 W", "")
+    lut, before = found["LUT of xc7z020clg400-1"]
+    assert lut.endswith(", placed")
+    assert before.endswith(", synthesised")
+    alone = run.model_copy(update={"rehearsal": None})
+    assert side_by_side(alone) == (("figure", "value"), rows(run.verdict))

@@ -123,6 +123,16 @@ def test_the_page_shows_the_verdict_first_and_failed_gates_before_passed_ones(
     assert str(tmp_path / "package.tar.gz") in text
 
 
+def test_the_page_shows_the_dress_rehearsal_beside_the_board(tmp_path: Path) -> None:
+    alone = ran(tmp_path, [1e-6] * 2)
+    run = alone.model_copy(update={"rehearsal": samples.verdict(cycles_per_sample=2.5)})
+    text = page.page(run, {})
+    row = r"<th>cycles per sample</th><td class=.value.>3 .*</td><td class=.value.>2.5 .*</td>"
+    assert re.search(row, text)
+    assert "<th>dress rehearsal</th>" in text
+    assert "dress rehearsal" not in page.page(alone, {})
+
+
 def test_only_the_pages_own_scripts_may_run(tmp_path: Path) -> None:
     run = ran(tmp_path, [1e-6] * 2)
     stored = page.page(run, drawn(run))
