@@ -164,8 +164,27 @@ proc ::overlayflow::block_design {} {
     save_bd_design
 }
 
-# Generate what the design's cells are made of, and look into the hardware handoff: Vivado only
-# warns where registers or memory are mapped nowhere, and the transfers of such a design never end.
+# Fail unless a cell's clocks, resets and interfaces lead somewhere, as a hardware handoff says.
+proc ::overlayflow::require_connected {cell handoff} {
+    set begin [string first "FULLNAME=\"/hier_0/$cell\"" $handoff]
+    if {$begin < 0} { ::overlayflow::fail "the design has no cell $cell" }
+    set module [string range $handoff $begin [string first "</MODULE>" $handoff $begin]]
+    foreach port [regexp -all -inline {<PORT [^>]*>} $module] {
+        set is_input [regexp {DIR="I"} $port]
+        if {$is_input && [regexp {SIGIS="(clk|rst)"} $port] && ![regexp {SIGNAME="[^"]} $port]} {
+            regexp { NAME="([^"]*)"} $port -> name
+            ::overlayflow::fail "nothing drives $name of $cell"
+        }
+    }
+    foreach interface [regexp -all -inline {<BUSINTERFACE [^>]*BUSNAME="__NOC__"[^>]*>} $module] {
+        regexp { NAME="([^"]*)"} $interface -> name
+        ::overlayflow::fail "$name of $cell is connected to nothing"
+    }
+}
+
+# Generate what the design's cells are made of, and look into the hardware handoff: Vivado only warns
+# of resets without a driver and of registers or memory that are mapped nowhere, says nothing of
+# streams that lead nowhere, and the transfers of such a design never end.
 proc ::overlayflow::generate {} {
     variable project
     generate_target all [get_files design_1.bd]
@@ -174,6 +193,7 @@ proc ::overlayflow::generate {} {
     set file [open $handoff]
     set text [read $file]
     close $file
+    foreach cell [list axi_dma_0 ${project}_axi_0] { ::overlayflow::require_connected $cell $text }
     foreach {what pattern} [list \
         "registers of the DMA" {<MEMRANGE [^>]*SLAVEBUSINTERFACE="S_AXI_LITE"} \
         "registers of ${project}_axi" {<MEMRANGE [^>]*SLAVEBUSINTERFACE="s_axi_control"} \

@@ -1,8 +1,11 @@
 """The block design that our Tcl makes, in every version of Vivado, and what Vivado refuses."""
 
+from typing import NamedTuple
+
 import pytest
 
 from board.kinds import board_kinds
+from tasks.toolchains.vivado.diagnosis import diagnose
 from tests.tasks.toolchains.vivado.conftest import Vivado
 from tests.tasks.toolchains.vivado.designs import parameters, read_graph
 
@@ -14,6 +17,7 @@ ZYNQ = [name for name, kind in board_kinds().items() if kind.vivado_board]
 def test_every_kind_gets_a_design_on_its_own_part(vivado: Vivado, kind: str) -> None:
     done = vivado.build(kind, "2024.1")
     assert done.returncode == 0, done.log
+    assert "Cannot set the parameter" not in done.log
     about = board_kinds()[kind]
     assert f"overlayflow: the board is {about.vivado_board}:" in done.log
     graph = read_graph(done.handoff, {})
@@ -86,99 +90,166 @@ def test_a_handoff_that_lies_in_the_platform_only_is_written_there(vivado: Vivad
     assert (done.directory / "design_1.xsa").exists()
 
 
-# What is changed in our scripts or sources, and what Vivado, or our own check, says then.
+class Change(NamedTuple):
+    """A fault in one of our scripts.
+
+    Attributes:
+        said: what Vivado, or our own check of its handoff, says then.
+        signature: what the diagnosis makes of it.
+    """
+
+    old: str
+    new: str
+    said: str
+    signature: str
+    script: str = "design.tcl"
+
+
 CHANGES = {
-    "an IP that this Vivado does not have": (
-        *("design.tcl", "cell axi_dma $name", "cell axi_dmas $name"),
+    "an IP that this Vivado does not have": Change(
+        "-vlnv $vlnv $name",
+        "-vlnv [regsub axi_dma $vlnv axi_dmas] $name",
+        "ERROR: [BD 5-390] IP definition not found for VLNV: xilinx.com:ip:axi_dmas:7.1",
+        "bd-ip-version",
+    ),
+    "an IP that the catalogue does not list": Change(
+        "cell axi_dma $name",
+        "cell axi_dmas $name",
         "ERROR: [overlayflow] this Vivado has no IP axi_dmas",
+        "design-ip",
     ),
-    "a version that this Vivado does not have": (
-        *("design.tcl", "-vlnv $vlnv $name", "-vlnv [regsub {7.1} $vlnv 7.2] $name"),
+    "a version that this Vivado does not have": Change(
+        "-vlnv $vlnv $name",
+        "-vlnv [regsub {7.1} $vlnv 7.2] $name",
         "ERROR: [BD 5-216] VLNV <xilinx.com:ip:axi_dma:7.2> is not supported",
+        "bd-ip-version",
     ),
-    "a version for no block design": (
-        *("design.tcl", ' -all "xilinx.com:ip:$name:*" -filter {design_tool_contexts =~ *IPI*}'),
+    "a version for no block design": Change(
+        ' -all "xilinx.com:ip:$name:*" -filter {design_tool_contexts =~ *IPI*}',
         ' "xilinx.com:ip:$name:*"',
         "ERROR: [BD 5-313] Found unsupported IP 'xilinx.com:ip:axi_interconnect:1.7' in design.",
+        "bd-ip-version",
     ),
-    "a clock pin left open": (
-        *("design.tcl", "$resets {*}$supplied", "$resets $dma $registers $buffers"),
-        (
-            "ERROR: [BD 41-758] The following clock pins are not connected to a valid clock "
-            "source: \n"
-            "/hier_0/tiny_axi_0/aclk"
-        ),
+    "a board that this Vivado does not know": Change(
+        "set_property board_part $board",
+        "set_property board_part tul.com.tw:pynq-z9:part0:1.0",
+        "ERROR: [Board 49-71] The board_part definition was not found for tul.com.tw:pynq-z9",
+        "board-files-missing",
+        script="build.tcl",
     ),
-    "a reset left open": (
-        *("design.tcl", "inputs rst $supplied", "inputs rst [lrange $supplied 1 end]"),
+    "a part that this Vivado does not know": Change(
+        "-part $part -force",
+        "-part xc7z099clg400-1 -force",
+        "ERROR: [Coretcl 2-106] Specified part could not be found.",
+        "part-missing",
+        script="build.tcl",
+    ),
+    "a cell that is not there": Change(
+        "[list [get_bd_cells $ps] $resets {*}$supplied]",
+        "[get_bd_cells ps_1]",
+        "ERROR: [BD 41-701] connect_bd_net requires at least two pins/ports",
+        "bd-port-missing",
+    ),
+    "a clock pin left open": Change(
+        "$resets {*}$supplied",
+        "$resets $dma $registers $buffers",
+        "ERROR: [BD 41-758] The following clock pins are not connected to a valid clock source: \n"
+        "/hier_0/tiny_axi_0/aclk",
+        "bd-clock-open",
+    ),
+    "a reset left open": Change(
+        "inputs rst $supplied",
+        "inputs rst [lrange $supplied 1 end]",
         "CRITICAL WARNING: [BD 41-759] The input pins (listed below)",
+        "design-open",
     ),
-    "two drivers of one clock": (
-        *("design.tcl", "connect_bd_net [get_bd_pins $ps/$reset]"),
+    "two drivers of one clock": Change(
+        "connect_bd_net [get_bd_pins $ps/$reset]",
         "connect_bd_net [get_bd_pins $ps/$reset] [get_bd_pins $ps/$clock]",
         "ERROR: [BD 5-4] Error: running connect_bd_net.",
+        "bd-connection",
     ),
-    "an interface that is not there": (
-        *("design.tcl", "$top/s_axi_control", "$top/s_axi_AXILiteS"),
-        (
-            "WARNING: [BD 5-232] No interface pins matched 'get_bd_intf_pins "
-            "tiny_axi_0/s_axi_AXILiteS'\nERROR: [BD 5-106]"
-        ),
+    "an interface that is not there": Change(
+        "$top/s_axi_control",
+        "$top/s_axi_AXILiteS",
+        "WARNING: [BD 5-232] No interface pins matched 'get_bd_intf_pins "
+        "tiny_axi_0/s_axi_AXILiteS'\nERROR: [BD 5-106]",
+        "bd-port-missing",
     ),
-    "the wrong direction": (
-        *("design.tcl", "axi_dma_0/M_AXIS_MM2S $top/s_axis", "axi_dma_0/M_AXIS_MM2S $top/m_axis"),
-        (
-            "ERROR: [BD 41-171] The modes of the interface pins 'M_AXIS_MM2S'(Master) and "
-            "'m_axis'(Master) are incompatible."
-        ),
+    "the wrong direction": Change(
+        "axi_dma_0/M_AXIS_MM2S $top/s_axis",
+        "axi_dma_0/M_AXIS_MM2S $top/m_axis",
+        "ERROR: [BD 41-171] The modes of the interface pins 'M_AXIS_MM2S'(Master) and "
+        "'m_axis'(Master) are incompatible.",
+        "bd-connection",
     ),
-    "an interface connected twice": (
-        *("design.tcl", "axi_dma_0/M_AXI_S2MM axi_mem", "axi_dma_0/M_AXI_MM2S axi_mem"),
+    "an interface connected twice": Change(
+        "axi_dma_0/M_AXI_S2MM axi_mem",
+        "axi_dma_0/M_AXI_MM2S axi_mem",
         "ERROR: [BD 5-3] Error: running connect_bd_intf_net.",
+        "bd-connection",
     ),
-    "addresses not assigned": (
-        *("design.tcl", "    assign_bd_address\n", ""),
-        (
-            "CRITICAL WARNING: [BD 41-1356] Slave segment </hier_0/axi_dma_0/S_AXI_LITE/Reg> is "
-            "not assigned into address space </processing_system7_0/Data>"
-        ),
+    "a stream that leads nowhere": Change(
+        "::overlayflow::join_interfaces $top/m_axis axi_dma_0/S_AXIS_S2MM",
+        "",
+        "ERROR: [overlayflow] S_AXIS_S2MM of axi_dma_0 is connected to nothing",
+        "design-open",
     ),
-    "memory that the DMA does not reach": (
-        *("design.tcl", "::overlayflow::join_interfaces axi_mem_intercon/M00_AXI $ps/$memory", ""),
+    "memory that the DMA does not reach": Change(
+        "::overlayflow::join_interfaces axi_mem_intercon/M00_AXI $ps/$memory",
+        "",
         "ERROR: [overlayflow] no address leads to the memory that is read",
+        "design-address",
     ),
-    "a module in SystemVerilog": (
-        *("design.tcl", "-reference ${project}_axi $top", "-reference axis_shell $top"),
+    "addresses not assigned": Change(
+        "    assign_bd_address\n",
+        "",
+        "CRITICAL WARNING: [BD 41-1356] Slave segment </hier_0/axi_dma_0/S_AXI_LITE/Reg> is not "
+        "assigned into address space </processing_system7_0/Data>",
+        "design-address",
+    ),
+    "a module in SystemVerilog": Change(
+        "-reference ${project}_axi $top",
+        "-reference axis_shell $top",
         "ERROR: [filemgmt 56-195] Reference 'axis_shell' contains top file",
+        "bd-module",
     ),
-    "a module that is not there": (
-        *("design.tcl", "-reference ${project}_axi $top", "-reference ${project}_shell $top"),
+    "a module that is not there": Change(
+        "-reference ${project}_axi $top",
+        "-reference ${project}_shell $top",
         "ERROR: [filemgmt 56-189] Failed to resolve reference.",
+        "bd-module",
     ),
-    "a parameter that is not there": (
-        *("design.tcl", "CONFIG.c_include_sg 0", "CONFIG.c_includes_sg 0"),
+    "a parameter that is not there": Change(
+        "CONFIG.c_include_sg 0",
+        "CONFIG.c_includes_sg 0",
         "CRITICAL WARNING: [BD 41-1276] Cannot set the parameter c_includes_sg on /axi_dma_0.",
+        "design-open",
+    ),
+    "no clock named for the streams": Change(
+        "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_control, ",
+        "",
+        "ERROR: [BD 41-237] Bus Interface property FREQ_HZ does not match",
+        "bd-connection",
+        script="tiny_axi.v",
     ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_vivado_refuses_or_warns_of_is_refused_here(vivado: Vivado, change: str) -> None:
-    script, old, new, said = CHANGES[change]
-    vivado.change(script, old, new)
-    done = vivado.build(version="2024.1")
-    assert said in done.log
-    assert done.returncode == 1 or "CRITICAL WARNING" in said
-
-
-def test_a_design_whose_registers_have_no_address_ends_before_its_synthesis(
-    vivado: Vivado,
+def test_a_fault_in_the_design_ends_before_its_synthesis_and_is_diagnosed(
+    vivado: Vivado, change: str
 ) -> None:
-    vivado.change("design.tcl", "    assign_bd_address\n", "")
-    done = vivado.build()
+    old, new, said, signature, script = CHANGES[change]
+    vivado.change(script, old, new)
+    done = vivado.build(version="2024.1", mhz=125.0)
+    assert said in done.log
     assert done.returncode == 1
-    assert "ERROR: [overlayflow] no address leads to the registers of the DMA" in done.log
     assert "Launched" not in done.log
+    found = diagnose(done.log.splitlines(), step="implement", tool="vivado", returncode=1)
+    assert found is not None
+    assert found.signature == signature
+    assert found.failure_class in ("permanent", "configuration")
 
 
 def test_an_ultrascale_whose_clock_comes_from_another_pll_is_refused(vivado: Vivado) -> None:
@@ -193,11 +264,3 @@ def test_a_bare_part_without_ethernet_would_divide_another_pll(vivado: Vivado) -
     done = vivado.build(board_parts=[])
     assert done.returncode == 1
     assert "the board's runs at 1000 MHz" in done.log
-
-
-def test_streams_that_no_clock_is_named_for_pass_for_100_mhz(vivado: Vivado) -> None:
-    vivado.change("tiny_axi.v", "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_control, ", "")
-    done = vivado.build(mhz=125.0)
-    assert done.returncode == 1
-    assert "CRITICAL WARNING: [BD 41-967] AXI interface pin /hier_0/tiny_axi_0/" in done.log
-    assert "ERROR: [BD 41-237] Bus Interface property FREQ_HZ does not match" in done.log

@@ -63,6 +63,14 @@ namespace eval stopping {
     source design.tcl
 }
 """
+# Looks into a handoff as our own build does.
+LOOK = """
+set handoff [open [lindex $argv 0]]
+set text [read $handoff]
+source [file join [file dirname [info script]] runs.tcl]
+source [file join [file dirname [info script]] design.tcl]
+foreach cell {axi_dma_0 myproject_axi_0} { ::overlayflow::require_connected $cell $text }
+"""
 
 
 def same_vlnv(real: Graph, ours: Graph) -> bool:
@@ -113,6 +121,26 @@ def test_our_design_is_that_of_a_real_one_with_registers(vivado: Vivado) -> None
     others = {net for net in real.nets if net[0] == "reset/interconnect_aresetn"}
     moved = {("reset/peripheral_aresetn", end) for _, end in others}
     assert ours.nets == (real.nets - others) | moved
+
+
+@pytest.mark.parametrize(
+    ("there", "gone", "said"),
+    [
+        (' SIGNAME="rst_ps7_0_100M_peripheral_aresetn"', "", "nothing drives axi_resetn"),
+        ('"hier_0_myproject_axi_0_out_r"', '"__NOC__"', "S_AXIS_S2MM of axi_dma_0 is connected to"),
+    ],
+)
+def test_what_is_left_open_in_a_real_handoff_is_found(
+    vivado: Vivado, there: str, gone: str, said: str
+) -> None:
+    (vivado.scripts / "look.tcl").write_text(LOOK, encoding="utf-8")
+    text = HLS4ML.read_text(encoding="utf-8")
+    opened = vivado.directory / "open.hwh"
+    opened.write_text(text.replace(there, gone), encoding="utf-8")
+    assert vivado.run("look.tcl", str(HLS4ML)).returncode == 0
+    done = vivado.run("look.tcl", str(opened))
+    assert done.returncode == 1
+    assert said in done.log
 
 
 @pytest.mark.parametrize("ip", ["axi_dma", "processing_system7"])
