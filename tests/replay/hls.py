@@ -9,6 +9,7 @@ from tests.replay import texts
 from tests.replay.errors import CommandError
 from tests.replay.scenario import Fault, Scenario, suffer
 from tests.replay.tcl import Command
+from tests.replay.versions import banner
 
 CORE = texts.Estimate(latency=5, interval=1, lut=1400, ff=900, dsp=4, bram_18k=2)
 TOP = texts.Estimate(latency=38, interval=39, lut=2600, ff=1900, dsp=4, bram_18k=2)
@@ -204,9 +205,7 @@ class Hls:
         print("INFO: [IMPL 213-8] Exporting RTL as a Vivado IP.")
         if not (self._solution / "syn" / "verilog").exists():
             raise CommandError("ERROR: [IMPL 213-28] Failed to generate IP.")
-        print(
-            f"\n****** Vivado v{self._scenario.version} (64-bit)\n\nsource run_ippack.tcl -notrace"
-        )
+        print(f"{banner('Vivado', self._scenario.version)}source run_ippack.tcl -notrace")
         if fault is None and not self._scenario.y2k22_patch:
             print("bad lexical cast: source type value could not be interpreted as target")
             raise CommandError("ERROR: [IMPL 213-28] Failed to generate IP.")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tests.replay.scenario import Scenario
 from tests.replay.tcl import Interpreter
+from tests.replay.versions import about, banner
 
-BANNERS = {
-    "vivado": "Vivado v{version} (64-bit)",
-    "vivado_hls": "Vivado(TM) HLS - High-Level Synthesis from C, C++ and SystemC v{version} "
-    "(64-bit)",
+TITLES = {
+    "vivado": "Vivado",
+    "vivado_hls": "Vivado(TM) HLS - High-Level Synthesis from C, C++ and SystemC",
 }
 EXIT_NAMES = {"vivado": "Vivado", "vivado_hls": "vivado_hls"}
 
@@ -20,11 +20,10 @@ def main() -> None:
     scenario = Scenario.load()
     scenario.record("start", tool=tool, arguments=arguments)
     scenario.strike("start", tool)
-    banner = BANNERS[tool].format(version=scenario.version)
     if arguments == ["-version"]:
-        print(f"{banner}\nSW Build 0 (replay)\nIP Build 0 (replay)")
+        print(about(TITLES[tool], scenario.version))
         return
-    print(f"\n****** {banner}\n  **** SW Build 0: this is a replay, nothing is synthesized\n")
+    print(banner(TITLES[tool], scenario.version))
     if tool == "vivado_hls" and scenario.y2k22_patch:
         print("INFO: Applying HLS Y2K22 patch v1.2 for IP revision")
     script = _script(tool, arguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.replay import fabric, texts
 from tests.replay.scenario import Fault, Scenario, suffer
+from tests.replay.versions import banner, executing
 
 IMPLEMENTATION = ("init", "opt", "place", "phys_opt", "route", "write_bitstream")
 LINES = {
@@ -88,9 +89,9 @@ class Runs:
         if self.progress(run) == "100%":
             return True
         self._scenario.record("run", run=run)
-        self._note(
-            run, f"\n*** Running vivado\n    with args -log {run}.vds -mode batch (replay)\n"
-        )
+        version = self._scenario.version
+        self._note(run, "\n*** Running vivado\n    with args -mode batch (replay)\n")
+        self._note(run, banner("Vivado", version))
         self._begin(run, "vivado")
         done = self._implement(design) if run == "impl_1" else self._synthesize(run)
         self._mark(run, "vivado.end" if done else "vivado.error")
@@ -103,6 +104,12 @@ class Runs:
         )
         return content
 
+    def errors(self, run: str) -> list[str]:
+        """What its log says of why it failed."""
+        log = self._directory / run / "runme.log"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return [line for line in lines if line.startswith("ERROR:")]
+
     def _synthesize(self, run: str) -> bool:
         kind = "synth" if run == "synth_1" else "ooc"
         fault = self._scenario.fault(kind) or (
@@ -112,6 +119,7 @@ class Runs:
             return False
         self._note(run, "Synthesis finished with 0 errors, 0 critical warnings and 0 warnings.")
         self._note(run, "synth_design completed successfully")
+        self._note(run, executing(self._scenario.version, "report_utilization"))
         top = "design_1_wrapper" if run == "synth_1" else run.removesuffix("_synth_1")
         texts.write(self._directory / run / f"{top}.dcp", "replay\n")
         self._note(run, EXITING)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from board.kinds import PartResources, board_kinds
+from tests.replay.versions import PROHIBITED
 
 LINE = "-" * 80
 
@@ -137,14 +138,16 @@ def resources(part: str) -> PartResources:
     return next(kind.resources for kind in board_kinds().values() if kind.part == part)
 
 
-def utilisation(lut: int, part: str) -> str:
+def utilisation(lut: int, part: str, version: str) -> str:
     """The tables of report_utilization."""
-    titles = ("Site Type", "Used", "Fixed", "Available", "Util%")
+    prohibited = version >= PROHIBITED
+    titles = ("Site Type", "Used", "Fixed", *["Prohibited"] * prohibited, "Available", "Util%")
     has, ultrascale = resources(part), family(part) == "zynquplus"
     cell = "CLB" if ultrascale else "Slice"
 
     def row(name: str, used: float, available: int) -> tuple[object, ...]:
-        return (name, used, 0, available, f"{100 * used / available:.2f}")
+        share = f"{100 * used / available:.2f}"
+        return (name, used, 0, *[0] * prohibited, available, share)
 
     logic = table(
         titles,

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.replay import ips, texts
+from tests.replay import ips, texts, versions
 from tests.replay.automation import Automation
 from tests.replay.blockdesign import BlockDesign, Cell
 from tests.replay.errors import CommandError
@@ -76,7 +76,8 @@ class Vivado:
     @property
     def _generated(self) -> Path:
         """Where this version writes what it makes of a block design."""
-        name = "project_1.srcs" if self._scenario.version < "2020.2" else "project_1.gen"
+        has_own = self._scenario.version >= versions.GENERATED
+        name = "project_1.gen" if has_own else "project_1.srcs"
         return self._directory / name / "sources_1" / "bd" / "design_1"
 
     # projects
@@ -392,10 +393,15 @@ class Vivado:
         if all(done) and (run == "synth_1" or self._runs.run("synth_1", design)):
             self._runs.run(last, design)
         failed = [name for name in self._up_to(run) if self._runs.progress(name) != "100%"]
-        if failed and self._scenario.version < "2024":
+        if failed and self._scenario.version < versions.FAILED_RUNS_ARE_ERRORS:
             print(f"WARNING: [Vivado 12-8222] Failed run(s) : '{failed[0]}'")
         elif failed:
-            raise CommandError(f"ERROR: [Vivado 12-13638] Failed runs(s) : '{failed[0]}'")
+            errors = "\n".join(self._runs.errors(failed[0]))
+            raise CommandError(
+                f"ERROR: [Vivado 12-13638] Failed runs(s) : '{failed[0]}'\n"
+                f" '{failed[0]}' run failed with below errors.\n{errors}\n"
+                "ERROR: [Common 17-39] 'wait_on_runs' failed due to earlier errors."
+            )
         else:
             print(f"[Thu Jan  1 00:00:00 1970] {run} finished", flush=True)
 
@@ -434,7 +440,7 @@ class Vivado:
         if name == "utilization" and hierarchical:
             return texts.hierarchy(lut, self._name, self._part)
         if name == "utilization":
-            return texts.utilisation(lut, self._part)
+            return texts.utilisation(lut, self._part, self._scenario.version)
         figures = self._runs.figures()
         if name == "timing_summary":
             return texts.timing(figures["wns"], 0.015, 3.75, *self._design.clock())

@@ -60,7 +60,12 @@ class Vivado:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def build(
-        self, kind: str = "pynq-z2", version: str = "2020.2", mhz: float = 100.0, **machine: object
+        self,
+        kind: str = "pynq-z2",
+        version: str = "2020.2",
+        mhz: float = 100.0,
+        fault: str = "",
+        **machine: object,
     ) -> Done:
         """Build for a kind of board; machine: fields of Scenario."""
         about = board_kinds()[kind]
@@ -70,14 +75,16 @@ class Vivado:
             "build.tcl",
             *("2", f"{mhz:.6f}", "tiny", about.part, system, PLL_MHZ[system]),
             *(f"{about.vivado_board}:*", needed),
+            fault=fault,
             version=version,
             **machine,
         )
 
-    def run(self, script: str, *arguments: str, **machine: object) -> Done:
-        """Run a script to its end."""
+    def run(self, script: str, *arguments: str, fault: str = "", **machine: object) -> Done:
+        """Run a script to its end; fault: of tests/replay/faults.toml."""
         path = self.directory / "scenario.toml"
         lines = [f"{name} = {json.dumps(value)}" for name, value in machine.items()]
+        lines += [f'faults = [{{name = "{fault}"}}]'] if fault else []
         path.write_text("\n".join(lines), encoding="utf-8")
         environment = {scenario.ENVIRONMENT: str(path), "OVERLAYFLOW_REPLAY_PYTHON": sys.executable}
         done = subprocess.run(

@@ -38,6 +38,18 @@ def test_every_version_makes_the_same_design(vivado: Vivado, kind: str, version:
     assert ("hier_0_tiny_axi_0/m_axis", "hier_0_axi_dma_0/S_AXIS_S2MM") in graph.links
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_run_that_fails_ends_the_build_in_every_version(vivado: Vivado, version: str) -> None:
+    done = vivado.build(version=version, fault="top-missing")
+    assert done.returncode == 1
+    told = "ERROR: [Vivado 12-13638]" if version >= "2024.1" else "WARNING: [Vivado 12-8222]"
+    assert f"{told} Failed run" in done.log
+    log = done.directory / "vivado" / "project_1.runs" / "synth_1" / "runme.log"
+    found = diagnose(log, step="implement", tool="vivado", returncode=1)
+    assert found is not None
+    assert found.signature == "synth-no-top"
+
+
 def test_versions_of_ips_are_those_that_the_vivado_has(vivado: Vivado) -> None:
     old, new = (
         read_graph(vivado.build("zcu104", version).handoff, {}).cells
