@@ -334,3 +334,24 @@ def test_the_history_and_a_comparison_are_read_from_the_store(
     assert "2 (+100.0%)" in told
     assert "+100.0%" in page.read_text()
     assert main.main(["compare", "00000001"]) == 2
+
+
+def test_doctor_says_what_each_toolchain_would_do_here_and_which_one_auto_takes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
+    replay = Path(__file__).parents[1] / "replay" / "bin" / "vivado"
+    (tmp_path / "vivado").write_text(f'#!/bin/sh\nexec {replay} "$@"\n')
+    (tmp_path / "vivado").chmod(0o755)
+    (tmp_path / "scenario.toml").write_text('version = "2024.1"')
+    monkeypatch.setattr("tasks.toolchains.vivado.installation._answers", {})
+    monkeypatch.setenv("OVERLAYFLOW_REPLAY_SCENARIO", str(tmp_path / "scenario.toml"))
+    monkeypatch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
+    monkeypatch.setattr("tasks.toolchains.vivado.preflight._CONTAINER_MARKS", ())
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    main.main(["doctor", "--json"])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    found = {each["name"]: each["detail"] for each in findings}
+    assert found["toolchain open"] == found["toolchain vivado"] == "ready"
+    assert found["toolchain vivado-hls"] == "lacks vivado_hls, vivado"
+    assert found["toolchain auto"].startswith("takes vivado: a Vivado is installed")
