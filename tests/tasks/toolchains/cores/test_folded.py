@@ -23,7 +23,7 @@ from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import load_graph
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.open.proof import ProofRequest, prove
-from tasks.toolchains.shell.shell import core_files, write_design
+from tasks.toolchains.shell.shell import Design, core_files, write_design
 from tests.tasks.toolchains.shell.test_shell import drive
 from tests.tasks.toolchains.standin import Fabric
 
@@ -111,16 +111,19 @@ def with_settings(project: HlsProject, **settings: Any) -> HlsProject:
     return project.model_copy(update={"settings": chosen})
 
 
-def fabric_of(project: HlsProject, core: Path) -> Fabric:
-    design = write_design(
+def design_of(project: HlsProject, core: Path, latency_cycles: int | None = None) -> Design:
+    return write_design(
         core_files(core),
         project_name="zoo",
         input=project.input,
         output=project.output,
-        latency_cycles=None,
+        latency_cycles=latency_cycles,
         directory=core,
     )
-    return Fabric(build_fabric_image(design, core / "zoo.so", logs=core))
+
+
+def fabric_of(project: HlsProject, core: Path) -> Fabric:
+    return Fabric(build_fabric_image(design_of(project, core), core / "zoo.so", logs=core))
 
 
 def words(files: Path, name: str) -> NDArray[np.uint32]:

@@ -96,6 +96,15 @@ def test_the_clock_is_divided_from_the_boards_own_pll(vivado: Vivado, kind: str)
     assert len(clocks) == 1
 
 
+def test_a_clock_that_no_divider_makes_ends_the_build(vivado: Vivado) -> None:
+    done = vivado.build(mhz=700.0)
+    assert done.returncode == 1
+    assert "the processing system makes 500.000000 MHz of 700.000000 MHz" in done.log
+    found = diagnose(done.log.splitlines(), step="implement", tool="vivado", returncode=1)
+    assert found is not None
+    assert (found.signature, found.failure_class) == ("clock-not-made", "permanent")
+
+
 def test_a_handoff_that_lies_in_the_platform_only_is_written_there(vivado: Vivado) -> None:
     done = vivado.build(platform=True)
     assert done.returncode == 0, done.log

@@ -203,6 +203,47 @@ def test_a_vivado_that_cannot_build_for_the_board_is_found_out_in_seconds(
     assert not (bench.out / f"{CASE.name}_twin.bit").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("my builds", "plain names only"), ("/".join(["e" * 200] * 18), "is too long")],
+)
+def test_a_directory_that_vivado_cannot_build_in_is_refused_and_not_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, said: str
+) -> None:
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path / place))
+    (found,) = [f for f in bench.implementer.check("pynq-z2") if f.name == "directory"]
+    assert said in found.detail
+    with pytest.raises(InputError) as raised:
+        bench.implement()
+    assert raised.value.what == found.detail
+    assert "OVERLAYFLOW_HOME" in raised.value.remedy
+    assert not list(bench.out.iterdir())
+    assert not (tmp_path / Path(place).parts[0]).exists()
+
+
+@pytest.mark.slow
+def test_a_cancelled_build_leaves_nothing_running_and_goes_on_later(bench: Bench) -> None:
+    class CancelledError(BaseException):
+        """As Prefect raises it between two looks at the tool."""
+
+    def cancel(progress: Progress) -> None:
+        if progress.phase == "route_design":
+            raise CancelledError
+
+    bench.scene("vivado-hang", version="2022.2")
+    bench.hooks = Hooks(listener=cancel)
+    with pytest.raises(CancelledError):
+        bench.implement()
+    (hanging,) = bench.events("hang")
+    running = [Path("/proc", str(hanging[each])) for each in ("pid", "child")]
+    assert not [each for each in running if each.exists()]
+    bench.scene(version="2022.2")
+    bench.hooks = Hooks()
+    before = len(bench.events("run"))
+    bench.implement()
+    assert [each["run"] for each in bench.events("run")[before:]] == ["impl_1"]
+
+
 @pytest.mark.slow
 def test_a_zynq_7000_is_built_for_without_board_files(bench: Bench) -> None:
     bench.scene(board_parts=[])
