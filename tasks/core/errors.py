@@ -8,6 +8,7 @@ OverlayflowError               exit code 1
   ToolError                    an external tool failed: exit status, first cause, log
     ToolTimeoutError           it was stopped at its deadline
     DiskFullError              exit code 2: it ran out of disk space
+    CoreMismatchError          a core does not compute what the C simulation computes
     BuildError                 a vendor tool failed, with a diagnosis and a failure bundle
   StoreError                   exit code 2: the store cannot be read or written (disk full, rights)
   ServerError                  exit code 2: the Prefect server cannot be reached (transient)
@@ -138,6 +139,10 @@ class DiskFullError(ToolError):
     """A tool ran out of disk space."""
 
     exit_code = 2
+
+
+class CoreMismatchError(ToolError):
+    """A core's RTL does not compute what the C simulation computes, or does not answer."""
 
 
 class BuildError(ToolError):

@@ -1,10 +1,12 @@
 """The synthesizer of traced cores: RTL from distributed arithmetic, without vendor tools."""
 
 import logging
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tasks.core.errors import CoreMismatchError
 from tasks.core.records.base import Entry
 from tasks.core.records.design import HlsProject, Resources, Synthesis
 from tasks.core.requirements import Finding, package
@@ -44,44 +46,16 @@ class TracedCore:
         Raises:
             UnsupportedModelError: the core cannot compute a layer.
             InputError: the interval is shorter than the stream's.
-            ToolError: the logic differs from the C simulation.
+            CoreMismatchError: the logic of the core that was asked for differs from the C
+                simulation; with `auto`, an unrolled core takes the place of a folded one.
         """
-        report = run_child(
-            "tasks.toolchains.cores.child",
-            CoreRequest(
-                files=files,
-                project=project,
-                available=Resources.of_part(project.settings.board_kind),
-                out=out,
-            ),
-            CoreReport,
-            cwd=out,
-            log=out / "synthesize.log",
-            step="synthesize",
-            deadline_s=DEADLINE_S,
-            on_line=_pass_on,
-        )
-        latency, interval = report.latency_cycles, report.interval_cycles
-        samples = report.samples
-        if latency is None:
-            proof = run_child(
-                "tasks.toolchains.open.proof",
-                ProofRequest(files=files, project=project, core=out / "rtl"),
-                Proof,
-                cwd=out,
-                log=out / "proof.log",
-                step="synthesize",
-                deadline_s=DEADLINE_S,
-                on_line=_pass_on,
-            )
-            latency, interval = proof.latency_cycles, proof.interval_cycles
-            samples = proof.samples
+        report, proof = _made(project, files, out)
         log.info(
             "core %s: %d cycles latency, a sample in %d cycles, bit-exact on %d samples",
             report.core,
-            latency,
-            interval,
-            samples,
+            proof.latency_cycles,
+            proof.interval_cycles,
+            proof.samples,
         )
         return Synthesis(
             entry=entry,
@@ -89,12 +63,57 @@ class TracedCore:
             synthesizer="traced",
             core=report.core,
             layers=report.layers,
-            latency_cycles=latency,
-            interval_cycles=interval,
+            latency_cycles=proof.latency_cycles,
+            interval_cycles=proof.interval_cycles,
             estimate=report.estimate,
             luts_by_layer=report.luts_by_layer,
             versions={name: version(name) for name in ("alkaid", "hls4ml", "numpy")},
         )
+
+
+def _made(project: HlsProject, files: Path, out: Path) -> tuple[CoreReport, Proof]:
+    """Write a core, and return what its logic did with samples."""
+    settings = project.settings
+    report = run_child(
+        "tasks.toolchains.cores.child",
+        CoreRequest(
+            files=files,
+            project=project,
+            available=Resources.of_part(settings.board_kind),
+            out=out,
+        ),
+        CoreReport,
+        cwd=out,
+        log=out / "synthesize.log",
+        step="synthesize",
+        deadline_s=DEADLINE_S,
+        on_line=_pass_on,
+    )
+    if report.latency_cycles is not None:
+        return report, Proof(
+            latency_cycles=report.latency_cycles,
+            interval_cycles=report.interval_cycles,
+            samples=report.samples,
+        )
+    try:
+        proof = run_child(
+            "tasks.toolchains.open.proof",
+            ProofRequest(files=files, project=project, core=out / "rtl"),
+            Proof,
+            cwd=out,
+            log=out / "proof.log",
+            step="synthesize",
+            deadline_s=DEADLINE_S,
+            on_line=_pass_on,
+        )
+    except CoreMismatchError as error:
+        if settings.core != "auto":
+            raise
+        log.warning("%s: taking an unrolled core instead; please report this model", error.what)
+        shutil.rmtree(out / "rtl")
+        unrolled = settings.model_copy(update={"core": "unrolled"})
+        return _made(project.model_copy(update={"settings": unrolled}), files, out)
+    return report, proof
 
 
 def _pass_on(line: str) -> None:

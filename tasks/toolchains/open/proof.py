@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from board import codec
-from tasks.core.errors import ToolError
+from tasks.core.errors import CoreMismatchError
 from tasks.core.records.base import Cycles, Record
 from tasks.core.records.design import HlsProject, Stream
 from tasks.processes.child import child_main
@@ -65,7 +65,7 @@ def prove(request: ProofRequest) -> Proof:
     """Run as many test samples as the time allows.
 
     Raises:
-        ToolError: an output differs from the C simulation's, or none comes.
+        CoreMismatchError: an output differs from the C simulation's, or none comes.
     """
     project = request.project
     with tempfile.TemporaryDirectory() as directory:
@@ -118,7 +118,7 @@ def _run(fabric: ctypes.CDLL, given: Words, project: HlsProject) -> tuple[int, W
     )
     fabric.fabric_free(handle)
     if produced.value != room or not last.value:
-        raise ToolError(
+        raise CoreMismatchError(
             f"the core's RTL gave {produced.value} of {room} words for {len(given)} samples",
             where=project.settings.project_name,
             remedy="use core unrolled for this model, and report its layers",
@@ -141,7 +141,7 @@ def _compare(stream: Stream, words: Words, expected: Samples) -> None:
     different = np.argwhere(got != wanted)
     if len(different):
         sample, element = different[0]
-        raise ToolError(
+        raise CoreMismatchError(
             f"the core's RTL differs from the C simulation on "
             f"{len(np.unique(different[:, 0]))} of {len(expected)} samples, first in sample "
             f"{sample}, element {element}: expected {wanted[sample, element]}, got "

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.errors import CoreMismatchError, InputError, UnsupportedModelError
 from tasks.core.records.base import Entry
 from tasks.core.records.design import FixedPoint, HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
@@ -21,6 +21,7 @@ from tasks.toolchains.cores.folded.arithmetic import raw, smallest_format
 from tasks.toolchains.cores.folded.estimate import estimate
 from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import load_graph
+from tasks.toolchains.cores.synthesizer import TracedCore
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.open.proof import ProofRequest, prove
 from tasks.toolchains.shell.shell import Design, core_files, write_design
@@ -216,6 +217,31 @@ def test_an_accumulator_that_may_saturate_is_refused_by_the_layers_name(
         choice.build(tmp_path, project, PART, tmp_path)
     report = choice.build(tmp_path, with_settings(project, core="auto"), PART, tmp_path)
     assert report.core == "unrolled"
+
+
+@pytest.mark.slow
+def test_auto_takes_an_unrolled_core_if_the_folded_one_differs_and_says_so(
+    tmp_path: Path, make_zoo: Any, samples: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_zoo(tmp_path, (40,), "fixed<10,4>")
+    model.branches.append(dense(model, "x", 40, 30))
+    project = project_of(tmp_path, model.run(samples(20, 40)), ((40,), (30,)))
+    # Only the stream in front of the folded core gets another format than the model has.
+    element = project.input.element.model_copy(update={"integer": 2})
+    stream = project.input.model_copy(update={"element": element})
+    wrong = project.model_copy(update={"input": stream})
+    entry = Entry(step="synthesize", digest="0" * 64)
+    for name in ("out", "folded"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(CoreMismatchError, match="differs from the C simulation on"):
+        TracedCore().synthesize(wrong, tmp_path, entry, tmp_path / "folded")
+    caplog.set_level("WARNING")
+    auto = with_settings(wrong, core="auto")
+    synthesis = TracedCore().synthesize(auto, tmp_path, entry, tmp_path / "out")
+    assert synthesis.core == "unrolled"
+    assert synthesis.project.settings.core == "auto"
+    assert "differs from the C simulation" in caplog.text
+    assert "taking an unrolled core instead" in caplog.text
 
 
 def test_an_interval_shorter_than_the_words_of_a_sample_is_refused(
