@@ -57,8 +57,26 @@ def read(path: Path, target: str = "") -> Dataset:
         )
     index = names.index(target)
     x = np.empty((len(values), len(names) - 1), np.float32)
-    x[:, :index], x[:, index:] = values[:, :index], values[:, index + 1 :]
+    with np.errstate(over="ignore"):  # to infinity, which is said below
+        x[:, :index], x[:, index:] = values[:, :index], values[:, index + 1 :]
+    for name, column in zip(names[:index] + names[index + 1 :], range(x.shape[1]), strict=True):
+        _require_exact(name, values[:, column + (column >= index)], x[:, column], path)
     return dataset.checked(Dataset({"X_test": x}, {"y_test": values[:, index]}), path)
+
+
+def _require_exact(
+    name: str, given: npt.NDArray[np.float64], kept: npt.NDArray[np.float32], path: Path
+) -> None:
+    """Refuse a column that float32 changes; decimals of a text it may round."""
+    changed = (kept != given) & np.isfinite(given)
+    if path.suffix == ".csv":
+        changed &= given == np.round(given)
+    if changed.any():
+        raise InputError(
+            f"column {name} has {given[changed][0]:.17g}, which float32, the model's type, rounds",
+            where=str(path),
+            remedy=f"scale it as in training, and write table['{name}'].astype('float32')",
+        )
 
 
 def check(path: Path, target: str = "") -> None:

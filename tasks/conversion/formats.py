@@ -19,6 +19,9 @@ Chosen = dict[str, dict[str, Any]]
 
 # Bits by which rounding noise stays below the spread of a layer's output: 0.2 % per source.
 _BITS = 9
+# Before a comparison, after which nothing but a sign is left: noise turns one in thousands.
+_BITS_OF_SIGNS = 13
+_SIGNS = "BatchNormalizationQuantizedTanh"
 _UNIFORM = math.sqrt(12)  # ratio of a step to the standard deviation of its rounding error
 _MARGIN = 1.25  # samples outside the test set may reach further
 _WIDEST, _WIDEST_INPUT = 24, 32
@@ -34,6 +37,8 @@ _PASSING = (
     *("Pooling1D", "Pooling2D", "Reshape", "Transpose", "ZeroPadding1D", "ZeroPadding2D"),
     *("Resize", "Clone", "Repack", "Cropping1D", "Cropping2D"),
 )
+# Their states and sums have formats that their outputs do not show.
+_RECURRENT = ("LSTM", "GRU", "Bidirectional")
 _PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
 _EXACT_BITS = 12  # values with at most this many fractional bits are represented exactly
 
@@ -71,7 +76,7 @@ class _Layer:
     def settings(self) -> dict[str, Any]:
         precision: dict[str, str] = {}
         settings: dict[str, Any] = {"Precision": precision}
-        if self.outputs is None or self.kind in _PASSING:
+        if self.outputs is None or self.kind in (*_PASSING, *_RECURRENT):
             return {}
         if self.node.get_attr("weight_quantizer") is not None:
             return {}  # hls4ml infers formats in which sums of quantized weights are exact
@@ -98,6 +103,8 @@ class _Layer:
         """Return the resolution of this layer's outputs that the following layers need."""
         assert self.outputs is not None  # noqa: S101  as above
         own = _UNIFORM * _spread(self.outputs) * 2.0**-_BITS
+        if self._is_compared():
+            own *= 2.0 ** (_BITS - _BITS_OF_SIGNS)
         steps = [each.tolerance(own) for each in self._consumers(self.node)]
         return min(steps, default=own / 2)
 
@@ -115,7 +122,12 @@ class _Layer:
         spreads = self._spreads()
         if norms.size != spreads.size or not norms.any():
             return own
-        return float(np.min(spreads[norms > 0] / norms[norms > 0])) * _UNIFORM * 2.0**-_BITS
+        bits = _BITS_OF_SIGNS if self._is_compared() else _BITS
+        return float(np.min(spreads[norms > 0] / norms[norms > 0])) * _UNIFORM * 2.0**-bits
+
+    def _is_compared(self) -> bool:
+        """Return whether only the sign of this layer's outputs is used, or that of differences."""
+        return any(each.kind == _SIGNS for each in self._consumers(self.node))
 
     def _weights(self) -> Iterator[tuple[str, str]]:
         source = self._source(self.node)

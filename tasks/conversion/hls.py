@@ -21,6 +21,7 @@ from tasks.core.records.settings import ConvertSettings
 
 ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
+RECURRENT = ("sigmoid", "tanh", "relu")  # activations of LSTM and GRU
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def convert(
     _apply(config, settings, added)
     graph = converted(config)
     _check_biases(graph)
+    _check_recurrent(graph)
     _check_reuse_factors(graph, settings)
     _check_precisions(graph, settings)
     return Converted(graph, outputs, {name: _spoken(each) for name, each in chosen.items()})
@@ -117,10 +119,27 @@ def write(graph: Any, out: Path) -> str:
     if not hasattr(np, "product"):  # hls4ml 1.3 writes power-of-two weights with it
         np.product = np.prod  # type: ignore[attr-defined]  # noqa: NPY003, NPY201
     graph.write()
+    _correct_lstm(out / "firmware" / "nnet_utils" / "nnet_recurrent.h")
     backend = str(graph.config.backend.name)
     if backend == ACCELERATED:
         _unswap_stream_widths(out / "project.tcl")
     return backend
+
+
+def _correct_lstm(header: Path) -> None:
+    """Give two products the types of their operands.
+
+    hls4ml 1.3 never calls this function, but compiles it, which fails unless the LSTM's input, sums
+    and outputs have one type.
+    """
+    text = header.read_text()
+    for arguments, types in (
+        ("mult_config1>(data, tmpres,", "data_T, typename CONFIG_T::accum_t"),
+        ("mult_config2>(h_newstate, tmpres_state,", "res_T, typename CONFIG_T::accum_t"),
+    ):
+        call = "nnet::dense<{}, typename CONFIG_T::" + arguments
+        text = text.replace(call.format("data_T, res_T"), call.format(types))
+    header.write_text(text)
 
 
 def _check_names(config: dict[str, Any], settings: ConvertSettings) -> None:
@@ -238,6 +257,31 @@ def _check_biases(graph: Any) -> None:
             raise UnsupportedModelError(
                 f"layer {layer.name} has biases that are powers of two, which hls4ml has not",
                 remedy="quantize them with quantized_bits",
+            )
+
+
+def _check_recurrent(graph: Any) -> None:
+    """Refuse recurrent layers that hls4ml converts, but has no C++ for."""
+    for layer in graph.get_layers():
+        if layer.class_name == "SimpleRNN":
+            raise UnsupportedModelError(
+                f"layer {layer.name} is a SimpleRNN, which hls4ml has no C++ for",
+                remedy="save it with Keras 3, of which it is unrolled here, or use GRU or LSTM",
+            )
+        if layer.class_name not in {"LSTM", "GRU"}:
+            continue
+        for name in ("activation", "recurrent_activation"):
+            found = layer.get_attr(name)
+            if found not in RECURRENT:
+                raise UnsupportedModelError(
+                    f"layer {layer.name} ({layer.class_name}) has the {name} {found}, and hls4ml "
+                    f"only has {', '.join(RECURRENT)} there",
+                    remedy=f"train it with one of them; {name}='sigmoid' is near hard_sigmoid",
+                )
+        if layer.get_attr("apply_reset_gate") == "before":
+            raise UnsupportedModelError(
+                f"layer {layer.name} (GRU) resets its state before the product, hls4ml behind it",
+                remedy="train it with reset_after=True",
             )
 
 

@@ -1,6 +1,7 @@
 """The interface of front ends, and the loaded model that they return."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +78,28 @@ class LoadedModel:
         return self.several_outputs or (self.output,)
 
 
+def split(row: FloatArray, shapes: Sequence[tuple[int, ...]]) -> list[FloatArray]:
+    """Return the tensors that are concatenated in each row of samples.
+
+    Args:
+        row: samples x elements; a single tensor keeps its shape.
+        shapes: of one sample of each tensor.
+    """
+    if len(shapes) == 1:
+        return [row]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(row, ends[:-1], axis=1)
+    pairs = zip(parts, shapes, strict=True)
+    return [part.reshape(len(row), *shape) for part, shape in pairs]
+
+
+def concatenated(tensors: Sequence[npt.NDArray[Any]]) -> FloatArray:
+    """Return tensors of samples as one row a sample; a single one keeps its shape."""
+    flat = [np.reshape(each, (len(each), -1)) for each in tensors]
+    row = tensors[0] if len(tensors) == 1 else np.concatenate(flat, axis=1)
+    return np.asarray(row, dtype=np.float32)
+
+
 class FrontEnd(Protocol):
     """A module of this folder; it imports its framework only in `load`."""
 
@@ -115,6 +138,6 @@ def only(tensors: list[Any], kind: str, names: list[str], path: Path) -> Any:
             f"has {len(tensors)} {kind} ({', '.join(names)})",
             where=str(path),
             remedy=f"the accelerator's stream carries one tensor each way: join the {kind} in the "
-            "model; several are supported in Keras 3 models",
+            "model; several are supported in models of Keras 3, ONNX and PyTorch",
         )
     return tensors[0]

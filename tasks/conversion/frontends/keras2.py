@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 # Layers that hls4ml has a reader of, but that no package holds any more, with what to use instead.
 REPLACEMENTS: Mapping[str, str] = {
-    "BinaryDense": "QDense of QKeras with the quantizer binary(alpha=1)",
-    "TernaryDense": "QDense of QKeras with the quantizer ternary(alpha=1)",
     "GarNet": "layers of Keras, QKeras or HGQ: it is code of its own",
     "GarNetStack": "layers of Keras, QKeras or HGQ: it is code of its own",
 }
@@ -39,9 +37,12 @@ def load(path: Path) -> LoadedModel:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tf_keras
 
+    from tasks.conversion.frontends import keras2_signs
+
     sys.modules["keras"] = tf_keras
-    with tf_keras.utils.custom_object_scope(_layers_of_packages(tf_keras)):
+    with tf_keras.utils.custom_object_scope(_layers_of_others(tf_keras, keras2_signs.known())):
         model = _read(tf_keras, path)
+    keras2_signs.check(model, str(path))
     model = _stripped(model)
     if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
         return wrapped(model, path, block_design=True)
@@ -66,16 +67,16 @@ def _read(tf_keras: Any, path: Path) -> Any:
     return model
 
 
-def _layers_of_packages(tf_keras: Any) -> dict[str, Any]:
-    """Return the additional packages' layers and quantizers, by their names in files."""
-    if find_spec("HGQ") is None:  # this process's model needs none
-        return {}
+def _layers_of_others(tf_keras: Any, known: dict[str, Any]) -> dict[str, Any]:
+    """Return layers, functions and quantizers that Keras has not, by their names in files."""
+    if find_spec("HGQ") is None:  # this process's model needs no package
+        return known
     import HGQ.layers
     import HGQ.proxy  # noqa: F401  both register their layers
     import qkeras.utils
     from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
-    known: dict[str, Any] = {"PruneLowMagnitude": pruning_wrapper.PruneLowMagnitude}
+    known["PruneLowMagnitude"] = pruning_wrapper.PruneLowMagnitude
     qkeras.utils._add_supported_quantized_objects(known)  # noqa: SLF001  it has no public name
     registered = tf_keras.saving.get_custom_objects()
     hgq = {name: each for name, each in registered.items() if name.startswith("HGQ>")}

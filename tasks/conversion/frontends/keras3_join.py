@@ -9,10 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tasks.conversion.dataset import FloatArray
-from tasks.conversion.frontends.base import Tensor
+from tasks.conversion.frontends.base import Tensor, concatenated, split
 from tasks.conversion.frontends.keras_check import activation
 from tasks.conversion.frontends.keras_model import BATCH, tensor
 
@@ -71,19 +69,10 @@ def joined(model: Any) -> Any:
 def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
     """Return a function that computes a model's concatenated outputs from concatenated inputs."""
     shapes = [tuple(each.shape[1:]) for each in model.inputs]
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
 
     def predict(samples: FloatArray) -> FloatArray:
-        given: Any = samples
-        if len(shapes) > 1:
-            rows = np.split(samples, ends[:-1], axis=1)
-            pairs = zip(rows, shapes, strict=True)
-            given = [row.reshape(len(samples), *shape) for row, shape in pairs]
-        results = model.predict(given, batch_size=BATCH, verbose=0)
-        if len(model.outputs) > 1:
-            flat = [np.reshape(each, (len(samples), -1)) for each in _values(results)]
-            results = np.concatenate(flat, axis=1)
-        return np.asarray(results, dtype=np.float32)
+        given: Any = split(samples, shapes) if len(shapes) > 1 else samples
+        return concatenated(_values(model.predict(given, batch_size=BATCH, verbose=0)))
 
     return predict
 

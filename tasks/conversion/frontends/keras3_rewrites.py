@@ -220,6 +220,55 @@ def _concatenate(layer: Any, said: list[str]) -> Call:
     return call
 
 
+def _simple_rnn(layer: Any, said: list[str]) -> Call:
+    """Return a recurrent layer as dense layers, two for each step."""
+    import keras
+
+    if layer.go_backwards or layer.stateful or layer.return_state:
+        raise _unsupported(layer, "it runs backwards, or keeps or returns its state", "GRU")
+
+    def dense(name: str, weights: list[Any]) -> Any:
+        """Return a dense layer that takes its weights when it is called."""
+        made = keras.layers.Dense(
+            layer.units, use_bias=len(weights) > 1, name=f"{layer.name}_{name}"
+        )
+
+        def call(x: Any) -> Any:
+            y = made(x)
+            made.set_weights(weights)
+            return y
+
+        return call
+
+    def call(x: Any, **_: Any) -> Any:
+        steps, features = x.shape[1:]
+        kernel, recurrent, *bias = layer.get_weights()
+        states: list[Any] = []
+        for step in range(steps):
+            piece = keras.layers.Cropping1D(
+                (step, steps - 1 - step), name=f"{layer.name}_step{step}"
+            )(x)
+            given = keras.layers.Reshape((features,), name=f"{layer.name}_x{step}")(piece)
+            total = dense(f"input{step}", [kernel, *bias])(given)
+            if states:
+                back = dense(f"state{step}", [recurrent])(states[-1])
+                total = keras.layers.Add(name=f"{layer.name}_sum{step}")([total, back])
+            states.append(
+                keras.layers.Activation(layer.activation, name=f"{layer.name}_h{step}")(total)
+            )
+        if not layer.return_sequences:
+            return states[-1]
+        rows = [
+            keras.layers.Reshape((1, layer.units), name=f"{layer.name}_row{step}")(state)
+            for step, state in enumerate(states)
+        ]
+        joined = keras.layers.Concatenate(axis=1, name=f"{layer.name}_rows")
+        return _concatenate(joined, [])(rows)
+
+    said.append(f"{layer.name} (SimpleRNN) becomes dense layers for every step")
+    return call
+
+
 def _operation(operation: Any, said: list[str]) -> Call:
     """Return a layer for an operation of keras.ops with a constant, such as x + c."""
     kind = type(operation).__name__
@@ -258,6 +307,7 @@ REWRITES: Mapping[str, Callable[[Any, list[str]], Call]] = {
     "Rescaling": _rescaling,
     "SeparableConv1D": _separable,
     "SeparableConv2D": _separable,
+    "SimpleRNN": _simple_rnn,
     "TimeDistributed": _time_distributed,
 }
 

@@ -8,6 +8,8 @@ import numpy as np
 from tasks.conversion import names
 from tasks.core.errors import UnsupportedModelError
 
+HALF = ("float16", "bfloat16")
+
 
 def check(model: Any, where: str) -> None:
     """Refuse a model that hls4ml would misread, or fail on without an explanation.
@@ -51,6 +53,27 @@ def _check_layer(layer: Any, where: str) -> None:
             where=where,
             remedy="build one model of all its layers before model.save",
         )
+    if getattr(layer, "compute_dtype", "") in HALF:
+        raise UnsupportedModelError(
+            f"layer {layer.name} computes in {layer.compute_dtype}, whose outputs here would not "
+            "be those of the hardware it was trained on",
+            where=where,
+            remedy="build the model in float32 and load these weights; hls4ml chooses the "
+            "fixed-point formats",
+        )
+    if getattr(layer, "data_format", "") == "channels_first":
+        raise UnsupportedModelError(
+            f"layer {layer.name} has its channels first, which hls4ml does not read from Keras",
+            where=where,
+            remedy="build the model with data_format='channels_last'",
+        )
+    for name in ("go_backwards", "stateful", "return_state"):
+        if getattr(layer, name, False) is True:
+            raise UnsupportedModelError(
+                f"layer {layer.name} has {name}=True, which hls4ml lacks",
+                where=where,
+                remedy=f"train it with {name}=False",
+            )
     groups = getattr(layer, "groups", 1)
     if isinstance(groups, int) and groups > 1 and hasattr(layer, "kernel_size"):
         raise UnsupportedModelError(

@@ -46,7 +46,7 @@ def wrapped(model: Any, path: Path, *, block_design: bool) -> LoadedModel:
         block_design,
         # By hls4ml's rules, quantising layers may be called several times and are split.
         layer_outputs=partial(keras_layers.layer_outputs, model) if block_design else None,
-        open_formats=kinds <= {"keras", "tf_keras"},
+        open_formats=kinds <= {"keras", "tf_keras", "tasks"},  # the last has signs
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.dataset import FloatArray
-from tasks.conversion.frontends import onnx_execution, onnx_layers, onnx_rewrites
-from tasks.conversion.frontends.base import LoadedModel, Tensor, only, sample_shape
+from tasks.conversion.frontends import onnx_execution, onnx_join, onnx_layers, onnx_rewrites
+from tasks.conversion.frontends.base import LoadedModel, Tensor, sample_shape
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,13 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
             )
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
-    taken, given = _ends(graph, path)
+    inputs, outputs = (
+        _tensors(graph, values, kind, path)
+        for values, kind in ((graph.graph.input, "inputs"), (graph.graph.output, "outputs"))
+    )
     _fix_batch(graph)
+    onnx_join.join(graph, inputs, outputs)
+    taken, given = onnx_join.whole(inputs, "inputs"), onnx_join.whole(outputs, "outputs")
     if _opset(graph) < OLDEST_OPSET:
         log.info("converted opset %d to %d", _opset(graph), OPSET)
         graph = version_converter.convert_version(graph, OPSET)
@@ -100,16 +105,18 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
         convert,
         layer_outputs=partial(onnx_layers.layer_outputs, cleaned),
         open_formats=True,
+        several_inputs=inputs if len(inputs) > 1 else (),
+        several_outputs=outputs if len(outputs) > 1 else (),
     )
 
 
-def _ends(graph: Any, path: Path) -> tuple[Tensor, Tensor]:
-    """Return the graph's one input and output."""
-    inputs = list(graph.graph.input)
-    taken = only(inputs, "inputs", [each.name for each in inputs], path)
-    outputs = list(graph.graph.output)
-    given = only(outputs, "outputs", [each.name for each in outputs], path)
-    return _tensor(graph, taken, path), _tensor(graph, given, path)
+def _tensors(graph: Any, values: Any, kind: str, path: Path) -> tuple[Tensor, ...]:
+    """Return the graph's inputs or outputs."""
+    if not values:
+        raise UnsupportedModelError(
+            f"has no {kind}", where=str(path), remedy="export the model with an example input"
+        )
+    return tuple(_tensor(graph, each, path) for each in values)
 
 
 def _tensor(graph: Any, value: Any, path: Path) -> Tensor:
@@ -158,7 +165,10 @@ def _for_hls4ml(wrapper: Any) -> Any:
     from qonnx.util.cleanup import cleanup_model
 
     if any(len(wrapper.get_tensor_shape(node.input[0]) or ()) > 2 for node in wrapper.graph.node):  # noqa: PLR2004
-        wrapper = wrapper.transform(ConvertToChannelsLastAndClean())
+        with warnings.catch_warnings():
+            # It warns of a transpose that stays in front of Flatten.
+            warnings.simplefilter("ignore", UserWarning)
+            wrapper = wrapper.transform(ConvertToChannelsLastAndClean())
     with warnings.catch_warnings():
         # It warns of every version of Gemm but 9; later ones only changed the types.
         warnings.simplefilter("ignore", UserWarning)

@@ -53,11 +53,6 @@ def hard_tanh(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     return hard_sigmoid(node, inputs) * 2 - 1
 
 
-def binary_tanh(_node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Trace 1, or -1 where x is negative."""
-    return formats.each(inputs[0], lambda x: 1 - x.is_negative() * 2)
-
-
 def ternary_tanh(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """Trace 1 above 1/2, -1 up to -1/2, 0 between; 2 x is assigned to the type of x."""
     doubled = formats.cast(inputs[0] * 2, node.inputs[0].format)

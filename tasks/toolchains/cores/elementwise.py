@@ -6,7 +6,7 @@ import numpy as np
 from alkaid.trace import FVariable, FVArray
 
 from tasks.core.records.design import FixedPoint
-from tasks.toolchains.cores import formats
+from tasks.toolchains.cores import formats, signs
 from tasks.toolchains.cores.graph import Node
 from tasks.toolchains.cores.linear import scale
 
@@ -27,8 +27,9 @@ def parameters(node: Node, size: int) -> list[tuple[float, ...]]:
     if node.kind not in PER_ELEMENT:
         return [()] * size
     if node.kind in ("ApplyAlpha", "BatchNormalization"):
-        pairs = (np.resize(node.weights(name), size) for name in ("scale", "bias"))
-        return list(zip(*(pair.tolist() for pair in pairs), strict=True))
+        scales, biases = (np.resize(node.weights(name), size) for name in ("scale", "bias"))
+        scales, offsets = signs.factors(node, scales, "scale")
+        return list(zip(scales.tolist(), (biases + offsets).tolist(), strict=True))
     if node.kind == "PReLU":
         return [(alpha,) for alpha in np.resize(node.weights("param"), size).tolist()]
     shape = node.inputs[0].shape

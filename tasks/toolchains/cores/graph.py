@@ -19,15 +19,22 @@ from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores.formats import MAX_WIDTH, cast_constants
 
 GRAPH_VERSION = "1"
+# One bit, in which 0 stands for -1; in C++ it is ap_uint<1>.
+BINARY = "XnorPrecisionType"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor between two layers, for one sample."""
+    """A tensor between two layers, for one sample.
+
+    Attributes:
+        binary: whether 0 stands for -1, as in hls4ml's XnorPrecisionType.
+    """
 
     name: str
     shape: tuple[int, ...]
     format: FixedPoint
+    binary: bool = False
 
     @property
     def size(self) -> int:
@@ -73,6 +80,10 @@ class Node:
         if name not in self.attributes:
             raise self.unsupported(f"has no type {name!r}")
         return _number_format(self.attributes[name], where=f"{name} of layer {self.name!r}")
+
+    def precision(self, name: str) -> str:
+        """Return the class of hls4ml's precision of an attribute like `weight_t`; empty if none."""
+        return _precision(self.attributes[name])[0] if name in self.attributes else ""
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """Return the weights as the C simulation loads them, flat: hls4ml's text, then cast."""
@@ -157,7 +168,9 @@ def _connect(
         layer = entry["state"]
         kind = entry["class_name"].rsplit(".", 1)[-1]
         outputs = tuple(_tensor(key, layer["attributes"]) for key in layer["outputs"])
-        inputs = () if kind == "Input" else tuple(tensors[key] for key in layer["inputs"])
+        # hls4ml leaves an empty name where a Reshape of ONNX had the shape as an input.
+        given = () if kind == "Input" else filter(None, layer["inputs"])
+        inputs = tuple(tensors[key] for key in given)
         nodes.append(Node(name, kind, inputs, outputs, layer["attributes"], streaming, weights))
         tensors.update((tensor.name, tensor) for tensor in outputs)
     if len(state["inputs"]) != 1 or len(state["outputs"]) != 1:
@@ -176,14 +189,20 @@ def _tensor(key: str, attributes: Mapping[str, Any]) -> Tensor:
         raise KeyError(key)
     state = variable["state"]
     shape = tuple(int(extent) for extent in state["shape"])
-    return Tensor(key, shape, _number_format(state["type"], where=f"output of layer {key!r}"))
+    number = _number_format(state["type"], where=f"output of layer {key!r}")
+    return Tensor(key, shape, number, binary=_precision(state["type"])[0] == BINARY)
+
+
+def _precision(named_type: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the class and the parameters of the precision of hls4ml's NamedType."""
+    precision = named_type["state"]["precision"]
+    return precision["class_name"].rsplit(".", 1)[-1], precision["state"]
 
 
 def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
     """Return the format of hls4ml's NamedType."""
-    precision = named_type["state"]["precision"]
-    kind, state = precision["class_name"].rsplit(".", 1)[-1], precision["state"]
-    if kind not in ("FixedPrecisionType", "IntegerPrecisionType"):
+    kind, state = _precision(named_type)
+    if kind not in ("FixedPrecisionType", "IntegerPrecisionType", BINARY):
         raise UnsupportedModelError(
             f"{where} has a {kind}",
             where="toolchain open",

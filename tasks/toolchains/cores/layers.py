@@ -13,7 +13,9 @@ from tasks.toolchains.cores import (
     linear,
     merge,
     pooling,
+    recurrent,
     shapes,
+    signs,
     softmax,
     tables,
 )
@@ -26,7 +28,7 @@ HARDWARE = HWConfig(adder_size=1, carry_size=4, latency_cutoff=-1)
 Tracer = Callable[[Node, Sequence[FVArray]], FVArray]
 
 ACTIVATIONS: Mapping[str, Tracer] = {
-    "binary_tanh": activations.binary_tanh,
+    "binary_tanh": signs.binary_tanh,
     "elu": tables.elu,
     "hard_sigmoid": activations.hard_sigmoid,
     "hard_tanh": activations.hard_tanh,
@@ -56,6 +58,7 @@ def activation(node: Node, inputs: Sequence[FVArray]) -> FVArray:
 TRACERS: Mapping[str, Tracer] = {
     **dict.fromkeys(PER_ELEMENT, per_element),
     "Activation": activation,
+    "BatchNormalizationQuantizedTanh": signs.normalized_tanh,
     "Clone": shapes.same,
     "Concatenate": shapes.concatenate,
     "Conv1D": convolution.convolution,
@@ -68,9 +71,11 @@ TRACERS: Mapping[str, Tracer] = {
     "Dot": merge.dot_product,
     "Einsum": einsum.einsum,
     "EinsumDense": einsum.einsum_dense,
+    "GRU": recurrent.gru,
     "GlobalPooling1D": pooling.global_pooling,
     "GlobalPooling2D": pooling.global_pooling,
     "HardActivation": activation,
+    "LSTM": recurrent.lstm,
     "Merge": merge.merge,
     "ParametrizedActivation": activation,
     "PointwiseConv1D": convolution.convolution,

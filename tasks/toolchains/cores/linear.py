@@ -14,7 +14,7 @@ from alkaid.trace import FVariable, FVArray
 from numpy.typing import NDArray
 
 from tasks.core.records.design import FixedPoint
-from tasks.toolchains.cores import formats
+from tasks.toolchains.cores import formats, signs
 from tasks.toolchains.cores.graph import Node
 
 Matrix = NDArray[np.float64]
@@ -49,10 +49,11 @@ def stack(rows: Sequence[FVArray]) -> FVArray:
     return formats.like(rows[0], np.stack([np.asarray(row) for row in rows]))
 
 
-def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix) -> FVArray:
+def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix, name: str = "weight") -> FVArray:
     """Trace bias + x @ weights as the layer accumulates it: x (n), weights (n, m), bias (m)."""
-    accum = node.format("accum_t")
-    start = formats.cast_constants(bias, accum)
+    accum, terms = node.format("accum_t"), len(weights)
+    x, weights, offsets = signs.operands(node, x, weights, name)
+    start = formats.cast_constants(bias, accum) + offsets.sum(axis=0)
     rounded = _loses_bits(x, weights, accum)
     saturates = _may_saturate(x, weights, start, accum, rounded)
     results = np.empty(len(start), dtype=object)
@@ -64,8 +65,15 @@ def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix) -> FVArray:
             "adds in an accumulator that may saturate, in the order of the strategy Resource",
             "use the strategy Latency, or give it a wider accum_t or one that wraps",
         )
+    if saturates.any() and offsets.any():
+        raise node.unsupported(
+            "counts equal signs in an accumulator that may saturate",
+            "give it a wider accum_t or one that wraps",
+        )
     for column in np.flatnonzero(saturates):
         results[column] = _sum_in_order(x, weights[:, column], float(start[column]), accum)
+    if signs.counts_equal(node, name):
+        results = np.array([signs.sum_of_signs(count, terms) for count in results], dtype=object)
     return formats.like(x, results)
 
 
@@ -158,27 +166,35 @@ def product(x: FVArray, weights: Matrix) -> FVArray:
     offset = np.array([value.low for value in np.asarray(x)[known]], np.float64) @ weights[known]
     if known.all():
         return formats.like(x, offset.astype(object))
-    x, weights = _unsigned_bits(x[~known], weights[~known])
+    x, weights, start = _unsigned_bits(x[~known], weights[~known])
     top = weights.astype(np.float32).astype(np.float64)
     rest = weights - top
-    total = x @ top + offset
+    total = x @ top + (offset + start)
     return total + product(x, rest) if rest.any() else total
 
 
-def _unsigned_bits(x: FVArray, weights: Matrix) -> tuple[FVArray, Matrix]:
-    """Replace signed one-bit values, 0 or -step, by unsigned ones with the factor -step.
+def _unsigned_bits(x: FVArray, weights: Matrix) -> tuple[FVArray, Matrix, NDArray[np.float64]]:
+    """Replace one-bit values that are signed, or come from an inverted bit, by unsigned bits.
 
-    alkaid 0.8.2 looks up sums of one-bit values, and treats all of them as unsigned.
+    alkaid 0.8.2 looks up sums of one-bit values, and treats each as an unsigned bit as it is.
+
+    Returns:
+        The bits, their weights, and a constant to add to the products.
     """
-    single = [value.low < 0 and sum(value.kif) == 1 for value in np.asarray(x)]
-    factors = [
-        -value.step if bit else 1.0 for value, bit in zip(np.asarray(x), single, strict=True)
-    ]
-    bits = [
-        value.is_negative() if bit else value
-        for value, bit in zip(np.asarray(x), single, strict=True)
-    ]
-    return formats.like(x, np.array(bits, dtype=object)), weights * np.array(factors)[:, None]
+    bits, factors, constants = [], [], []
+    for value in np.asarray(x):
+        one_bit = sum(value.kif) == 1
+        if one_bit and value.low < 0:
+            bits.append(value.is_negative())
+        elif one_bit and value._factor < 0:  # noqa: SLF001  # alkaid has no public name for it
+            bits.append((value - value.high).is_negative())
+        else:
+            bits.append(value)
+        changed = bits[-1] is not value
+        factors.append(-value.step if changed else 1.0)
+        constants.append(value.high if changed else 0.0)
+    scaled = weights * np.array(factors)[:, None]
+    return formats.like(x, np.array(bits, dtype=object)), scaled, np.array(constants) @ weights
 
 
 def _sum_in_order(

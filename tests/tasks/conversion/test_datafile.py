@@ -36,6 +36,24 @@ def test_all_forms_hold_the_same_samples(tmp_path: Path) -> None:
         assert np.array_equal(data.y["y_test"], Y), name
 
 
+def test_numbers_of_a_table_that_float32_rounds_are_named_by_column(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "data.parquet"
+    for exact in (np.array([1, 2**24]), np.array([0.5, -2.0]), np.array([0.1], np.float32)):
+        parquet.write_table(pa.table({"a": exact, "label": exact * 0}), path)
+        assert np.array_equal(datafile.read(path, "label").x["X_test"][:, 0], exact)
+    for rounded in (np.array([1, 2**24 + 1]), np.array([0.5, 0.1]), np.array([1.0, 1e300])):
+        parquet.write_table(pa.table({"a": rounded, "label": rounded * 0}), path)
+        with pytest.raises(InputError, match=r"column a has .* rounds\n(?s:.*)astype\('float32'\)"):
+            datafile.read(path, "label")
+    text = table(tmp_path / "data.csv", "a,label\n0.1,1\n")
+    assert datafile.read(text, "label").x["X_test"] == np.float32(0.1)
+    with pytest.raises(InputError, match="column a has 16777217"):
+        datafile.read(table(tmp_path / "data.csv", "a,label\n16777217,1\n"), "label")
+
+
 def test_both_files_of_a_pair_make_its_digest(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", Y)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.core.records.design import LayerEstimate
+from tasks.toolchains.cores import signs
 from tasks.toolchains.cores.folded import elements, plan, products, timing, windows
 from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, holds
 from tasks.toolchains.cores.folded.netlist import Link
@@ -100,6 +101,8 @@ def _connect(design: Design) -> tuple[Link, Link]:
             raise node.unsupported("has its channels first", "build the model with channels last")
         if node.kind not in BUILDERS:
             raise node.unsupported("cannot be folded", "use core unrolled for this model")
+        if signs.has_signs(node):
+            raise node.unsupported("holds signs in one bit", "use core unrolled for this model")
         BUILDERS[node.kind](design, node)
     result = design.view(design.read(graph.output.name), graph.output.size)
     result = design.resize(result, target.words_out, target.clocks_out)

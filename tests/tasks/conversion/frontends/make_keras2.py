@@ -76,6 +76,45 @@ def separable() -> Any:
     )
 
 
+def signs(path: Path) -> None:
+    """Save layers that no package has, as their authors' code describes them."""
+    described = json.loads(
+        tf_keras.Sequential(
+            [
+                layers.Input((6,)),
+                layers.Dense(16, use_bias=False, name="first"),
+                layers.BatchNormalization(name="first_norm"),
+                layers.Activation("tanh", name="first_signs"),
+                layers.Dense(12, use_bias=False, name="second"),
+                layers.BatchNormalization(name="second_norm"),
+                layers.Activation("tanh", name="second_signs"),
+                layers.Dense(3, use_bias=False, name="scores"),
+                layers.BatchNormalization(name="scores_norm"),
+            ]
+        ).to_json()
+    )
+    model = tf_keras.models.model_from_json(json.dumps(described))
+    rng = np.random.default_rng(5)
+    for layer in model.layers:
+        if layer.name.endswith("_norm"):
+            size = layer.output_shape[-1]
+            scale, shift, mean = rng.uniform(0.5, 2, (3, size)) - [[0], [1], [1]]
+            layer.set_weights([scale, shift, mean, np.full(size, 4.0)])
+    for each in described["config"]["layers"]:
+        if each["class_name"] == "Dense":
+            each["class_name"] = (
+                "TernaryDense" if each["config"]["name"] == "second" else "BinaryDense"
+            )
+            each["config"] |= {"H": 1.0, "kernel_lr_multiplier": 8.0, "kernel_constraint": None}
+        if each["class_name"] == "Activation":
+            ternary = each["config"]["name"] == "second_signs"
+            each["config"]["activation"] = "ternary_tanh" if ternary else "binary_tanh"
+        each.pop("module", None)
+        each.pop("registered_name", None)
+    path.write_text(json.dumps(described))
+    model.save_weights(path.with_name("signs_weights.h5"))
+
+
 def as_keras_2_0(path: Path) -> None:
     """Write the layers of a Sequential as a list, as Keras did before 2.2.3."""
     with h5py.File(path, "r+") as file:
@@ -105,6 +144,7 @@ def main() -> None:
     HGQ.proxy.to_proxy_model(model, aggressive=True).save(out / "proxy.h5")
     sparsity.prune_low_magnitude(plain()).save(out / "pruned.h5")
     separable().save(out / "separable.h5")
+    signs(out / "signs.json")
     code = tf_keras.Sequential([layers.Input((6,)), layers.Lambda(lambda values: values * 2)])
     code.save(out / "lambda.h5")
 

@@ -1,5 +1,6 @@
 """Files of Keras 2 become cores: plain ones, QKeras 0.9, HGQ 1, pruned ones, old forms."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,26 @@ def test_pruning_wrappers_come_off(models: Path, traced: Traced) -> None:
 
 def test_a_separable_convolution_becomes_two(models: Path, traced: Traced) -> None:
     assert traced(models / "separable.h5").max_error_csim < 0.05
+
+
+def test_layers_of_signs_are_computed_without_their_authors_code(
+    models: Path, traced: Traced
+) -> None:
+    project = traced(models / "signs.json")
+    assert project.fidelity is not None
+    assert project.fidelity.rmse < 0.1 * project.fidelity.spread  # a sign may turn where it is near
+
+
+def test_signs_that_hls4ml_would_round_otherwise_are_named(
+    models: Path, traced: Traced, tmp_path: Path
+) -> None:
+    path = tmp_path / "signs.json"
+    path.write_text((models / "signs.json").read_text().replace('"H": 1.0', '"H": 2.0', 1))
+    shutil.copy(models / "signs_weights.h5", tmp_path)
+    with pytest.raises(
+        UnsupportedModelError, match=r"layer first \(BinaryDense\) has weights of 2"
+    ):
+        traced(path)
 
 
 def test_code_in_a_file_is_never_run(models: Path, traced: Traced) -> None:

@@ -71,6 +71,12 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "separable series": lambda k: chain(k, (6, 2), k.layers.SeparableConv1D(3, 3, strides=2)),
     "five joined": joined,
     "constants": shifted,
+    "recurrent steps": lambda k: chain(
+        k,
+        (4, 3),
+        k.layers.SimpleRNN(3, return_sequences=True),
+        k.layers.SimpleRNN(2, use_bias=False, activation="relu"),
+    ),
 }
 
 
@@ -112,6 +118,40 @@ def test_a_rewritten_model_becomes_a_core(
     assert traced(tmp_path / "model.keras", precision="fixed<16,6>").max_error_csim < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_a_recurrent_model_becomes_a_core(
+    keras: Any, tmp_path: Path, traced: Callable[..., HlsProject], name: str
+) -> None:
+    keras.utils.set_random_seed(3)
+    cells = getattr(keras.layers, name)(3, name="cells")
+    chain(keras, (4, 3), cells, keras.layers.Dense(2, name="scores")).save(tmp_path / "model.keras")
+    fidelity = traced(tmp_path / "model.keras").fidelity
+    assert fidelity is not None
+    assert fidelity.rmse < 0.05 * fidelity.spread
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"recurrent_activation": "hard_sigmoid"}, "layer cells .*hard_sigmoid.*sigmoid"),
+        ({"reset_after": False}, "layer cells .*resets its state"),
+        ({"go_backwards": True}, "layer cells has go_backwards=True"),
+    ],
+)
+def test_recurrent_layers_that_hls4ml_would_compute_wrongly_are_named(
+    keras: Any,
+    tmp_path: Path,
+    traced: Callable[..., HlsProject],
+    settings: dict[str, Any],
+    named: str,
+) -> None:
+    chain(keras, (4, 3), keras.layers.GRU(3, name="cells", **settings)).save(tmp_path / "m.keras")
+    with pytest.raises(UnsupportedModelError, match=named):
+        traced(tmp_path / "m.keras")
+
+
 @pytest.mark.parametrize(
     ("make", "named"),
     [
@@ -145,6 +185,10 @@ def test_a_rewritten_model_becomes_a_core(
                 k, (4, 8, 1), k.layers.TimeDistributed(k.layers.Conv1D(2, 3), name="steps")
             ),
             "steps .*Conv1D for every step",
+        ),
+        (
+            lambda k: chain(k, (4, 2), k.layers.SimpleRNN(2, go_backwards=True, name="r")),
+            "r .*backwards.*GRU",
         ),
         (
             lambda k: k.Model(x := k.layers.Input((6,)), x[:, 1:4]),

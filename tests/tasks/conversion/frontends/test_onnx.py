@@ -22,7 +22,7 @@ from tests.tasks.conversion.conversions import converted_file, loses_less_than_a
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(5, 6)).astype(np.float32)
 
-Traced = Callable[[Path], HlsProject]
+Traced = Callable[..., HlsProject]
 Shape = tuple[int | str, ...]
 
 
@@ -336,3 +336,50 @@ def test_a_graph_that_qonnx_has_put_channels_last_is_refused(tmp_path: Path) -> 
     path = saved(tmp_path / "m.onnx", [node], (1, 8, 8, 1), weights=weights, result=(1, 6, 6, 3))
     with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv .* channels last"):
         loaded(path)
+
+
+def two_ways(path: Path) -> Path:
+    """Save a graph with two inputs, one of them an image, and two outputs."""
+    nodes = [
+        helper.make_node("Conv", ["image", "k"], ["c"], kernel_shape=[2, 2], name="conv"),
+        helper.make_node("Relu", ["c"], ["map"], name="relu"),
+        helper.make_node("Flatten", ["map"], ["flat"], name="flatten"),
+        helper.make_node("Concat", ["flat", "more"], ["all"], axis=1, name="both"),
+        helper.make_node("Gemm", ["all", "w", "b"], ["scores"], name="last"),
+    ]
+    held = {"k": weights(2, 1, 2, 2), "w": weights(10, 3), "b": weights(3)}
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [tensor("image", 1, ("N", 1, 3, 3)), tensor("more", 1, ("N", 2))],
+        [tensor("scores", 1, ("N", 3)), tensor("map", 1, ("N", 2, 2, 2))],
+        [numpy_helper.from_array(value, name) for name, value in held.items()],
+    )
+    imports = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
+    return path
+
+
+def test_several_inputs_and_outputs_are_joined_in_the_models_order(tmp_path: Path) -> None:
+    import onnxruntime
+
+    path = two_ways(tmp_path / "two.onnx")
+    model = loaded(path)
+    assert [(each.name, each.shape) for each in model.inputs] == [
+        ("image", (1, 3, 3)),
+        ("more", (2,)),
+    ]
+    assert [each.name for each in model.outputs] == ["scores", "map"]
+    rows = RNG.normal(size=(4, 11)).astype(np.float32)
+    given = {"image": rows[:, :9].reshape(4, 1, 3, 3), "more": rows[:, 9:]}
+    scores, image = onnxruntime.InferenceSession(path.read_bytes()).run(None, given)
+    expected = np.concatenate([scores, image.reshape(4, -1)], axis=1)
+    assert np.allclose(model.predict(rows), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_several_inputs_and_outputs_become_one_core(tmp_path: Path, traced: Traced) -> None:
+    project = traced(two_ways(tmp_path / "two.onnx"), precision="fixed<16,6>")
+    assert [each.name for each in project.outputs] == ["scores", "map"]
+    assert project.max_error_csim < 0.1

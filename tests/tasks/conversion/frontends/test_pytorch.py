@@ -207,3 +207,32 @@ def test_a_damaged_program_is_refused(exported: Path, tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"torch\.export, or is damaged"):
             identify(path)
+
+
+def test_several_inputs_and_outputs_are_joined_in_the_models_order(
+    torch: Any, tmp_path: Path
+) -> None:
+    class Two(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = torch.nn.Linear(4, 3), torch.nn.Linear(2, 3)
+
+        def forward(self, left: Any, right: Any) -> tuple[Any, Any]:
+            y = torch.relu(self.left(left)) + self.right(right)
+            return y, torch.relu(y)
+
+    model = Two().eval()
+    path = tmp_path / "two.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        examples = torch.zeros(2, 4), torch.zeros(2, 2)
+        torch.export.save(torch.export.export(model, examples), path)
+        loaded = choice.load(identify(path))
+    assert [(each.name, each.shape) for each in loaded.inputs] == [("left", (4,)), ("right", (2,))]
+    rows = torch.randn(5, 6)
+    with torch.no_grad():
+        expected = np.concatenate(
+            [each.numpy() for each in model(rows[:, :4], rows[:, 4:])], axis=1
+        )
+    assert np.allclose(loaded.predict(rows.numpy()), expected, atol=1e-6)
+    assert loaded.configure("Vivado")["LayerName"]

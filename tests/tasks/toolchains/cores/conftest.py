@@ -99,7 +99,7 @@ class Zoo:
         with pytest.MonkeyPatch.context() as patch:
             # hls4ml imports it, and with it TensorFlow, to write a file that nobody reads here.
             patch.setitem(sys.modules, "keras", None)
-            model.write()
+            hls.write(model, self.files / "project")
         stamp = model.config.get_config_value("Stamp")
         script = BUILD.format(library=f"firmware/zoo-{stamp}.so")
         (self.files / "project" / "build_lib.sh").write_text(f"set -e{script}")

@@ -317,6 +317,88 @@ def test_quantizers_tables_and_sums_of_hgq2_models(
     assert differing_branches(model.files) == {}
 
 
+def test_signs_in_one_bit_and_two(zoo: Callable[..., Any], samples: Callable[..., Any]) -> None:
+    from hls4ml.model.quantizers import BinaryQuantizer, TernaryQuantizer
+
+    model = zoo(8, precision="fixed<10,4>")
+    one_bit, ternary = BinaryQuantizer(bits=1), TernaryQuantizer()
+    types = {"result": "fixed<16,8>", "accum": "fixed<16,8>"}
+
+    def dense(source: str, quantizer: Any, weight: str = "auto", **more: Any) -> str:
+        return str(
+            model.branch(
+                "Dense",
+                source,
+                types=types | {"weight": weight, "bias": weight},
+                n_in=8,
+                n_out=3,
+                weight_data=RNG.normal(size=(8, 3)),
+                bias_data=RNG.normal(size=3),
+                weight_quantizer=quantizer,
+                bias_quantizer=quantizer,
+                **more,
+            )
+        )
+
+    bits = model.add(
+        "Activation", types="auto", activation="binary_tanh", n_in=8, quantizer=one_bit
+    )
+    for source in ("x", bits):
+        dense(source, one_bit)
+        dense(source, ternary)
+        dense(source, None, "fixed<6,2>")
+        dense(source, None, "int<2>")  # in which -2 counts as 1
+    dense(bits, one_bit, Strategy="Resource", ReuseFactor=4)
+    scaled = {"scale_data": RNG.normal(size=8), "bias_data": RNG.normal(size=8)}
+    types_of_scale = {"result": "fixed<16,8>", "scale": "fixed<8,3>", "bias": "fixed<8,3>"}
+    model.branch("BatchNormalization", bits, types=types_of_scale, n_in=8, n_filt=-1, **scaled)
+    # hls4ml merges these two, and the second of the layers behind them counts.
+    for name, quantizer in (("binary_tanh", BinaryQuantizer(bits=2)), ("ternary_tanh", ternary)):
+        normal = model.add("BatchNormalization", types=types_of_scale, n_in=8, n_filt=-1, **scaled)
+        dense(model.add("Activation", normal, types="auto", activation=name, n_in=8), quantizer)
+    model.run(samples(300, 8, scale=2.0))
+    kinds = {node.kind for node in load_graph(model.files / "model.fml", Path()).nodes}
+    assert "BatchNormalizationQuantizedTanh" in kinds
+    assert differing_branches(model.files) == {}
+
+
+def test_recurrent_layers_step_by_step(
+    zoo: Callable[..., Any], samples: Callable[..., Any]
+) -> None:
+    model = zoo(3, 2, precision="fixed<8,3>")
+    wide = {"result": "fixed<10,3>", "accum": "fixed<14,5>", "table": "fixed<10,2>"}
+    narrow = {"result": "fixed<8,2,RND,SAT>", "accum": "fixed<9,4,RND>", "table": TABLE}
+    for kind, gates in (("LSTM", 4), ("GRU", 3)):
+        for types, activation, more in (
+            (wide, "tanh", {"return_sequences": True}),
+            (narrow, "relu", {"return_sequences": False}),
+            (wide, "tanh", {"Strategy": "Resource", "ReuseFactor": 2, "return_sequences": False}),
+        ):
+            weights = dict.fromkeys(("weight", "recurrent_weight"), "fixed<6,2>")
+            biases = dict.fromkeys(("bias", "recurrent_bias"), "fixed<8,3>")
+            data = {"recurrent_bias_data": RNG.normal(size=2 * gates)} if kind == "GRU" else {}
+            model.branch(
+                kind,
+                types=types | weights | biases,
+                n_timesteps=3,
+                n_in=2,
+                n_out=2,
+                return_state=False,
+                apply_reset_gate="after",
+                direction="forward",
+                activation=activation,
+                recurrent_activation="sigmoid",
+                table_size=256,
+                weight_data=RNG.normal(size=(2, 2 * gates)),
+                recurrent_weight_data=RNG.normal(size=(2, 2 * gates)),
+                bias_data=RNG.normal(size=2 * gates),
+                **data,
+                **more,
+            )
+    model.run(samples(300, 3, 2, scale=1.0))
+    assert differing_branches(model.files) == {}
+
+
 def test_streamed_tensors_have_the_same_numbers(
     zoo: Callable[..., Any], samples: Callable[..., Any]
 ) -> None:

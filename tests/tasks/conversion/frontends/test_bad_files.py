@@ -1,0 +1,298 @@
+"""Files that no front end should take: one message, exit code 2, nothing run, nothing left."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from deployments.cli import main
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import UnsupportedModelError
+from tests.tasks.conversion.frontends import test_onnx
+
+Writer = Callable[[Path], object]
+
+SUFFIXES = (".keras", ".h5", ".json", ".onnx", ".pt2", ".pt")
+LAMBDA = {
+    "class_name": "Sequential",
+    "config": {"layers": [{"class_name": "Lambda", "config": {"function": "os.abort"}}]},
+}
+
+
+class Bomb:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.made),))
+
+
+def archive(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+
+
+def bomb(path: Path) -> bytes:
+    return pickle.dumps(Bomb(path.with_name("made")))
+
+
+def keras_archive(path: Path, model: Any) -> None:
+    members = {"config.json": model, "metadata.json": {"keras_version": "3.12.0"}}
+    texts = {name: json.dumps(each).encode() for name, each in members.items()}
+    archive(path, texts | {"model.weights.h5": b""})
+
+
+def hdf5(path: Path, model: Any = None) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.9.0"
+        if model:
+            file.attrs["model_config"] = json.dumps(model)
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2_000_000_000)
+
+
+def cut(path: Path, write: Writer) -> None:
+    write(path)
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+def outside(path: Path) -> None:
+    """Save an ONNX model whose weights are in another directory."""
+    graph = onnx.load(test_onnx.mlp(path))
+    tensor = graph.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../weights.bin")
+    tensor.ClearField("raw_data")
+    path.write_bytes(graph.SerializeToString())
+
+
+# By kind of badness: what writes the file, whatever its suffix is.
+ANY_SUFFIX: dict[str, Writer] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not a model"),
+    "picture": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)),
+    "another archive": lambda path: archive(path, {"letter.txt": b"Dear Sir"}),
+    "HDF5 without a model": hdf5,
+    "pickle": lambda path: path.write_bytes(bomb(path)),
+    "pickle in an archive": lambda path: archive(path, {"model/data.pkl": bomb(path)}),
+    "TorchScript": lambda path: archive(
+        path,
+        {"m/code/__torch__.py": b"open('/etc/passwd').read()", "m/constants.pkl": bomb(path)},
+    ),
+    "2 GB": sparse,
+    "Lambda in an archive": lambda path: keras_archive(path, LAMBDA),
+    "Lambda in HDF5": lambda path: hdf5(path, LAMBDA),
+    "Lambda in JSON": lambda path: path.write_text(json.dumps(LAMBDA)),
+    "Keras archive, cut off": lambda path: cut(path, lambda p: keras_archive(p, LAMBDA)),
+    "HDF5, cut off": lambda path: cut(path, lambda p: hdf5(p, LAMBDA)),
+    "ONNX, cut off": lambda path: cut(path, test_onnx.mlp),
+    "ONNX with weights elsewhere": outside,
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("what", ANY_SUFFIX)
+def test_a_bad_file_ends_with_one_message_and_nothing_run_or_left(
+    what: str,
+    suffix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "models" / f"model{suffix}"
+    path.parent.mkdir()
+    ANY_SUFFIX[what](path)
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+    assert main.main(["estimate", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("overlayflow: ") == 1
+    assert "Traceback" not in told
+    assert told.startswith(f"overlayflow: {path}: ")
+    assert "\n  -> " in told
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def keras() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own
+        import keras
+
+        yield keras
+
+
+def chain(keras: Any, *layers: Any, **given: Any) -> Any:
+    return keras.Sequential([keras.layers.Input(given.pop("shape", (6,)), **given), *layers])
+
+
+KERAS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "float16": (lambda k: chain(k, k.layers.Dense(2, dtype="float16", name="d")), "d .*float16"),
+    "bfloat16": (
+        lambda k: chain(k, k.layers.Dense(2, dtype="mixed_bfloat16", name="d")),
+        "d .*bfloat16",
+    ),
+    "dynamic shape": (
+        lambda k: chain(k, k.layers.Conv1D(2, 3), shape=(None, 3)),
+        r"has shape .*fixed dimensions",
+    ),
+    "channels first": (
+        lambda k: chain(
+            k, k.layers.AveragePooling2D(2, data_format="channels_first", name="p"), shape=(2, 4, 4)
+        ),
+        "p has its channels first",
+    ),
+    "a name with a space": (lambda k: chain(k, k.layers.Dense(2, name="my layer")), "'my layer'"),
+    "a keyword as a name": (lambda k: chain(k, k.layers.Dense(2, name="class")), "'class'"),
+}
+
+
+@pytest.mark.parametrize("what", KERAS)
+def test_a_keras_model_that_cannot_be_converted_is_named_by_layer(
+    what: str, keras: Any, tmp_path: Path
+) -> None:
+    make, named = KERAS[what]
+    make(keras).save(tmp_path / "model.keras")
+    with pytest.raises(UnsupportedModelError, match=named) as refused:
+        choice.load(identify(tmp_path / "model.keras")).configure("Vivado")
+    assert refused.value.exit_code == 2
+    assert refused.value.remedy
+
+
+def test_a_custom_layer_of_keras_is_never_looked_up(keras: Any, tmp_path: Path) -> None:
+    chain(keras, keras.layers.Dense(2, name="mine")).save(tmp_path / "plain.keras")
+    with zipfile.ZipFile(tmp_path / "plain.keras") as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    changed = members["config.json"].replace(
+        b'"module": "keras.layers", "class_name": "Dense"',
+        b'"module": "shutil", "class_name": "rmtree"',
+    )
+    assert changed != members["config.json"]
+    archive(tmp_path / "model.keras", members | {"config.json": changed})
+    with pytest.raises(UnsupportedModelError, match="keras cannot load it") as refused:
+        choice.load(identify(tmp_path / "model.keras"))
+    assert refused.value.remedy
+
+
+def custom(path: Path) -> None:
+    node = helper.make_node("Mine", ["x"], ["y"], domain="my.company")
+    test_onnx.saved(path, [node], ("N", 3))
+
+
+def typed(kind: int) -> Writer:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    return lambda path: test_onnx.saved(path, [node], ("N", 3), kind=kind)
+
+
+def dynamic(path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    test_onnx.saved(path, nodes, ("N", "width", 3), result=("N", "width", 3))
+
+
+GRAPHS: dict[str, Writer] = {
+    "float16": typed(TensorProto.FLOAT16),
+    "bfloat16": typed(TensorProto.BFLOAT16),
+    "integers": typed(TensorProto.INT64),
+    "dynamic shape": dynamic,
+    "custom operator": custom,
+}
+
+
+@pytest.mark.parametrize("what", GRAPHS)
+def test_an_onnx_graph_that_cannot_be_converted_ends_with_one_message(
+    what: str, tmp_path: Path
+) -> None:
+    GRAPHS[what](tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedModelError) as refused:
+        choice.load(identify(tmp_path / "model.onnx"))
+    assert refused.value.exit_code == 2
+    assert refused.value.remedy
+    assert "\n" not in str(refused.value).partition("\n  -> ")[0]
+
+
+# Saves models of Keras 2, loads each as the conversion's child does, and says what came of it.
+KERAS_2 = """
+import json, os, sys
+from pathlib import Path
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import tf_keras
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import InputError
+k = tf_keras.layers
+class Mine(k.Dense):
+    pass
+models = {
+    "float16": [k.Input((6,)), k.Dense(2, dtype="float16", name="d")],
+    "dynamic shape": [k.Input((None, 3)), k.Conv1D(2, 3, name="d")],
+    "channels first": [k.Input((2, 4, 4)),
+                       k.ZeroPadding2D(data_format="channels_first", name="d")],
+    "keyword": [k.Input((6,)), k.Dense(2, name="class")],
+    "custom": [k.Input((6,)), Mine(2, name="d")],
+}
+for what, layers in models.items():
+    path = Path(sys.argv[1]) / f"{what}.h5"
+    tf_keras.Sequential(layers).save(path)
+    try:
+        choice.load(identify(path))
+        print("FOUND", json.dumps([what, "", ""]))
+    except InputError as error:
+        print("FOUND", json.dumps([what, str(error), error.remedy]))
+"""
+
+
+@pytest.mark.slow
+def test_models_of_keras_2_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KERAS_2, str(tmp_path)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("FOUND ")]
+    named = {what: text for what, text, remedy in found if remedy}
+    assert "layer d computes in float16" in named["float16"]
+    assert "hardware needs fixed dimensions" in named["dynamic shape"]
+    assert "layer d has its channels first" in named["channels first"]
+    assert "'class'" in named["keyword"]
+    assert "Unknown layer: 'Mine'" in named["custom"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dtype", "open_axis", "named"),
+    [
+        ("float16", None, "of type float16"),
+        ("bfloat16", None, "of type bfloat16"),
+        ("float32", 1, "has a shape that depends on the input"),
+    ],
+)
+def test_a_program_of_pytorch_that_cannot_be_converted_ends_with_one_message(
+    dtype: str, open_axis: int | None, named: str, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch", reason="make env-pytorch installs what this needs")
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
+    x = torch.zeros(2, 5, 4, dtype=getattr(torch, dtype))
+    shapes = None if open_axis is None else ({open_axis: torch.export.Dim("width")},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        program = torch.export.export(model.to(x.dtype), (x,), dynamic_shapes=shapes)
+        torch.export.save(program, tmp_path / "model.pt2")
+        with pytest.raises(UnsupportedModelError, match=named) as refused:
+            choice.load(identify(tmp_path / "model.pt2"))
+    assert refused.value.remedy
