@@ -102,6 +102,22 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+def set_up_prefect() -> None:
+    """Set Prefect up: no telemetry, our progress in run logs, the server of `overlayflow up`."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
+    # The server considers a run dead if its heartbeats stop: see deployments/automations.py.
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    for name, value in BATCHES.items():  # for a temporary server started by Prefect
+        os.environ.setdefault(name, value)
+    settled = running()
+    if settled is not None:
+        ours = f"{settled.address}/api"
+        if os.environ.setdefault("PREFECT_API_URL", ours) == ours:
+            os.environ.setdefault("PREFECT_API_AUTH_STRING", password())
+
+
 def password_file() -> Path:
     """Return the file with the server's password, as USER:PASSWORD; only its owner reads it."""
     return state_directory() / "password"

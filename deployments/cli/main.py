@@ -195,20 +195,9 @@ def _set_up_prefect(arguments: Namespace) -> None:
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "WARNING"
     if arguments.verbose:
         os.environ["PREFECT_LOGGING_LEVEL"] = "DEBUG"
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks")
-    # The server considers a run dead if its heartbeats stop: see deployments/automations.py.
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     from deployments import machine
 
-    for name, value in machine.BATCHES.items():  # for a temporary server started by Prefect
-        os.environ.setdefault(name, value)
-    settled = machine.running()
-    if settled is not None:
-        ours = f"{settled.address}/api"
-        if os.environ.setdefault("PREFECT_API_URL", ours) == ours:
-            os.environ.setdefault("PREFECT_API_AUTH_STRING", machine.password())
+    machine.set_up_prefect()
 
 
 if __name__ == "__main__":

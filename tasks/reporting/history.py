@@ -225,7 +225,7 @@ def _names(files: Files, suffix: str) -> Iterator[tuple[str, _Name]]:
 
 def line(run: Run) -> tuple[str, ...]:
     """Return the figures named by LINE; times are UTC."""
-    found = key_figures.figures(run)
+    found = run.figures
     latency = "" if found.latency_us is None else f"{found.latency_us:.3g} µs"
     return (
         run.flow_run_id[:SHORT],
@@ -261,7 +261,7 @@ def cells(run: Run) -> dict[str, Cell]:
         "differs": key_figures.differs(run),
         "board": run.verdict.measurement.deployment.board,
         "verdict": _verdict(run),
-        **key_figures.cells(key_figures.figures(run)),
+        **key_figures.cells(run.figures),
         "simulated": "yes" if run.verdict.measurement.simulated else "no",
     }
 

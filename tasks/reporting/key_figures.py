@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from tasks.conversion.names import what_differs
-from tasks.core.records.base import Record
-from tasks.core.records.measurement import Run
+from tasks.core.records.measurement import KeyFigures, Run
 
 Cell = str | int | float | None
 
@@ -27,58 +26,7 @@ EXACT = 1000
 SHARES = ("accuracy", "bit-exact")
 
 
-class Figures(Record):
-    """The figures by which runs and points are compared.
-
-    Attributes:
-        accuracy: share of test samples that the board classifies correctly; None without labels.
-        rmse: root mean square error against y_test; None where only decisions count.
-        bit_exact: share of test samples that match the C simulation bit for bit.
-        latency_us: median latency of one sample.
-        interval_cycles: clocks from one sample to the next; None if not measured.
-        inferences_per_s: throughput at the clock read back.
-        clock_mhz: fabric clock read back from the board.
-        simulated: whether it was measured on a twin.
-    """
-
-    accuracy: float | None
-    rmse: float | None = None
-    bit_exact: float
-    latency_us: float | None
-    interval_cycles: float | None = None
-    inferences_per_s: float
-    clock_mhz: float
-    simulated: bool
-    lut: int | None
-    ff: int | None
-    dsp: int | None
-    bram_36k: float | None
-
-
-def figures(run: Run) -> Figures:
-    """Return the figures by which a run is compared."""
-    verdict = run.verdict
-    measurement = verdict.measurement
-    manifest = measurement.deployment.package.manifest
-    used = manifest.utilisation.used if manifest.utilisation else None
-    median = measurement.latency_s.get("p50")
-    return Figures(
-        accuracy=verdict.accuracy_board,
-        rmse=verdict.rmse_board,
-        bit_exact=verdict.bit_exact / verdict.samples,
-        latency_us=None if median is None else median * 1e6,
-        interval_cycles=measurement.cycles_per_sample,
-        inferences_per_s=measurement.inferences_per_s,
-        clock_mhz=measurement.clock_mhz,
-        simulated=measurement.simulated,
-        lut=used.lut if used else None,
-        ff=used.ff if used else None,
-        dsp=used.dsp if used else None,
-        bram_36k=used.bram_36k if used else None,
-    )
-
-
-def cells(found: Figures | None) -> dict[str, Cell]:
+def cells(found: KeyFigures | None) -> dict[str, Cell]:
     """Return the figures by column; None for what is not known."""
     return {
         column: None if found is None else getattr(found, name)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tasks.core.records.measurement import Run
 from tasks.reporting import page
-from tasks.reporting.key_figures import COLUMNS, SHARES, Cell, cells, figures, text
+from tasks.reporting.key_figures import COLUMNS, SHARES, Cell, cells, text
 
 # Inputs and tools are told apart by the beginning of their digest.
 _SHOWN_DIGITS = 12
@@ -67,7 +67,7 @@ def record(compared: Compared) -> dict[str, object]:
     return {
         "runs": [each.flow_run_id for each in compared.runs],
         "settings": {row.label: row.values for row in compared.settings},
-        "figures": [figures(each) for each in compared.runs],
+        "figures": [each.figures for each in compared.runs],
     }
 
 
@@ -98,7 +98,7 @@ def _inputs(run: Run) -> Iterator[tuple[str, str]]:
 def _figures(runs: Sequence[Run]) -> Iterator[Row]:
     verdicts = tuple("passed" if each.verdict.passed else "FAILED" for each in runs)
     yield Row("verdict", verdicts, tuple(Change() for _ in runs))
-    by_run = [cells(figures(each)) for each in runs]
+    by_run = [cells(each.figures) for each in runs]
     for column, more_is_better in COLUMNS.values():
         values = [each[column] for each in by_run]
         if any(value is not None for value in values):

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from tasks.core.records.base import Record
-from tasks.core.records.measurement import Run
-from tasks.reporting.key_figures import Cell, Figures, cells, figures
+from tasks.core.records.measurement import KeyFigures, Run
+from tasks.reporting.key_figures import Cell, cells
 from tasks.store.files import Files
 from tasks.sweeps.estimate import Estimate
 from tasks.sweeps.points import Point
@@ -19,7 +19,7 @@ from tasks.sweeps.points import Point
 PointState = Literal["done", "stored", "failed", "pruned", "not run"]
 
 POINTS = "points"
-# Figures of the Pareto front, and whether more is better.
+# KeyFigures of the Pareto front, and whether more is better.
 FRONT = {
     "accuracy": True,
     "latency_us": False,
@@ -47,7 +47,7 @@ class PointResult(Record):
     state: PointState
     message: str = ""
     estimate: Estimate | None = None
-    figures: Figures | None = None
+    figures: KeyFigures | None = None
     seconds: float = 0.0
     flow_run_id: str | None = None
     flow_run_name: str | None = None
@@ -114,7 +114,7 @@ def result(
         point=point,
         state=state,
         estimate=estimate,
-        figures=figures(run),
+        figures=run.figures,
         seconds=seconds,
         flow_run_id=run.flow_run_id,
         flow_run_name=run.flow_run_name,

@@ -130,6 +130,34 @@ class Verdict(Record):
         return all(gate.passed or gate.mode == "warn" for gate in self.gates)
 
 
+class KeyFigures(Record):
+    """The figures by which runs and points are compared.
+
+    Attributes:
+        accuracy: share of test samples that the board classifies correctly; None without labels.
+        rmse: root mean square error against y_test; None where only decisions count.
+        bit_exact: share of test samples that match the C simulation bit for bit.
+        latency_us: median latency of one sample.
+        interval_cycles: clocks from one sample to the next; None if not measured.
+        inferences_per_s: throughput at the clock read back.
+        clock_mhz: fabric clock read back from the board.
+        simulated: whether it was measured on a twin.
+    """
+
+    accuracy: float | None
+    rmse: float | None = None
+    bit_exact: float
+    latency_us: float | None
+    interval_cycles: float | None = None
+    inferences_per_s: float
+    clock_mhz: float
+    simulated: bool
+    lut: int | None
+    ff: int | None
+    dsp: int | None
+    bram_36k: float | None
+
+
 class Run(Record):
     """A flow run, as kept in the history.
 
@@ -148,3 +176,25 @@ class Run(Record):
     verdict: Verdict
     rehearsal: Verdict | None = None
     steps_s: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def figures(self) -> KeyFigures:
+        """The figures by which runs are compared."""
+        measurement = self.verdict.measurement
+        manifest = measurement.deployment.package.manifest
+        used = manifest.utilisation.used if manifest.utilisation else None
+        median = measurement.latency_s.get("p50")
+        return KeyFigures(
+            accuracy=self.verdict.accuracy_board,
+            rmse=self.verdict.rmse_board,
+            bit_exact=self.verdict.bit_exact / self.verdict.samples,
+            latency_us=None if median is None else median * 1e6,
+            interval_cycles=measurement.cycles_per_sample,
+            inferences_per_s=measurement.inferences_per_s,
+            clock_mhz=measurement.clock_mhz,
+            simulated=measurement.simulated,
+            lut=used.lut if used else None,
+            ff=used.ff if used else None,
+            dsp=used.dsp if used else None,
+            bram_36k=used.bram_36k if used else None,
+        )
