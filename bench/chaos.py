@@ -1,8 +1,7 @@
-"""Kill, race and load: python -m bench.chaos [--kills 50] [--races 100] [--packages 1000].
+"""Kill, race and load: python -m bench.chaos [--kills 50] [--races 100] ....
 
 Prints each figure with its budget and writes bench/chaos.json. All happens in temporary homes, with
-a Prefect server and a twin of their own. Three quarters of an hour on two cores, mostly for the
-kills; the sweep of 200 points is measured by python -m bench.sweep.
+Prefect servers and twins of their own. Three quarters of an hour on two cores.
 """
 
 import argparse
@@ -15,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import demo, tiny
+from bench import demo, large, processes, sweep, tiny
 from bench.figures import Figure, Results
 from board.twin import lifecycle
 from tasks.boards import lease as leases
@@ -34,7 +33,7 @@ from tasks.steps import registry
 from tasks.store.store import Store, digest
 
 RESULTS = Path(__file__).with_name("chaos.json")
-KILLS, RACES, PACKAGES = 50, 100, 1000
+NUMBERS = {"packages": 1000, "races": 100, "samples": 3_000_000, "points": 200, "kills": 50}
 GONE_S = 10.0
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # In each round, the results of all steps but one are in the store, and the run is killed while it
@@ -115,24 +114,32 @@ class Subject:
 def main() -> int:
     """Measure, print and write all figures; return 1 if one exceeds its budget."""
     parser = argparse.ArgumentParser(description="Kill, race and load.")
-    parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--races", type=int, default=RACES)
-    parser.add_argument("--packages", type=int, default=PACKAGES)
+    for name, default in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help="0 leaves it out")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    figures = []
     with tempfile.TemporaryDirectory(prefix="overlayflow-chaos-") as directory:
-        home = Path(directory)
-        figures = [
-            *many_packages(home / "packages", asked.packages),
-            *raced_leases(home / "races", asked.races),
-            *kills(home / "kills", asked.kills, random.Random(asked.seed)),  # noqa: S311
-        ]
+        for figure in _measured(Path(directory), asked):
+            print(figure, flush=True)
+            figures.append(figure)
     results = Results(cores=os.cpu_count() or 0, figures=figures)
     RESULTS.write_text(results.model_dump_json(indent=1))
-    for figure in figures:
-        print(figure)
     print(f"written to {RESULTS}")
     return 0 if all(figure.met for figure in figures) else 1
+
+
+def _measured(home: Path, asked: argparse.Namespace) -> Iterator[Figure]:
+    parts: dict[str, Callable[[Path, int], list[Figure]]] = {
+        "packages": many_packages,
+        "races": raced_leases,
+        "samples": large.measure,
+        "points": many_points,
+        "kills": partial(kills, chance=random.Random(asked.seed)),  # noqa: S311
+    }
+    for name, part in parts.items():
+        if number := getattr(asked, name):
+            yield from part(home / name, number)
 
 
 def kills(home: Path, rounds: int, chance: random.Random) -> list[Figure]:
@@ -203,8 +210,8 @@ def _kill(subject: Subject, phase: str, after_s: float, chance: random.Random) -
         try:
             run.wait(after_s)
         except subprocess.TimeoutExpired:
-            pid, number = chance.choice(_tree(run.pid)), chance.choice(SIGNALS)
-            name = _name(pid)
+            pid, number = chance.choice(processes.tree(run.pid)), chance.choice(SIGNALS)
+            name = processes.name(pid)
             try:
                 os.kill(pid, number)
             except ProcessLookupError:  # a compiler, for one, ends at any time
@@ -212,31 +219,6 @@ def _kill(subject: Subject, phase: str, after_s: float, chance: random.Random) -
                 name = "the command"
             return f"{number.name} to {name}, exit status {run.wait(ENDED_S)}"
     return None
-
-
-def _tree(root: int) -> list[int]:
-    """Return a process and all that it has started, the guards' sessions included."""
-    parents = {pid: _parent(pid) for pid in _pids()}
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
-
-
-def _parent(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
-
-
-def _name(pid: int) -> str:
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return "a process"
-    return b" ".join(arguments[:4])[-60:].decode(errors="replace").strip()
 
 
 def _until_gone(env: Mapping[str, str]) -> float | None:
@@ -258,7 +240,7 @@ def _working(env: Mapping[str, str]) -> list[int]:
     mark = f"OVERLAYFLOW_HOME={env['OVERLAYFLOW_HOME']}".encode()
     url = f"PREFECT_API_URL={env['PREFECT_API_URL']}".encode()
     found = []
-    for pid in _pids():
+    for pid in processes.pids():
         try:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
@@ -313,6 +295,18 @@ def raced_leases(home: Path, times: int) -> list[Figure]:
     ]
 
 
+def many_points(home: Path, points: int) -> list[Figure]:
+    """Sweep over many points that do nothing, on a server and a twin of its own."""
+    env = demo.environment(home)
+    demo.command(["twin", "start"], env)
+    try:
+        _, _, run = demo.command(demo.RUN, env)
+    finally:
+        demo.command(["twin", "stop"], env)
+    (home / "run.json").write_text(run)
+    return sweep.empty_points(home, {**env, "BENCH_RUN": str(home / "run.json")}, points)
+
+
 def many_packages(home: Path, count: int) -> list[Figure]:
     """List the packages of a large store, as the nightly run does."""
     store = Store(home)
@@ -320,15 +314,12 @@ def many_packages(home: Path, count: int) -> list[Figure]:
         inputs = {"number": number}
         entry = Entry(step="package", digest=digest("package", inputs))
         store.get_or_build(entry, inputs, Package, partial(_package, entry, number))
-    fresh = Store(home)
-    before = _open_files()
     started = time.monotonic()
-    found = 0
-    most = before
-    for _ in registry.packages(fresh):
-        found += 1
-        most = max(most, _open_files())
+    found = len(list(registry.packages(Store(home))))
     seconds = time.monotonic() - started
+    # Apart, as counting takes longer than listing.
+    before = _open_files()
+    most = max(_open_files() for _ in registry.packages(Store(home)))
     return [
         Figure(name=f"listing {count} packages", value=seconds, unit="s", budget=10),
         Figure(name="packages not listed", value=count - found, unit="", budget=0),
@@ -356,10 +347,6 @@ def _package(entry: Entry, number: int, _files: Path) -> Package:
 
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 if __name__ == "__main__":

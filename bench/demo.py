@@ -46,26 +46,26 @@ def command(arguments: list[str], env: Mapping[str, str]) -> tuple[float, float,
             stderr=subprocess.DEVNULL,
         ) as process,
     ):
-        peak_kb = 0
+        peak = 0.0
         while process.poll() is None:
-            peak_kb = max(peak_kb, _peak_kb(process.pid))
+            peak = max(peak, peak_mb(process.pid))
             time.sleep(0.05)
         seconds = time.monotonic() - started
         output.seek(0)
         printed = output.read()
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(arguments)} failed with status {process.returncode}")
-    return seconds, peak_kb / 1e3, printed
+    return seconds, peak, printed
 
 
-def _peak_kb(pid: int) -> int:
-    """Return the largest resident set of a process so far; 0 if it has just ended."""
+def peak_mb(pid: int) -> float:
+    """Return the largest resident set of a process so far in MB; 0 if it has just ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return 0
+        return 0.0
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) if found else 0
+    return int(found[1]) / 1e3 if found else 0.0
 
 
 def free_port() -> int:

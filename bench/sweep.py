@@ -45,7 +45,7 @@ def measure(home: Path, points: int = POINTS, many: int = MANY) -> list[Figure]:
     try:
         ratio, template = _real_points(home, env, variants(points))
         (home / "run.json").write_text(template)
-        empty = _empty_points(home, {**env, "BENCH_RUN": str(home / "run.json")}, many)
+        empty = empty_points(home, {**env, "BENCH_RUN": str(home / "run.json")}, many)
     finally:
         demo.command(["twin", "stop"], env)
     name = f"sweep of {points} over {points} runs one after the other"
@@ -66,7 +66,7 @@ def _real_points(
         return _together(home, chosen, served) / apart_s, template
 
 
-def _empty_points(home: Path, env: Mapping[str, str], many: int) -> list[Figure]:
+def empty_points(home: Path, env: Mapping[str, str], many: int) -> list[Figure]:
     """Measure the cost of points that do nothing, and of points that are in the store."""
     with demo.server(env) as served:
         few_s = _empty(_many(home, FEW), served) / FEW
