@@ -1,10 +1,13 @@
 """Write the summary of a run in Markdown: verdict, figures, gates."""
 
+import re
 from collections.abc import Sequence
 
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
+
+_MARKS = re.compile(r"[\\`*\[\]<>|&~$]|(?<!\w)_|_(?!\w)")
 
 
 def markdown(run: Run, url: str) -> str:
@@ -18,7 +21,7 @@ def markdown(run: Run, url: str) -> str:
     manifest = verdict.measurement.deployment.package.manifest
     sections = [
         f"# {manifest.project_name}: {'passed' if verdict.passed else 'FAILED'}",
-        f"[{run.flow_run_name}]({url}), {run.finished}" if url else f"{run.flow_run_name}",
+        f"[{plain(run.flow_run_name)}]({url}), {run.finished}" if url else plain(run.flow_run_name),
     ]
     if verdict.measurement.simulated:
         sections.append(
@@ -43,8 +46,9 @@ def _gates(gates: Sequence[Gate]) -> list[tuple[str, ...]]:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def plain(text: str) -> str:
+    """Return a text that Markdown shows as it is; names may hold marks, tags and links."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split("\n")))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tasks.reporting.key_figures import text
 from tasks.reporting.page import complete
 from tasks.reporting.plots import DPI, data_url
-from tasks.reporting.report import table
+from tasks.reporting.report import plain, table
 from tasks.sweeps import page
 from tasks.sweeps.page import COLUMNS
 from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, rows
@@ -93,13 +93,12 @@ def markdown(report: SweepReport, png: bytes) -> str:
 
 def _why(each: PointResult) -> str:
     message = " ".join(each.message.split())
-    return f"- **{each.point.name}** ({each.state}): {message}"
+    return f"- **{plain(each.point.name)}** ({each.state}): {plain(message)}"
 
 
 def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
     chosen = [row for row in rows(report) if only is None or row["point"] in only]
-    # Escaped, or precisions such as fixed<16,6> would be taken for HTML.
-    cells = [[text(name, row[name]).replace("<", "&lt;") for name in COLUMNS] for row in chosen]
+    cells = [[text(name, row[name]) for name in COLUMNS] for row in chosen]
     shown = table(COLUMNS, cells[:MOST_ROWS])
     left = len(chosen) - MOST_ROWS
     return shown if left <= 0 else f"{shown}\n\nand {left} more in points.csv"

@@ -2,12 +2,18 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 from deployments.cli.surroundings import api_url, settle
 from tasks.core.errors import InputError
+from tasks.core.records.measurement import Run
+from tasks.reporting import history
+from tests.tasks import samples
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +83,33 @@ def test_a_user_without_a_home_is_asked_for_one(
     environment["OVERLAYFLOW_HOME"] = "/data"
     settle()
     assert environment["HOME"] == "/data"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "latin-1", "PYTHONOPTIMIZE": "2"},
+        {"COLUMNS": "1", "TERM": "dumb", "NO_COLOR": "1"},
+    ],
+)
+def test_a_report_of_figures_in_odd_surroundings_ends_with_status_0(
+    environment: dict[str, str], tmp_path: Path, odd: dict[str, str]
+) -> None:
+    name = "модель µ\x1b[2J→"
+    run = Run(
+        flow_run_id="a" * 32,
+        flow_run_name=name,
+        finished="2026-01-02T03:04:00+00:00",
+        verdict=samples.verdict(),
+    )
+    history.add(str(tmp_path / "store"), run, "")
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.cli.main", "history"],
+        env=environment | odd | {"OVERLAYFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"digits" in done.stdout or b"tiny" in done.stdout
+    assert b"\x1b" not in done.stdout
