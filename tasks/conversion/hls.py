@@ -14,7 +14,7 @@ from tasks.conversion import departure, formats, names, open_formats
 from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs
-from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.quality import Overflow
 from tasks.core.records.settings import ConvertSettings
@@ -83,11 +83,15 @@ def convert(
                 output_data_tb=str(golden[1]),
                 **target,
             )
+        except OverlayflowError:
+            raise
         except Exception as error:
             raise _unsupported(error) from error
 
     try:
         config = model.configure(backend)
+    except OverlayflowError:
+        raise
     except Exception as error:
         raise _unsupported(error) from error
     _check_names(config, settings)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tasks.conversion.frontends import keras3_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
@@ -16,12 +17,34 @@ MOVED = {
 }
 
 
+def _name_layers(dispatcher: Any) -> None:
+    """Make hls4ml's errors name the layer that it cannot convert."""
+    convert = dispatcher.__call__
+
+    def named(self: Any, layer: Any, *tensors: Any) -> Any:
+        try:
+            return convert(self, layer, *tensors)
+        except Exception as error:
+            reason = str(error).strip() or "it is beyond what hls4ml reads of such layers"
+            if "not found in registry" in reason:
+                reason = "hls4ml has no such layer"
+            raise UnsupportedModelError(
+                f"layer {layer.name} ({type(layer).__name__}): {reason}",
+                remedy="replace it; hls4ml's documentation lists the layers that it supports",
+            ) from error
+
+    dispatcher.__call__ = named
+
+
 def load(path: Path) -> LoadedModel:
     """Load a Keras 3 model; safe mode refuses code in the file."""
     import hgq  # noqa: F401  registers its layers with Keras
     import keras
     from hls4ml.converters.keras_v3 import layer_handlers
+    from hls4ml.converters.keras_v3_to_hls import KerasV3HandlerDispatcher
 
+    if KerasV3HandlerDispatcher.__call__.__module__ != __name__:
+        _name_layers(KerasV3HandlerDispatcher)
     for new, old in MOVED.items():
         layer_handlers[f"hgq.layers.{new}"] = layer_handlers[f"hgq.layers.{old}"]
     model = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tasks.conversion.frontends.keras3_affine import affine
+from tasks.conversion.frontends.keras3_operations import replacement
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "GroupQueryAttention": "hgq.layers.QMultiHeadAttention",
     "Attention": "hgq.layers.QMultiHeadAttention",
     "AdditiveAttention": "hgq.layers.QMultiHeadAttention",
+    "Dot": "hgq.layers.QEinsum",
     "Embedding": "its vectors as the model's input",
     "Conv1DTranspose": "UpSampling1D with Conv1D",
     "Conv2DTranspose": "UpSampling2D with Conv2D",
@@ -83,7 +86,7 @@ def _replaced(layer: Any, said: list[str], prefix: str) -> Call:
         said.append(f"layers of the inner model {layer.name} are moved into the model itself")
         return lambda x, **_: _run(layer, [x], said, f"{prefix}{layer.name}_")
     if not isinstance(layer, keras.layers.Layer):
-        return _operation(layer, said)
+        return replacement(layer, said)
     if not layer.name.startswith(prefix):
         layer.name = f"{prefix}{layer.name}"  # names are only unique within each inner model
     if type(layer).__module__.startswith("keras.") and type(layer).__name__ in REWRITES:
@@ -111,7 +114,7 @@ def _check(layer: Any) -> None:
 
 
 def _left_out(layer: Any, said: list[str]) -> Call:
-    said.append(f"{layer.name} ({type(layer).__name__}) only acts in training, and is left out")
+    said.append(f"{layer.name} ({type(layer).__name__}) changes no output, and is left out")
     return lambda x, **_: x
 
 
@@ -123,7 +126,8 @@ def _relu(layer: Any, said: list[str]) -> Call:
     if layer.max_value != 6 or layer.negative_slope or layer.threshold:  # noqa: PLR2004
         raise _unsupported(
             layer,
-            f"hls4ml has no ReLU up to {layer.max_value:g}",
+            f"hls4ml has no ReLU up to {layer.max_value:g}"
+            + (" with a slope or threshold" if layer.negative_slope or layer.threshold else ""),
             "ReLU(max_value=6), or a quantizer that saturates there",
         )
     said.append(f"{layer.name} (ReLU) becomes the activation relu6")
@@ -132,7 +136,7 @@ def _relu(layer: Any, said: list[str]) -> Call:
 
 def _rescaling(layer: Any, said: list[str]) -> Call:
     said.append(f"{layer.name} (Rescaling) becomes a BatchNormalization")
-    return _affine(layer.name, np.asarray(layer.scale), np.asarray(layer.offset))
+    return affine(layer.name, np.asarray(layer.scale), np.asarray(layer.offset))
 
 
 def _time_distributed(layer: Any, said: list[str]) -> Call:
@@ -157,24 +161,7 @@ def _normalization(layer: Any, said: list[str]) -> Call:
     )
     scale = 1 / np.maximum(np.sqrt(variance), keras.config.epsilon())
     said.append(f"{layer.name} (Normalization) becomes a BatchNormalization")
-    return _affine(layer.name, scale, -mean * scale)
-
-
-def _affine(name: str, scale: Any, offset: Any) -> Call:
-    """Return a layer that scales and shifts each channel by constants."""
-    import keras
-
-    def call(x: Any, **_: Any) -> Any:
-        layer = keras.layers.BatchNormalization(name=name, epsilon=0.0)
-        y = layer(x)
-        channels = (x.shape[-1],)
-        ones, zeros = np.ones(channels), np.zeros(channels)
-        layer.set_weights(
-            [np.broadcast_to(scale, channels), np.broadcast_to(offset, channels), zeros, ones]
-        )
-        return y
-
-    return call
+    return affine(layer.name, scale, -mean * scale)
 
 
 def _separable(layer: Any, said: list[str]) -> Call:
@@ -213,7 +200,7 @@ def _concatenate(layer: Any, said: list[str]) -> Call:
         said.append(f"{layer.name} (Concatenate) joins two tensors at a time")
         joined = tensors[0]
         for index, tensor in enumerate(tensors[1:]):
-            part = keras.layers.Concatenate(axis=layer.axis, name=f"{layer.name}_{index}")
+            part = keras.layers.Concatenate(axis=layer.axis, name=f"{layer.name}_part{index}")
             joined = part([joined, tensor])
         return joined
 
@@ -269,40 +256,55 @@ def _simple_rnn(layer: Any, said: list[str]) -> Call:
     return call
 
 
-def _operation(operation: Any, said: list[str]) -> Call:
-    """Return a layer for an operation of keras.ops with a constant, such as x + c."""
-    kind = type(operation).__name__
+def _merge(layer: Any, said: list[str]) -> Call:
+    """Return a merge of two tensors at a time."""
+    import keras
 
-    def call(*arguments: Any, **_: Any) -> Any:
-        constants = [each for each in arguments if not hasattr(each, "_keras_history")]
-        if len(arguments) != 2 or len(constants) != 1 or kind not in AFFINE:  # noqa: PLR2004
-            raise _unsupported(
-                operation, f"keras.ops.{kind.lower()} is no layer", "a layer of Keras"
-            )
-        tensor = next(each for each in arguments if each is not constants[0])
-        constant = np.asarray(constants[0], dtype=np.float64)
-        if constant.size not in {1, tensor.shape[-1]}:
-            raise _unsupported(
-                operation, "its constant differs within a channel", "a layer of Keras"
-            )
-        first = arguments[0] is tensor
-        said.append(f"{operation.name} (keras.ops) becomes a BatchNormalization")
-        return _affine(operation.name, *AFFINE[kind](constant.reshape(-1), first))(tensor)
+    kind = type(layer).__name__
+
+    def call(tensors: Any, **_: Any) -> Any:
+        if len(tensors) == 2:  # noqa: PLR2004
+            return layer(tensors)
+        said.append(f"{layer.name} ({kind}) takes two tensors at a time")
+        pair = keras.layers.Add if kind == "Average" else type(layer)
+        merged = tensors[0]
+        for index, tensor in enumerate(tensors[1:]):
+            merged = pair(name=f"{layer.name}_part{index}")([merged, tensor])
+        return affine(layer.name, 1 / len(tensors), 0.0)(merged) if kind == "Average" else merged
 
     return call
 
 
-# Scale and offset of an operation whose second or first operand is constant.
-AFFINE: Mapping[str, Callable[[Any, bool], tuple[Any, Any]]] = {
-    "Add": lambda constant, _: (1.0, constant),
-    "Subtract": lambda constant, first: (1.0, -constant) if first else (-1.0, constant),
-    "Multiply": lambda constant, _: (constant, 0.0),
-}
+def _prelu(layer: Any, said: list[str]) -> Call:
+    """Return a PReLU with a slope for each element."""
+    import keras
+
+    if not layer.shared_axes:
+        return lambda x, **_: layer(x)
+
+    def call(x: Any, **_: Any) -> Any:
+        own = keras.layers.PReLU(name=layer.name)
+        y = own(x)
+        (slopes,) = layer.get_weights()
+        own.set_weights([np.broadcast_to(slopes, x.shape[1:])])
+        return y
+
+    said.append(f"{layer.name} (PReLU) gets a slope for each element")
+    return call
+
+
 REWRITES: Mapping[str, Callable[[Any, list[str]], Call]] = {
     "ActivityRegularization": _left_out,
+    "Add": _merge,
+    "Average": _merge,
     "Concatenate": _concatenate,
     "GaussianNoise": _left_out,
+    "Identity": _left_out,
+    "Maximum": _merge,
+    "Minimum": _merge,
+    "Multiply": _merge,
     "Normalization": _normalization,
+    "PReLU": _prelu,
     "ReLU": _relu,
     "Rescaling": _rescaling,
     "SeparableConv1D": _separable,

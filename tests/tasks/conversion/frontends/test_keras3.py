@@ -48,6 +48,30 @@ def shifted(keras: Any) -> Any:
     return keras.Model(x, 2.0 - (x * np.array([1, 2, 3], np.float32) + 1.5) - 0.25)
 
 
+def operations(keras: Any) -> Any:
+    x, ops = keras.layers.Input((6,)), keras.ops
+    y = keras.layers.Dense(6, name="dense")(x)
+    y = ops.maximum(x + y, x * y) - (-x) / 4.0
+    y = ops.reshape(ops.relu(y), (-1, 2, 3))
+    y = ops.concatenate([y, ops.transpose(ops.transpose(y, (0, 2, 1)), (0, 2, 1))], axis=-1)
+    return keras.Model(x, ops.softmax(y))
+
+
+def slices(keras: Any) -> Any:
+    image = keras.layers.Input((5, 4, 3))
+    series = image[:, 1:4, 2, :]
+    parts = [series[:, -1], series[:, :2, 1], image[:, 0, ..., 0:1][:, :3, 0], series[..., 2]]
+    return keras.Model(image, keras.layers.Concatenate(name="all")([*parts, parts[0][:, 1:]]))
+
+
+def merged(keras: Any) -> Any:
+    x = keras.layers.Input((3,))
+    parts = [keras.layers.Dense(2, name=f"part_{index}")(x) for index in range(3)]
+    kinds = ("Add", "Average", "Maximum", "Minimum", "Multiply")
+    results = [getattr(keras.layers, kind)(name=kind.lower())(parts) for kind in kinds]
+    return keras.Model(x, keras.layers.Concatenate(name="all")(results))
+
+
 MODELS: dict[str, Callable[[Any], Any]] = {
     "relu6": lambda k: chain(k, (6,), k.layers.Dense(4), k.layers.ReLU(max_value=6)),
     "normalization": lambda k: chain(
@@ -71,6 +95,13 @@ MODELS: dict[str, Callable[[Any], Any]] = {
     "separable series": lambda k: chain(k, (6, 2), k.layers.SeparableConv1D(3, 3, strides=2)),
     "five joined": joined,
     "constants": shifted,
+    "operations": operations,
+    "slices": slices,
+    "merges of three": merged,
+    "shared slopes": lambda k: chain(
+        k, (4, 4, 2), k.layers.PReLU(shared_axes=[1, 2], alpha_initializer="random_normal")
+    ),
+    "identity": lambda k: chain(k, (3,), k.layers.Identity(), k.layers.Dense(2)),
     "recurrent steps": lambda k: chain(
         k,
         (4, 3),
@@ -94,6 +125,15 @@ def test_hls4ml_reads_every_rewritten_model(keras: Any, tmp_path: Path) -> None:
         path = tmp_path / f"model_{number}.keras"
         make(keras).save(path)
         assert choice.load(identify(path)).configure("Vivado")["LayerName"]
+
+
+def test_a_layer_that_hls4ml_cannot_convert_is_named(keras: Any, tmp_path: Path) -> None:
+    for layer in (keras.layers.RepeatVector(3, name="mine"), keras.layers.Masking(name="mine")):
+        path = tmp_path / f"{type(layer).__name__}.keras"
+        shape = (4,) if type(layer).__name__ == "RepeatVector" else (4, 2)
+        chain(keras, shape, layer).save(path)
+        with pytest.raises(UnsupportedModelError, match=r"layer mine .*no such layer"):
+            choice.load(identify(path)).configure("Vivado")
 
 
 def test_a_model_without_such_layers_stays_as_it_is(keras: Any) -> None:
@@ -190,9 +230,11 @@ def test_recurrent_layers_that_hls4ml_would_compute_wrongly_are_named(
             lambda k: chain(k, (4, 2), k.layers.SimpleRNN(2, go_backwards=True, name="r")),
             "r .*backwards.*GRU",
         ),
+        (lambda k: k.Model(x := k.layers.Input((6,)), x[:, ::2]), "get_item.* without a step"),
+        (lambda k: k.Model(x := k.layers.Input((6,)), k.ops.abs(x)), r"absolute.*keras\.ops"),
         (
-            lambda k: k.Model(x := k.layers.Input((6,)), x[:, 1:4]),
-            r".*GetItem.*keras\.ops",
+            lambda k: k.Model(x := k.layers.Input((4, 6)), k.layers.Dot(1, name="d")([x, x])),
+            "d .*QEinsum",
         ),
     ],
 )
