@@ -142,6 +142,29 @@ def test_it_runs_its_example_from_the_command_line(
     )
 
 
+def test_prefects_own_commands_find_the_server_as_the_page_tells(elsewhere: Machine) -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    section = page.partition("### Prefect's own commands\n")[2]
+    shown = section.partition("```console\n")[2].partition("```")[0]
+    lines = [line.removeprefix("$ ") for line in shown.splitlines()]
+    lines += [
+        "prefect deployment schedule clear --accept-yes check-boards/boards-health",
+        "prefect gcl update vivado-licences --limit 4",
+    ]
+    script = "\n".join(lines).replace("~/.local/share/overlayflow", str(elsewhere.home))
+    done = subprocess.run(
+        ["bash", "-ec", script.replace("http://127.0.0.1:4200/api", elsewhere.api)],
+        cwd=elsewhere.home,
+        env=elsewhere.env | {"PATH": f"{Path(sys.executable).parent}:{elsewhere.env['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Resumed work pool 'builders'" in done.stdout
+    assert "Cleared all schedules for deployment check-boards/boards-health" in done.stdout
+
+
 def test_its_worker_runs_the_example_that_the_form_offers(elsewhere: Machine) -> None:
     offered = deployment(elsewhere, "deploy-model")["parameters"]
     assert Path(offered["model"]).is_absolute()
