@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs bench chaos twin-stop clean
+.PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs bench chaos twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -59,6 +59,13 @@ env-pytorch: .env-pytorch/.installed  ## read programs of torch.export, too (700
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
 board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq
 
+.venv-mlflow/.installed: constraints/mlflow.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+mlflow-env: .venv-mlflow/.installed  ## set up the MLflow server of `overlayflow up --mlflow` (900 MB)
+
 demo: env board-env  ## the main job: a digits model, from Keras to numbers from the twin board
 	@$(BIN)/overlayflow twin start
 	@$(BIN)/overlayflow run examples/digits/digits.keras \
@@ -76,7 +83,7 @@ test: env board-env  ## lint, and every test but the slow ones
 suite:
 	$(PYTEST) -m 'not slow'
 
-test-slow: env board-envs env-qkeras env-keras2 env-pytorch  ## what needs root, another Python, a browser, a container or > 20 s
+test-slow: env board-envs env-qkeras env-keras2 env-pytorch mlflow-env  ## what needs root, another Python, a browser, a container or > 20 s
 	$(PYTEST) -m slow
 
 lint: env  ## ruff, mypy --strict, layers
@@ -99,4 +106,4 @@ twin-stop: env  ## stop the twin
 	$(BIN)/overlayflow twin stop
 
 clean:  ## remove all environments
-	rm -rf $(VENV) .env-qkeras .env-keras2 .env-pytorch $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%)
+	rm -rf $(VENV) .env-qkeras .env-keras2 .env-pytorch $(BOARD_VENV) $(OTHER_PYNQ:%=$(BOARD_VENV)-%) .venv-mlflow

@@ -23,9 +23,9 @@ from board.twin.processes import tail
 from deployments import daemons
 from deployments.daemons import Daemon
 from tasks.boards import twins
-from tasks.core.errors import ToolError
+from tasks.core.errors import InputError, ToolError
 from tasks.core.records.base import Record
-from tasks.core.settings import home
+from tasks.core.settings import home, mlflow_python
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
@@ -33,6 +33,8 @@ PORT = 4200
 START_S = 180.0
 POLL_S = 0.2
 SERVER = "server"
+MLFLOW = "mlflow"
+MLFLOW_PORT = 5000
 TWIN = "twin"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 HEARTBEAT_S = 30  # the shortest that Prefect accepts; automations.py relies on it
@@ -50,10 +52,12 @@ class ServerState(Record):
     Attributes:
         port: port of the Prefect server.
         started_twin: whether `up` started the twin, so `down` must stop it.
+        mlflow_port: port of the MLflow server; None if `up` never started one.
     """
 
     port: int
     started_twin: bool = False
+    mlflow_port: int | None = None
 
     @property
     def address(self) -> str:
@@ -99,6 +103,7 @@ def environment(port: int) -> dict[str, str]:
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
         "OVERLAYFLOW_HOME": str(home()),
         **BATCHES,
+        **({"MLFLOW_TRACKING_URI": tracker} if (tracker := mlflow_address()) else {}),
     }
 
 
@@ -116,6 +121,53 @@ def set_up_prefect() -> None:
         ours = f"{settled.address}/api"
         if os.environ.setdefault("PREFECT_API_URL", ours) == ours:
             os.environ.setdefault("PREFECT_API_AUTH_STRING", password())
+    if tracker := mlflow_address():
+        os.environ.setdefault("MLFLOW_TRACKING_URI", tracker)
+
+
+def mlflow_address() -> str:
+    """Return the URL of the MLflow server that `up --mlflow` started; empty if none is running."""
+    settled = _settled()
+    if settled is None or daemons.find(state_directory(), MLFLOW) is None:
+        return ""
+    return f"http://{HOST}:{settled.mlflow_port}"
+
+
+def start_mlflow(settled: ServerState) -> ServerState:
+    """Start an MLflow server and wait until it answers, or find the running one.
+
+    Raises:
+        InputError: it is not installed, or workers run that do not know it.
+        ToolError: the server exited or does not answer.
+    """
+    if mlflow_address():
+        return settled
+    python = mlflow_python()
+    if not python.exists():
+        raise InputError("MLflow is not installed", where=str(python), remedy="make mlflow-env")
+    if any(daemons.find(state_directory(), _worker(pool)) for pool in pools()):
+        raise InputError(
+            "workers are running that would not log to MLflow",
+            where="up --mlflow",
+            remedy="run overlayflow down first",
+        )
+    port = free_port(settled.mlflow_port or MLFLOW_PORT)
+    state = state_directory()
+    command = [
+        *(str(python), "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{state / 'mlflow.db'}"),
+        *("--artifacts-destination", str(state / "mlflow-artifacts"), "--workers", "1"),
+    ]
+    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+    daemon = daemons.start(state, MLFLOW, command, env, state, umask=0o077)
+    settled = settled.model_copy(update={"mlflow_port": port})
+    write(settled)
+    _wait(
+        daemon,
+        partial(_answers, port, "/health"),
+        remedy="fix what its log reports, then run overlayflow up --mlflow again",
+    )
+    return settled
 
 
 def password_file() -> Path:
@@ -155,7 +207,8 @@ def start_server(port: int | None) -> ServerState:
     """
     daemon, settled = daemons.find(state_directory(), SERVER), _settled()
     if daemon is None or settled is None:
-        settled = ServerState(port=port or free_port(settled.port if settled else PORT))
+        known = settled or ServerState(port=PORT)
+        settled = known.model_copy(update={"port": port or free_port(known.port)})
         command = [
             *(sys.executable, "-m", "prefect", "server", "start"),
             *("--host", HOST, "--port", str(settled.port)),
@@ -230,8 +283,8 @@ def stop_workers() -> list[str]:
 
 
 def stop_server() -> list[str]:
-    """Stop the server, and the twin if `up` started it; return the names of those stopped."""
-    stopped = [SERVER] if daemons.stop(state_directory(), SERVER) else []
+    """Stop the servers, and the twin if `up` started it; return the names of those stopped."""
+    stopped = [name for name in (SERVER, MLFLOW) if daemons.stop(state_directory(), name)]
     settled = _settled()
     if settled is not None and settled.started_twin:
         if twins.stop_twin(TWIN):
@@ -277,9 +330,9 @@ def _scratch() -> Path:
     return state_directory() / "tmp"
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, health: str = "/api/health") -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/api/health", timeout=5):
+        with urllib.request.urlopen(f"http://{HOST}:{port}{health}", timeout=5):
             return True
     except (urllib.error.URLError, OSError):
         return False

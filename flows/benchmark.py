@@ -1,14 +1,16 @@
 """Flow benchmark_package: measure an existing package on a board."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 
 from tasks.benchmark import benchmark
+from tasks.conversion.names import what_differs
 from tasks.core.records.measurement import Run
-from tasks.core.records.package import Package
+from tasks.core.records.package import Manifest, Package
 from tasks.core.records.settings import MeasureSettings
-from tasks.orchestration import run_logs, worker_watch
+from tasks.orchestration import run_logs, run_names, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.orchestration.leasing import leased
 from tasks.publish import publish, tell_failure
@@ -21,7 +23,9 @@ from tasks.validate import validate
 
 @flow(
     name="benchmark-package",
-    flow_run_name="{package.name} on {board}",
+    flow_run_name=run_names.given_or(
+        lambda given: run_names.on_board(given["package"].name, given["board"])
+    ),
     retries=0,
     on_failure=[tell_failure],
 )
@@ -47,9 +51,15 @@ def benchmark_package(
     return _measure(imported, board, limits, measurement)
 
 
+def _name(given: dict[str, Any]) -> str:
+    manifest: Manifest = given["package"].manifest
+    differs = what_differs(manifest.settings) if manifest.settings else ""
+    return run_names.on_board(manifest.project_name, given["board"], differs)
+
+
 @flow(
     name="measure-package",
-    flow_run_name="{package.manifest.project_name} on {board}",
+    flow_run_name=run_names.given_or(_name),
     retries=0,
     on_failure=[tell_failure],
 )

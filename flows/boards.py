@@ -9,7 +9,7 @@ from flows.benchmark import measure_package
 from tasks.boards.check import BoardCheck
 from tasks.check_boards import check_all, publish_table, require_all
 from tasks.core.records.settings import MeasureSettings
-from tasks.orchestration import board_block, run_logs, worker_watch
+from tasks.orchestration import board_block, run_logs, run_names, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.processes.threads import side_by_side
 from tasks.publish_comparison import publish_comparison
@@ -19,7 +19,11 @@ from tasks.reporting.comparison import Comparison
 from tasks.steps import building
 
 
-@flow(name="check-boards", retries=0)
+@flow(
+    name="check-boards",
+    flow_run_name=run_names.given_or(lambda _: run_names.by_time("health", "%Y-%m-%d %H:%M")),
+    retries=0,
+)
 def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
     """Check that boards can be reached and are ready to measure, and publish one table.
 
@@ -33,7 +37,11 @@ def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
     return require_all(checks)
 
 
-@flow(name="benchmark-boards", flow_run_name="{package.name} on boards", retries=0)
+@flow(
+    name="benchmark-boards",
+    flow_run_name=run_names.given_or(lambda given: f"{given['package'].name} on boards"),
+    retries=0,
+)
 def benchmark_boards(
     package: Path,
     boards: tuple[str, ...] = (),

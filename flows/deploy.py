@@ -1,10 +1,12 @@
 """Flow deploy_model: from a trained model to numbers measured on a board."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 
 from tasks.benchmark import benchmark
+from tasks.conversion.names import what_differs
 from tasks.convert import convert
 from tasks.core.errors import InputError
 from tasks.core.records.design import Synthesis
@@ -12,13 +14,14 @@ from tasks.core.records.measurement import Run, Verdict
 from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
 from tasks.core.requirements import require
 from tasks.implement import implement
-from tasks.orchestration import run_logs, worker_watch
+from tasks.orchestration import run_logs, run_names, worker_watch
 from tasks.orchestration.leasing import leased, refuse_other_parts
 from tasks.package import package
 from tasks.publish import publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tasks.rehearse import rehearse as dress_rehearsal
+from tasks.steps import building
 from tasks.sweeps.estimate import may_fit
 from tasks.synthesize import synthesize
 from tasks.toolchains.choice import ToolchainChoice, choose
@@ -26,9 +29,15 @@ from tasks.transfer import transfer
 from tasks.validate import validate
 
 
+def _name(given: dict[str, Any]) -> str:
+    toolchain = "" if given["toolchain"] == "auto" else given["toolchain"]
+    differs = what_differs(given["conversion"])
+    return run_names.on_board(given["model"].stem, given["board"], toolchain, differs)
+
+
 @flow(
     name="deploy-model",
-    flow_run_name="{model.stem} on {board}",
+    flow_run_name=run_names.given_or(_name),
     retries=0,
     on_failure=[tell_failure],
 )
@@ -59,6 +68,7 @@ def deploy_model(
     """
     run_logs.set_up()
     worker_watch.watch()
+    building.refuse_bad_input(model, data, conversion)  # as the command line does
     refuse_other_parts(board, conversion.board_kind)
     fits = may_fit(model, conversion)
     pair = choose(toolchain, model, conversion.board_kind, build=build, fits=fits)

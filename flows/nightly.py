@@ -7,14 +7,18 @@ from flows.benchmark import measure_package
 from tasks.core.errors import OverlayflowError
 from tasks.core.records.settings import MeasureSettings
 from tasks.core.settings import store_url
-from tasks.orchestration import board_block, run_logs, worker_watch
+from tasks.orchestration import board_block, run_logs, run_names, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.quality import baselines
 from tasks.quality.gates import GateSettings
 from tasks.steps import registry
 
 
-@flow(name="benchmark-nightly", retries=0)
+@flow(
+    name="benchmark-nightly",
+    flow_run_name=run_names.given_or(lambda _: run_names.by_time("nightly", "%Y-%m-%d")),
+    retries=0,
+)
 def benchmark_nightly(
     boards: tuple[str, ...] = (),
     projects: tuple[str, ...] = (),

@@ -2,19 +2,28 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, tags
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.deploy import deploy_model
+from tasks.core.errors import InputError
 from tasks.core.records.measurement import Run
 from tasks.core.settings import home, store_url
-from tasks.orchestration import run_logs, server, sweep_dispatch, worker_watch
+from tasks.orchestration import (
+    progress,
+    run_logs,
+    run_names,
+    server,
+    sweep_dispatch,
+    worker_watch,
+)
 from tasks.publish import tell_failure
 from tasks.publish_sweep import publish_sweep
 from tasks.sweeps import inputs, results, search
-from tasks.sweeps.file import SweepFile
+from tasks.sweeps.file import SweepFile, compose
 from tasks.sweeps.points import Point
 from tasks.sweeps.report import write
 from tasks.sweeps.results import SweepReport
@@ -45,27 +54,61 @@ def sweep_point(point: Point) -> Run:
     return run
 
 
+def _name(given: dict[str, Any]) -> str:
+    if given["axes"]:
+        return f"sweep {given['name'] or given['model'].stem}"
+    with contextlib.suppress(InputError):  # which the flow itself will tell
+        return f"sweep {SweepFile(given['sweep']).spec.name}"
+    return f"sweep {given['sweep'].stem}"
+
+
 @flow(
     name="sweep-models",
-    flow_run_name="sweep {sweep.stem}",
+    flow_run_name=run_names.given_or(_name),
     retries=0,
     on_failure=[tell_failure],
 )
-def sweep_models(sweep: Path, point_deployment: str = "", many: bool = False) -> SweepReport:
-    """Run every point of a sweep file that has no result yet, and compare all points.
+def sweep_models(
+    sweep: Path | None = None,
+    point_deployment: str = "",
+    many: bool = False,
+    model: Path | None = None,
+    data: Path | None = None,
+    board: str = "twin",
+    axes: dict[str, list[str | int | float]] = {},  # noqa: B006  never changed
+    name: str = "",
+) -> SweepReport:
+    """Run every point of a sweep that has no result yet, and compare all points.
 
     Args:
-        sweep: Path of the sweep file (YAML) on the machine that runs this flow.
+        sweep: Path of the sweep file (YAML) on the machine that runs this flow; not read if axes
+            are given below.
         point_deployment: Run the points as runs of this deployment on its workers, for example
             sweep-point/sweep-point; if empty, run them here.
         many: Start even if the sweep has more than 200 points.
+        model: Without a sweep file: path of the model file.
+        data: Without a sweep file: path of the test data.
+        board: Without a sweep file: name of the board of all points.
+        axes: Without a sweep file: values of each setting, every combination of which is a point,
+            e.g. {"words": ["float32", "packed"], "clock_period_ns": [8, 10]}.
+        name: Without a sweep file: name of the sweep; the model's own if empty.
     """
     run_logs.set_up()
     worker_watch.watch()
+    if axes:
+        sweep = compose(home() / "sweeps", name, model, data, board=board, axes=axes)
+    if sweep is None:
+        raise InputError(
+            "there is nothing to sweep",
+            where="sweep",
+            remedy="give a sweep file, or model, data and axes",
+        )
     file = SweepFile(sweep)
     if not many:
         search.refuse_too_many(file)
-    session = Session(file, store_url(), home() / "sweeps" / file.spec.name, server.require)
+    directory = home() / "sweeps" / file.spec.name
+    tell = progress.hooks("sweep").listener
+    session = Session(file, store_url(), directory, server.require, tell)
     tag = f"sweep:{file.spec.name}"
     if point_deployment:
         sweep_dispatch.run(session, point_deployment, tag, store_url())

@@ -1,15 +1,18 @@
 """Check several boards in parallel, for the command line and the UI."""
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 
+from tasks.boards import lease
+from tasks.boards.address import BoardAddress
 from tasks.boards.check import BoardCheck, check
 from tasks.core.errors import BoardError, BoardsFailedError
 from tasks.core.requirements import Finding
-from tasks.orchestration import board_block
+from tasks.orchestration import board_block, board_page
 from tasks.orchestration.caching import open_store
 from tasks.processes.threads import side_by_side
 from tasks.toolchains.open import loopback
@@ -54,6 +57,18 @@ def publish_table(checks: Sequence[BoardCheck]) -> None:
         row = {name: cells.get(name, "not checked") for name in questions}
         table.append({"board": each.board, "kind": each.kind, **row})
     create_table_artifact(table, key="boards-check", description="State of each board")
+    for each in checks:
+        with contextlib.suppress(BoardError):  # it is not there, or no board of ours
+            address = board_block.address(each.board)
+            board_page.refresh(address, state=_state(address), check=each)
+
+
+def _state(address: BoardAddress) -> str:
+    try:
+        found = lease.show(address)
+    except BoardError as error:
+        return f"not known: {error.what}"
+    return board_page.FREE if found.free or found.lease is None else board_page.taken(found.lease)
 
 
 def require_all(checks: Sequence[BoardCheck]) -> tuple[BoardCheck, ...]:

@@ -6,26 +6,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_UI_URL
 
-from tasks.core.errors import OverlayflowError, StoreError
+from tasks.core.errors import BoardError, OverlayflowError, StoreError
 from tasks.core.records.measurement import Run, Verdict
 from tasks.core.settings import store_url
-from tasks.orchestration import run_times
+from tasks.orchestration import board_block, board_page, run_times
+from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
-from tasks.reporting import charts, figures, history, page, report, series
+from tasks.reporting import charts, figures, history, page, report, series, tracker
 from tasks.steps import measuring
 
 log = logging.getLogger(__name__)
 
-HISTORY = 30  # number of runs in the history artifacts of a model and of a board
+HISTORY = 30  # number of runs in the history artifact of a model
 
 
 @task(
@@ -53,11 +53,13 @@ def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
     archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE
     url = page_of(run.flow_run_id)
     drawn = charts.charts(run, verdicts.outputs(measurement, archive))
+    stored = page.page(run, drawn, archive, url)
     try:
-        history.add(store_url(), run, page.page(run, drawn, archive, url))
+        history.add(store_url(), run, stored)
     except StoreError as error:  # what was measured counts, and stands in the artifacts
         log.warning("the run is not in the history: %s", error)
-    _artifacts(run, report.markdown(run, url))
+    tracked = tracker.log_run(run, stored, archive, url)
+    _artifacts(run, report.markdown(run, url, tracked))
     if verdict.passed:
         _emit("passed", run, f"{run.flow_run_name} passed")
     if baselines.regressed(verdict):
@@ -89,14 +91,8 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
     )
 
 
-def page_of(flow_run_id: str) -> str:
-    """Return the URL of a run in the UI; empty without a permanent server."""
-    ui = PREFECT_UI_URL.value()
-    return f"{ui}/runs/flow-run/{flow_run_id}" if ui else ""
-
-
 def _artifacts(run: Run, text: str) -> None:
-    """Publish the run's summary, the model's history and the board's runs."""
+    """Publish the run's summary and the model's history, and make the board's page anew."""
     deployment = run.verdict.measurement.deployment
     project = deployment.package.manifest.project_name
     prefix = artifact_key(project)
@@ -111,12 +107,8 @@ def _artifacts(run: Run, text: str) -> None:
         key=f"{prefix}-history",
         description=f"The last {len(of_model)} runs of {project}",
     )
-    of_board = _earlier(history.Wanted(board=deployment.board))
-    create_table_artifact(
-        [dict(zip(history.COLUMNS, history.row(each), strict=True)) for each in of_board],
-        key=f"board-{artifact_key(deployment.board)}-runs",
-        description=f"The last {len(of_board)} runs on {deployment.board}",
-    )
+    with contextlib.suppress(BoardError):  # it was removed meanwhile
+        board_page.refresh(board_block.address(deployment.board))
 
 
 def _earlier(wanted: history.Wanted) -> tuple[Run, ...]:
@@ -140,9 +132,3 @@ def _emit(what: str, run: Run, message: str) -> None:
             "page": page_of(run.flow_run_id),
         },
     )
-
-
-def artifact_key(text: str) -> str:
-    """Return a text in the form of an artifact's key, which allows a-z, 0-9 and hyphens."""
-    kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text)
-    return kept.lower().strip("-")

@@ -4,7 +4,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 
 from tasks.core.records.package import Package
-from tasks.publish import artifact_key
+from tasks.orchestration.artifacts import artifact_key
 from tasks.reporting.comparison import Comparison, columns, rows
 
 

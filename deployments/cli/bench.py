@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.cli.output import add_output, print_json, print_table
-from deployments.cli.run import add_gates, check_boards, measured, show
+from deployments.cli.run import add_gates, check_boards, measured, named, show
 
 if TYPE_CHECKING:
     from tasks.core.records.measurement import Run
@@ -59,7 +59,7 @@ def _on_one(arguments: Namespace, board: str) -> "Run":
     from tasks.core.records.settings import MeasureSettings
     from tasks.quality.gates import GateSettings
 
-    return benchmark_package(
+    return named(benchmark_package, arguments.name)(
         package=arguments.package.absolute(),
         board=board,
         limits=GateSettings(mode=arguments.gates),
@@ -76,7 +76,7 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
 
     failure = None
     try:
-        compared = benchmark_boards(
+        compared = named(benchmark_boards, arguments.name)(
             package=arguments.package.absolute(),
             boards=tuple(names),
             limits=GateSettings(mode=arguments.gates),

@@ -239,10 +239,11 @@ def _remove(arguments: Namespace) -> "Told":
 
 def _lease(arguments: Namespace) -> "Told":
     from tasks.boards import lease
-    from tasks.orchestration import board_block
+    from tasks.orchestration import board_block, board_page
 
     address = board_block.address(arguments.name)
     mine = lease.reserve(address, arguments.why, arguments.duration_s)
+    board_page.refresh(address, state=board_page.taken(mine))
     return mine, (
         f"board {mine.board} is yours: {mine.words}\n"
         f"release it with: overlayflow boards release {mine.board}"
@@ -252,10 +253,11 @@ def _lease(arguments: Namespace) -> "Told":
 def _release(arguments: Namespace) -> "Told":
     from tasks.boards import lease
     from tasks.boards.lease_answers import LeaseState
-    from tasks.orchestration import board_block
+    from tasks.orchestration import board_block, board_page
 
     address = board_block.address(arguments.name)
     released = lease.release(address)
+    board_page.refresh(address, state=board_page.FREE)
     state = LeaseState(board=address.name, lease=released, heard_s=None, free=True)
     what = "it was not leased" if released is None else f"released: {released.words}"
     return state, f"board {address.name}: {what}"

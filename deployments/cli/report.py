@@ -1,5 +1,6 @@
 """overlayflow report: write a run's report as one self-contained HTML file, and open it."""
 
+import re
 import sys
 import webbrowser
 from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -31,8 +32,8 @@ def run(arguments: Namespace) -> int:
     from tasks.reporting import history, page
 
     found, stored = history.find(store_url(), arguments.name)
-    default = f"{found.flow_run_name}-{found.flow_run_id[:8]}.html".replace(" ", "-")
-    out: Path = arguments.out or Path(default.replace("/", "-"))
+    name = re.sub(r"[^A-Za-z0-9.,_]+", "-", found.flow_run_name)
+    out: Path = arguments.out or Path(f"{name}-{found.flow_run_id[:8]}.html")
     out.write_text(page.complete(stored or page.page(found, {})), encoding="utf-8")
     if arguments.json:
         print_json({"file": out.absolute()})

@@ -4,16 +4,20 @@ import contextlib
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace, _SubParsersAction
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from deployments.cli import bar
 from deployments.cli.output import add_output, duration, print_json, print_table
 
 if TYPE_CHECKING:
+    from prefect import Flow
+
     from tasks.core.errors import GateError
     from tasks.core.records.measurement import Run
     from tasks.core.records.settings import BuildSettings, ConvertSettings
 
+P = ParamSpec("P")
+R = TypeVar("R")
 LOCAL_UI = "http://127.0.0.1:4200"
 
 
@@ -152,8 +156,16 @@ def _add_vivado_hls(parser: ArgumentParser) -> None:
     )
 
 
+def named(flow: "Flow[P, R]", name: str | None) -> "Flow[P, R]":
+    """Return a flow whose run has this name, if one is given."""
+    return flow if name is None else flow.with_options(flow_run_name=lambda: name)
+
+
 def add_gates(parser: ArgumentParser) -> None:
-    """Add the options --gates and --wait, for every command that ends with a verdict."""
+    """Add --name, --gates and --wait, for every command that ends with a verdict."""
+    parser.add_argument(
+        "--name", help="name of the run (default: model, board, and what differs from the defaults)"
+    )
     parser.add_argument(
         "--wait", type=duration, default=3600.0, metavar="TIME",
         help="how long to wait for a board leased to somebody else: 90s, 30m, 2h, 1d (default: 1h)",
@@ -201,7 +213,7 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
     from tasks.core.records.settings import MeasureSettings
     from tasks.quality.gates import GateSettings
 
-    return deploy_model(
+    return named(deploy_model, arguments.name)(
         model=arguments.model.absolute(),
         data=arguments.data and arguments.data.absolute(),
         board=arguments.board,
@@ -269,13 +281,10 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _refuse_bad_input(arguments: Namespace, settings: "ConvertSettings") -> None:
     """Check the input before Prefect starts, which takes up to 20 s."""
-    from tasks.conversion import datafile
     from tasks.steps import building
     from tasks.toolchains.choice import choose
 
-    building.convert(arguments.model, arguments.data, settings)
-    if arguments.data:
-        datafile.check(arguments.data, arguments.target)
+    building.refuse_bad_input(arguments.model, arguments.data, settings)
     choose(arguments.toolchain, arguments.model, settings.board_kind, build=_build(arguments))
 
 

@@ -18,6 +18,11 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     up.add_argument(
         "--port", type=int, help="port of the server (default: 4200, or a free one if it is taken)"
     )
+    up.add_argument(
+        "--mlflow",
+        action="store_true",
+        help="also start an MLflow server, and log every run and sweep to it (make mlflow-env)",
+    )
     up.set_defaults(run=run_up)
     apply = commands.add_parser(
         "apply",
@@ -50,6 +55,8 @@ def run_up(arguments: Namespace) -> int:
     with machine.locked():
         found = machine.running() is not None
         settled = machine.start_server(arguments.port)
+        if arguments.mlflow:
+            settled = machine.start_mlflow(settled)
         os.environ.update(machine.environment(settled.port))
         from deployments.apply import apply
 
@@ -57,11 +64,14 @@ def run_up(arguments: Namespace) -> int:
         machine.start_workers(settled)
         machine.start_twin(settled)
     if arguments.json:
-        print_json({"address": settled.address, "deployments": applied.deployments})
+        addresses = {"address": settled.address, "mlflow": machine.mlflow_address()}
+        print_json({**addresses, "deployments": applied.deployments})
     else:
         print(f"overlayflow {'is already running' if found else 'is up'}: {settled.address}")
         print(f"password:    the page asks for it; it is in {machine.password_file()}")
         print(f"deployments: {', '.join(applied.deployments)}")
+        if machine.mlflow_address():
+            print(f"MLflow:      {machine.mlflow_address()}")
         print(f"start a run: {settled.address}/deployments, or overlayflow run")
         print(f"logs:        {machine.state_directory()}; stop it with: overlayflow down")
     return 0

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployments.cli import bar
 from deployments.cli.output import add_output, print_json, print_table
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.sweeps.file import SweepFile
     from tasks.sweeps.points import Point
     from tasks.sweeps.results import SweepReport
+    from tasks.toolchains.base import Progress
 
 COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT estimated", "DSP")
 
@@ -49,11 +51,17 @@ def run(arguments: Namespace) -> int:
     found = _refuse_bad_input(file, many=arguments.yes)
     from deployments.prefect_server import prefect_server
 
-    with prefect_server():
+    with bar.shown(quiet=arguments.quiet) as shown, prefect_server():
         _check_boards(file, found)
         from flows.sweep import sweep_models
+        from tasks.orchestration import progress
 
-        report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
+        def show_sweep(step: str, news: "Progress") -> None:
+            if shown and step == "sweep":  # not the steps of its points, of which several run
+                shown.show(step, news)
+
+        with progress.watched(show_sweep):
+            report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
     if arguments.json:
         print_json(report)
     else:

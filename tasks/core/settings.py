@@ -67,6 +67,25 @@ def frontend_packages(name: str) -> Path:
     return project() / f".env-{name}"
 
 
+def mlflow_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, where runs are logged to; empty if it is not set."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "")
+
+
+def mlflow_experiment() -> str:
+    """Return MLFLOW_EXPERIMENT_NAME; empty if it is not set."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
+
+
+def mlflow_python() -> Path:
+    """Return the Python of the MLflow server's environment, where `make mlflow-env` puts it.
+
+    This is OVERLAYFLOW_MLFLOW_PYTHON, or the one in `.venv-mlflow` beside the sources.
+    """
+    default = Path(__file__).resolve().parents[2] / ".venv-mlflow" / "bin" / "python"
+    return Path(os.environ.get("OVERLAYFLOW_MLFLOW_PYTHON", default))
+
+
 def vivado_settings() -> Path | None:
     """Return the settings64.sh named by OVERLAYFLOW_VIVADO_SETTINGS, or None if it is not set."""
     name = os.environ.get("OVERLAYFLOW_VIVADO_SETTINGS")

@@ -13,7 +13,7 @@ from tasks.boards.lease import lease
 from tasks.boards.lease_answers import Lease
 from tasks.core.errors import InputError
 from tasks.core.records.settings import MeasureSettings
-from tasks.orchestration import board_block
+from tasks.orchestration import board_block, board_page
 from tasks.orchestration.queues import slot
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,23 @@ def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Leas
     candidates = board_block.matching(board)
     duration_s = settings.deadline_s + _TRANSFER_S
     run = (str(flow_run.id or ""), str(flow_run.name or ""))
-    with (
-        _queued(candidates, settings.wait_s),
-        lease(
-            candidates, purpose, duration_s=duration_s, wait_s=settings.wait_s, flow_run=run
-        ) as mine,
-    ):
-        log.info("board %s is leased", mine.board)
-        yield mine
+    addresses = {each.name: each for each in candidates}
+    with contextlib.ExitStack() as waits:
+        for each in candidates:
+            waits.enter_context(board_page.waiting(each))
+        with (
+            _queued(candidates, settings.wait_s),
+            lease(
+                candidates, purpose, duration_s=duration_s, wait_s=settings.wait_s, flow_run=run
+            ) as mine,
+        ):
+            log.info("board %s is leased", mine.board)
+            waits.close()
+            board_page.refresh(addresses[mine.board], state=board_page.taken(mine))
+            try:
+                yield mine
+            finally:
+                board_page.refresh(addresses[mine.board], state=board_page.FREE)
 
 
 def _queued(candidates: list[BoardAddress], wait_s: float) -> AbstractContextManager[None]:

@@ -104,6 +104,7 @@ class _Batch:
             if found.state is None or not found.state.is_final():
                 self._tries[point.digest] += 1
                 self._runs[str(found.id)] = (point, found)
+                self._session.started(point)
                 return
 
     def _collect(self) -> None:

@@ -33,6 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 # What fits a line of 80 characters.
 LINE = ("run", "when", "model", "differs", "verdict", "accuracy", "latency", "LUT")
+SIMULATED = "\\* simulated: measured on a twin, in clock cycles of the design"
 RUNS = "runs"
 # Files that are read at a time: an object store answers many at once.
 BATCH = 50

@@ -10,12 +10,13 @@ from tasks.reporting import figures
 _MARKS = re.compile(r"[\\`*\[\]<>|&~$]|(?<!\w)_|_(?!\w)")
 
 
-def markdown(run: Run, url: str) -> str:
+def markdown(run: Run, url: str, tracked: str = "") -> str:
     """Return verdict, figures and gates, for an artifact.
 
     Args:
         run: the run with its verdict.
         url: URL of the run and its logs in the Prefect UI; empty if there is none.
+        tracked: URL of the run at a tracking server; empty if there is none.
     """
     verdict = run.verdict
     manifest = verdict.measurement.deployment.package.manifest
@@ -33,6 +34,8 @@ def markdown(run: Run, url: str) -> str:
         sections += ["## Core", table(figures.LAYER_COLUMNS, figures.layer_rows(manifest))]
     sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]
     sections.append(f"Charts, settings and provenance: `overlayflow report {run.flow_run_id[:8]}`")
+    if tracked:
+        sections.append(f"[The run in MLflow]({tracked})")
     return "\n\n".join(sections) + "\n"
 
 

@@ -16,5 +16,5 @@ def markdown(project: str, runs: Sequence[Run]) -> str:
     picture = plots.data_url(plots.series(list(reversed(runs))))
     sections = [f"# {project}: {len(runs)} runs", f"![figures over runs]({picture})"]
     sections.append(report.table(history.LINE, [history.line(run) for run in runs]))
-    sections.append("\\* simulated: measured on a twin, in clock cycles of the design")
+    sections.append(history.SIMULATED)
     return "\n\n".join(sections) + "\n"

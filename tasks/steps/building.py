@@ -73,6 +73,18 @@ class Recipe(Generic[R]):
         return self.asked(found)
 
 
+def refuse_bad_input(model: Path, data: Path | None, settings: ConvertSettings) -> None:
+    """Check a model, its data and the settings within a second or so.
+
+    Raises:
+        InputError: a file or setting cannot be used.
+        ToolMissingError: the model's front end is not installed.
+    """
+    convert(model, data, settings)
+    if data is not None:
+        datafile.check(data, settings.target)
+
+
 def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe[HlsProject]:
     """Return the recipe of a model's hls4ml project with its golden outputs.
 

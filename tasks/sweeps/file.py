@@ -35,6 +35,7 @@ def _no_truth_value(value: object) -> object:
 
 
 Value = Annotated[str | int | float | dict[str, Any], BeforeValidator(_no_truth_value)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 Objective = Literal["accuracy", "latency_us", "lut", "dsp", "ff", "bram_36k", "inferences_per_s"]
 
 # Fields of ConvertSettings with one value per layer: layer_precision.NAME is also a setting.
@@ -89,7 +90,7 @@ class SweepSpec(Record):
         prune_above: skip points whose estimated utilisation exceeds this share of the part.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
+    name: str = Field(pattern=NAME)
     base: dict[str, Value] = Field(default_factory=dict)
     axes: dict[str, list[Value]] = Field(default_factory=dict)
     points: list[dict[str, Value]] = Field(default_factory=list)
@@ -109,6 +110,51 @@ class SweepSpec(Record):
         if self.points and (self.random or self.optuna):
             raise ValueError("random and optuna choose from axes, not from points")
         return self
+
+
+def compose(
+    directory: Path,
+    name: str,
+    model: Path | None,
+    data: Path | None,
+    *,
+    board: str,
+    axes: Mapping[str, Sequence[Value]],
+) -> Path:
+    """Write the sweep file of a sweep that was described without one, and return its path.
+
+    Args:
+        directory: of all sweeps.
+        name: of the sweep; the model's own if empty.
+        model: model file.
+        data: data file.
+        board: board of all points.
+        axes: values of each setting.
+
+    Raises:
+        InputError: there is no model, or the name cannot be one.
+    """
+    if model is None:
+        raise InputError(
+            "model is required",
+            where="sweep",
+            remedy="give the path of a model file, or a sweep file",
+        )
+    name = name or re.sub(r"[^A-Za-z0-9_-]", "-", model.stem)
+    if re.fullmatch(NAME, name) is None:
+        raise InputError(
+            f"{name!r} cannot be a sweep's name",
+            where="name",
+            remedy="use up to 63 letters, digits, hyphens and underscores",
+        )
+    base = {"model": str(model.absolute()), "board": board}
+    if data is not None:
+        base["data"] = str(data.absolute())
+    made = directory / name / "sweep.yaml"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    content = {"name": name, "base": base, "axes": {key: list(axes[key]) for key in axes}}
+    made.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return made
 
 
 class SweepFile:

@@ -4,6 +4,7 @@ import errno
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from tasks.store.store import Store
 from tasks.sweeps import results, schedule, search
 from tasks.sweeps.estimate import Estimate, estimate
 from tasks.sweeps.file import SweepFile
-from tasks.sweeps.points import Point
+from tasks.sweeps.points import Point, count
 from tasks.sweeps.results import PointResult, PointState, SweepReport
+from tasks.toolchains.base import Listener, Progress
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +38,16 @@ class Session:
         store_url: store in which results are kept.
         directory: directory for the report.
         require_server: raises ServerError if the Prefect server does not answer.
+        listener: receives the sweep's progress.
     """
 
     def __init__(
-        self, file: SweepFile, store_url: str, directory: Path, require_server: Callable[[], None]
+        self,
+        file: SweepFile,
+        store_url: str,
+        directory: Path,
+        require_server: Callable[[], None],
+        listener: Listener = lambda _: None,
     ) -> None:
         self.file = file
         self.results: dict[str, PointResult] = {}
@@ -49,6 +57,11 @@ class Session:
         self._directory = directory
         self._require_server = require_server
         self._stop = threading.Event()
+        self._listener = listener
+        self._telling = threading.Lock()
+        self._running: set[str] = set()
+        self._began = time.monotonic()
+        self._ran = 0
 
     def run(self, run_point: RunPoint) -> None:
         """Run every point that has no result yet, on this machine.
@@ -88,15 +101,21 @@ class Session:
     def attempt(self, point: Point, run_point: RunPoint) -> None:
         """Run one point; keep a failure, which ends the sweep only if all others would fail."""
         started = time.monotonic()
+        self.started(point)
         try:
             self.finished(point, run_point(point), time.monotonic() - started)
         except Exception as error:  # noqa: BLE001  a failed point must not end the others
             self.failed(point, error, time.monotonic() - started)
 
+    def started(self, point: Point) -> None:
+        """Count a point among those that run."""
+        self._running.add(point.digest)
+        self._tell()
+
     def finished(self, point: Point, run: Run, seconds: float) -> None:
         """Keep a point's run."""
         guess = self.results[point.digest].estimate
-        self._add(results.result(point, "done", run, guess, seconds))
+        self._over(results.result(point, "done", run, guess, seconds))
 
     def failed(self, point: Point, error: Exception, seconds: float) -> None:
         """Keep the reason of a failure; end the sweep if every other point would fail, too."""
@@ -105,7 +124,7 @@ class Session:
         state: PointState = "not run" if cause else "failed"
         message = str(cause or error) or type(error).__name__
         log.warning("%s: %s", point.name, message)
-        self._add(old.model_copy(update={"state": state, "message": message, "seconds": seconds}))
+        self._over(old.model_copy(update={"state": state, "message": message, "seconds": seconds}))
         if cause is not None and self.ended_by is None:
             self.ended_by = cause
             self._stop.set()
@@ -127,6 +146,33 @@ class Session:
 
     def _add(self, result: PointResult) -> None:
         self.results[result.point.digest] = result
+
+    def _over(self, result: PointResult) -> None:
+        """Keep the result of a point that ran."""
+        self._add(result)
+        self._running.discard(result.point.digest)
+        self._ran += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the listener how many points are over, and how long the others may take."""
+        with self._telling:  # points end in threads of their own
+            found = Counter(each.state for each in self.results.values())
+            total = max(count(self.file), len(self.results))
+            left = total - (len(self.results) - found["not run"])
+            elapsed_s = time.monotonic() - self._began
+            done = found["done"] + found["stored"] + found["pruned"]
+            words = [f"{done} of {total} points done", f"{len(self._running)} running"]
+            if found["failed"]:
+                words.insert(1, f"{found['failed']} failed")
+            self._listener(
+                Progress(
+                    phase=", ".join(words),
+                    fraction=1 - left / total,
+                    elapsed_s=elapsed_s,
+                    left_s=left * elapsed_s / self._ran if self._ran else None,
+                )
+            )
 
     def _hopeless(self, error: Exception) -> OverlayflowError | None:
         """Return the error if it would hit every other point, too: store, disk or server."""

@@ -239,6 +239,9 @@ def test_the_flow_checks_all_boards_and_publishes_one_table(scheduled: Machine, 
     rows = {row["board"]: row for row in table(scheduled, "boards-check")}
     assert rows.keys() >= {lab, "twin"}
     assert rows[lab]["kind"] == "pynq-z2"
+    body = {"artifacts": {"key": {"any_": [f"board-{lab}"]}}, "sort": "CREATED_DESC"}
+    page, *_ = scheduled.query("artifacts/filter", body)
+    assert "| last health check | ok (" in page["data"]
 
 
 def test_a_board_that_is_gone_does_not_keep_the_nightly_run_from_the_others(

@@ -175,7 +175,7 @@ def test_a_run_whose_gate_fails_shows_its_figures_and_its_report(
 def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first: Run) -> None:
     body = {"artifacts": {"flow_run_id": {"any_": [first.flow_run_id]}}}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
-    assert set(found) == {"small-report", "small-history", "board-twin-runs"}
+    assert set(found) == {"small-report", "small-history", "board-twin"}
     assert found["small-history"]["data"].startswith("# small: ")
     assert "](data:image/png;base64," in found["small-history"]["data"]
     summary = found["small-report"]["data"]
@@ -183,6 +183,22 @@ def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first
     assert "| bit-exact with the C simulation | 40 of 40 test samples |" in summary
     assert "\n## Gates\n" in summary
     assert f"overlayflow report {first.flow_run_id[:8]}" in summary
+
+
+def test_the_boards_page_says_who_has_it_and_what_it_ran_last(machine: Machine, first: Run) -> None:
+    assert machine.command("boards", "lease", "twin", "--for", "5m", "--why", "tea").returncode == 0
+    body = {"artifacts": {"key": {"any_": ["board-twin"]}}, "sort": "CREATED_DESC"}
+    try:
+        newest, *_ = machine.query("artifacts/filter", body)
+    finally:
+        assert machine.command("boards", "release", "twin").returncode == 0
+    assert newest["data"].startswith("# Board twin\n")
+    assert "| state | leased: " in newest["data"]
+    assert "(tea) |" in newest["data"]
+    assert "| waiting | nobody |" in newest["data"]
+    assert f"| last run | [{first.flow_run_name}" in newest["data"]
+    newest, *_ = machine.query("artifacts/filter", body)
+    assert "| state | free |" in newest["data"]
 
 
 def test_a_finished_run_tells_its_figures_by_an_event(machine: Machine, first: Run) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.sweeps.file import SweepFile
+from tasks.sweeps.file import SweepFile, Value, compose
 from tasks.sweeps.points import expand
-from tests.tasks.sweeps.conftest import Write
+from tests.tasks.sweeps.conftest import DIGITS, Write
 
 
 @pytest.mark.parametrize(
@@ -136,3 +136,24 @@ def test_a_sweep_needs_a_model(write: Write) -> None:
 def test_a_model_that_is_not_there_is_named(write: Write, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=str(tmp_path / "none.keras")):
         expand(write("axes: {model: [none.keras]}"))
+
+
+def test_a_sweep_composed_in_a_form_is_a_file_like_any_other(tmp_path: Path) -> None:
+    model, data = DIGITS / "digits.keras", DIGITS / "digits.npz"
+    axes: dict[str, list[Value]] = {"words": ["float32", "packed"], "precision": ["fixed<16,6>"]}
+    path = compose(tmp_path, "", model, data, board="lab-1", axes=axes)
+    assert path == tmp_path / "digits" / "sweep.yaml"
+    first, second = expand(SweepFile(path))
+    assert (first.model, first.board, second.conversion.words) == (model, "lab-1", "packed")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("a b", "'a b' cannot be a sweep's name"), ("", "model")]
+)
+def test_a_sweep_composed_in_a_form_says_what_it_lacks(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    model = DIGITS / "digits.keras" if name else None
+    with pytest.raises(InputError, match=told):
+        compose(tmp_path, name, model, None, board="twin", axes={"words": ["packed"]})
+    assert not list(tmp_path.iterdir())

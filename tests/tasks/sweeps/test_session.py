@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pyarrow import parquet
@@ -18,6 +19,9 @@ from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point, expand
 from tasks.sweeps.session import Session
 from tests.tasks.sweeps.conftest import Write, measured
+
+if TYPE_CHECKING:
+    from tasks.toolchains.base import Progress
 
 GRID = "workers: 2\naxes:\n  words: [float32, packed]\n  clock_period_ns: [8, 10, 20]\n"
 
@@ -246,3 +250,28 @@ def test_a_setting_that_is_a_number_here_and_a_word_there_is_text_in_parquet(
     table = parquet.read_table(tmp_path / "report" / "points.parquet")
     assert table.column("board").to_pylist() == ["7", "twin"]
     assert table.column("clock_period_ns").to_pylist() == [None, 12.0]
+
+
+def test_the_progress_counts_points_that_are_done_failed_and_running(
+    write: Write, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    file = write("workers: 1\naxes: {clock_period_ns: [8, 10, 20]}")
+    sweep = Session(file, str(tmp_path / "store"), tmp_path, lambda: None, told.append)
+
+    def run(point: Point) -> Run:
+        if point.conversion.clock_period_ns == 10:
+            raise GateError("too slow")
+        return measured(point)
+
+    sweep.run(run)
+    assert [(each.phase, round(each.fraction, 2)) for each in told] == [
+        ("0 of 3 points done, 1 running", 0.0),
+        ("1 of 3 points done, 0 running", 0.33),
+        ("1 of 3 points done, 1 running", 0.33),
+        ("1 of 3 points done, 1 failed, 0 running", 0.67),
+        ("1 of 3 points done, 1 failed, 1 running", 0.67),
+        ("2 of 3 points done, 1 failed, 0 running", 1.0),
+    ]
+    assert told[0].left_s is None
+    assert told[-1].left_s == 0
