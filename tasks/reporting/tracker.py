@@ -181,7 +181,7 @@ def _metrics(run: Run) -> dict[str, float]:
     """Return every figure that is known."""
     measurement = run.verdict.measurement
     manifest = measurement.deployment.package.manifest
-    known = key_figures.figures(run).model_dump(exclude={"schema_version", "simulated"})
+    known = run.figures.model_dump(exclude={"schema_version", "simulated"})
     known |= {
         "accuracy_framework": manifest.accuracy_framework,
         "accuracy_csim": manifest.accuracy_csim,
