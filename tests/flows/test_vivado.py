@@ -70,6 +70,17 @@ def test_the_traced_core_is_rehearsed_then_built_by_any_vivado_into_a_package_fo
     assert run.verdict.measurement.simulated
     assert machine.task_states(run)["rehearse"] == "Completed"
     assert "40 of 40 samples bit-exact" in done.stderr
+    assert run.rehearsal is not None
+    assert run.rehearsal.bit_exact == 40
+    assert run.rehearsal.measurement.deployment.package.manifest.target == "twin"
+    page = machine.ask("report", run.flow_run_id, "--out", tmp_path / "report.html")
+    assert page.returncode == 0, page.stderr
+    assert "<th>dress rehearsal</th>" in (tmp_path / "report.html").read_text()
+
+    path.write_text('version = "2020.1"')
+    again = finished(machine.command(*other, **tools, OVERLAYFLOW_REPLAY_SCENARIO=str(path)))
+    assert machine.task_states(again)["rehearse"] == "Cached"
+    assert again.rehearsal == run.rehearsal
 
 
 @pytest.fixture
