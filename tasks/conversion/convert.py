@@ -24,9 +24,11 @@ DEADLINE_S = 3600.0
 # What hls4ml has formats of, in all of its layers together.
 VARIABLES = (
     *("result", "accum", "weight", "bias", "scale", "table", "exp_table", "inv_table", "inv_inp"),
-    *("inp_norm", "depthwise", "depthwise_accum", "depthwise_result", "dw_output", "pointwise"),
+    *("inp_norm", "depthwise", "depthwise_accum", "depthwise_result", "pointwise"),
     *("pointwise_accum", "recurrent_weight", "recurrent_bias", "embeddings", "param", "shift"),
-    *("slope", "recr_act", "act", "zero_bias"),
+    *("slope", "forward_weight", "forward_bias", "forward_recurrent_weight"),
+    *("forward_recurrent_bias", "backward_weight", "backward_bias", "backward_recurrent_weight"),
+    *("backward_recurrent_bias",),
 )
 JOINED = ("inputs", "outputs")  # the layers that join several of a model
 NOTE = "NOTE: "  # the child's prefix of what our modules log

@@ -316,17 +316,17 @@ def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
                 where=where,
                 remedy=f"give the precision to one of {', '.join(layers)}",
             )
-        types = {key.removesuffix("_t"): value for key, value in layer.types.items()}
-        if variable and variable not in types:
+        variables = _variables(layer)
+        if variable and variable not in variables:
             raise InputError(
                 f"layer {layer_name!r} has no {variable!r}",
                 where=where,
-                remedy=f"it has {', '.join(types)}",
+                remedy=f"it has {', '.join(variables)}",
             )
         if text == "auto":
             continue
         asked = backend.convert_precision_string(text)
-        found = plain(types[variable or "result"].precision)
+        found = plain(layer.types[f"{variable or 'result'}_t"].precision)
         if found != asked:
             raise InputError(
                 f"has no effect: the converted layer has {found}",
@@ -334,6 +334,16 @@ def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
                 remedy="the model itself, or a layer that hls4ml merges into this one, decides; "
                 "remove the setting",
             )
+
+
+def _variables(layer: Any) -> list[str]:
+    """Return what a layer has formats of: hls4ml also keeps those that it never uses."""
+    from hls4ml.model.attributes import TypeAttribute
+
+    known = {each.name for each in layer.expected_attributes if isinstance(each, TypeAttribute)}
+    if layer.class_name == "Softmax":
+        known.add("inp_norm_t")  # used, but not declared
+    return [name.removesuffix("_t") for name in layer.types if name in known]
 
 
 def _unswap_stream_widths(project_tcl: Path) -> None:

@@ -162,6 +162,16 @@ except ValueError as error:
     assert "16 bytes a sample, and elements of float64 make 32" in on_board.say(LOAD + script)
 
 
+def test_a_twin_has_as_much_time_as_a_transfer_has_bytes(on_board: OnBoard) -> None:
+    """Its fabric is simulated: 166,000 samples took longer than a board's limit, and failed."""
+    script = """
+nn.timeout_s = 0
+many = np.resize(X, (20_000, 4))
+print(json.dumps(same(nn.predict(many), np.resize(y, (20_000, 2)))))
+"""
+    assert on_board.say(NETWORK + script)
+
+
 def test_a_design_that_does_not_answer_is_given_up_with_the_registers(on_board: OnBoard) -> None:
     script = """
 nn.timeout_s = 0.2

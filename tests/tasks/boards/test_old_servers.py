@@ -47,6 +47,19 @@ def test_a_server_of_old_algorithms_is_refused_with_what_it_offers(
     assert "update it" in refused.value.remedy
 
 
+def test_a_login_may_take_longer_than_a_connection(tmp_path: Path) -> None:
+    """A server that looks up names, or asks another one, is slow to answer a login."""
+    program = openssh.program()
+    if program is None or os.geteuid() != 0:
+        pytest.skip("needs root, and OpenSSH's server: apt-get install openssh-server")
+    slow = ("AuthorizedKeysCommand /bin/sleep 3", "AuthorizedKeysCommandUser root")
+    with (
+        openssh.serve(program, tmp_path, *slow) as board,
+        connect(board, timeout_s=1.5) as connection,
+    ):
+        assert connection.execute(["echo", "there"]).stdout == "there\n"
+
+
 @pytest.fixture
 def dropbear(tmp_path: Path) -> Iterator[BoardAddress]:
     """A board whose SSH server is dropbear, as on PetaLinux.

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from board.kinds import board_kinds
+from tasks.conversion import hls
 from tasks.conversion.child import ConvertRequest, convert
+from tasks.conversion.elements import fixed_point
+from tasks.conversion.elements import plain as plain_type
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
 from tasks.packaging.archive import file_digest
@@ -113,3 +119,56 @@ def test_settings_that_the_model_does_not_allow(
     assert isinstance(error, InputError)
     assert told in str(error)
     assert error.remedy
+
+
+@pytest.mark.parametrize("changed", ["model", "data"])
+def test_a_file_that_changes_while_the_run_starts(
+    plain: Path, tmp_path: Path, changed: str
+) -> None:
+    """The key of what is stored comes from the content before."""
+    np.savez(tmp_path / "data.npz", X_test=X, y_test=CLASSES)
+    digests = {"model": file_digest(plain), "data": file_digest(tmp_path / "data.npz")}
+    digests[changed] = "0" * 64
+    request = ConvertRequest(
+        model=plain,
+        model_digest=digests["model"],
+        data=tmp_path / "data.npz",
+        data_digest=digests["data"],
+        settings=ConvertSettings(project_name="changed"),
+        entry=samples.entry("convert"),
+        out=tmp_path,
+    )
+    with pytest.raises(InputError, match="was changed while the run started"):
+        convert(request)
+
+
+def converted(model: Path, directory: Path, **settings: Any) -> Any:
+    """hls4ml's graph, not compiled."""
+    loaded = choice.load(identify(model))
+    chosen = ConvertSettings.model_validate({"project_name": "tables", **settings})
+    kind = board_kinds()[chosen.board_kind]
+    files = (directory / "x.npy", directory / "y.npy")
+    return hls.convert(loaded, chosen, kind, directory, files, sample=X).graph
+
+
+def test_settings_of_every_table_of_a_softmax_have_their_effect(keras: Any, tmp_path: Path) -> None:
+    """hls4ml's documentation calls them exp_table_t, inv_table_t and so on."""
+    softmax = keras.layers.Dense(4, activation="softmax", name="scores")
+    keras.Sequential([keras.layers.Input((16,)), softmax]).save(tmp_path / "softmax.keras")
+    tables = {"exp_table": "fixed<20,9>", "inv_table": "fixed<19,5>", "inv_inp": "fixed<17,7>"}
+    given = {f"scores_softmax.{name}": text for name, text in tables.items()}
+    graph = converted(tmp_path / "softmax.keras", tmp_path, layer_precision=given)
+    types = graph.graph["scores_softmax"].types
+    found = {name: fixed_point(plain_type(types[f"{name}_t"].precision)) for name in tables}
+    assert {name: each and (each.width, each.integer) for name, each in found.items()} == {
+        "exp_table": (20, 9), "inv_table": (19, 5), "inv_inp": (17, 7),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("hidden_relu.weight", "has no 'weight'"), ("hidden.exp_table", "has no 'exp_table'")],
+)
+def test_settings_without_effect(plain: Path, tmp_path: Path, name: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        converted(plain, tmp_path, layer_precision={name: "fixed<8,4>"})
