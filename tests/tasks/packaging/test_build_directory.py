@@ -4,6 +4,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,6 +156,47 @@ def test_data_may_be_given(built: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "no_golden.npz", X_test=x, y_test=y)
     with pytest.raises(InputError, match="contains no y_csim"):
         testdata.from_npz(tmp_path / "no_golden.npz")
+
+
+GIVEN = np.eye(2, dtype=np.float32)[[0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("golden", "told"),
+    [
+        (np.where(GIVEN == 1, np.nan, GIVEN), "NaN or infinite"),
+        (GIVEN.astype(object), "is not a plain array"),
+        (np.float32(1), "is not numeric, or no samples"),
+        (GIVEN.astype(str), "is not numeric, or no samples"),
+        (GIVEN + 1j, "is not numeric, or no samples"),
+        (GIVEN[:3], "the numbers of samples differ"),
+    ],
+)
+def test_golden_outputs_that_are_none_are_refused(golden: Any, told: str, tmp_path: Path) -> None:
+    y = np.array([0, 1, 1, 0])
+    np.savez(tmp_path / "data.npz", X_test=np.ones((4, 3)), y_test=y, y_csim=golden)
+    with pytest.raises(InputError, match=told):
+        testdata.from_npz(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("width", "golden", "told"),
+    [
+        (3, GIVEN / 3, "no output of the design can have, like 0.333"),  # the framework's
+        (4, GIVEN, "the data have 4 inputs and 2 outputs, the design has 3 and 2"),
+    ],
+)
+def test_data_of_another_design_are_refused(
+    built: Path, tmp_path: Path, width: int, golden: Any, told: str
+) -> None:
+    header = "static const unsigned N_IN = 3;\nstatic const unsigned N_OUT = 2;\n"
+    (built / "firmware" / "tiny_axi.h").write_text(header)
+    y = np.array([0, 1, 1, 0])
+    np.savez(tmp_path / "data.npz", X_test=np.ones((4, width)), y_test=y, y_csim=golden)
+    data, build = testdata.from_npz(tmp_path / "data.npz"), build_directory.read(built)
+    with pytest.raises(InputError, match=told):
+        build_directory.package(build, data, tmp_path / "p.tar.gz", tmp_path)
+    assert not (tmp_path / "p.tar.gz").exists()
 
 
 @pytest.mark.parametrize(

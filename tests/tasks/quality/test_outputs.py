@@ -49,6 +49,19 @@ def test_a_repeat_of_wrong_samples_tells_what_to_suspect(suspect: str, told: str
     assert told in gate.message
 
 
+def test_a_package_without_a_framework_s_accuracy_has_the_boards() -> None:
+    """Packages of build directories know no framework."""
+    measured = samples.measurement()
+    package = measured.deployment.package
+    manifest = package.manifest.model_copy(update={"accuracy_framework": None})
+    deployment = measured.deployment.model_copy(
+        update={"package": package.model_copy(update={"manifest": manifest})}
+    )
+    measured = measured.model_copy(update={"deployment": deployment})
+    found = outputs.judge(measured, outputs.Outputs(EXPECTED, GOLDEN, GOLDEN), GateSettings())
+    assert found.accuracy_board == 1.0
+
+
 def test_lost_accuracy_is_a_gate_of_its_own() -> None:
     assert failed(judged(GOLDEN[:, ::-1])) == ["bit-exact samples", "board accuracy"]
 

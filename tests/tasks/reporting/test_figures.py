@@ -2,8 +2,15 @@
 
 from tasks.core.records.design import LayerEstimate
 from tasks.core.records.measurement import BoardOutput, Run
-from tasks.core.records.quality import Meaning, OutputQuality
-from tasks.reporting.figures import LAYER_COLUMNS, headlines, layer_rows, rows, side_by_side
+from tasks.core.records.quality import Fidelity, Meaning, OutputQuality
+from tasks.reporting.figures import (
+    LAYER_COLUMNS,
+    headlines,
+    layer_rows,
+    provenance_rows,
+    rows,
+    side_by_side,
+)
 from tests.tasks.samples import manifest, verdict
 
 
@@ -24,6 +31,22 @@ def test_an_estimated_power_is_not_taken_for_a_measured_one() -> None:
     assert shown["power"] == "not measured"
     assert shown["power of the chip, estimated"] == "1.40 W"
     assert "power of the chip, estimated" not in dict(rows(verdict()))
+
+
+def test_versions_are_told_by_the_machine_that_had_them() -> None:
+    measured = verdict(manifest(versions={"numpy": "2.1.0"}))
+    measurement = measured.measurement.model_copy(update={"versions": {"numpy": "1.26.4"}})
+    told = dict(provenance_rows(measured.model_copy(update={"measurement": measurement})))
+    assert told["versions where it was built"] == "numpy 2.1.0"
+    assert told["versions on the board"] == "numpy 1.26.4"
+
+
+def test_the_largest_error_of_the_c_simulation_is_shown() -> None:
+    fidelity = Fidelity(
+        rmse=0.01, max_error=0.0625, worst_output_error=0.1, spread=0.5, constant=False
+    )
+    shown = dict(rows(verdict(manifest(fidelity=fidelity))))
+    assert "largest 0.0625" in shown["C simulation, error against framework"]
 
 
 def test_several_outputs_are_shown_one_by_one() -> None:
