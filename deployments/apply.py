@@ -20,7 +20,7 @@ from prefect.client.schemas.actions import (
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from deployments import automations
+from deployments import automations, forms
 from tasks.core.errors import ToolError
 from tasks.core.records.base import Record
 from tasks.core.settings import project
@@ -61,6 +61,7 @@ def apply(notify: str | None = None, twins: Sequence[str] = ()) -> Applied:
     queues(twins)
     named = automations.apply(notify)
     deploy()
+    forms.refresh(twins)
     with get_client(sync_client=True) as client:
         registered = sorted(each.name for each in client.read_deployments())
         limits = sorted(

@@ -33,6 +33,10 @@ BODY = """{{ event.payload['message'] | default('') }}
 {{ label }}: {{ value }}
 {% endfor %}
 {{ event.payload['page'] | default('') }}"""
+ENABLE = (
+    "To enable it: create a notification block (Blocks), then run overlayflow up or apply with "
+    "--notify TYPE/NAME, e.g. --notify slack-webhook/team."
+)
 LATE_SUBJECT = "overlayflow: a run is late"
 LATE_BODY = """{{ flow_run.name }} of {{ deployment.name }} should have started by now.
 Check that a worker of its pool is running and has a free slot. {{ flow_run | ui_url }}"""
@@ -44,7 +48,7 @@ def housekeeping() -> list[Automation]:
         Automation(
             name="crash-zombie-runs",
             description="Marks a run as crashed when its process stops sending heartbeats; the "
-            "deployment clean-up then releases what it held.",
+            "deployment clean-up then releases what it held. On by default.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.*"},
@@ -63,7 +67,7 @@ def housekeeping() -> list[Automation]:
         Automation(
             name="cancel-endless-runs",
             description="Cancels a run after a day, because a hung run still sends heartbeats. "
-            "Sweeps may take longer, but their points may not.",
+            "Sweeps may take longer, but their points may not. On by default; switch it off here.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.Running"},
                 expect=ENDS,
@@ -94,7 +98,7 @@ def notifications(block: UUID | None) -> list[Automation]:
         Automation(
             name="notify-failed-or-regressed",
             description="Reports failed runs, and runs that are slower, larger or less accurate "
-            "than their baseline, with the figures.",
+            f"than their baseline, with the figures. {ENABLE}",
             enabled=block is not None,
             trigger=EventTrigger(
                 expect={"overlayflow.run.failed", "overlayflow.run.regressed"},
@@ -105,7 +109,7 @@ def notifications(block: UUID | None) -> list[Automation]:
         ),
         Automation(
             name="notify-late",
-            description="Reports runs that no worker started in time.",
+            description=f"Reports runs that no worker started in time. {ENABLE}",
             enabled=block is not None,
             trigger=EventTrigger(
                 expect={"prefect.flow-run.Late"},

@@ -122,6 +122,7 @@ def _run(arguments: Namespace) -> int:
         from deployments.cli.boards_add import add_board
 
         _print(arguments, *add_board(arguments))
+        _offer_in_forms()
         return 0
     if arguments.verb == "check":
         return _check(arguments)
@@ -129,6 +130,13 @@ def _run(arguments: Namespace) -> int:
         return _list(arguments)
     _print(arguments, *_VERBS[arguments.verb](arguments))
     return 0
+
+
+def _offer_in_forms() -> None:
+    """Have the forms of the server offer the boards that are there now."""
+    from deployments import forms
+
+    forms.refresh()
 
 
 def _server(arguments: Namespace) -> "AbstractContextManager[None]":
@@ -234,6 +242,7 @@ def _remove(arguments: Namespace) -> "Told":
     from tasks.orchestration import board_block
 
     board_block.remove(arguments.name)
+    _offer_in_forms()
     return {"board": arguments.name}, f"removed board {arguments.name}"
 
 

@@ -15,6 +15,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.apply import POOLS
+from deployments.forms import TITLES, amended
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMS = Path(__file__).with_name("forms.txt")
@@ -114,3 +115,31 @@ def test_preset_parameters_are_valid(name: str) -> None:
 
 if __name__ == "__main__":
     FORMS.write_text(rendered())
+
+
+def test_forms_have_titles_for_people_and_offer_the_boards_that_are_known() -> None:
+    form = amended(forms("deploy-model")["deploy-model"], ["lab-1", "twin"])
+    fields = sorted(form["properties"].values(), key=lambda each: each["position"])
+    titles = [each["title"] for each in fields]
+    assert titles[:4] == ["Model file", "Test data", "Board", "Toolchain"]
+    assert all(title.startswith("Advanced: ") for title in titles[5:])
+    board = form["properties"]["board"]
+    assert board["anyOf"][0]["enum"] == ["lab-1", "twin"]
+    assert board["anyOf"][1]["type"] == "string"  # a requirement goes, too
+    assert 'Example: {"mode": "warn"' in form["properties"]["limits"]["description"]
+    assert amended(form, ["lab-1", "twin"]) == form  # amending it again changes nothing
+
+
+@pytest.mark.parametrize("name", FILLED_IN)
+def test_every_field_of_a_form_has_a_title(name: str) -> None:
+    form = amended(forms(name)[name], [])
+    assert set(form["properties"]) <= set(TITLES)
+
+
+def test_settings_have_titles_with_units() -> None:
+    titles = {
+        name: each["title"]
+        for name, each in forms("deploy-model")["ConvertSettings"]["properties"].items()
+    }
+    assert titles["clock_period_ns"] == "Clock period (ns)"
+    assert titles["reuse_factor"] == "Reuse factor"

@@ -45,6 +45,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Format = Annotated[str, Field(max_length=2000, pattern=r"^[\x20-\x7e]*$")]
 
 
+# Endings of names, and the units that they stand for.
+UNITS = {"ns": "ns", "s": "s", "cycles": "clock cycles"}
+
+
 class Record(BaseModel):
     """A frozen, versioned model for data that crosses a process boundary or is kept in a file."""
 
@@ -62,6 +66,16 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     schema["description"] = summary.strip()
     for name, text in re.findall(r"^    (\w+): ((?:.|\n(?=     ))+)", attributes, re.MULTILINE):
         schema["properties"][name].setdefault("description", " ".join(text.split()))
+    for name, field in schema["properties"].items():
+        field["title"] = _title(name)
+
+
+def _title(name: str) -> str:
+    """Return a field's name for people, such as `Clock period (ns)`."""
+    words, _, unit = name.rpartition("_")
+    if unit in UNITS:
+        return f"{_title(words)} ({UNITS[unit]})"
+    return name.replace("_", " ").capitalize()
 
 
 class Settings(BaseModel):

@@ -1,0 +1,85 @@
+"""What people see in the forms of the deployments: titles, order, examples, and boards to choose.
+
+Prefect makes a form of a flow's signature and docstring, titles each field by its parameter's name,
+and knows nothing of boards. So the server's forms are amended after each registration, and whenever
+a board is added or removed.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+
+from tasks.orchestration import board_block
+
+ADVANCED = "Advanced: "
+# In the order of the form; what most runs leave alone comes last.
+TITLES = {
+    "package": "Package",
+    "model": "Model file",
+    "data": "Test data",
+    "sweep": "Sweep file",
+    "axes": "Axes",
+    "name": "Name of the sweep",
+    "board": "Board",
+    "boards": "Boards",
+    "projects": "Projects",
+    "toolchain": "Toolchain",
+    "conversion": "Conversion",
+    "older_than_days": "Remove what is older than (days)",
+    "keep_gb": "Keep at most (GB)",
+    "trusted": "Trust this package",
+    "rehearse": f"{ADVANCED}dress rehearsal on a twin",
+    "build": f"{ADVANCED}steps of Vivado HLS",
+    "limits": f"{ADVANCED}gates",
+    "measurement": f"{ADVANCED}measurement",
+    "point_deployment": f"{ADVANCED}points on workers",
+    "many": f"{ADVANCED}more than 200 points",
+}
+EXAMPLES = {
+    "conversion": '{"words": "packed", "clock_period_ns": 8}',
+    "build": '{"cosim": true}',
+    "limits": '{"mode": "warn", "utilisation": 0.8}',
+    "measurement": '{"batches": [1, 16], "wait_s": 600}',
+    "boards": '["lab-1", "kind=pynq-z2,tag=lab"]',
+}
+
+
+def refresh(twins: Iterable[str] = ()) -> None:
+    """Amend the forms of all deployments of the server.
+
+    Args:
+        twins: names of twins that are about to start.
+    """
+    boards = sorted({*twins, *(each.name for each in board_block.addresses())})
+    with get_client(sync_client=True) as client:
+        for each in client.read_deployments():
+            schema = amended(each.parameter_openapi_schema or {}, boards)
+            client.update_deployment(each.id, DeploymentUpdate(parameter_openapi_schema=schema))
+
+
+def amended(schema: dict[str, Any], boards: list[str]) -> dict[str, Any]:
+    """Return a form with titles, order, examples and the boards that are known."""
+    places = list(TITLES)
+    fields = {
+        name: _amended(name, field, boards)
+        | ({"position": places.index(name)} if name in TITLES else {})
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": fields}
+
+
+def _amended(name: str, field: dict[str, Any], boards: list[str]) -> dict[str, Any]:
+    made = {**field, "title": TITLES.get(name, field.get("title", name))}
+    example = f"Example: {EXAMPLES[name]}" if name in EXAMPLES else ""
+    told = made.get("description", "")
+    if example and example not in told:
+        made["description"] = f"{told} {example}".strip()
+    if name == "board" and boards:
+        made.pop("type", None)
+        made["anyOf"] = [
+            {"title": "A known board", "type": "string", "enum": boards},
+            {"title": "A name or a requirement", "type": "string"},
+        ]
+    return made
