@@ -13,7 +13,7 @@ CLASSES = 4
 
 
 def make(directory: Path, samples: int, features: int) -> list[str]:
-    """Write tiny.keras and tiny.npz in a process of its own; return arguments for `run`."""
+    """Write tiny.keras and tiny.npz in a separate process; return arguments for `run`."""
     directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "bench.tiny", str(directory), str(samples), str(features)]
     subprocess.run(

@@ -142,7 +142,7 @@ class Dma:
         for channel, base in ((self._send, bases[0]), (self._receive, bases[1])):
             self._mmio.write(base + _CONTROL, _RUN)
             self._settle(base + _STATUS, _HALTED, "start")
-            channel.start()  # only for pynq's bookkeeping; on its own it might wait for ever
+            channel.start()  # only for pynq's bookkeeping; on its own it might wait forever
 
     def registers(self) -> Registers:
         """Read the registers of both channels."""

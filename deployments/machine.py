@@ -200,7 +200,7 @@ def start_server(port: int | None) -> ServerState:
     """Start the Prefect server and wait until it answers, or find the running one.
 
     Args:
-        port: port to listen on; by default the previous one, else 4200, else a free one.
+        port: port to listen on; by default the previous one, then 4200, then any free one.
 
     Raises:
         ToolError: the server exited or does not answer.

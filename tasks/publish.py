@@ -56,7 +56,7 @@ def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
     stored = page.page(run, drawn, archive, url)
     try:
         history.add(store_url(), run, stored)
-    except StoreError as error:  # what was measured counts, and stands in the artifacts
+    except StoreError as error:  # the measurement counts, and is in the artifacts
         log.warning("the run is not in the history: %s", error)
     tracked = tracker.log_run(run, stored, archive, url)
     _artifacts(run, report.markdown(run, url, tracked))

@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 
 
 # What takes the longest begins, first what builds what others take over. What mostly waits, for
-# links, boards, servers and time-outs, goes beside what computes.
+# links, boards, servers and time-outs, runs beside what computes.
 FIRST = (
     "tests/flows/unattended/test_machines.py",
     "tests/flows/test_deploy.py",

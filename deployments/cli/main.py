@@ -151,7 +151,7 @@ def _has_record(error: OverlayflowError) -> bool:
 
 
 def _from_server(error: BaseException) -> OverlayflowError | None:
-    """Return our error for one of Prefect's client that the server caused, else None."""
+    """Return our error for an error of Prefect's client that the server caused, or None."""
     import httpx
 
     for each in causes(error):

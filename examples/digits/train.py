@@ -1,4 +1,4 @@
-"""Train the quantised digits classifier: digits.keras and digits.npz beside this script.
+"""Train the quantised digits classifier: digits.keras and digits.npz next to this script.
 
 An HGQ2 network of 64-32-10 neurons for the 8x8 handwritten digits that come with scikit-learn. HGQ2
 learns the bit width of every weight and activation together with the weights, with a penalty on

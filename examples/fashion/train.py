@@ -1,4 +1,4 @@
-"""Train a quantised CNN for Fashion-MNIST: fashion.keras and fashion.npz beside this script.
+"""Train a quantised CNN for Fashion-MNIST: fashion.keras and fashion.npz next to this script.
 
 An HGQ2 network of two convolutions of 3x3, each followed by a pooling, and two dense layers, for
 the 28x28 pictures of clothes in ten classes. Each layer has one format for its inputs; HGQ2 learns

@@ -27,7 +27,7 @@ _CIPHERS = (
 )
 _KEEPALIVE_S = 5
 # The kernel closes a connection on which the peer has acknowledged nothing for this time.
-# paramiko's keepalives request no answer: it would wait for a vanished board for ever.
+# paramiko's keepalives request no answer: it would wait for a vanished board forever.
 _SILENCE_S = 20
 # The most that may be queued in the kernel for a slow link: the lease's heartbeat waits behind it.
 _UNSENT_BYTES = 1 << 17

@@ -29,7 +29,7 @@ KEPT_DEPLOYMENTS = 5
 # its header. OpenSSH refuses writes larger than 256 KiB.
 _CHUNK = 4 * 32704 - 64
 _SPARE_BYTES = 1 << 20
-# Python, numpy and pynq; the DMA's buffers come from memory of their own.
+# Python, numpy and pynq; the DMA's buffers come from separate memory.
 _SPARE_MEMORY_BYTES = 64 << 20
 # Hashing and unpacking on a board's SD card, without output.
 _DEPOT_S = 300.0

@@ -102,8 +102,8 @@ def _check_precisions(settings: ConvertSettings) -> None:
 def check_layers(settings: ConvertSettings, model: ModelFile) -> None:
     """Refuse settings of layers that a Keras model has not, before any framework is loaded.
 
-    The child compares exactly what hls4ml has made of the model; it adds layers of its own, which
-    are named after the model's.
+    The child checks exactly, against what hls4ml made of the model: hls4ml adds layers, which it
+    names after the model's.
 
     Raises:
         InputError: a setting of an unknown layer.

@@ -51,7 +51,7 @@ def board_python(pynq: str = DEFAULT_PYNQ) -> Path:
     """Return the Python of the twin's environment, in which the genuine pynq is installed.
 
     This is OVERLAYFLOW_BOARD_PYTHON, or the one in `.venv-board` of the project, where
-    `make board-env` puts it. Other versions of pynq have an environment beside that one, with the
+    `make board-env` puts it. Other versions of pynq have an environment next to it, with the
     version in its name.
     """
     default = project() / ".venv-board" / "bin" / "python"

@@ -30,7 +30,7 @@ class BuildDirectory(Record):
 
     Attributes:
         bit: the bitstream.
-        handoff_file: the .hwh beside it.
+        handoff_file: the .hwh next to it.
         driver: hls4ml's axi_stream_driver.py.
         handoff: content of the .hwh.
         input_element: fixed-point format of the design's input inside the fabric.

@@ -1,1 +1,1 @@
-"""Child processes (external tools and modules of our own), their logs, and threads."""
+"""Child processes (external tools and our own modules), their logs, and threads."""

@@ -109,7 +109,7 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _start(command: list[str]) -> int:
-    """Start the command in a process group of its own and return its pid; raises OSError."""
+    """Start the command in its own process group and return its pid; raises OSError."""
     read, write = os.pipe()
     guard = os.getpid()
     pid = os.fork()

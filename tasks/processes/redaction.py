@@ -53,7 +53,7 @@ _PATTERNS = {
     "user of curl": r"(?P<kept>\bcurl\b[^\n]{0,200}?\s(?:-\w{0,8}u|--user|--proxy-user)[ \t=]*"
     r"[\"']?[^\s:\"']{1,80}:)[^\s\"']+",
     "argument of sshpass": rf"(?P<kept>\bsshpass[ \t]+-p[ \t]*){_VALUE}",
-    # Each command has an option of its own for it.
+    # Each command has its own option for it.
     "password of a command": r"(?P<kept>\b(?:"
     r"(?:mysql|mariadb)(?:dump|admin)?\b[^\n]{0,200}?\s-p(?=\S)"
     r"|(?:docker|podman|helm|oras|az)\b[^\n]{0,80}?\slogin\b[^\n]{0,200}?\s-p[ \t]+"
@@ -67,7 +67,7 @@ _PATTERNS = {
     r"password[ \t]+)(?![=:])\S+(?=[ \t]*$)",
     "bearer": r"(?P<kept>\bbearer\s+)[\w.~+/=-]{16,}",
     "line of a licence file": r"(?P<kept>\b(?:SIGN2?|CK)=)(?:\"[0-9A-F \n]{12,}\"|[0-9A-F]{12,})",
-    # On a line of its own, a value may contain spaces.
+    # On a separate line, a value may contain spaces.
     "variable": rf"(?P<kept>^{_ASSIGNS}{_NAME}=)[^\n]+$",
     "named value": rf"(?P<kept>(?<![\w.-]){_NAME}[\"']?[ \t]*(?:=>?|:=?)[ \t]*)(?!//){_VALUE}",
     "option": rf"(?P<kept>(?<![\w.-])--?{_NAME}[ \t]+)(?!-){_VALUE}",

@@ -1,9 +1,8 @@
-"""Supervised tool runs: no tool outlives its flow, hangs it, or fails without a word.
+"""Supervises tool runs: no tool outlives its flow, hangs it, or fails silently.
 
-Every external program goes through `run_tool`, every child Python process of our own through
-`run_child` (tasks/processes/child.py). Both work from any thread, and stop the tool's whole
-tree on a deadline, on any exception (Ctrl-C, cancellation) and, by guard.py, on the death of this
-process.
+External programs run through `run_tool`, our own Python child processes through `run_child`
+(tasks/processes/child.py). Both work from any thread. They stop the tool's whole process tree at a
+deadline, on any exception (Ctrl-C, cancellation) and, through guard.py, when this process dies.
 """
 
 import contextlib
@@ -69,14 +68,14 @@ def run_tool(
     """Run a tool to its end and check that it did its work.
 
     Args:
-        argv: the command and its arguments; never seen by a shell.
+        argv: the command and its arguments; no shell is involved.
         cwd: where it runs.
-        log: gets its stdout and stderr; overwritten.
+        log: file for its stdout and stderr; overwritten.
         step: named in errors.
         deadline_s: seconds after which it is stopped.
         expected: files, relative to `cwd`, that it must have written.
-        env: laid over the environment of this process, of which Prefect's variables are dropped.
-        on_line: gets each line that is not blank, some half a second after it was printed.
+        env: added to this process's environment, from which Prefect's variables are removed.
+        on_line: called with each non-blank line, up to half a second after it was printed.
         stall_s: seconds without any output after which it is stopped.
 
     Raises:
@@ -122,12 +121,12 @@ def supervise(
     on_poll: Callable[[], bool] | None = None,
     told: int = logging.INFO,
 ) -> ToolRun:
-    """Run a tool, called `name` in errors, to its end, whatever that is.
+    """Run a tool, called `name` in errors, to its end, whether or not it succeeds.
 
-    Arguments and errors as `run_tool`, but for those about exit status and expected files;
-    `on_poll` is called twice a second, for what a tool tells by other ways than its output: it
-    returns whether there was something, and stops the tool by raising; `told` is the level of the
-    line that says what it took.
+    Arguments and errors are those of `run_tool`, except for exit status and expected files.
+    `on_poll` is called twice a second, to look for signs of progress other than output: it returns
+    whether there were any, and stops the tool by raising. `told` is the level at which the tool's
+    time and memory are logged.
     """
     start = last_output = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -144,7 +143,7 @@ def supervise(
                 raise _stopped(name, f"did not end within {deadline_s:g} s", step, log)
             if stall_s is not None and now - last_output > stall_s:
                 raise _stopped(name, f"printed nothing for {stall_s:g} s", step, log)
-        # Nothing at all comes from a guard that was killed; the tool then goes with it.
+        # A guard that was killed sends nothing; its tool ends with it.
         verdict, value = (lifeline.recv(256).decode() or f"{-signal.SIGKILL} 0").split()
         lines.finish()
     if verdict == "missing":
@@ -168,13 +167,13 @@ def guarded(
     env: Mapping[str, str] | None = None,
     umask: int = -1,
 ) -> Iterator[socket.socket]:
-    """Start a command under guard.py; on leaving, however that happens, the tree is stopped.
+    """Start a command under guard.py, and stop its process tree when the block ends in any way.
 
-    Arguments as `supervise`, and the command's file mode mask; what is yielded can be read from
-    when the command has ended.
+    Arguments as for `supervise`, and the command's file mode mask. The yielded socket becomes
+    readable when the command has ended.
     """
     ours, theirs = socket.socketpair()
-    with ours:  # closing it, on whatever way out, is what stops the tree
+    with ours:  # closing it stops the tree, however the block ends
         log.write_bytes(b"")
         with theirs, log.open("ab") as output:
             guard = subprocess.Popen(
@@ -214,7 +213,7 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what every write to a file changes, whatever clock its file system has."""
+    """Return what changes with every write to a file, whatever its file system's clock."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -255,7 +254,7 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
     elif number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         remedy = "it was ended from outside: run it again"
     elif number:
-        remedy = "the tool itself crashed: run it again, and tell its makers if it stays so"
+        remedy = "the tool itself crashed: run it again, and report it to its vendor if it crashes again"
     kind = DiskFullError if full else ToolError
     return kind(
         "\n    ".join([f"{name} {how}", *filter(None, text.split("\n"))]),
@@ -274,7 +273,7 @@ def _is_full(directory: Path) -> bool:
 
 
 def _signal_number(returncode: int) -> signal.Signals | None:
-    """Return the signal behind an exit status, also behind that of a shell."""
+    """Return the signal that an exit status reports, also one that a shell passes on."""
     try:
         return signal.Signals(returncode - _SHELL if returncode > _SHELL else -returncode)
     except ValueError:

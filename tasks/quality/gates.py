@@ -20,7 +20,7 @@ from tasks.core.records.quality import Fidelity, OutputQuality
 Mode = Literal["fail", "warn"]
 ESTIMATED, SYNTHESISED, COUNTED = "estimated utilisation", "synthesised utilisation", "utilisation"
 UTILISATION_GATES = (ESTIMATED, SYNTHESISED, COUNTED)
-# With at most this many outputs, each is checked by itself; pixels of an image are not.
+# Up to this many outputs are checked one by one; pixels of an image are not.
 FEW_OUTPUTS = 32
 
 
@@ -141,7 +141,7 @@ def require(checked: Iterable[Gate], run: object | None = None) -> tuple[Gate, .
 
 
 def _told(gate: Gate) -> str:
-    """Return what a failed gate found, and its advice on a line of its own."""
+    """Return what a failed gate found, and its advice on a separate line."""
     return f"{gate.message}\n     {gate.advice}" if gate.advice else gate.message
 
 

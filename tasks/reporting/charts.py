@@ -199,7 +199,7 @@ def layers(estimates: Sequence[LayerEstimate]) -> Spec:
     """Draw the clocks that each layer of a folded core takes for a sample."""
     clocks: dict[str, int] = {}
     for each in estimates:
-        if each.layer:  # what stands between two layers has no name
+        if each.layer:  # queues and converters between layers have no name
             clocks[each.layer] = max(each.clocks, clocks.get(each.layer, 0))
     values = [{"name": n, "value": most, "label": f"{most:,}"} for n, most in clocks.items()]
     return _bars(values, title="clocks a sample, estimated")
@@ -235,7 +235,7 @@ def _bars(values: Values, title: str, most: float | None = None, *, percent: boo
 
 
 def inline(values: Values) -> "alt.InlineData":
-    """Return data that stand in the chart itself."""
+    """Return data that are embedded in the chart."""
     import altair as alt
 
     return alt.InlineData(values=values)

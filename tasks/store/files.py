@@ -1,4 +1,4 @@
-"""Small files beside the store's entries, below a path or an fsspec URL.
+"""Small files next to the store's entries, below a path or an fsspec URL.
 
 Names are taken as they are: no character in them is a pattern, and none leads elsewhere. Whatever
 keeps a library from reaching the store is a StoreError, since each has exceptions of its own:

@@ -126,7 +126,7 @@ def pack(package: Path, archive: Path) -> Path:
 
 
 def tensor(size: int, words: str) -> dict[str, Any]:
-    # As the host's records are dumped: they carry versions of their own.
+    # As the host's records are dumped: each has its own schema version.
     return {"schema_version": 1, "shape": [size], "element": {"schema_version": 1, **FORMAT}} | {
         "words": words
     }

@@ -52,7 +52,7 @@ def test_the_line_through_the_series_gives_overhead_and_time_per_sample() -> Non
     assert figures["fit"]["overhead_s"] == pytest.approx(1e-3)
     assert figures["fit"]["per_sample_s"] == pytest.approx(1e-5)
     assert [point["samples"] for point in figures["series"]] == [1, 10, 200]
-    # Every size has runs of its own, one more to grow the buffers.
+    # Every size has its own runs, and one more to grow the buffers.
     assert network.calls == [size for size in (1, 10, 200) for _ in range(8)]
 
 

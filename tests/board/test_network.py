@@ -1,4 +1,4 @@
-"""Four boards on a network of their own, whose links are cut, delayed and dropped.
+"""Four boards on a separate network, whose links are cut, delayed and dropped.
 
 With root every twin is in a network namespace, with an address and a link; without, on a loopback
 port behind a proxy.

@@ -85,7 +85,7 @@ def test_the_traced_core_is_rehearsed_then_built_by_any_vivado_into_a_package_fo
 
 @pytest.fixture
 def play(machine: Machine, tools: dict[str, str], plain: Arguments, tmp_path: Path) -> Play:
-    """Run with a scenario; options of Vivado HLS make it a build of its own."""
+    """Run with a scenario; options of Vivado HLS make it a separate build."""
 
     def run(scenario: str, *options: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "scenario.toml"

@@ -47,7 +47,7 @@ class Manifest(ConvertedModel):
         layers: how each layer of a folded core is folded, and what it was expected to take.
         versions: versions of every tool involved.
         files: the files of the package, by name.
-        provenance: where it comes from; only in the manifest beside the package.
+        provenance: where it comes from; only in the manifest next to the package.
     """
 
     # It becomes part of file names and of generated code.
@@ -83,7 +83,7 @@ class Package(Record):
     """package.tar.gz and its manifest, both files of the entry.
 
     Attributes:
-        manifest: the manifest beside the archive, with provenance.
+        manifest: the manifest next to the archive, with provenance.
         digest: SHA-256 of package.tar.gz.
         size: size of package.tar.gz in bytes.
     """

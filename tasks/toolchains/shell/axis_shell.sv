@@ -1,8 +1,8 @@
 // Connects two AXI4-Streams with a core that can neither wait nor be reset.
 //
 // The core takes a whole sample in any clock and gives its result LATENCY clocks later. A sample
-// is sent into it only when the memory behind it has room for the result, so that nothing is lost
-// however long the stream out is held up. One stream word is taken a clock as long as results
+// is sent into it only if the memory behind it has room for the result, so that nothing is lost
+// however long the output stream stalls. One stream word is taken per clock as long as results
 // need no more words than samples.
 //
 // TLAST is what hls4ml's wrapper makes of it: a sample is always its whole number of words; if

@@ -33,7 +33,7 @@ def _padded(fields: Any) -> Iterator[tuple[str, Any]]:
         yield "_after", ctypes.c_ubyte * (-end % widest)
 
 
-class _Padding(type(ctypes.Structure)):  # type: ignore[misc]  # it has no name of its own
+class _Padding(type(ctypes.Structure)):  # type: ignore[misc]  # it has no name
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         fields = list(_padded(namespace.get("_fields_", ())))
         return super().__new__(cls, name, bases, {**namespace, "_fields_": fields})

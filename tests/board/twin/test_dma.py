@@ -208,7 +208,7 @@ def test_a_length_of_zero_starts_nothing(bench: Bench, channel: int) -> None:
 
 
 def test_a_length_beyond_the_register_is_cut_off(bench: Bench) -> None:
-    # As on a board, the driver then waits for ever: 2**14 bytes are no bytes.
+    # As on a board, the driver then waits forever: 2**14 bytes are no bytes.
     bench.run()
     bench.transfer(MM2S, bench.buffer(1 << 15).address, 1 << LENGTH_BITS)
     assert bench.dma.read(MM2S + LENGTH) == 0

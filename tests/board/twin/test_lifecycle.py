@@ -192,7 +192,7 @@ def test_a_new_start_hunts_down_what_a_killed_twin_has_left(
     start_twin: StartTwin, login: Login
 ) -> None:
     before = start_twin("one")
-    # In a session of its own, and deaf to closed pipes: nothing but its environment tells.
+    # In its own session, and deaf to closed pipes: only its environment identifies it.
     deaf = "trap '' HUP PIPE; echo $$; exec >/dev/null 2>&1; while :; do sleep 0.1; done"
     _, stdout, _ = login(before).exec_command(f"setsid sh -c {shlex.quote(deaf)}")
     group = int(stdout.readline())

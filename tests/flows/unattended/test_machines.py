@@ -91,7 +91,7 @@ def listens(port: int) -> bool:
 
 
 def worker(machine: Machine, home: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A machine of its own: nothing of another's directories but the way to the twins."""
+    """A separate machine, which shares no directory with another but that of the twins."""
     (home / "overlayflow").mkdir(parents=True)
     (home / "overlayflow" / "twins").symlink_to(machine.home / "twins")
     scripts: dict[str, list[str | Path]] = {

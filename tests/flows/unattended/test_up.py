@@ -66,7 +66,7 @@ QUIET = (
 )  # fmt: skip
 PATIENCE_MS = 60_000
 RUN_FAILED = "overlayflow.run.failed"
-LEFTOVER = f"tmp/convert-{'0' * 64}-{'1' * 32}"  # what a run that was killed was making
+LEFTOVER = f"tmp/convert-{'0' * 64}-{'1' * 32}"  # an unfinished result of a run that was killed
 SHOTS = Path(os.environ.get("OVERLAYFLOW_SCREENSHOTS", ROOT / "build" / "screenshots"))
 SWEEP = f"""
 name: by-workers

@@ -24,7 +24,7 @@ Cut = Callable[[bool], None]
 MakeLink = Callable[[BoardAddress], AbstractContextManager[tuple[BoardAddress, Cut]]]
 ROOT = Path(__file__).parents[3]
 
-# A program with a child of its own, both deaf to everything but SIGKILL. It says who they are.
+# A program with a child, both deaf to everything but SIGKILL. It prints their pids.
 STUBBORN = """\
 trap '' TERM HUP INT
 sleep 1000 &

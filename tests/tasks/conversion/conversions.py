@@ -17,7 +17,7 @@ from tests.tasks import samples
 def converted_file(
     model: Path, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], **settings: Any
 ) -> HlsProject:
-    """Convert a model file with test data, beside it."""
+    """Convert a model file with test data, in its directory."""
     data, out = model.with_suffix(".npz"), model.with_suffix(".out")
     np.savez(data, X_test=x, y_test=y)
     out.mkdir()

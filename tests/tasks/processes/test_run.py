@@ -18,7 +18,7 @@ from tasks.core.errors import ToolError, ToolMissingError, ToolTimeoutError
 from tasks.processes.run import ToolRun, run_tool
 
 ROOT = Path(__file__).resolve().parents[3]
-# Writes the pids of a child, of a grandchild in a session of its own and of a double-forked
+# Writes the pids of a child, of a grandchild in its own session and of a double-forked
 # daemon, then waits.
 TREE = """
 sleep 300 & echo $! >> pids

@@ -17,7 +17,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 
 class LibraryError(Exception):
-    """What libraries raise that have exceptions of their own, as botocore has."""
+    """An exception of a library that does not derive from OSError, like botocore's."""
 
 
 class Unreachable(MemoryFileSystem):  # type: ignore[misc]  # fsspec is untyped

@@ -1,4 +1,4 @@
-// Rows of two streams, one behind the other: A beats of the left one, then B beats of the right one.
+// Joins rows of two streams, one after the other: A beats of the left one, then B beats of the right one.
 
 module stream_concatenate #(
     parameter int W = 8,                     // bits of a beat

@@ -93,7 +93,7 @@ class Bench:
         assert done.resp == AxiResp.OKAY
 
     def stall(self, random: Random) -> None:
-        """Let every channel of the other side pause at random, each at a rate of its own."""
+        """Let every channel of the other side pause at random, each at its own rate."""
         write, read = self.registers.write_if, self.registers.read_if
         channels = (write.aw_channel, write.w_channel, write.b_channel)
         for channel in (self.source, self.sink, *channels, read.ar_channel, read.r_channel):

@@ -1,4 +1,4 @@
-"""A core in Verilog becomes a bitstream of our own block design, under the replayed Vivado."""
+"""A core in Verilog becomes a bitstream in our own block design, under the replayed Vivado."""
 
 import json
 import os
