@@ -254,7 +254,7 @@ def failure(name: str, run: ToolRun, *, cwd: Path, step: str, cause: list[str]) 
     elif number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         remedy = "it was ended from outside: run it again"
     elif number:
-        remedy = "the tool itself crashed: run it again, and report it to its vendor if it crashes again"
+        remedy = "the tool itself crashed: run it again; if that happens again, tell its vendor"
     kind = DiskFullError if full else ToolError
     return kind(
         "\n    ".join([f"{name} {how}", *filter(None, text.split("\n"))]),
