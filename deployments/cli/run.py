@@ -1,7 +1,13 @@
 """overlayflow run: take a model all the way to numbers measured on a board."""
 
 import contextlib
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace, _SubParsersAction
+from argparse import (
+    ArgumentParser,
+    BooleanOptionalAction,
+    Namespace,
+    _ArgumentGroup,
+    _SubParsersAction,
+)
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -125,6 +131,11 @@ def add_conversion(parser: ArgumentParser) -> None:
         metavar="NS",
         help="period of the fabric clock in ns (default: %(default)s)",
     )
+    _add_core(hls)
+
+
+def _add_core(hls: _ArgumentGroup) -> None:
+    """Add the options of the stream, and of the core between its ends."""
     hls.add_argument(
         "--words", choices=("float32", "packed"), default="float32",
         help="content of a stream word: one float32, as sent by hls4ml's own driver, or several "

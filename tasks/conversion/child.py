@@ -72,12 +72,10 @@ def convert(request: ConvertRequest) -> HlsProject:
     data = datafile.unpack(request.data, settings.target, out) if request.data else None
     model = choice.load(file)
     _check_unchanged(request, file)
-    if data is not None:  # before hls4ml, which is slow
-        given = samples(model, data.x, out)
-        y, meanings = _expected(model, data.y, out)
-        sample = np.asarray(given[:SAMPLES], dtype=np.float32)
-    else:
-        sample = dataset.drawn(model.input.shape, _USUAL)
+    # Checked before hls4ml runs, which is slow.
+    given = samples(model, data.x, out) if data else dataset.drawn(model.input.shape, _USUAL)
+    expected = _expected(model, data.y, out) if data else None
+    sample = np.asarray(given[:SAMPLES], dtype=np.float32)
     project, kind = out / "project", board_kinds()[settings.board_kind]
     bench = (project / "tb_data" / "X_test.npy", project / "tb_data" / "y_framework.npy")
     converted = hls.convert(model, settings, kind, project, bench, sample=sample)
@@ -88,9 +86,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     if data is None:
         given = dataset.drawn(model.input.shape, stream_in.element)
     y_framework = _predicted(model, given, out / "y_framework.npy")
-    if data is None:
-        y = dataset.write_floats(out / "y_test.npy", y_framework)
-        meanings = [Meaning(kind="values") for _ in model.outputs]
+    y, meanings = expected or _unknown(model, y_framework, out)
     x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
     hls.check_input(graph, x)
     _write_test_bench(bench, x, y_framework)
@@ -117,7 +113,6 @@ def convert(request: ConvertRequest) -> HlsProject:
         drawn_inputs=data is None,
         inputs=tuple(map(_segment, model.several_inputs)),
         outputs=tuple(outputs) if several else (),
-        max_error_csim=max(each.fidelity.max_error for each in outputs if each.fidelity),
         overflows=hls.overflows(converted, x, stream_in.element),
         departure=departure,
         formats=converted.chosen,
@@ -174,6 +169,14 @@ def _expected(
     joined = dataset.write_floats(out / "y_test.npy", dataset.joined(out / "y_test.npy", parts))
     _remove_parts(named, out)
     return joined, meanings
+
+
+def _unknown(
+    model: LoadedModel, y_framework: dataset.FloatArray, out: Path
+) -> tuple[dataset.FloatArray, list[Meaning]]:
+    """Take the framework's outputs for the expected ones, as `_expected` returns them."""
+    y = dataset.write_floats(out / "y_test.npy", y_framework)
+    return y, [Meaning(kind="values") for _ in model.outputs]
 
 
 def _remove_parts(arrays: dataset.Arrays, out: Path) -> None:

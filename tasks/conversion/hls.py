@@ -1,7 +1,9 @@
 """Converts a loaded model to an hls4ml project with a C simulation."""
 
+import contextlib
 import copy
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,41 +68,28 @@ def convert(
     """
     accelerated = bool(kind.hls4ml_board) and model.block_design
     backend = ACCELERATED if accelerated else "Vivado"
-    target: dict[str, Any] = {"part": kind.part}
+    options = {
+        "output_dir": str(out),
+        "project_name": settings.project_name,
+        "backend": backend,
+        "io_type": settings.io_type,
+        "clock_period": settings.clock_period_ns,
+        "input_data_tb": str(golden[0]),
+        "output_data_tb": str(golden[1]),
+        "part": kind.part,
+    }
     if accelerated:
-        target |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
-
-    def converted(config: dict[str, Any]) -> Any:
-        try:
-            return model.convert(
-                hls_config=copy.deepcopy(config),
-                output_dir=str(out),
-                project_name=settings.project_name,
-                backend=backend,
-                io_type=settings.io_type,
-                clock_period=settings.clock_period_ns,
-                input_data_tb=str(golden[0]),
-                output_data_tb=str(golden[1]),
-                **target,
-            )
-        except OverlayflowError:
-            raise
-        except Exception as error:
-            raise _unsupported(error) from error
-
-    try:
+        options |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
+    with _refusals():
         config = model.configure(backend)
-    except OverlayflowError:
-        raise
-    except Exception as error:
-        raise _unsupported(error) from error
     _check_names(config, settings)
     outputs: Outputs = {}
     chosen: formats.Chosen = {}
     added: tuple[str, ...] = ()
     if model.layer_outputs is not None:
         open_formats.register()
-        graph = converted(config)
+        with _refusals():
+            graph = model.convert(hls_config=copy.deepcopy(config), **options)
         added = tuple(
             each.name for each in graph.get_layers() if each.name not in config["LayerName"]
         )
@@ -110,7 +99,8 @@ def convert(
             config["Model"]["Precision"]["default"] = formats.default(outputs)
             _take(config, chosen, settings)
     _apply(config, settings, added)
-    graph = converted(config)
+    with _refusals():
+        graph = model.convert(hls_config=config, **options)
     _check_biases(graph)
     _check_recurrent(graph)
     _check_reuse_factors(graph, settings)
@@ -183,12 +173,19 @@ def _spoken(settings: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
-def _unsupported(error: Exception) -> UnsupportedModelError:
-    reason = str(error).strip() or type(error).__name__
-    return UnsupportedModelError(
-        f"hls4ml cannot convert the model: {reason.removeprefix('ERROR: ')}",
-        remedy="replace that layer; hls4ml's documentation lists the layers that it supports",
-    )
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn any error of hls4ml into one that says that it cannot convert the model."""
+    try:
+        yield
+    except OverlayflowError:
+        raise
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        raise UnsupportedModelError(
+            f"hls4ml cannot convert the model: {reason.removeprefix('ERROR: ')}",
+            remedy="replace that layer; hls4ml's documentation lists the layers that it supports",
+        ) from error
 
 
 def _apply(config: dict[str, Any], settings: ConvertSettings, added: tuple[str, ...] = ()) -> None:

@@ -209,7 +209,7 @@ def _wrapped(project: HlsProject, settings: GateSettings) -> Gate:
 
 
 def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
-    """Check that decisions agree, values are close, and outputs are not all the same."""
+    """Check that outputs are not all the same, decisions agree, and values are close."""
     mode = settings.mode
     yield holds(
         "csim varies",
@@ -236,9 +236,13 @@ def _faithful(output: OutputQuality, fidelity: Fidelity, settings: GateSettings)
             f"of the framework's class {fidelity.worst_class}, the C simulation finds "
             f"{fidelity.worst_class_agreement:.2%}; required: {settings.csim_class_agreement:.2%}",
         )
-    if output.meaning.kind != "values" and not output.meaning.soft:
-        return
-    spread = fidelity.spread
+    if output.meaning.kind == "values" or output.meaning.soft:
+        yield from _close(output, fidelity, settings)
+
+
+def _close(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) -> Iterator[Gate]:
+    """Check that values and probabilities are close to the framework's."""
+    mode, spread = settings.mode, fidelity.spread
     yield at_most(
         "csim RMSE",
         fidelity.rmse / spread,

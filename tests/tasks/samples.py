@@ -39,7 +39,6 @@ def hls_project(**changes: object) -> HlsProject:
         samples=4,
         accuracy_framework=1.0,
         accuracy_csim=1.0,
-        max_error_csim=0.0,
         versions={"hls4ml": "1.3.0"},
     )
     return project.model_copy(update=changes)

@@ -146,7 +146,6 @@ class HlsProject(ConvertedModel):
     Attributes:
         backend: the hls4ml backend that wrote the project.
         data_digest: SHA-256 of the data file; empty where there is none.
-        max_error_csim: largest absolute difference between framework and C simulation outputs.
         overflows: layers whose values leave their format and wrap around.
         departure: about the first layer that departs from the framework; empty for none.
     """
@@ -156,7 +155,6 @@ class HlsProject(ConvertedModel):
     backend: str
     part: str
     data_digest: str = ""
-    max_error_csim: float
     overflows: tuple[Overflow, ...] = ()
     departure: str = ""
     versions: dict[str, str]

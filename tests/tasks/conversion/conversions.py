@@ -34,6 +34,11 @@ def converted_file(
     )
 
 
+def largest_error(project: HlsProject) -> float:
+    """Return the largest difference between the C simulation's and the framework's outputs."""
+    return max(each.fidelity.max_error for each in project.each_output if each.fidelity)
+
+
 def loses_less_than_a_hundredth(project: HlsProject) -> None:
     """Check that the gates pass and that the C simulation is as good as the framework."""
     gates.require(gates.after_convert(project, GateSettings()))

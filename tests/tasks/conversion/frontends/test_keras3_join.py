@@ -13,6 +13,7 @@ from tasks.conversion.frontends.keras3_join import joined
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import HlsProject
+from tests.tasks.conversion.conversions import largest_error
 
 RNG = np.random.default_rng(4)
 
@@ -112,4 +113,4 @@ def test_several_outputs_of_hgq2_become_a_core(
         ("kind", (3,)),
         ("place", (2,)),
     ]
-    assert project.max_error_csim == 0
+    assert largest_error(project) == 0

@@ -92,7 +92,6 @@ def project_of(files: Path, model: Any, shapes: tuple[Any, Any], **settings: Any
         samples=len(np.load(files / "X_test.npy")),
         accuracy_framework=None,
         accuracy_csim=None,
-        max_error_csim=0.0,
         versions={},
     )
 

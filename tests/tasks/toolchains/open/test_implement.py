@@ -60,7 +60,6 @@ def request_for(case: Case, directory: Path, *, interval: int = 1) -> ImplementR
         samples=SAMPLES,
         accuracy_framework=None,
         accuracy_csim=None,
-        max_error_csim=0.0,
         versions={},
     )
     synthesis = Synthesis(
