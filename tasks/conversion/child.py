@@ -73,7 +73,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     model = choice.load(file)
     _check_unchanged(request, file)
     # Checked before hls4ml runs, which is slow.
-    given = samples(model, data.x, out) if data else dataset.drawn(model.input.shape, _USUAL)
+    given = samples(model, data, out)
     expected = _expected(model, data.y, out) if data else None
     sample = np.asarray(given[:SAMPLES], dtype=np.float32)
     project, kind = out / "project", board_kinds()[settings.board_kind]
@@ -133,18 +133,20 @@ def _check_unchanged(request: ConvertRequest, file: ModelFile) -> None:
         )
 
 
-def samples(model: LoadedModel, arrays: dataset.Arrays, out: Path) -> npt.NDArray[Any]:
+def samples(model: LoadedModel, data: dataset.Dataset | None, out: Path) -> npt.NDArray[Any]:
     """Return the samples, checked to fit the model; several inputs are concatenated.
 
     Args:
         model: as its front end loaded it.
-        arrays: inputs of the data.
+        data: the test data; without any, inputs are drawn at random.
         out: where they were unpacked; several inputs are replaced by X_test.npy.
 
     Raises:
         InputError: they do not fit the model.
     """
-    named = dataset.in_order(arrays, "X_test", [each.name for each in model.inputs])
+    if data is None:
+        return dataset.drawn(model.input.shape, _USUAL)
+    named = dataset.in_order(data.x, "X_test", [each.name for each in model.inputs])
     for tensor, (name, x) in zip(model.inputs, named.items(), strict=True):
         dataset.match_input(x, tensor.shape, tensor.dtype, name)
     joined = dataset.joined(out / "X_test.npy", list(named.values()))

@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from board.kinds import board_kinds
-from tasks.conversion import datafile, dataset, hls
+from tasks.conversion import datafile, hls
 from tasks.conversion.child import SAMPLES, samples
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
-from tasks.core.records.design import FixedPoint, Stream
+from tasks.core.records.design import Stream
 from tasks.core.records.settings import ConvertSettings
-
-_USUAL = FixedPoint(width=16, integer=6)
 
 
 def convert_graph(
@@ -32,10 +30,7 @@ def convert_graph(
     """
     given = datafile.unpack(data, settings.target, out) if data else None
     loaded = choice.load(identify(model, settings.framework))
-    if given is None:
-        sample = dataset.drawn(loaded.input.shape, _USUAL)
-    else:
-        sample = np.asarray(samples(loaded, given.x, out)[:SAMPLES], dtype=np.float32)
+    sample = np.asarray(samples(loaded, given, out)[:SAMPLES], dtype=np.float32)
     project = out / "project"
     bench = (out / "X.npy", out / "y.npy")
     for path in bench:

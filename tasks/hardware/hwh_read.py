@@ -59,10 +59,7 @@ def read_hwh(path: Path) -> Handoff:
     Raises:
         InputError: it cannot be read, or it lacks the part or the clock.
     """
-    try:
-        root = ET.fromstring(path.read_text(encoding="utf-8-sig"))  # noqa: S314  expat bounds entities
-    except (OSError, ET.ParseError, UnicodeDecodeError) as error:
-        raise InputError(f"not a hardware handoff: {error}", where=str(path)) from None
+    root = _parsed(path)
     system = root.find("SYSTEMINFO")
     if system is None:
         raise InputError("not a hardware handoff: it names no part", where=str(path))
@@ -80,30 +77,34 @@ def read_hwh(path: Path) -> Handoff:
         package=system.get("PACKAGE", ""),
         board=system.get("BOARD", ""),
         vivado=root.get("VIVADOVERSION", ""),
-        clock_mhz=built_clock_mhz(path),
+        clock_mhz=_clock_mhz(root, path),
         addresses=tuple(sorted(found, key=lambda each: each.base)),
         has_dma=any(each.get("MODTYPE") == "axi_dma" for each in root.iter("MODULE")),
     )
 
 
-def built_clock_mhz(handoff: Path) -> float:
+def built_clock_mhz(path: Path) -> float:
     """Return the fabric clock in MHz, as pynq will set it.
 
     Raises:
-        InputError: the .hwh does not say.
+        InputError: the .hwh cannot be read, or does not say.
     """
+    return _clock_mhz(_parsed(path), path)
+
+
+def _parsed(path: Path) -> ET.Element:
     try:
-        # Our own Vivado run wrote this file.
-        root = ET.fromstring(handoff.read_text(encoding="utf-8"))  # noqa: S314
-    except ET.ParseError as error:
-        raise InputError(
-            f"not XML: {error}", where=str(handoff), remedy="implement the design again"
-        ) from None
+        return ET.fromstring(path.read_text(encoding="utf-8-sig"))  # noqa: S314  expat bounds entities
+    except (OSError, ET.ParseError, UnicodeDecodeError) as error:
+        raise InputError(f"not a hardware handoff: {error}", where=str(path)) from None
+
+
+def _clock_mhz(root: ET.Element, path: Path) -> float:
     for module in root.iter("MODULE"):
         wanted = _CLOCKS.get(module.get("MODTYPE", ""))
         for parameter in module.iter("PARAMETER"):
             if wanted is not None and parameter.get("NAME") == wanted:
                 return float(parameter.get("VALUE", "nan"))
     raise InputError(
-        "it names no fabric clock", where=str(handoff), remedy="implement the design again"
+        "it names no fabric clock", where=str(path), remedy="implement the design again"
     )

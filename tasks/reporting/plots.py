@@ -25,7 +25,7 @@ def series(runs: Sequence[Run]) -> bytes:
     Args:
         runs: the runs, oldest first.
     """
-    figure = _canvas(6.4, 5.6)
+    figure = canvas(6.4, 5.6)
     for axes, (label, points) in zip(
         figure.subplots(3, sharex=True), _curves(runs).items(), strict=True
     ):
@@ -37,7 +37,7 @@ def series(runs: Sequence[Run]) -> bytes:
         if points:
             axes.legend(loc="upper left")
     axes.set(xlabel="run (newest on the right)", xticks=range(1, len(runs) + 1))
-    return _png(figure)
+    return png(figure)
 
 
 def _curves(runs: Sequence[Run]) -> dict[str, list[tuple[int, str, float]]]:
@@ -58,16 +58,18 @@ def _curves(runs: Sequence[Run]) -> dict[str, list[tuple[int, str, float]]]:
     return curves
 
 
-def _canvas(width: float, height: float) -> "Figure":
+def canvas(width: float, height: float) -> "Figure":
+    """Return an empty figure of a size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _png(figure: "Figure") -> bytes:
+def png(figure: "Figure") -> bytes:
+    """Return a figure as a PNG, which depends on the figure alone."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, bbox_inches="tight")
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()

@@ -1,16 +1,13 @@
 """A sweep's report: the Pareto front, then every point, with estimated and actual utilisation."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from tasks.reporting import plots
 from tasks.reporting.key_figures import text
 from tasks.reporting.page import complete
-from tasks.reporting.plots import DPI, data_url
 from tasks.reporting.report import plain, table
 from tasks.sweeps import page
 from tasks.sweeps.page import COLUMNS
@@ -81,7 +78,7 @@ def markdown(report: SweepReport, png: bytes) -> str:
         )
     if measured:
         sections += [
-            f"## Pareto front\n\n![accuracy, latency and LUT]({data_url(png)})",
+            f"## Pareto front\n\n![accuracy, latency and LUT]({plots.data_url(png)})",
             _table(report, only=report.front),
         ]
     sections += ["## Points", _table(report)]
@@ -109,16 +106,13 @@ def pareto(report: SweepReport) -> bytes:
 
     Points without one of the figures are left out.
     """
-    figure = Figure(figsize=(14.4, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    plots = (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut"))
-    for axes, names in zip(figure.subplots(1, len(plots)), plots, strict=True):
+    figure = plots.canvas(14.4, 4.4)
+    figures = (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut"))
+    for axes, names in zip(figure.subplots(1, len(figures)), figures, strict=True):
         _scatter(axes, report, *names)
     axes.set(xscale="log")
     axes.legend(loc="best")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+    return plots.png(figure)
 
 
 def _scatter(axes: Axes, report: SweepReport, x_name: str, y_name: str) -> None:
