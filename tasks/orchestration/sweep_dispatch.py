@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 
 from tasks.core.errors import InputError, OverlayflowError
 from tasks.orchestration import server
-from tasks.sweeps import build_conflicts, inputs, results, search
+from tasks.sweeps import inputs, results, schedule, search
 from tasks.sweeps.points import Point
 from tasks.sweeps.session import Session
 from tasks.toolchains.choice import named
@@ -78,7 +78,7 @@ class _Batch:
         while waiting or self._runs:
             running = [point for point, _ in self._runs.values()]
             while (
-                point := build_conflicts.first_apart(waiting, running, self._session.converted)
+                point := schedule.first_apart(waiting, running, self._session.converted)
             ) is not None:
                 waiting.remove(point)
                 running.append(point)

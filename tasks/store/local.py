@@ -23,6 +23,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, get_args
@@ -77,15 +78,9 @@ class LocalEntries:
             os.utime(directory / MANIFEST)
         return manifest
 
-    @contextlib.contextmanager
-    def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
-        """Hold the exclusive right to make the entry with this `key`.
-
-        Yields:
-            Whether the lock was acquired; always true if `wait` is set.
-        """
-        with locked(self.root / _LOCKS / key, wait=wait) as acquired:
-            yield acquired
+    def lock(self, key: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """Hold the exclusive right to make the entry with this `key`; see `locked`."""
+        return locked(self.root / _LOCKS / key, wait=wait)
 
     @contextlib.contextmanager
     def workspace(self, entry: Entry) -> Iterator[Path]:

@@ -9,12 +9,11 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tasks.processes.threads import interrupt
-from tasks.sweeps.build_conflicts import first_apart
 from tasks.sweeps.points import Point
 
 _log = logging.getLogger(__name__)
@@ -92,3 +91,22 @@ def run_all(
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def first_apart(
+    waiting: Sequence[Point], running: Iterable[Point], converted: Callable[[Point], bool]
+) -> Point | None:
+    """Return the first waiting point that shares no unfinished build with a running one, or None.
+
+    Args:
+        waiting: points to choose from.
+        running: points being built.
+        converted: tells whether a point's convert entry exists.
+    """
+    running = list(running)
+    building = {each.build for each in running}
+    converting = {each.convert for each in running if not converted(each)}
+    for point in waiting:
+        if point.build not in building and point.convert not in converting:
+            return point
+    return None

@@ -110,8 +110,6 @@ def check(file: SweepFile) -> list[Point]:
         return expand(file)
     import_optuna()
     axes = file.spec.axes
-    if not all(axes.values()):
-        raise InputError("an axis has no values", where=file.where("axes"))
     first = {name: values[0] for name, values in axes.items()}
     return [
         point(file, {**first, name: value}) for name, values in axes.items() for value in values

@@ -41,11 +41,6 @@ class Design:
     registers: int
 
 
-def stage_length(clock_period_ns: float) -> float:
-    """Return the longest delay of a pipeline stage, in alkaid's units."""
-    return max((clock_period_ns - REGISTER_NS) / NS_PER_UNIT, SHORTEST_STAGE)
-
-
 def write(
     logic: CombLogic, graph: Graph, project_name: str, directory: Path, *, clock_period_ns: float
 ) -> Design:
@@ -61,9 +56,8 @@ def write_pipeline(
     logic: CombLogic, name: str, directory: Path, *, clock_period_ns: float
 ) -> Design:
     """Write the modules of a pipeline with ports clk, model_inp and model_out, of packed bits."""
-    pipeline = to_pipeline(
-        logic, latency_cutoff=stage_length(clock_period_ns), verbose=False, reg_inp=False
-    )
+    stage = max((clock_period_ns - REGISTER_NS) / NS_PER_UNIT, SHORTEST_STAGE)
+    pipeline = to_pipeline(logic, latency_cutoff=stage, verbose=False, reg_inp=False)
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         model = RTLModel(pipeline, scratch, prj_name=name, print_latency=False, ternary_fuse=False)

@@ -46,17 +46,15 @@ def apply(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable:
     else:
         vector = as_vector([x])
         result = np.asarray(layers.TRACERS[node.kind](_of_one(node), [vector])).ravel()[0]
-    return formats.cast_one(_variable(result, x), node.output.format)
+    if not isinstance(result, FVariable):
+        result = FVariable.from_const(result, x.hwconf)
+    return formats.cast_one(result, node.output.format)
 
 
 def _of_one(node: Node) -> Node:
     """Return the layer reduced to a single element."""
     single = tuple(replace(tensor, shape=(1,)) for tensor in node.inputs)
     return replace(node, inputs=single)
-
-
-def _variable(value: FVariable | float, like: FVariable) -> FVariable:
-    return value if isinstance(value, FVariable) else FVariable.from_const(value, like.hwconf)
 
 
 def any_of(target: FixedPoint, count: int) -> list[FVariable]:
