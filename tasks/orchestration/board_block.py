@@ -22,6 +22,7 @@ from tasks.core.records.package import Manifest
 log = logging.getLogger(__name__)
 
 QUEUE_PREFIX = "board-"
+_JUMP = ("host", "port", "user", "host_key")  # a jump host's own fields
 
 
 class Board(Block):
@@ -63,16 +64,7 @@ class Board(Block):
         """Return the block for an address."""
         same = address.model_dump(include=set(cls.model_fields) - {"password", "tags", "meter"})
         jump = address.jump
-        through = (
-            {}
-            if jump is None
-            else {
-                "jump_host": jump.host,
-                "jump_port": jump.port,
-                "jump_user": jump.user,
-                "jump_host_key": jump.host_key,
-            }
-        )
+        through = {} if jump is None else {f"jump_{each}": getattr(jump, each) for each in _JUMP}
         lists = {"tags": list(address.tags), "meter": list(address.meter)}
         return cls(**same, **through, **lists, password=address.password)
 
@@ -81,14 +73,8 @@ class Board(Block):
         fields = {name: getattr(self, name) for name in BoardAddress.model_fields if name in _SAME}
         jump = None
         if self.jump_host is not None:
-            jump = SshHost(
-                host=self.jump_host,
-                port=self.jump_port,
-                user=self.jump_user,
-                host_key=self.jump_host_key,
-                key_file=self.key_file,
-                use_agent=self.use_agent,
-            )
+            through = {each: getattr(self, f"jump_{each}") for each in _JUMP}
+            jump = SshHost(**through, key_file=self.key_file, use_agent=self.use_agent)
         lists = {"tags": tuple(self.tags), "meter": tuple(self.meter)}
         return BoardAddress(**fields, **lists, name=name, jump=jump)
 
