@@ -224,6 +224,12 @@ def _require_finite(
             first = place[::-1] if header.fortran else place
         bad += len(wrong)
         passed += len(block)
+    if passed != math.prod(header.shape):  # an archive's directory may promise more than it has
+        raise InputError(
+            f"{name} holds {passed} of the {math.prod(header.shape)} values of its shape",
+            where=where,
+            remedy="save it again",
+        )
     if bad:
         raise InputError(
             f"{name} holds {bad} values that are NaN or infinite, the first at {first}",
@@ -301,7 +307,8 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
             size = archive.getinfo(f"{name}.npy").file_size
     except (ValueError, KeyError, OSError) as error:
         raise _not_npz(path) from error
-    if dtype.hasobject or size != header.offset + math.prod(shape) * dtype.itemsize:
+    sized = min(shape, default=0) >= 0 and size == header.offset + math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or not sized:
         raise _not_npz(path)
     return header
 

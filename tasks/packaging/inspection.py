@@ -81,7 +81,8 @@ def array_shape(content: IO[bytes], size: int) -> tuple[int, ...]:
     shape, _, dtype = _HEADERS[version](content, max_header_size=_HEADER_BYTES)
     if dtype.hasobject:
         raise ValueError("it holds objects, not numbers")
-    if math.prod(shape) * dtype.itemsize != size - content.tell():
+    sized = math.prod(shape) * dtype.itemsize == size - content.tell()
+    if min(shape, default=0) < 0 or not sized:
         raise ValueError(f"its header says {shape} of {dtype}, which is not its size")
     return shape
 

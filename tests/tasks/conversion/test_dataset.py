@@ -1,5 +1,6 @@
 import io
 import re
+import struct
 import tempfile
 import zipfile
 from pathlib import Path
@@ -73,6 +74,39 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Pa
             archive.writestr(f"{name}.npy", header.getvalue() + bytes(8))
     with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
         dataset.unpack(file, tmp_path)
+
+
+def test_a_shape_with_negative_extents_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (-1, -4)}
+    )
+    file = tmp_path / "data.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in dataset.NAMES:
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(16))
+    with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
+        dataset.check(file)
+
+
+def test_an_archive_whose_directory_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (10**6,)}
+    )
+    file = tmp_path / "data.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in dataset.NAMES:
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(100))
+    promised = struct.pack("<I", len(header.getvalue()) + 4 * 10**6)
+    content = bytearray(file.read_bytes())
+    for head, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        for found in re.finditer(head, bytes(content)):
+            content[found.start() + at : found.start() + at + 4] = promised
+    file.write_bytes(content)
+    for read in (dataset.check, lambda path: dataset.unpack(path, tmp_path)):
+        with pytest.raises(InputError, match=r"X_test holds 25 of the 1000000 values of its shape"):
+            read(file)
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
