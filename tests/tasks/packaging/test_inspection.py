@@ -115,6 +115,7 @@ def test_every_field_of_a_manifest_has_bounds(package: Path, field: str, value: 
         (lambda contents: contents.update({"../out": b""}), "leads out"),
         (lambda contents: contents.update({"/out": b""}), "leads out"),
         (with_file("X_test.npy", header((10**12,)) + b"1234"), "its header says"),
+        (with_file("more.npy", header((-1, -4)) + bytes(16)), "its header says"),
         (with_file("X_test.npy", header((1,), "|O") + b"12345678"), "objects"),
         (with_file("X_test.npy", b"\x93NUMPY\x03\x00"), "version"),
         (with_file("X_test.npy", b"nothing"), "X_test.npy"),
