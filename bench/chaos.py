@@ -1,7 +1,7 @@
 """Kill, race and load: python -m bench.chaos [--kills 50] [--races 100] ....
 
 Prints each figure with its budget and writes bench/chaos.json. All happens in temporary homes, with
-Prefect servers and twins of their own. Three quarters of an hour on two cores.
+Prefect servers and twins of their own. More than an hour where other jobs share two cores.
 """
 
 import argparse
