@@ -8,6 +8,7 @@ reach loopback too.
 """
 
 import contextlib
+import logging
 import os
 import secrets
 import select
@@ -142,6 +143,7 @@ def _watched(lifeline: socket.socket) -> Iterator[None]:
         while not _has_ended(lifeline, POLL_S):
             if done.is_set():
                 return
+        logging.disable()  # Prefect would tell of each call that the server does not answer
         os.kill(os.getpid(), signal.SIGINT)
         # Prefect would go on asking the server how the run shall end.
         if not done.wait(GRACE_S):

@@ -23,26 +23,25 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def port_of_server(home: Path) -> int:
-    """The port of the server that keeps its database in this directory."""
+def server_of(home: Path) -> tuple[int, int]:
+    """Process and port of the server that keeps its database in this directory."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             arguments = (process / "cmdline").read_bytes().split(b"\0")
             environment = (process / "environ").read_bytes().split(b"\0")
-            if b"--port" in arguments and f"PREFECT_HOME={home}".encode() in environment:
-                return int(arguments[arguments.index(b"--port") + 1])
+            is_server = b"uvicorn" in arguments[:5]  # its guard has its arguments, too
+            if is_server and f"PREFECT_HOME={home}".encode() in environment:
+                return int(process.name), int(arguments[arguments.index(b"--port") + 1])
     raise AssertionError(f"no server of {home}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_the_server_ends_with_its_command(
-    machine: Machine, tmp_path: Path, number: signal.Signals
-) -> None:
+def started(machine: Machine, home: Path) -> subprocess.Popen[str]:
+    """Start a run of its own Prefect server, with nothing in the store, and wait for the run."""
     env = {name: value for name, value in machine.env.items() if name != "PREFECT_API_URL"}
     command = subprocess.Popen(
         [sys.executable, "-m", "deployments.cli.main", "run", MODEL, "--data", DATA],
         cwd=ROOT,
-        env=env | {"PREFECT_HOME": str(tmp_path), "OVERLAYFLOW_STORE": str(tmp_path / "store")},
+        env=env | {"PREFECT_HOME": str(home), "OVERLAYFLOW_STORE": str(home / "store")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -50,9 +49,18 @@ def test_the_server_ends_with_its_command(
     )
     assert command.stdout is not None
     next(line for line in command.stdout if "Beginning flow run" in line)
-    port = port_of_server(tmp_path)
+    return command
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_server_ends_with_its_command(
+    machine: Machine, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = started(machine, tmp_path)
+    _, port = server_of(tmp_path)
     assert listens(port)
     os.killpg(command.pid, number)  # as a terminal does
+    assert command.stdout is not None
     told = command.stdout.read()
     assert command.wait() == (-number if number == signal.SIGKILL else 2), told
     assert "127.0.0.1" not in told, "a page of a server that is gone"
@@ -62,3 +70,18 @@ def test_the_server_ends_with_its_command(
         assert time.monotonic() < deadline, "the server is still there"
         time.sleep(0.05)
     assert (tmp_path / "prefect.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_server_that_is_killed_ends_its_command_with_one_message(
+    machine: Machine, tmp_path: Path
+) -> None:
+    command = started(machine, tmp_path)
+    server, _ = server_of(tmp_path)
+    os.kill(server, signal.SIGKILL)
+    code = command.wait(ENDS_S)
+    assert command.stdout is not None
+    told = command.stdout.read()
+    assert code == 2, told
+    assert told.count("the temporary Prefect server was ended from outside") == 1
+    assert "Traceback" not in told
+    assert "Crash detected" not in told

@@ -6,6 +6,8 @@ Screenshots of the browser go to OVERLAYFLOW_SCREENSHOTS, or build/screenshots.
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -59,6 +61,7 @@ AUTOMATIONS = {
     "notify-failed-or-regressed",
     "notify-late",
 }
+OVERLAYFLOW = [sys.executable, "-m", "deployments.cli.main"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -98,7 +101,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 @pytest.fixture(scope="module")
 def notifying(team: Machine, webhook: tuple[str, list[dict[str, Any]]]) -> Machine:
-    """A second `up`, which says where notifications go."""
+    """A second `up`, typed elsewhere, which says where notifications go."""
     records = sorted((team.home / "server").glob("*.json"))
     before = [path.read_text() for path in records]
     with temporary_settings({PREFECT_API_URL: team.api, PREFECT_API_AUTH_STRING: password(team)}):
@@ -106,7 +109,14 @@ def notifying(team: Machine, webhook: tuple[str, list[dict[str, Any]]]) -> Machi
             name="team", url=webhook[0], json_data={"subject": "{{subject}}", "body": "{{body}}"}
         )
         block.save("team")
-    again = team.command("up", "--json", "--notify", "custom-webhook/team")
+    again = subprocess.run(
+        [*OVERLAYFLOW, "up", "--json", "--notify", "custom-webhook/team"],
+        cwd=team.home,
+        env=team.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["address"] == team.api.removesuffix("/api")
     assert [path.read_text() for path in records] == before  # it found what runs
@@ -178,6 +188,11 @@ def test_a_run_cannot_bring_a_command_of_its_own(team: Machine) -> None:
     for variables in ({"command": "touch mine"}, {"env": {"PYTHONPATH": "elsewhere"}}):
         refused = http.post(path, json={"parameters": {}, "job_variables": variables})
         assert refused.status_code == httpx.codes.UNPROCESSABLE_ENTITY, refused.text
+
+
+def test_workers_run_flows_from_the_installation_wherever_up_was_typed(notifying: Machine) -> None:
+    steps = deployment(notifying, "deploy-model")["pull_steps"]
+    assert [list(step.values()) for step in steps] == [[{"directory": str(ROOT)}]]
 
 
 def test_everything_is_registered(team: Machine) -> None:
