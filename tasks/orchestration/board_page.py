@@ -8,11 +8,12 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_UI_URL
 from prefect.variables import Variable
 from pydantic import ValidationError
@@ -50,9 +51,17 @@ def refresh(
         Variable.set(f"{NEWS}{key}", news.model_dump(mode="json"), overwrite=True)
         runs = history.runs(store_url(), history.Wanted(board=address.name), limit=RUNS)
         text = board.markdown(address, news, _waiting(key), runs, page_of)
-        create_markdown_artifact(
-            text, key=f"board-{key}", description=f"Board {address.name}: {news.state}"
+        made = ArtifactCreate(
+            type="markdown",
+            key=f"board-{key}",
+            description=f"Board {address.name}: {news.state}",
+            data=text,
+            flow_run_id=flow_run.id and UUID(flow_run.id),
+            task_run_id=task_run.id and UUID(task_run.id),
         )
+        # By the client: Prefect's own function warns outside of runs, where people lease boards.
+        with get_client(sync_client=True) as client:
+            client.create_artifact(made)
 
 
 def taken(lease: Lease) -> str:

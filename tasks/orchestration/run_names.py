@@ -7,8 +7,8 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
-# Prefect and both of its forms draw names such as amber-falcon for runs without one.
-_DRAWN = re.compile(r"[a-z]+-[a-z]+")
+# Prefect draws names such as amber-falcon, its forms such as gamma-borka and Incredible-Keagle.
+_DRAWN = re.compile(r"[A-Za-z]+-[A-Za-z]+")
 
 
 def given_or(describe: Callable[[dict[str, Any]], str]) -> Callable[[], str]:

@@ -44,7 +44,6 @@ def markdown(
         ("state", news.state),
         ("waiting", ", ".join(waiting) or "nobody"),
         ("last health check", f"{news.health} ({news.checked})" if news.checked else news.health),
-        ("last run", _last(runs, page_of)),
         ("kind", address.kind),
         ("address", f"{address.user}@{address.host}:{address.port}"),
         ("tags", " ".join(address.tags)),
@@ -53,6 +52,7 @@ def markdown(
     ]
     sections = [
         f"# Board {address.name}",
+        f"Last run: {_last(runs, page_of)}",  # in a table, Prefect's UI shows no link
         table(("", ""), [(name, text) for name, text in facts if text]),
     ]
     if runs:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Figures to choose from; the first two are shown first.
 AXES = (
-    "LUT", "accuracy", "latency/us", "interval/cycles", "inferences/s", "DSP", "BRAM 36k", "FF",
+    "latency/us", "LUT", "accuracy", "interval/cycles", "inferences/s", "DSP", "BRAM 36k", "FF",
     "RMSE",
 )  # fmt: skip
 COLUMNS = (
@@ -121,7 +121,7 @@ def _choice(way: str, fields: dict[str, str], start: int) -> "alt.Parameter":
 
 
 def _format(name: str) -> str:
-    return ".2%" if name in key_figures.SHARES else ",.4~g"
+    return ".2%" if name in key_figures.SHARES else ",.4~r"
 
 
 def estimates(guessed: Values) -> Spec:
