@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs bench chaos twin-stop clean
+.PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs results bench chaos twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -98,6 +98,10 @@ docs: env  ## the documentation as a site, site/index.html; a broken link fails
 
 bench: env board-env  ## measure speed and size against their budgets
 	$(BIN)/python -m bench
+
+results: env board-env env-keras2  ## measure the figures of docs/results.md again, and write them there
+	@$(BIN)/overlayflow twin start
+	$(BIN)/python -m bench.results
 
 chaos: env board-env  ## kill runs, race for boards and load the store; count what went wrong
 	$(BIN)/python -m bench.chaos

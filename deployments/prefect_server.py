@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from board.twin.processes import tail
@@ -101,8 +102,10 @@ def _send_what_waits() -> None:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
-    for worker in (EventsWorker, APILogWorker):
-        worker.drain_all(timeout=SEND_S)
+    # In a notebook, this thread has an event loop that runs, for which drain_all would not wait.
+    with ThreadPoolExecutor(1) as thread:
+        for worker in (EventsWorker, APILogWorker):
+            thread.submit(worker.drain_all, timeout=SEND_S).result()
 
 
 def _make_private(home: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from board.kinds import board_kinds
@@ -201,7 +202,8 @@ def _check_answer(record: TwinRecord) -> None:
             pass
 
     try:
-        asyncio.run(asyncio.wait_for(log_in(), _ANSWER_S))
+        with ThreadPoolExecutor(1) as thread:  # in a notebook, this one has a loop that runs
+            thread.submit(asyncio.run, asyncio.wait_for(log_in(), _ANSWER_S)).result()
     except (OSError, TimeoutError, asyncssh.Error) as error:
         raise TwinSilentError(
             f"twin {record.name} runs (pid {record.pid}) but does not answer: {error}",

@@ -80,9 +80,9 @@ def mlflow_experiment() -> str:
 def mlflow_python() -> Path:
     """Return the Python of the MLflow server's environment, where `make mlflow-env` puts it.
 
-    This is OVERLAYFLOW_MLFLOW_PYTHON, or the one in `.venv-mlflow` beside the sources.
+    This is OVERLAYFLOW_MLFLOW_PYTHON, or the one in `.venv-mlflow` of the project.
     """
-    default = Path(__file__).resolve().parents[2] / ".venv-mlflow" / "bin" / "python"
+    default = project() / ".venv-mlflow" / "bin" / "python"
     return Path(os.environ.get("OVERLAYFLOW_MLFLOW_PYTHON", default))
 
 

@@ -1,5 +1,6 @@
 """Starting, watching and stopping twins."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -36,6 +37,15 @@ def test_a_started_twin_answers_and_a_stopped_one_does_not(start_twin: StartTwin
     assert start_time(record.pid) is None
     assert not lifecycle.stop(state, "one")
     assert lifecycle.names(state) == ["one"]
+
+
+def test_a_notebook_finds_a_twin_although_its_event_loop_runs(start_twin: StartTwin) -> None:
+    record = start_twin("one")
+
+    async def cell() -> TwinRecord | None:
+        return lifecycle.status(state_of(record), "one")
+
+    assert asyncio.run(cell()) == record
 
 
 def test_starting_twice_gives_the_same_twin(start_twin: StartTwin) -> None:
