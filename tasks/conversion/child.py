@@ -85,7 +85,10 @@ def convert(request: ConvertRequest) -> HlsProject:
     stream_in, stream_out = hls.streams(graph, settings)
     if data is None:
         given = dataset.drawn(model.input.shape, stream_in.element)
-    y_framework = _predicted(model, given, out / "y_framework.npy")
+    signs = hls.gives_signs(graph)
+    if signs:
+        log.info("the output's signs -1 and 1 are 0 and 1 in the core, and in all files of outputs")
+    y_framework = _predicted(model, given, out / "y_framework.npy", signs=signs)
     y, meanings = expected or _unknown(model, y_framework, out)
     x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
     hls.check_input(graph, x)
@@ -208,8 +211,10 @@ def _segment(tensor: Tensor) -> Segment:
     return Segment(name=tensor.name, shape=tensor.shape)
 
 
-def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArray[np.float32]:
-    """Compute the framework's outputs, some megabytes of samples at a time."""
+def _predicted(
+    model: LoadedModel, x: npt.NDArray[Any], path: Path, *, signs: bool
+) -> npt.NDArray[np.float32]:
+    """Compute the framework's outputs, some megabytes of samples at a time; signs as 0 and 1."""
     y: npt.NDArray[np.float32] | None = None
     for part in dataset.chunks(x):
         outputs = model.output.arranged(model.predict(np.asarray(x[part], dtype=np.float32)))
@@ -219,6 +224,8 @@ def _predicted(model: LoadedModel, x: npt.NDArray[Any], path: Path) -> npt.NDArr
                 where=f"the model, output {model.output.name}",
                 remedy="retrain it with scaled inputs or a smaller learning rate",
             )
+        if signs:
+            outputs = (outputs > 0).astype(np.float32)
         if y is None:
             shape = (len(x), *outputs.shape[1:])
             y = np.lib.format.open_memmap(path, "w+", np.float32, shape)

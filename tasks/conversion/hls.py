@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,9 @@ def convert(
             config["Model"]["Precision"]["default"] = formats.default(outputs)
             _take(config, chosen, settings)
     _apply(config, settings, added)
-    with _refusals():
+    with _refusals(), _thresholds_kept() as exact:
         graph = model.convert(hls_config=config, **options)
+    _correct_thresholds(graph, exact)
     _check_biases(graph)
     _check_recurrent(graph)
     _check_reuse_factors(graph, settings)
@@ -248,6 +249,47 @@ def _origin(layers: dict[str, Any], name: str) -> str:
     return next((each for each in layers if name.endswith(f"_{each}")), name)
 
 
+@contextlib.contextmanager
+def _thresholds_kept() -> Iterator[dict[str, NDArray[np.floating]]]:
+    """Keep the thresholds of normalized binary activations, by layer, before hls4ml rounds them.
+
+    Raises:
+        UnsupportedModelError: a layer has negative factors, whose comparison hls4ml does not turn.
+    """
+    from hls4ml.backends.fpga.fpga_layers import BatchNormalizationQuantizedTanh as Normalized
+
+    kept: dict[str, NDArray[np.floating]] = {}
+    rounding = Normalized.set_thresholds
+
+    def keep(node: Any, scale: Any, bias: Any, *more: Any) -> None:
+        if (np.asarray(scale) <= 0).any():
+            raise UnsupportedModelError(
+                f"layer {node.name.removeprefix('bnbt_')} (BatchNormalization) has factors below 0 "
+                "in front of a sign, which hls4ml converts as if they were above",
+                remedy="train it with the constraint gamma_constraint='non_neg'",
+            )
+        kept[node.name] = -np.asarray(bias) / np.asarray(scale)
+        rounding(node, scale, bias, *more)
+
+    Normalized.set_thresholds = keep
+    try:
+        yield kept
+    finally:
+        Normalized.set_thresholds = rounding
+
+
+def _correct_thresholds(graph: Any, exact: Mapping[str, NDArray[np.floating]]) -> None:
+    """Round thresholds of x >= threshold up; hls4ml 1.3 rounds them down, to whole numbers in sums.
+
+    Those of ternary activations are right: they are compared by > and <=.
+    """
+    for layer in graph.get_layers():
+        if layer.name in exact and layer.get_attr("quantize") == len(("-1", "1")):
+            precision = _element_precision(layer.get_input_variable())
+            step = 2.0**-precision.fractional
+            layer.weights["threshold"].data = np.ceil(exact[layer.name] / step) * step
+
+
 def _check_biases(graph: Any) -> None:
     """hls4ml's C++ takes powers of two as weights, and does not compile with such biases."""
     from hls4ml.model.types import ExponentPrecisionType
@@ -383,6 +425,13 @@ def _stream(variable: Any, settings: ConvertSettings) -> Stream:
         element=element,
         words=settings.words,
     )
+
+
+def gives_signs(graph: Any) -> bool:
+    """Return whether the output is a bit, in which hls4ml writes the sign -1 as 0."""
+    from hls4ml.model.types import XnorPrecisionType
+
+    return isinstance(_element_precision(graph.get_output_variables()[0]), XnorPrecisionType)
 
 
 def _element_precision(variable: Any) -> Any:

@@ -342,6 +342,26 @@ def test_a_graph_that_qonnx_has_put_channels_last_is_refused(tmp_path: Path) -> 
         loaded(path)
 
 
+@pytest.mark.slow
+def test_signs_of_qonnx_are_bits_in_the_core(tmp_path: Path, traced: Traced) -> None:
+    def signs(source: str, result: str) -> Any:
+        domain = "qonnx.custom_op.general"
+        return helper.make_node("BipolarQuant", [source, "one"], [result], domain=domain)
+
+    nodes = [
+        signs("x", "xs"),
+        signs("w", "ws"),
+        helper.make_node("MatMul", ["xs", "ws"], ["m"]),
+        helper.make_node("Add", ["m", "b"], ["s"]),
+        signs("s", "y"),
+    ]
+    held = {"w": weights(6, 3), "one": np.ones(1, np.float32), "b": np.ones(3, np.float32) / 2}
+    project = traced(saved(tmp_path / "signs.onnx", nodes, (1, 6), weights=held, result=(1, 3)))
+    assert (project.output.element.width, project.output.element.signed) == (1, False)
+    assert project.fidelity is not None
+    assert project.fidelity.max_error == 0
+
+
 def two_ways(path: Path) -> Path:
     """Save a graph with two inputs, one of them an image, and two outputs."""
     nodes = [
