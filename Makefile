@@ -83,7 +83,8 @@ test: env board-env  ## lint, and every test but the slow ones
 suite:
 	$(PYTEST) -m 'not slow'
 
-test-slow: env board-envs env-qkeras env-keras2 env-pytorch mlflow-env  ## what needs root, another Python, a browser, a container or > 20 s
+test-slow:  ## what needs root, another Python, a browser, a container or > 20 s
+	@$(MAKE) --no-print-directory --jobs 2 env board-envs env-qkeras env-keras2 env-pytorch mlflow-env
 	$(PYTEST) -m slow
 
 lint: env  ## ruff, mypy --strict, layers

@@ -1,7 +1,7 @@
 """Measure speed and size against their budgets: python -m bench.
 
 Prints each figure with its budget and writes bench/results.json. Everything is measured in one run
-on the same machine, in temporary homes; the user's files are not touched. It takes half an hour on
+on the same machine, in temporary homes; the user's files are not touched. It takes 45 minutes on
 two cores, mostly for the sweeps, which python -m bench.sweep measures alone.
 """
 
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import boards, demo, fabric, sweep, transfer
+from bench import boards, cores, demo, fabric, sweep, transfer
 from bench.figures import Figure, Results
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -27,6 +27,7 @@ def main() -> int:
             *_demo(home / "demo"),
             *_transfer(),
             *boards.measure(),
+            *cores.measure(home / "cores"),
             *sweep.measure(home / "sweep"),
         ]
     results = Results(cores=os.cpu_count() or 0, figures=figures)
