@@ -12,7 +12,7 @@ BOARD_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.11,\
   $(shell $(python) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
   2>/dev/null && echo $(python))))
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -n 3 --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs results bench chaos twin-stop clean
@@ -81,11 +81,11 @@ test: env board-env  ## lint, and every test but the slow ones
 	@$(MAKE) --no-print-directory --jobs 2 lint suite
 
 suite:
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -n 3 -m 'not slow'
 
 test-slow:  ## what needs root, another Python, a browser, a container or > 20 s
 	@$(MAKE) --no-print-directory --jobs 2 env board-envs env-qkeras env-keras2 env-pytorch mlflow-env
-	$(PYTEST) -m slow
+	$(PYTEST) -n 4 -m slow
 
 lint: env  ## ruff, mypy --strict, layers
 	$(BIN)/ruff check

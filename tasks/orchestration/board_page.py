@@ -8,12 +8,11 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 from prefect.variables import Variable
 from pydantic import ValidationError
@@ -56,10 +55,9 @@ def refresh(
             key=f"board-{key}",
             description=f"Board {address.name}: {news.state}",
             data=text,
-            flow_run_id=flow_run.id and UUID(flow_run.id),
-            task_run_id=task_run.id and UUID(task_run.id),
         )
-        # By the client: Prefect's own function warns outside of runs, where people lease boards.
+        # By the client, and of no run: it is the board's page, and would hide the run's own report
+        # among three of its kind.
         with get_client(sync_client=True) as client:
             client.create_artifact(made)
 

@@ -190,11 +190,6 @@ def test_a_run_cannot_bring_a_command_of_its_own(team: Machine) -> None:
         assert refused.status_code == httpx.codes.UNPROCESSABLE_ENTITY, refused.text
 
 
-def test_workers_run_flows_from_the_installation_wherever_up_was_typed(notifying: Machine) -> None:
-    steps = deployment(notifying, "deploy-model")["pull_steps"]
-    assert [list(step.values()) for step in steps] == [[{"directory": str(ROOT)}]]
-
-
 def test_everything_is_registered(team: Machine) -> None:
     assert {each["name"] for each in team.query("deployments/filter", {})} >= DEPLOYMENTS
     automations = {each["name"]: each for each in team.query("automations/filter", {})}
@@ -205,6 +200,11 @@ def test_everything_is_registered(team: Machine) -> None:
     assert {each["name"]: each["limit"] for each in limits}["board-twin"] == 1
     nightly = deployment(team, "benchmark-nightly")
     assert [each["schedule"]["cron"] for each in nightly["schedules"]] == ["0 2 * * *"]
+
+
+def test_workers_run_flows_from_the_installation_wherever_up_was_typed(notifying: Machine) -> None:
+    steps = deployment(notifying, "deploy-model")["pull_steps"]
+    assert [list(step.values()) for step in steps] == [[{"directory": str(ROOT)}]]
 
 
 def test_schedules_put_runs_on_the_list(team: Machine) -> None:
