@@ -20,7 +20,7 @@ from tasks.conversion.csim import CSimulation
 from tasks.conversion.departure import first_departing
 from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
-from tasks.conversion.frontends.base import LoadedModel, Tensor
+from tasks.conversion.frontends.base import LoadedModel, Tensor, computing
 from tasks.conversion.meaning import cut, judged, match_output, with_threshold
 from tasks.conversion.modelfile import ModelFile, identify
 from tasks.core.errors import InputError, UnsupportedModelError
@@ -88,7 +88,7 @@ def convert(request: ConvertRequest) -> HlsProject:
     signs = hls.gives_signs(graph)
     if signs:
         log.info("the output's signs -1 and 1 are 0 and 1 in the core, and in all files of outputs")
-    y_framework = _predicted(model, given, out / "y_framework.npy", signs=signs)
+    y_framework = predicted(model, given, out / "y_framework.npy", signs=signs)
     y, meanings = expected or _unknown(model, y_framework, out)
     x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
     hls.check_input(graph, x)
@@ -211,13 +211,15 @@ def _segment(tensor: Tensor) -> Segment:
     return Segment(name=tensor.name, shape=tensor.shape)
 
 
-def _predicted(
+def predicted(
     model: LoadedModel, x: npt.NDArray[Any], path: Path, *, signs: bool
 ) -> npt.NDArray[np.float32]:
     """Compute the framework's outputs, some megabytes of samples at a time; signs as 0 and 1."""
     y: npt.NDArray[np.float32] | None = None
     for part in dataset.chunks(x):
-        outputs = model.output.arranged(model.predict(np.asarray(x[part], dtype=np.float32)))
+        with computing():
+            computed = model.predict(np.asarray(x[part], dtype=np.float32))
+        outputs = model.output.arranged(computed)
         if not np.isfinite(outputs).all():
             raise UnsupportedModelError(
                 "gives NaN or infinite outputs on the test samples",

@@ -15,7 +15,7 @@ from board.kinds import BoardKind
 from tasks.conversion import departure, formats, names, open_formats
 from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
-from tasks.conversion.frontends.base import LoadedModel, Outputs
+from tasks.conversion.frontends.base import LoadedModel, Outputs, computing
 from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.quality import Overflow
@@ -93,7 +93,8 @@ def convert(
         added = tuple(
             each.name for each in graph.get_layers() if each.name not in config["LayerName"]
         )
-        outputs = model.layer_outputs(sample, graph)
+        with computing():
+            outputs = model.layer_outputs(sample, graph)
         if settings.precision == "auto" and model.open_formats:
             chosen = formats.choose(graph, outputs)
             config["Model"]["Precision"]["default"] = formats.default(outputs)

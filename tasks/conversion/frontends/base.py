@@ -1,7 +1,8 @@
 """The interface of front ends, and the loaded model that they return."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.conversion.dataset import FloatArray
-from tasks.core.errors import UnsupportedModelError
+from tasks.core.errors import OverlayflowError, UnsupportedModelError
 
 Outputs = dict[str, npt.NDArray[np.float64]]
 
@@ -110,6 +111,21 @@ class FrontEnd(Protocol):
             UnsupportedModelError: the file is damaged or contains code, or no accelerator supports
                 the form of its model.
         """
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Turn any error of a framework that computes a model into one that says so."""
+    try:
+        yield
+    except (OverlayflowError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnsupportedModelError(
+            f"its framework cannot compute the model: {reason}",
+            remedy="load the file there and call the model on a sample: it fails in the same way",
+        ) from error
 
 
 def sample_shape(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
