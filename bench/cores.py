@@ -24,11 +24,16 @@ LUTS = 53_200
 TUTORIAL = """
 import sys
 import keras
+import numpy
 from keras import layers
 
 keras.utils.set_random_seed(1)
 jet = [layers.Input((16,)), *(layers.Dense(n, activation="relu") for n in (64, 32, 32))]
-keras.Sequential([*jet, layers.Dense(5), layers.Softmax()]).save(f"{sys.argv[1]}/jet.keras")
+tagger = keras.Sequential([*jet, layers.Dense(5), layers.Softmax()])
+tagger.save(f"{sys.argv[1]}/jet.keras")
+# As many samples as the first one's way takes to no longer count.
+x = numpy.random.default_rng(1).normal(size=(500, 16)).astype("float32")
+numpy.savez(f"{sys.argv[1]}/jet.npz", X_test=x, y_test=tagger.predict(x))
 cnn = [layers.Input((32, 32, 3))]
 for filters in (16, 16, 24):
     cnn += [layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2)]
@@ -64,14 +69,16 @@ def designs(models: Path) -> list[Design]:
     }
     given = {name: (model, "--data", data) for name, (model, data) in shipped.items()}
     jet, cnn = (
-        (str(models / file), "--gates", "warn", "--precision", precision)
-        for file, precision in (("jet.keras", "fixed<16,6>"), ("cnn.keras", "fixed<8,3>"))
+        (str(models / name) + ".keras", "--gates", "warn", "--precision", precision)
+        for name, precision in (("jet", "fixed<16,6>"), ("cnn", "fixed<8,3>"))
     )
     return [
         Design("digits", given["digits"], 64 * 1.01, 9_909 / 4),
         Design("autoencoder", given["anomaly"], 130, LUTS),
         Design("pictures", given["fashion"], 784 * 1.01, LUTS),
-        Design("jet tagger", jet, 16.2, 0.8 * LUTS, share=0.8),
+        Design(
+            "jet tagger", (*jet, "--data", str(models / "jet.npz")), 16.2, 0.8 * LUTS, share=0.8
+        ),
         Design(CNN, cnn, 3_200, LUTS),
     ]
 
