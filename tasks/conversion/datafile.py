@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conversion import dataset, room
+from tasks.conversion import dataset, npz, room
 from tasks.conversion.dataset import Dataset
 from tasks.core.errors import InputError, ToolMissingError
 
@@ -45,7 +45,7 @@ def read(path: Path, target: str = "") -> Dataset:
                 where=str(path),
                 remedy="drop --target",
             )
-        return _pair(path) if path.suffix == ".npy" else dataset.read(path)
+        return _pair(path) if path.suffix == ".npy" else npz.read(path)
     if not path.is_file():
         raise InputError("no such data file", where=str(path))
     names, values = _csv(path) if path.suffix == ".csv" else _parquet(path)
@@ -85,7 +85,7 @@ def check(path: Path, target: str = "") -> None:
     Arguments and errors as in `read`.
     """
     if path.suffix == ".npz" and not target:
-        dataset.check(path)
+        npz.check(path)
     else:
         read(path, target)
 
@@ -96,7 +96,7 @@ def unpack(path: Path, target: str, directory: Path) -> Dataset:
     Other arguments and errors as in `read`.
     """
     if path.suffix == ".npz" and not target:
-        return dataset.unpack(path, directory)
+        return npz.unpack(path, directory)
     return read(path, target)
 
 
@@ -108,7 +108,7 @@ def require_room(path: Path, directory: Path) -> None:
         StoreError: there is not enough space.
     """
     if path.suffix == ".npz":
-        stored, values = dataset.sizes(path)
+        stored, values = npz.sizes(path)
     elif path.suffix == ".npy":
         stored, values = 0, sum(_array(each).size for each in files(path))
     else:

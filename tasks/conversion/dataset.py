@@ -1,20 +1,12 @@
-"""Reads and checks a model's test data in an .npz file, before anything expensive starts.
+"""Checks and arranges a model's test data, whose arrays may be mapped and larger than memory."""
 
-The arrays may be larger than memory: they are unpacked to .npy files and mapped.
-"""
-
-import contextlib
 import logging
 import math
 import mmap
-import re
-import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +21,6 @@ FloatArray = npt.NDArray[np.float32]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 NAMES = ("X_test", "y_test")
-# With several inputs or outputs, each has an array, identified by its name or number.
-ARRAY = re.compile(r"(X_test|y_test)(_\w+)?")
 CHUNK_BYTES = 1 << 22
 
 
@@ -45,85 +35,6 @@ class Dataset:
 
     x: Arrays
     y: Arrays
-
-
-@dataclass(frozen=True)
-class _Header:
-    """The header of an .npy file, and the offset of its array."""
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-    offset: int
-
-
-def check(path: Path) -> None:
-    """Check the inputs and expected outputs in an .npz file, some megabytes at a time.
-
-    Raises:
-        InputError: no such file, not an .npz, or an array is missing, empty, not numeric, not
-            finite, or of another length than the other.
-    """
-    for name, header in _headers(path).items():
-        with _opened(path) as archive, _member(archive, name, path) as member:
-            member.read(header.offset)
-            _require_finite(_blocks(member, header), header, name, str(path))
-
-
-def sizes(path: Path) -> tuple[int, int]:
-    """Return how many bytes the arrays of an .npz file take unpacked, and how many numbers.
-
-    Raises:
-        InputError: as `check`, but for the values.
-    """
-    headers = _headers(path).values()
-    counts = [math.prod(header.shape) for header in headers]
-    stored = sum(
-        count * header.dtype.itemsize for count, header in zip(counts, headers, strict=True)
-    )
-    return stored, sum(counts)
-
-
-def read(path: Path) -> Dataset:
-    """Read the inputs and expected outputs from an .npz file into memory.
-
-    Raises:
-        InputError: as `check`.
-    """
-    check(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return _sorted({name: arrays[name] for name in _headers(path)})
-
-
-def unpack(path: Path, directory: Path) -> Dataset:
-    """Unpack the inputs and expected outputs to .npy files and map them.
-
-    Args:
-        path: the .npz file.
-        directory: for the files, one per array.
-
-    Raises:
-        InputError: as `check`.
-    """
-    arrays = {}
-    for name, header in _headers(path).items():
-        file = directory / f"{name}.npy"
-        with (
-            _opened(path) as archive,
-            _member(archive, name, path) as member,
-            file.open("wb") as target,
-        ):
-            shutil.copyfileobj(member, target, CHUNK_BYTES)
-        with file.open("rb") as written:
-            written.seek(header.offset)
-            _require_finite(_blocks(written, header), header, name, str(path))
-        arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-    return _sorted(arrays)
-
-
-def _sorted(arrays: Arrays) -> Dataset:
-    x, y = ({name: arrays[name] for name in arrays if name.startswith(kind)} for kind in NAMES)
-    return Dataset(x, y)
 
 
 def in_order(arrays: Arrays, kind: str, names: Sequence[str]) -> Arrays:
@@ -171,22 +82,24 @@ def joined(path: Path, parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return row
 
 
-def _headers(path: Path) -> dict[str, _Header]:
-    """Read and check the headers of the arrays, but not their values."""
-    with _opened(path) as archive:
-        headers = {name: _header(archive, name, path) for name in _members(archive, path)}
-    _require_samples(headers, path)
-    return headers
+def require_samples(
+    arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], path: Path
+) -> None:
+    """Refuse arrays that are not numbers, are empty, or differ in their number of samples.
 
+    Args:
+        arrays: shape and dtype of each.
+        path: of the data.
 
-def _require_samples(arrays: Mapping[str, _Header | npt.NDArray[Any]], path: Path) -> None:
-    """Refuse arrays that are not numbers, are empty, or differ in their number of samples."""
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
-            raise InputError(f"{name} is of dtype {array.dtype}, not numeric", where=str(path))
-        if not array.shape or not math.prod(array.shape):
-            raise InputError(f"{name} is empty (shape {array.shape})", where=str(path))
-    first, *others = ((name, array.shape[0]) for name, array in arrays.items())
+    Raises:
+        InputError: an array is one of these.
+    """
+    for name, (shape, dtype) in arrays.items():
+        if dtype.kind not in "fiub":
+            raise InputError(f"{name} is of dtype {dtype}, not numeric", where=str(path))
+        if not shape or not math.prod(shape):
+            raise InputError(f"{name} is empty (shape {shape})", where=str(path))
+    first, *others = ((name, shape[0]) for name, (shape, _) in arrays.items())
     for name, samples in others:
         if samples != first[1]:
             raise InputError(
@@ -194,39 +107,38 @@ def _require_samples(arrays: Mapping[str, _Header | npt.NDArray[Any]], path: Pat
             )
 
 
-@contextlib.contextmanager
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[bytes]]:
-    """Open an array's file in the archive; damage only shows while it is read."""
-    try:
-        with archive.open(f"{name}.npy") as member:
-            yield member
-    # RuntimeError: encrypted; its subclass NotImplementedError: unknown compression.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise _not_npz(path) from error
-
-
-def _blocks(file: IO[bytes], header: _Header) -> Iterator[npt.NDArray[Any]]:
-    """Yield an array's values in file order."""
-    size = header.dtype.itemsize
-    while block := file.read(CHUNK_BYTES // size * size):
-        yield np.frombuffer(block, header.dtype)
-
-
-def _require_finite(
-    blocks: Iterable[npt.NDArray[Any]], header: _Header, name: str, where: str
+def require_finite(
+    blocks: Iterable[npt.NDArray[Any]],
+    shape: tuple[int, ...],
+    name: str,
+    where: str,
+    *,
+    fortran: bool = False,
 ) -> None:
+    """Refuse values that are NaN or infinite, or fewer than the shape says, and name the first.
+
+    Args:
+        blocks: the array's values, in the order of its file.
+        shape: of the array.
+        name: of the array.
+        where: for the message.
+        fortran: whether the first axis varies fastest.
+
+    Raises:
+        InputError: there are such values.
+    """
     bad, first, passed = 0, None, 0
     for block in blocks:
         wrong = np.flatnonzero(~np.isfinite(block))
         if len(wrong) and first is None:
-            shape = header.shape[::-1] if header.fortran else header.shape
-            place = [int(each) for each in np.unravel_index(passed + int(wrong[0]), shape)]
-            first = place[::-1] if header.fortran else place
+            extents = shape[::-1] if fortran else shape
+            place = [int(each) for each in np.unravel_index(passed + int(wrong[0]), extents)]
+            first = place[::-1] if fortran else place
         bad += len(wrong)
         passed += len(block)
-    if passed != math.prod(header.shape):  # an archive's directory may promise more than it has
+    if passed != math.prod(shape):  # an archive's directory may promise more than it has
         raise InputError(
-            f"{name} holds {passed} of the {math.prod(header.shape)} values of its shape",
+            f"{name} holds {passed} of the {math.prod(shape)} values of its shape",
             where=where,
             remedy="save it again",
         )
@@ -267,60 +179,6 @@ def value_range(array: npt.NDArray[Any]) -> tuple[float, float]:
     return float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise InputError("no such data file", where=str(path)) from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise _not_npz(path) from error
-
-
-def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
-    held = [name.removesuffix(".npy") for name in archive.namelist()]
-    found = [name for name in held if ARRAY.fullmatch(name)]
-    wanted = {
-        kind: [kind] if kind in found else [name for name in found if name.startswith(kind)]
-        for kind in NAMES
-    }
-    missing = [kind for kind, names in wanted.items() if not names]
-    if missing:
-        raise InputError(
-            f"contains {', '.join(held) or 'nothing'}, but no {' and no '.join(missing)}",
-            where=str(path),
-            remedy="save it with numpy.savez(path, X_test=..., y_test=...)",
-        )
-    return {name: f"{name}.npy" for names in wanted.values() for name in names}
-
-
-def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
-    """Read a header and check the file's size against it, before anything is allocated."""
-    try:
-        with _member(archive, name, path) as member:
-            version = np.lib.format.read_magic(member)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran, dtype = read(member)
-            header = _Header(shape, fortran, dtype, member.tell())
-            size = archive.getinfo(f"{name}.npy").file_size
-    except (ValueError, KeyError, OSError) as error:
-        raise _not_npz(path) from error
-    sized = min(shape, default=0) >= 0 and size == header.offset + math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or not sized:
-        raise _not_npz(path)
-    return header
-
-
-def _not_npz(path: Path) -> InputError:
-    return InputError(
-        "is not an .npz file of plain arrays",
-        where=str(path),
-        remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
-    )
-
-
 def checked(data: Dataset, path: Path) -> Dataset:
     """Return test data, checked to be numbers with one expected output per sample.
 
@@ -328,7 +186,7 @@ def checked(data: Dataset, path: Path) -> Dataset:
         InputError: an array is empty, not numeric, not finite, or shorter than the other.
     """
     arrays = {**data.x, **data.y}
-    _require_samples(arrays, path)
+    require_samples({name: (each.shape, each.dtype) for name, each in arrays.items()}, path)
     for name, array in arrays.items():
         check_finite(array, name, str(path))
     return data
@@ -340,8 +198,7 @@ def check_finite(array: npt.NDArray[Any], name: str, where: str) -> None:
     Raises:
         InputError: there are such values.
     """
-    header = _Header(array.shape, fortran=False, dtype=array.dtype, offset=0)
-    _require_finite((np.ravel(array[part]) for part in chunks(array)), header, name, where)
+    require_finite((np.ravel(array[part]) for part in chunks(array)), array.shape, name, where)
 
 
 def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.conversion import dataset
+from tasks.conversion import dataset, npz
 from tasks.conversion.dataset import FloatArray
 from tasks.conversion.meaning import accuracy, match_output, rmse, with_threshold
 from tasks.core.errors import InputError
@@ -56,7 +56,7 @@ def from_npz(path: Path) -> GoldenData:
     Raises:
         InputError: an array is missing, or their shapes do not match.
     """
-    dataset.check(path)
+    npz.check(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if GOLDEN not in arrays:

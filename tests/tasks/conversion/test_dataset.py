@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tasks.conversion import dataset, meaning
+from tasks.conversion import dataset, meaning, npz
 from tasks.core.errors import InputError
 from tasks.core.records.quality import Meaning, Segment
 
@@ -37,7 +37,7 @@ def test_unusable_arrays_are_refused_by_name(
     tmp_path: Path, arrays: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(InputError, match=told):
-        dataset.check(saved(tmp_path, **arrays))
+        npz.check(saved(tmp_path, **arrays))
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
@@ -46,7 +46,7 @@ def test_the_first_value_that_is_no_number_is_named(tmp_path: Path, value: float
     x[-2] = value
     file = saved(tmp_path, X_test=x, y_test=np.zeros(len(x)))
     with pytest.raises(InputError, match=rf"1 values .*NaN or infinite.*\[{len(x) - 2}, 0\]"):
-        dataset.unpack(file, tmp_path)
+        npz.unpack(file, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
@@ -54,57 +54,47 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> Non
     file = tmp_path / "data.npz"
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"is not an \.npz file"):
-        dataset.check(file)
+        npz.check(file)
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     file = saved(tmp_path, X_test=np.array([{"a": 1}], dtype=object), y_test=[1])
     with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
-        dataset.check(file)
+        npz.check(file)
 
 
-def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+def claimed(directory: Path, shape: tuple[int, ...], held: int) -> tuple[Path, int]:
+    """Return an archive whose headers claim a shape above some bytes, and a header's length."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f4", "fortran_order": False, "shape": (10**12,)}
+        header, {"descr": "<f4", "fortran_order": False, "shape": shape}
     )
-    file = tmp_path / "data.npz"
-    with zipfile.ZipFile(file, "w") as archive:
+    file = directory / "data.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in dataset.NAMES:
-            archive.writestr(f"{name}.npy", header.getvalue() + bytes(8))
-    with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
-        dataset.unpack(file, tmp_path)
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(held))
+    return file, len(header.getvalue())
 
 
-def test_a_shape_with_negative_extents_is_refused(tmp_path: Path) -> None:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f4", "fortran_order": False, "shape": (-1, -4)}
-    )
-    file = tmp_path / "data.npz"
-    with zipfile.ZipFile(file, "w") as archive:
-        for name in dataset.NAMES:
-            archive.writestr(f"{name}.npy", header.getvalue() + bytes(16))
-    with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
-        dataset.check(file)
+@pytest.mark.parametrize(("shape", "held"), [((10**12,), 8), ((-1, -4), 16)])
+def test_a_shape_that_the_file_does_not_hold_is_refused(
+    shape: tuple[int, ...], held: int, tmp_path: Path
+) -> None:
+    file, _ = claimed(tmp_path, shape, held)
+    for read in (npz.check, lambda path: npz.unpack(path, tmp_path)):
+        with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
+            read(file)
 
 
 def test_an_archive_whose_directory_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f4", "fortran_order": False, "shape": (10**6,)}
-    )
-    file = tmp_path / "data.npz"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in dataset.NAMES:
-            archive.writestr(f"{name}.npy", header.getvalue() + bytes(100))
-    promised = struct.pack("<I", len(header.getvalue()) + 4 * 10**6)
+    file, header = claimed(tmp_path, (10**6,), 100)
+    promised = struct.pack("<I", header + 4 * 10**6)
     content = bytearray(file.read_bytes())
     for head, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         for found in re.finditer(head, bytes(content)):
             content[found.start() + at : found.start() + at + 4] = promised
     file.write_bytes(content)
-    for read in (dataset.check, lambda path: dataset.unpack(path, tmp_path)):
+    for read in (npz.check, lambda path: npz.unpack(path, tmp_path)):
         with pytest.raises(InputError, match=r"X_test holds 25 of the 1000000 values of its shape"):
             read(file)
 
@@ -121,12 +111,12 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
         )
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
-        dataset.check(file)
+        npz.check(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.npz: no such data file"):
-        dataset.check(tmp_path / "nowhere.npz")
+        npz.check(tmp_path / "nowhere.npz")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -136,7 +126,7 @@ def test_unpacked_arrays_are_those_saved_whatever_their_order(
 ) -> None:
     x = np.asarray(np.random.default_rng(1).normal(size=(50, 4, 3)), np.float32, order=order)
     save(tmp_path / "data.npz", X_test=x, y_test=np.arange(50))
-    data = dataset.unpack(tmp_path / "data.npz", tmp_path)
+    data = npz.unpack(tmp_path / "data.npz", tmp_path)
     written = dataset.write_floats(tmp_path / "X_test.npy", data.x["X_test"])
     assert np.array_equal(written, x)
     assert written.flags["C_CONTIGUOUS"]
@@ -172,10 +162,10 @@ def test_arrays_that_are_not_the_models_are_refused(
 
 def test_a_file_holds_arrays_by_name_of_as_many_samples(tmp_path: Path) -> None:
     arrays = {"X_test_a": np.ones((3, 2)), "X_test_b": np.ones((3, 1)), "y_test": np.ones(3)}
-    data = dataset.unpack(saved(tmp_path, **arrays), tmp_path)
+    data = npz.unpack(saved(tmp_path, **arrays), tmp_path)
     assert (list(data.x), list(data.y)) == (["X_test_a", "X_test_b"], ["y_test"])
     with pytest.raises(InputError, match="X_test_a has 3 samples, X_test_b 2"):
-        dataset.check(saved(tmp_path, **(arrays | {"X_test_b": np.ones((2, 1))})))
+        npz.check(saved(tmp_path, **(arrays | {"X_test_b": np.ones((2, 1))})))
 
 
 @given(st.lists(hnp.array_shapes(max_dims=3, max_side=3), min_size=2, max_size=3))
