@@ -2,8 +2,7 @@
 
 import contextlib
 import copy
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from board.kinds import BoardKind
-from tasks.conversion import departure, formats, names, open_formats
+from tasks.conversion import (
+    departure,
+    formats,
+    hls_checks,
+    hls_corrections,
+    names,
+    open_formats,
+)
 from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs, computing
@@ -23,7 +29,6 @@ from tasks.core.records.settings import ConvertSettings
 
 ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
-RECURRENT = ("sigmoid", "tanh", "relu")  # activations of LSTM and GRU
 
 
 @dataclass(frozen=True)
@@ -66,20 +71,8 @@ def convert(
         InputError: a setting is invalid for hls4ml (precision, layer name, reuse factor).
         UnsupportedModelError: a layer that hls4ml cannot convert.
     """
-    accelerated = bool(kind.hls4ml_board) and model.block_design
-    backend = ACCELERATED if accelerated else "Vivado"
-    options = {
-        "output_dir": str(out),
-        "project_name": settings.project_name,
-        "backend": backend,
-        "io_type": settings.io_type,
-        "clock_period": settings.clock_period_ns,
-        "input_data_tb": str(golden[0]),
-        "output_data_tb": str(golden[1]),
-        "part": kind.part,
-    }
-    if accelerated:
-        options |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
+    backend = ACCELERATED if kind.hls4ml_board and model.block_design else "Vivado"
+    options = _options(settings, kind, backend, out, golden)
     with _refusals():
         config = model.configure(backend)
     _check_names(config, settings)
@@ -100,14 +93,30 @@ def convert(
             config["Model"]["Precision"]["default"] = formats.default(outputs)
             _take(config, chosen, settings)
     _apply(config, settings, added)
-    with _refusals(), _thresholds_kept() as exact:
+    with _refusals(), hls_corrections.thresholds_kept() as exact:
         graph = model.convert(hls_config=config, **options)
-    _correct_thresholds(graph, exact)
-    _check_biases(graph)
-    _check_recurrent(graph)
-    _check_reuse_factors(graph, settings)
-    _check_precisions(graph, settings)
+    hls_corrections.correct_thresholds(graph, exact)
+    hls_checks.check(graph, settings)
     return Converted(graph, outputs, {name: _spoken(each) for name, each in chosen.items()})
+
+
+def _options(
+    settings: ConvertSettings, kind: BoardKind, backend: str, out: Path, golden: tuple[Path, Path]
+) -> dict[str, Any]:
+    """Return hls4ml's options; all but its configuration of layers."""
+    options: dict[str, Any] = {
+        "output_dir": str(out),
+        "project_name": settings.project_name,
+        "backend": backend,
+        "io_type": settings.io_type,
+        "clock_period": settings.clock_period_ns,
+        "input_data_tb": str(golden[0]),
+        "output_data_tb": str(golden[1]),
+        "part": kind.part,
+    }
+    if backend == ACCELERATED:
+        options |= {"board": kind.hls4ml_board, "interface": "axi_stream", "driver": "python"}
+    return options
 
 
 def write(graph: Any, out: Path) -> str:
@@ -115,27 +124,11 @@ def write(graph: Any, out: Path) -> str:
     if not hasattr(np, "product"):  # hls4ml 1.3 writes power-of-two weights with it
         np.product = np.prod  # type: ignore[attr-defined]  # noqa: NPY003, NPY201
     graph.write()
-    _correct_lstm(out / "firmware" / "nnet_utils" / "nnet_recurrent.h")
+    hls_corrections.correct_lstm(out / "firmware" / "nnet_utils" / "nnet_recurrent.h")
     backend = str(graph.config.backend.name)
     if backend == ACCELERATED:
-        _unswap_stream_widths(out / "project.tcl")
+        hls_corrections.unswap_stream_widths(out / "project.tcl")
     return backend
-
-
-def _correct_lstm(header: Path) -> None:
-    """Give two products the types of their operands.
-
-    hls4ml 1.3 never calls this function, but compiles it, which fails unless the LSTM's input, sums
-    and outputs have one type.
-    """
-    text = header.read_text()
-    for arguments, types in (
-        ("mult_config1>(data, tmpres,", "data_T, typename CONFIG_T::accum_t"),
-        ("mult_config2>(h_newstate, tmpres_state,", "res_T, typename CONFIG_T::accum_t"),
-    ):
-        call = "nnet::dense<{}, typename CONFIG_T::" + arguments
-        text = text.replace(call.format("data_T, res_T"), call.format(types))
-    header.write_text(text)
 
 
 def _check_names(config: dict[str, Any], settings: ConvertSettings) -> None:
@@ -248,155 +241,6 @@ def _layer(
 def _origin(layers: dict[str, Any], name: str) -> str:
     """Return the layer from which hls4ml makes another one, like Dense_MatMul_0 from MatMul_0."""
     return next((each for each in layers if name.endswith(f"_{each}")), name)
-
-
-@contextlib.contextmanager
-def _thresholds_kept() -> Iterator[dict[str, NDArray[np.floating]]]:
-    """Keep the thresholds of normalized binary activations, by layer, before hls4ml rounds them.
-
-    Raises:
-        UnsupportedModelError: a layer has negative factors, whose comparison hls4ml does not turn.
-    """
-    from hls4ml.backends.fpga.fpga_layers import BatchNormalizationQuantizedTanh as Normalized
-
-    kept: dict[str, NDArray[np.floating]] = {}
-    rounding = Normalized.set_thresholds
-
-    def keep(node: Any, scale: Any, bias: Any, *more: Any) -> None:
-        if (np.asarray(scale) <= 0).any():
-            raise UnsupportedModelError(
-                f"layer {node.name.removeprefix('bnbt_')} (BatchNormalization) has factors below 0 "
-                "in front of a sign, which hls4ml converts as if they were above",
-                remedy="train it with the constraint gamma_constraint='non_neg'",
-            )
-        kept[node.name] = -np.asarray(bias) / np.asarray(scale)
-        rounding(node, scale, bias, *more)
-
-    Normalized.set_thresholds = keep
-    try:
-        yield kept
-    finally:
-        Normalized.set_thresholds = rounding
-
-
-def _correct_thresholds(graph: Any, exact: Mapping[str, NDArray[np.floating]]) -> None:
-    """Round thresholds of x >= threshold up; hls4ml 1.3 rounds them down, to whole numbers in sums.
-
-    Those of ternary activations are right: they are compared by > and <=.
-    """
-    for layer in graph.get_layers():
-        if layer.name in exact and layer.get_attr("quantize") == len(("-1", "1")):
-            precision = _element_precision(layer.get_input_variable())
-            step = 2.0**-precision.fractional
-            layer.weights["threshold"].data = np.ceil(exact[layer.name] / step) * step
-
-
-def _check_biases(graph: Any) -> None:
-    """hls4ml's C++ takes powers of two as weights, and does not compile with such biases."""
-    from hls4ml.model.types import ExponentPrecisionType
-
-    for layer in graph.get_layers():
-        bias = layer.weights.get("bias")
-        if bias is not None and isinstance(bias.type.precision, ExponentPrecisionType):
-            raise UnsupportedModelError(
-                f"layer {layer.name} has biases that are powers of two, which hls4ml has not",
-                remedy="quantize them with quantized_bits",
-            )
-
-
-def _check_recurrent(graph: Any) -> None:
-    """Refuse recurrent layers that hls4ml converts, but has no C++ for."""
-    for layer in graph.get_layers():
-        if layer.class_name == "SimpleRNN":
-            raise UnsupportedModelError(
-                f"layer {layer.name} is a SimpleRNN, which hls4ml has no C++ for",
-                remedy="save it with Keras 3, of which it is unrolled here, or use GRU or LSTM",
-            )
-        if layer.class_name not in {"LSTM", "GRU"}:
-            continue
-        for name in ("activation", "recurrent_activation"):
-            found = layer.get_attr(name)
-            if found not in RECURRENT:
-                raise UnsupportedModelError(
-                    f"layer {layer.name} ({layer.class_name}) has the {name} {found}, and hls4ml "
-                    f"only has {', '.join(RECURRENT)} there",
-                    remedy=f"train it with one of them; {name}='sigmoid' is near hard_sigmoid",
-                )
-        if layer.get_attr("apply_reset_gate") == "before":
-            raise UnsupportedModelError(
-                f"layer {layer.name} (GRU) resets its state before the product, hls4ml behind it",
-                remedy="train it with reset_after=True",
-            )
-
-
-def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
-    """Refuse impossible reuse factors, for which hls4ml only prints that it uses the closest."""
-    for layer in graph.get_layers():
-        used = layer.get_attr("reuse_factor")
-        asked = settings.layer_reuse_factor.get(layer.name, settings.reuse_factor)
-        if used is not None and layer.get_attr("n_in") and used != asked:
-            raise InputError(
-                f"reuse factor {asked} is not possible with strategy {settings.strategy}",
-                where=f"layer {layer.name}",
-                remedy=f"the closest possible one: {used}",
-            )
-
-
-def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
-    """Refuse precisions that the converted graph does not have, because hls4ml ignored them."""
-    backend = graph.config.backend
-    layers = {layer.name: layer for layer in graph.get_layers()}
-    for name, text in settings.layer_precision.items():
-        layer_name, _, variable = name.partition(".")
-        where = f"layer_precision {name}"
-        layer = layers.get(layer_name)
-        if layer is None:
-            raise InputError(
-                f"has no effect: hls4ml merges layer {layer_name!r} into another one",
-                where=where,
-                remedy=f"give the precision to one of {', '.join(layers)}",
-            )
-        variables = _variables(layer)
-        if variable and variable not in variables:
-            raise InputError(
-                f"layer {layer_name!r} has no {variable!r}",
-                where=where,
-                remedy=f"it has {', '.join(variables)}",
-            )
-        if text == "auto":
-            continue
-        asked = backend.convert_precision_string(text)
-        found = plain(layer.types[f"{variable or 'result'}_t"].precision)
-        if found != asked:
-            raise InputError(
-                f"has no effect: the converted layer has {found}",
-                where=where,
-                remedy="the model itself, or a layer that hls4ml merges into this one, decides; "
-                "remove the setting",
-            )
-
-
-def _variables(layer: Any) -> list[str]:
-    """Return what a layer has formats of: hls4ml also keeps those that it never uses."""
-    from hls4ml.model.attributes import TypeAttribute
-
-    known = {each.name for each in layer.expected_attributes if isinstance(each, TypeAttribute)}
-    if layer.class_name == "Softmax":
-        known.add("inp_norm_t")  # used, but not declared
-    return [name.removesuffix("_t") for name in layer.types if name in known]
-
-
-def _unswap_stream_widths(project_tcl: Path) -> None:
-    """Correct the two stream widths, which hls4ml 1.3 swaps."""
-    text = project_tcl.read_text()
-    swapped = {"output": "input", "input": "output"}
-    project_tcl.write_text(
-        re.sub(
-            r"set bit_width_hls_(output|input) ",
-            lambda match: f"set bit_width_hls_{swapped[match[1]]} ",
-            text,
-        )
-    )
 
 
 def streams(graph: Any, settings: ConvertSettings) -> tuple[Stream, Stream]:

@@ -29,6 +29,14 @@ ACTIVATIONS: Mapping[str, str] = {
 }
 
 
+def unsupported(operation: Any, reason: str, instead: str) -> UnsupportedModelError:
+    """Return the error for an operation or a layer without an exact replacement."""
+    return UnsupportedModelError(
+        f"layer {operation.name} ({type(operation).__name__}): {reason}",
+        remedy=f"replace it by {instead}",
+    )
+
+
 def replacement(operation: Any, said: list[str]) -> Call:
     """Return a function that calls a layer instead of an operation.
 
@@ -53,21 +61,21 @@ def _arithmetic(operation: Any, said: list[str]) -> Call:
         constants = [each for each in arguments if not hasattr(each, "_keras_history")]
         if len(tensors) == 2 and not constants and kind in MERGES:  # noqa: PLR2004
             if tensors[0].shape != tensors[1].shape:
-                raise _unsupported(operation, "its tensors have different shapes", "equal shapes")
+                raise unsupported(operation, "its tensors have different shapes", "equal shapes")
             said.append(f"{operation.name} (keras.ops) becomes the layer {kind}")
             return getattr(keras.layers, kind)(name=operation.name)(tensors)
         if len(tensors) != 1 or len(constants) != 1 or kind not in AFFINE:
-            raise _unsupported(
+            raise unsupported(
                 operation, f"keras.ops.{kind.lower()} is no layer", "a layer of Keras"
             )
         constant = np.asarray(constants[0], dtype=np.float64)
         if constant.size not in {1, tensors[0].shape[-1]}:
-            raise _unsupported(
+            raise unsupported(
                 operation, "its constant differs within a channel", "a layer of Keras"
             )
         factors = AFFINE[kind](constant.reshape(-1), arguments[0] is tensors[0])
         if factors is None:
-            raise _unsupported(operation, "it divides by a tensor", "a product")
+            raise unsupported(operation, "it divides by a tensor", "a product")
         said.append(f"{operation.name} (keras.ops) becomes a BatchNormalization")
         return affine(operation.name, *factors)(tensors[0])
 
@@ -86,7 +94,7 @@ def _softmax(operation: Any, said: list[str]) -> Call:
     import keras
 
     if operation.axis != -1:
-        raise _unsupported(operation, "it is not along the last axis", "Softmax of the last axis")
+        raise unsupported(operation, "it is not along the last axis", "Softmax of the last axis")
     said.append(f"{operation.name} (keras.ops) becomes the layer Softmax")
     return lambda x, **_: keras.layers.Softmax(name=operation.name)(x)
 
@@ -97,7 +105,7 @@ def _reshape(operation: Any, said: list[str]) -> Call:
     def call(x: Any, **_: Any) -> Any:
         shape = tuple(operation.compute_output_spec(x).shape)
         if None in shape[1:] or math.prod(shape[1:]) != math.prod(x.shape[1:]):
-            raise _unsupported(operation, "it mixes samples", "Reshape, which keeps the batch axis")
+            raise unsupported(operation, "it mixes samples", "Reshape, which keeps the batch axis")
         said.append(f"{operation.name} (keras.ops) becomes the layer Reshape")
         return keras.layers.Reshape(shape[1:], name=operation.name)(x)
 
@@ -109,7 +117,7 @@ def _transpose(operation: Any, said: list[str]) -> Call:
 
     axes = operation.axes
     if not axes or axes[0] != 0:
-        raise _unsupported(operation, "it moves the batch axis", "Permute")
+        raise unsupported(operation, "it moves the batch axis", "Permute")
     said.append(f"{operation.name} (keras.ops) becomes the layer Permute")
     return lambda x, **_: keras.layers.Permute(tuple(axes[1:]), name=operation.name)(x)
 
@@ -117,16 +125,20 @@ def _transpose(operation: Any, said: list[str]) -> Call:
 def _concatenate(operation: Any, said: list[str]) -> Call:
     import keras
 
-    def call(tensors: Any, **_: Any) -> Any:
-        said.append(f"{operation.name} (keras.ops) becomes the layer Concatenate")
-        joined = tensors[0]
-        for number, each in enumerate(tensors[1:]):
-            last = number == len(tensors) - 2
-            name = operation.name if last else f"{operation.name}_part{number}"
-            joined = keras.layers.Concatenate(axis=operation.axis, name=name)([joined, each])
-        return joined
+    said.append(f"{operation.name} (keras.ops) becomes the layer Concatenate")
+    layer = keras.layers.Concatenate(axis=operation.axis, name=operation.name)
+    return lambda tensors, **_: concatenated(layer, tensors)
 
-    return call
+
+def concatenated(layer: Any, tensors: Any) -> Any:
+    """Call a Concatenate layer on two tensors at a time, as hls4ml reads them."""
+    import keras
+
+    joined = tensors[0]
+    for index, tensor in enumerate(tensors[1:-1]):
+        part = keras.layers.Concatenate(axis=layer.axis, name=f"{layer.name}_part{index}")
+        joined = part([joined, tensor])
+    return layer([joined, tensors[-1]]) if len(tensors) > 1 else joined
 
 
 def _slice(operation: Any, said: list[str]) -> Call:
@@ -166,7 +178,7 @@ def _bounds(operation: Any, x: Any, key: Any) -> tuple[list[tuple[int, int]], se
         parts[at : at + 1] = [slice(None)] * (rank - len(parts) + 1)
     parts += [slice(None)] * (rank - len(parts))
     if parts[0] != slice(None) or len(parts) != rank or rank not in {2, 3, 4}:
-        raise _unsupported(operation, "it slices the batch or adds an axis", "slices of samples")
+        raise unsupported(operation, "it slices the batch or adds an axis", "slices of samples")
     bounds, dropped = [], set()
     for axis, (part, extent) in enumerate(zip(parts[1:], x.shape[1:], strict=True)):
         if isinstance(part, int):
@@ -177,9 +189,9 @@ def _bounds(operation: Any, x: Any, key: Any) -> tuple[list[tuple[int, int]], se
             start, stop, _ = part.indices(extent)
             bounds.append((start, max(stop, start)))
         else:
-            raise _unsupported(operation, "it takes every other element", "slices without a step")
+            raise unsupported(operation, "it takes every other element", "slices without a step")
     if len(dropped) == len(bounds) or any(start == stop for start, stop in bounds):
-        raise _unsupported(operation, "it leaves nothing or a single number", "a slice of one")
+        raise unsupported(operation, "it leaves nothing or a single number", "a slice of one")
     return bounds, dropped
 
 
@@ -209,10 +221,3 @@ LAYERS: Mapping[str, Callable[[Any, list[str]], Call]] = {
     "Softmax": _softmax,
     "Transpose": _transpose,
 }
-
-
-def _unsupported(operation: Any, reason: str, instead: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"layer {operation.name} ({type(operation).__name__}): {reason}",
-        remedy=f"replace it by {instead}",
-    )

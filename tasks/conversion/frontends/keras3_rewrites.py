@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.frontends.keras3_affine import affine
-from tasks.conversion.frontends.keras3_operations import replacement
-from tasks.core.errors import UnsupportedModelError
+from tasks.conversion.frontends.keras3_operations import (
+    concatenated,
+    replacement,
+    unsupported,
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,18 +102,18 @@ def _check(layer: Any) -> None:
     """Raise if hls4ml would refuse a layer without naming it, or convert it wrongly."""
     kind = type(layer).__name__
     if kind in REPLACEMENTS and not type(layer).__module__.startswith("hgq"):
-        raise _unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
+        raise unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", "linear")
     own = not type(layer).__module__.startswith(("hgq", "qkeras"))
     if own and name not in ACTIVATIONS:
-        raise _unsupported(layer, f"hls4ml has no activation {name}", "relu, tanh or sigmoid")
+        raise unsupported(layer, f"hls4ml has no activation {name}", "relu, tanh or sigmoid")
     if max(np.ravel(getattr(layer, "dilation_rate", 1))) > 1:
-        raise _unsupported(layer, "its kernel is dilated", "a larger kernel or a pooling layer")
+        raise unsupported(layer, "its kernel is dilated", "a larger kernel or a pooling layer")
     if (getattr(layer, "groups", 1) or 1) > 1:
-        raise _unsupported(layer, "it convolves in groups", "one group, or DepthwiseConv2D")
+        raise unsupported(layer, "it convolves in groups", "one group, or DepthwiseConv2D")
     if getattr(layer, "depth_multiplier", 1) > 1:
-        raise _unsupported(layer, "its depth_multiplier is above 1", "a Conv2D behind it")
+        raise unsupported(layer, "its depth_multiplier is above 1", "a Conv2D behind it")
 
 
 def _left_out(layer: Any, said: list[str]) -> Call:
@@ -124,7 +127,7 @@ def _relu(layer: Any, said: list[str]) -> Call:
     if layer.max_value is None:
         return lambda x, **_: layer(x)
     if layer.max_value != 6 or layer.negative_slope or layer.threshold:  # noqa: PLR2004
-        raise _unsupported(
+        raise unsupported(
             layer,
             f"hls4ml has no ReLU up to {layer.max_value:g}"
             + (" with a slope or threshold" if layer.negative_slope or layer.threshold else ""),
@@ -141,7 +144,7 @@ def _rescaling(layer: Any, said: list[str]) -> Call:
 
 def _time_distributed(layer: Any, said: list[str]) -> Call:
     if type(layer.layer).__name__ != "Dense":
-        raise _unsupported(
+        raise unsupported(
             layer,
             f"hls4ml has no {type(layer.layer).__name__} for every step",
             "TimeDistributed of a Dense layer, or Conv1D",
@@ -154,7 +157,7 @@ def _normalization(layer: Any, said: list[str]) -> Call:
     import keras
 
     if layer.invert or not layer.built:
-        raise _unsupported(layer, "it normalizes backwards or has no statistics", "Rescaling")
+        raise unsupported(layer, "it normalizes backwards or has no statistics", "Rescaling")
     mean, variance = (
         np.asarray(keras.ops.convert_to_numpy(each)).reshape(-1)
         for each in (layer.mean, layer.variance)
@@ -169,7 +172,7 @@ def _separable(layer: Any, said: list[str]) -> Call:
 
     dimensions = len(layer.kernel_size)
     if layer.depth_multiplier > 1 or max(layer.dilation_rate) > 1:
-        raise _unsupported(layer, "it multiplies channels or is dilated", "Conv2D")
+        raise unsupported(layer, "it multiplies channels or is dilated", "Conv2D")
 
     def call(x: Any, **_: Any) -> Any:
         depthwise = getattr(keras.layers, f"DepthwiseConv{dimensions}D")(
@@ -192,17 +195,11 @@ def _separable(layer: Any, said: list[str]) -> Call:
 
 def _concatenate(layer: Any, said: list[str]) -> Call:
     """Return a concatenation of two tensors at a time."""
-    import keras
 
     def call(tensors: Any, **_: Any) -> Any:
-        if len(tensors) == 2:  # noqa: PLR2004
-            return layer(tensors)
-        said.append(f"{layer.name} (Concatenate) joins two tensors at a time")
-        joined = tensors[0]
-        for index, tensor in enumerate(tensors[1:]):
-            part = keras.layers.Concatenate(axis=layer.axis, name=f"{layer.name}_part{index}")
-            joined = part([joined, tensor])
-        return joined
+        if len(tensors) > 2:  # noqa: PLR2004
+            said.append(f"{layer.name} (Concatenate) joins two tensors at a time")
+        return concatenated(layer, tensors)
 
     return call
 
@@ -212,7 +209,7 @@ def _simple_rnn(layer: Any, said: list[str]) -> Call:
     import keras
 
     if layer.go_backwards or layer.stateful or layer.return_state:
-        raise _unsupported(layer, "it runs backwards, or keeps or returns its state", "GRU")
+        raise unsupported(layer, "it runs backwards, or keeps or returns its state", "GRU")
 
     def dense(name: str, weights: list[Any]) -> Any:
         """Return a dense layer that takes its weights when it is called."""
@@ -250,7 +247,7 @@ def _simple_rnn(layer: Any, said: list[str]) -> Call:
             for step, state in enumerate(states)
         ]
         joined = keras.layers.Concatenate(axis=1, name=f"{layer.name}_rows")
-        return _concatenate(joined, [])(rows)
+        return concatenated(joined, rows)
 
     said.append(f"{layer.name} (SimpleRNN) becomes dense layers for every step")
     return call
@@ -312,10 +309,3 @@ REWRITES: Mapping[str, Callable[[Any, list[str]], Call]] = {
     "SimpleRNN": _simple_rnn,
     "TimeDistributed": _time_distributed,
 }
-
-
-def _unsupported(layer: Any, reason: str, instead: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"layer {layer.name} ({type(layer).__name__}): {reason}",
-        remedy=f"replace it by {instead}",
-    )

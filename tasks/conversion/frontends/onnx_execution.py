@@ -57,8 +57,9 @@ def _by_onnxruntime(graph: Any, names: Sequence[str]) -> Run:
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
+    computed = [each.name for each in session.get_outputs()]
+
     def run(sample: FloatArray) -> list[FloatArray]:
-        computed = [each.name for each in session.get_outputs()]
         values = dict(zip(computed, session.run(computed, {taken: sample}), strict=True))
         return [sample if name == taken else values[name] for name in names]
 

@@ -56,13 +56,7 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.cleanup import cleanup_model
 
-    for node in graph.graph.node:
-        if node.domain == onnx_execution.CHANNELS_LAST:  # qonnx infers no shapes of these
-            raise UnsupportedModelError(
-                f"node {node.name} is a {node.op_type} that qonnx has put channels last",
-                where=str(path),
-                remedy="give the graph as it was before that: it is put channels last here",
-            )
+    _check_channels(graph, path)
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
     inputs, outputs = (
@@ -108,6 +102,16 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
         several_inputs=inputs if len(inputs) > 1 else (),
         several_outputs=outputs if len(outputs) > 1 else (),
     )
+
+
+def _check_channels(graph: Any, path: Path) -> None:
+    for node in graph.graph.node:
+        if node.domain == onnx_execution.CHANNELS_LAST:  # qonnx infers no shapes of these
+            raise UnsupportedModelError(
+                f"node {node.name} is a {node.op_type} that qonnx has put channels last",
+                where=str(path),
+                remedy="give the graph as it was before that: it is put channels last here",
+            )
 
 
 def _tensors(graph: Any, values: Any, kind: str, path: Path) -> tuple[Tensor, ...]:

@@ -25,11 +25,12 @@ class TracedCore:
     """Traces the converted graph into RTL that is bit-exact with the hls4ml C simulation."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the versions and the code that make a core."""
+        """Return the versions and the code that make a core and measure its clocks."""
+        places = ("tasks/toolchains/cores", "tasks/toolchains/shell")
         return {
             "name": "traced",
             "versions": {"alkaid": version("alkaid")},
-            "code": code_digest("tasks/toolchains/cores"),
+            "code": code_digest(*places, "tasks/toolchains/open/proof.py"),
         }
 
     def check(self, board_kind: str | None = None) -> list[Finding]:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.conversion import hls
+from tasks.conversion import hls, hls_corrections
 from tasks.conversion.elements import fixed_point
 from tasks.core.errors import InputError
 from tasks.core.records.design import FixedPoint
@@ -14,7 +14,7 @@ def test_stream_widths_stand_under_their_own_names(tmp_path: Path) -> None:
     """hls4ml writes the input's width as the output's and the reverse."""
     script = tmp_path / "project.tcl"
     script.write_text("set clock 5\nset bit_width_hls_output 8\nset bit_width_hls_input 32\n")
-    hls._unswap_stream_widths(script)
+    hls_corrections.unswap_stream_widths(script)
     assert script.read_text() == (
         "set clock 5\nset bit_width_hls_input 8\nset bit_width_hls_output 32\n"
     )

@@ -1,0 +1,121 @@
+"""Refuses converted models that hls4ml would compute wrongly, or otherwise than was asked for."""
+
+from typing import Any
+
+from tasks.conversion.elements import plain
+from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.records.settings import ConvertSettings
+
+RECURRENT = ("sigmoid", "tanh", "relu")  # activations of LSTM and GRU
+
+
+def check(graph: Any, settings: ConvertSettings) -> None:
+    """Check a converted model against hls4ml's C++ and against the settings.
+
+    Args:
+        graph: hls4ml's ModelGraph.
+        settings: with which it was converted.
+
+    Raises:
+        InputError: a setting is impossible or without effect.
+        UnsupportedModelError: hls4ml converts a layer, but has no right C++ for it.
+    """
+    _check_biases(graph)
+    _check_recurrent(graph)
+    _check_reuse_factors(graph, settings)
+    _check_precisions(graph, settings)
+
+
+def _check_biases(graph: Any) -> None:
+    """hls4ml's C++ takes powers of two as weights, and does not compile with such biases."""
+    from hls4ml.model.types import ExponentPrecisionType
+
+    for layer in graph.get_layers():
+        bias = layer.weights.get("bias")
+        if bias is not None and isinstance(bias.type.precision, ExponentPrecisionType):
+            raise UnsupportedModelError(
+                f"layer {layer.name} has biases that are powers of two, which hls4ml has not",
+                remedy="quantize them with quantized_bits",
+            )
+
+
+def _check_recurrent(graph: Any) -> None:
+    """Refuse recurrent layers that hls4ml converts, but has no C++ for."""
+    for layer in graph.get_layers():
+        if layer.class_name == "SimpleRNN":
+            raise UnsupportedModelError(
+                f"layer {layer.name} is a SimpleRNN, which hls4ml has no C++ for",
+                remedy="save it with Keras 3, of which it is unrolled here, or use GRU or LSTM",
+            )
+        if layer.class_name not in {"LSTM", "GRU"}:
+            continue
+        for name in ("activation", "recurrent_activation"):
+            found = layer.get_attr(name)
+            if found not in RECURRENT:
+                raise UnsupportedModelError(
+                    f"layer {layer.name} ({layer.class_name}) has the {name} {found}, and hls4ml "
+                    f"only has {', '.join(RECURRENT)} there",
+                    remedy=f"train it with one of them; {name}='sigmoid' is near hard_sigmoid",
+                )
+        if layer.get_attr("apply_reset_gate") == "before":
+            raise UnsupportedModelError(
+                f"layer {layer.name} (GRU) resets its state before the product, hls4ml behind it",
+                remedy="train it with reset_after=True",
+            )
+
+
+def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
+    """Refuse impossible reuse factors, for which hls4ml only prints that it uses the closest."""
+    for layer in graph.get_layers():
+        used = layer.get_attr("reuse_factor")
+        asked = settings.layer_reuse_factor.get(layer.name, settings.reuse_factor)
+        if used is not None and layer.get_attr("n_in") and used != asked:
+            raise InputError(
+                f"reuse factor {asked} is not possible with strategy {settings.strategy}",
+                where=f"layer {layer.name}",
+                remedy=f"the closest possible one: {used}",
+            )
+
+
+def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
+    """Refuse precisions that the converted graph does not have, because hls4ml ignored them."""
+    backend = graph.config.backend
+    layers = {layer.name: layer for layer in graph.get_layers()}
+    for name, text in settings.layer_precision.items():
+        layer_name, _, variable = name.partition(".")
+        where = f"layer_precision {name}"
+        layer = layers.get(layer_name)
+        if layer is None:
+            raise InputError(
+                f"has no effect: hls4ml merges layer {layer_name!r} into another one",
+                where=where,
+                remedy=f"give the precision to one of {', '.join(layers)}",
+            )
+        variables = _variables(layer)
+        if variable and variable not in variables:
+            raise InputError(
+                f"layer {layer_name!r} has no {variable!r}",
+                where=where,
+                remedy=f"it has {', '.join(variables)}",
+            )
+        if text == "auto":
+            continue
+        asked = backend.convert_precision_string(text)
+        found = plain(layer.types[f"{variable or 'result'}_t"].precision)
+        if found != asked:
+            raise InputError(
+                f"has no effect: the converted layer has {found}",
+                where=where,
+                remedy="the model itself, or a layer that hls4ml merges into this one, decides; "
+                "remove the setting",
+            )
+
+
+def _variables(layer: Any) -> list[str]:
+    """Return what a layer has formats of: hls4ml also keeps those that it never uses."""
+    from hls4ml.model.attributes import TypeAttribute
+
+    known = {each.name for each in layer.expected_attributes if isinstance(each, TypeAttribute)}
+    if layer.class_name == "Softmax":
+        known.add("inp_norm_t")  # used, but not declared
+    return [name.removesuffix("_t") for name in layer.types if name in known]
