@@ -2,7 +2,7 @@
 
 Every figure of ours is that of one command, which the page shows; what the store has is not built
 again. A twin called `twin` must run, and `make env-keras2` have been called. From an empty store it
-takes a quarter of an hour on two cores.
+takes six minutes on two cores.
 """
 
 import os
@@ -23,7 +23,7 @@ HEAD = """
 COMMANDS = """
 The commands of our rows, in their order:
 
-<!-- not run: `make results` does, in a quarter of an hour -->
+<!-- not run: `make results` does, in some minutes -->
 
 """
 

@@ -1,11 +1,9 @@
 """overlayflow compare: what differs between runs, in settings and figures."""
 
-import sys
-import webbrowser
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from deployments.cli.output import add_output, print_json, print_table
+from deployments.cli.output import add_output, print_json, print_table, show_page
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -72,7 +70,5 @@ def run(arguments: Namespace) -> int:
     if compared.simulated:
         print(f"simulated on a twin: {', '.join(compared.simulated)}")
     if arguments.out:
-        print(arguments.out)
-        if sys.stdout.isatty() and not arguments.no_open:
-            webbrowser.open(arguments.out.absolute().as_uri())
+        show_page(arguments.out, no_open=arguments.no_open)
     return 0

@@ -2,8 +2,10 @@
 
 import re
 import sys
+import webbrowser
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import OverlayflowError
@@ -74,6 +76,13 @@ def print_json(record: "BaseModel | dict[str, object]") -> None:
 
     versioned = {"schema_version": 1, **record} if isinstance(record, dict) else record
     print(to_json(versioned, inf_nan_mode="null").decode())
+
+
+def show_page(path: Path, *, no_open: bool) -> None:
+    """Print the path of a page, and open it in the browser if called from a terminal."""
+    print(path)
+    if sys.stdout.isatty() and not no_open:
+        webbrowser.open(path.absolute().as_uri())
 
 
 def print_error(error: OverlayflowError) -> None:

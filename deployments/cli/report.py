@@ -1,12 +1,10 @@
 """overlayflow report: write a run's report as one self-contained HTML file, and open it."""
 
 import re
-import sys
-import webbrowser
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from deployments.cli.output import add_output, print_json
+from deployments.cli.output import add_output, print_json, show_page
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -38,7 +36,5 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"file": out.absolute()})
         return 0
-    print(out)
-    if sys.stdout.isatty() and not arguments.no_open:
-        webbrowser.open(out.absolute().as_uri())
+    show_page(out, no_open=arguments.no_open)
     return 0

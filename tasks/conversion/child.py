@@ -86,8 +86,6 @@ def convert(request: ConvertRequest) -> HlsProject:
     if data is None:
         given = dataset.drawn(model.input.shape, stream_in.element)
     signs = hls.gives_signs(graph)
-    if signs:
-        log.info("the output's signs -1 and 1 are 0 and 1 in the core, and in all files of outputs")
     y_framework = predicted(model, given, out / "y_framework.npy", signs=signs)
     y, meanings = expected or _unknown(model, y_framework, out)
     x = dataset.write_floats(out / "X_test.npy", given, model.input.arranged)
@@ -215,6 +213,8 @@ def predicted(
     model: LoadedModel, x: npt.NDArray[Any], path: Path, *, signs: bool
 ) -> npt.NDArray[np.float32]:
     """Compute the framework's outputs, some megabytes of samples at a time; signs as 0 and 1."""
+    if signs:
+        log.info("the output's signs -1 and 1 are 0 and 1 in the core, and in all files of outputs")
     y: npt.NDArray[np.float32] | None = None
     for part in dataset.chunks(x):
         with computing():

@@ -19,7 +19,7 @@ from tasks.sweeps.points import Point
 PointState = Literal["done", "stored", "failed", "pruned", "not run"]
 
 POINTS = "points"
-# KeyFigures of the Pareto front, and whether more is better.
+# Figures of the Pareto front, and whether more is better.
 FRONT = {
     "accuracy": True,
     "latency_us": False,
