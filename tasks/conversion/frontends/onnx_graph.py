@@ -51,11 +51,6 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     Raises:
         UnsupportedModelError: hls4ml has no layer for an operator, shape or type.
     """
-    import onnx
-    from onnx import version_converter
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.util.cleanup import cleanup_model
-
     _check_channels(graph, path)
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
@@ -66,16 +61,7 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     _fix_batch(graph)
     onnx_join.join(graph, inputs, outputs)
     taken, given = onnx_join.whole(inputs, "inputs"), onnx_join.whole(outputs, "outputs")
-    if _opset(graph) < OLDEST_OPSET:
-        log.info("converted opset %d to %d", _opset(graph), OPSET)
-        graph = version_converter.convert_version(graph, OPSET)
-    onnx_rewrites.drop_casts(graph)
-    reference = onnx.ModelProto()
-    reference.CopyFrom(graph)
-    onnx_rewrites.spell_out_windows(graph)
-    onnx_rewrites.unwrap_batch_normalizations(graph)
-    # The model wrapper changes the graph that it is given.
-    cleaned = _for_hls4ml(cleanup_model(ModelWrapper(graph)))
+    reference, cleaned = _prepared(graph)
     _check_operators(cleaned, path)
 
     def configure(backend: str) -> dict[str, Any]:
@@ -155,6 +141,25 @@ def _fix_batch(graph: Any) -> None:
         batch.Clear()
         batch.dim_value = 1
     del graph.graph.value_info[:]
+
+
+def _prepared(graph: Any) -> tuple[Any, Any]:
+    """Return the graph to compute outputs with, and the one for hls4ml; changes the given one."""
+    import onnx
+    from onnx import version_converter
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    if _opset(graph) < OLDEST_OPSET:
+        log.info("converted opset %d to %d", _opset(graph), OPSET)
+        graph = version_converter.convert_version(graph, OPSET)
+    onnx_rewrites.drop_casts(graph)
+    reference = onnx.ModelProto()
+    reference.CopyFrom(graph)
+    onnx_rewrites.spell_out_windows(graph)
+    onnx_rewrites.unwrap_batch_normalizations(graph)
+    # The model wrapper changes the graph that it is given.
+    return reference, _for_hls4ml(cleanup_model(ModelWrapper(graph)))
 
 
 def _opset(graph: Any) -> int:

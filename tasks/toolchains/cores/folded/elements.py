@@ -222,9 +222,6 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
     shape: Shape,
 ) -> tuple[Link, int]:
     """Trace and write the lanes; return their output stream and their LUTs."""
-    netlist, directory = design.netlist, design.directory
-    if directory is None:
-        raise RuntimeError("lanes are traced only where they are written")
     values = lanes.any_of(link.format, link.par // shape.par)
 
     def compute(own: Variant) -> FVariable:
@@ -233,23 +230,15 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
             value = lanes.apply(each, numbers, value)
         return value
 
+    netlist = design.netlist
     results = {own: compute(own) for own in sorted(set(variants))}
     answer = lanes.common_format(list(results.values()))
     beats = _by_beat(variants, shape)
     places = [tuple(dict.fromkeys(beat[k] for beat in beats)) for k in range(shape.par)]
-    written: dict[tuple[Variant, ...], Lane] = {}
-    for own in places:
-        if own not in written:
-            selects = lanes.any_of(FixedPoint(width=1, integer=1, signed=False), len(own) - 1)
-            written[own] = lanes.write(
-                design.module("lane"),
-                values,
-                [lanes.choose(selects, [results[each] for each in own])],
-                directory,
-                element=link.format,
-                selects=selects,
-                clock_period_ns=design.target.clock_period_ns,
-            )
+    written = {
+        own: _written(design, link.format, values, [results[each] for each in own])
+        for own in dict.fromkeys(places)
+    }
     latency = max(lane.latency for lane in written.values())
     result = netlist.link(answer, shape.row, shape.rows, shape.par)
     output = netlist.wire(result.bits, "lanes")
@@ -273,6 +262,27 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
         )
     _pipeline(design, link, result, output, latency)
     return result, sum(written[own].luts for own in places)
+
+
+def _written(
+    design: Design,
+    element: FixedPoint,
+    values: Sequence[FVariable],
+    results: Sequence[FVariable],
+) -> Lane:
+    """Write a lane that gives one of several results of its values, by select bits."""
+    if design.directory is None:
+        raise RuntimeError("lanes are traced only where they are written")
+    selects = lanes.any_of(FixedPoint(width=1, integer=1, signed=False), len(results) - 1)
+    return lanes.write(
+        design.module("lane"),
+        values,
+        [lanes.choose(selects, results)],
+        design.directory,
+        element=element,
+        selects=selects,
+        clock_period_ns=design.target.clock_period_ns,
+    )
 
 
 def _by_beat(variants: list[Variant], shape: Shape) -> list[list[Variant]]:
