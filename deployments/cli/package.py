@@ -34,7 +34,8 @@ def run(arguments: Namespace) -> int:
     """Read the directory, write the package and print what it contains."""
     import tempfile
 
-    from tasks.packaging import archive, build_directory, testdata, trust
+    from tasks.core.digests import file_digest
+    from tasks.packaging import build_directory, testdata, trust
 
     build = build_directory.read(arguments.directory)
     if arguments.data:
@@ -43,7 +44,7 @@ def run(arguments: Namespace) -> int:
         data = testdata.from_test_bench(arguments.directory, build.output_element)
     with tempfile.TemporaryDirectory() as scratch:
         manifest = build_directory.package(build, data, arguments.out, Path(scratch))
-    trust.trust(archive.file_digest(arguments.out))
+    trust.trust(file_digest(arguments.out))
     if arguments.json:
         addresses = build.handoff.addresses
         print_json({"package": arguments.out, "manifest": manifest, "addresses": addresses})

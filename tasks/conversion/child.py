@@ -18,11 +18,11 @@ from board.kinds import board_kinds
 from tasks.conversion import datafile, dataset, hls
 from tasks.conversion.csim import CSimulation
 from tasks.conversion.departure import first_departing
-from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
 from tasks.conversion.frontends.base import LoadedModel, Tensor, computing
 from tasks.conversion.meaning import cut, judged, match_output, with_threshold
 from tasks.conversion.modelfile import ModelFile, identify
+from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import FixedPoint, HlsProject

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.conversion import keras_text, onnx_text, torch_text
-from tasks.conversion.files import digest_of
 from tasks.conversion.keras_text import Description
+from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
 
@@ -58,9 +58,7 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         size = path.stat().st_size
         described = keras_text.describe(path)
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", where=str(path), remedy="give a model file"
-        ) from None
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if size > LARGEST_BYTES:
         raise InputError(
             f"has {size / 1e9:.1f} GB, too big for any design on these boards",
@@ -75,9 +73,9 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         torch_text.harmless(path)
         return ModelFile("pytorch", (path,))
     raise InputError(
-        "is no model that a front end reads, or a damaged one",
+        "is damaged, or is not a model that a front end reads",
         where=str(path),
-        remedy="docs/models.md lists the kinds; of Keras model.save('name.keras') writes one",
+        remedy="docs/models.md lists the kinds; Keras writes one with model.save('name.keras')",
     )
 
 

@@ -1,7 +1,6 @@
 """Write and read package.tar.gz: the files hls4ml documents, test data, driver and runner."""
 
 import gzip
-import hashlib
 import io
 import shutil
 import tarfile
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 import board
 from board.package import TWIN_BIT, TWIN_HWH
+from tasks.core.digests import file_digest
 from tasks.core.errors import InputError
 from tasks.core.records.design import TWIN, Implementation
 from tasks.core.records.package import FileDigest, Manifest
@@ -83,19 +83,6 @@ def _board_programs() -> dict[str, Path]:
 def board_program_digests() -> dict[str, str]:
     """Return the SHA-256 of each program that a package brings to the board."""
     return {name: file_digest(path) for name, path in _board_programs().items()}
-
-
-def file_digest(path: Path) -> str:
-    """Return the hex SHA-256 of a file.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read the file: {error.strerror}", where=str(path)) from None
 
 
 def digests(files: Mapping[str, Path]) -> dict[str, FileDigest]:

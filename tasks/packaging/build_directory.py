@@ -8,6 +8,7 @@ from typing import Any, cast
 import yaml
 
 from board.kinds import board_kinds
+from tasks.core.digests import file_digest
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Record
 from tasks.core.records.design import FixedPoint, Stream, Utilisation
@@ -110,7 +111,7 @@ def package(build: BuildDirectory, data: GoldenData, out: Path, scratch: Path) -
         utilisation=_utilisation(build),
         model_name=build.model_name,
         # There may be no model file, so the bitstream identifies the design.
-        model_digest=archive.file_digest(build.bit),
+        model_digest=file_digest(build.bit),
         samples=len(data.x),
         meaning=data.meaning,
         accuracy_csim=data.accuracy_csim,

@@ -6,10 +6,10 @@ memory; on a twin it is a library that runs with the rights of whoever started t
 
 from pathlib import Path
 
+from tasks.core.digests import file_digest
 from tasks.core.errors import InputError
 from tasks.core.records.package import Manifest
 from tasks.core.settings import home
-from tasks.packaging.archive import file_digest
 from tasks.packaging.inspection import inspect
 
 

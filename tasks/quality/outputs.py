@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from tasks.conversion.dataset import chunks
 from tasks.conversion.meaning import accuracy, compare, cut, rmse
+from tasks.core.digests import file_digest
 from tasks.core.errors import BenchmarkError
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import BoardOutput, Measurement, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import Fidelity, OutputQuality
-from tasks.packaging.archive import file_digest, read_array
+from tasks.packaging.archive import read_array
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 

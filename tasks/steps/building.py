@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 from tasks.conversion import datafile
 from tasks.conversion.child import ConvertRequest
 from tasks.conversion.convert import check_layers, check_settings, run_conversion
-from tasks.conversion.files import digest_of
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
 from tasks.conversion.names import named
+from tasks.core.digests import digest_of, file_digest
 from tasks.core.errors import InputError
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.core.records.design import Gate, HlsProject, Implementation, Synthesis
@@ -185,7 +185,7 @@ def package(
             update={"provenance": manifest.provenance(model.parent, flow_run_id, passed)}
         )
         (out / "manifest.json").write_text(outside.model_dump_json(indent=1))
-        digest = archive.file_digest(tarball)
+        digest = file_digest(tarball)
         trust.trust(digest)
         return Package(
             entry=entry,
@@ -218,7 +218,7 @@ def imported(path: Path, *, trusted: bool) -> Recipe[Package]:
     def make(_store: Store, entry: Entry, out: Path) -> Package:
         copy = out / archive.PACKAGE_FILE
         shutil.copyfile(path, copy)
-        if archive.file_digest(copy) != archive_digest:
+        if file_digest(copy) != archive_digest:
             raise InputError("the file has changed meanwhile", where=str(path), remedy="run again")
         return Package(
             entry=entry, manifest=inside, digest=archive_digest, size=copy.stat().st_size

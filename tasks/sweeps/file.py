@@ -170,8 +170,14 @@ class SweepFile:
             text = path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the sweep file: {error}", where=str(path)) from None
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"is not UTF-8: {error.reason} at byte {error.start}",
+                where=str(path),
+                remedy="save the sweep file as UTF-8",
+            ) from None
         except yaml.YAMLError as error:
             raise InputError(
                 f"not valid YAML: {error}".replace("\n", " "),

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.conversion import datafile
-from tasks.conversion.files import digest_of
 from tasks.conversion.modelfile import identify
+from tasks.core.digests import digest_of
 from tasks.core.errors import InputError
 from tasks.store.files import Files
 from tasks.sweeps.points import Point

@@ -66,13 +66,13 @@ def test_settings_that_cannot_be(
 def test_a_file_that_is_no_model(refused: Refused, tmp_path: Path, content: bytes) -> None:
     model = tmp_path / "model.keras"
     model.write_bytes(content)
-    assert "is no model that a front end reads" in refused("run", model, "--data", DATA)
+    assert "is not a model that a front end reads" in refused("run", model, "--data", DATA)
 
 
 def test_a_damaged_model_file(refused: Refused, tmp_path: Path) -> None:
     model = tmp_path / "model.keras"
     model.write_bytes(MODEL.read_bytes().replace(b"QDense", b"QDemse"))
-    assert "is no model that a front end reads, or a damaged one" in refused(
+    assert "is damaged, or is not a model that a front end reads" in refused(
         "run", model, "--data", DATA
     )
 

@@ -29,7 +29,7 @@ def test_a_file_that_is_no_model(machine: Machine, tmp_path: Path) -> None:
     model.write_bytes(b"no model")
     told = refused(machine, tmp_path / "store", model, "--data", DATA)
     assert told.startswith(f"overlayflow: {model}: ")
-    assert "is no model that a front end reads" in told
+    assert "is not a model that a front end reads" in told
 
 
 def test_a_board_that_nobody_has_added(machine: Machine, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tasks.boards import lease, meter
 from tasks.boards.address import BoardAddress, HostKey
 from tasks.boards.twins import address_of
 from tasks.core import settings
+from tasks.core.digests import file_digest
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import Meaning
 from tasks.hardware.bitfile import fabric_image, write_bit
@@ -167,7 +168,7 @@ def test_the_check_of_a_board_finds_what_it_is(machine: Machine, lab: str) -> No
 def trusted(machine: Machine, package: Path) -> None:
     """The package is trusted; test_trust.py has what is not."""
     (machine.home / "trusted").mkdir(parents=True, exist_ok=True)
-    (machine.home / "trusted" / archive.file_digest(package)).touch()
+    (machine.home / "trusted" / file_digest(package)).touch()
 
 
 MISTYPED = """

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.child import ConvertRequest, convert
-from tasks.conversion.files import digest_of
+from tasks.core.digests import digest_of
 from tasks.core.records.design import HlsProject
 from tasks.core.records.settings import ConvertSettings
 from tasks.quality import gates

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.conversion import datafile
-from tasks.conversion.files import digest_of
+from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, StoreError
 
 X = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)

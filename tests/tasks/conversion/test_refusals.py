@@ -15,9 +15,9 @@ from tasks.conversion.elements import fixed_point
 from tasks.conversion.elements import plain as plain_type
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
+from tasks.core.digests import file_digest
 from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
-from tasks.packaging.archive import file_digest
 from tests.tasks import samples
 
 X = np.random.default_rng(3).normal(size=(6, 16)).astype(np.float32)

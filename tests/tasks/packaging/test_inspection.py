@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.core.digests import file_digest
 from tasks.core.errors import InputError
 from tasks.packaging import archive, inspection, manifest, trust
 from tests.tasks import samples
@@ -189,7 +190,7 @@ def test_a_package_from_elsewhere_is_trusted_once_by_its_digest(
     with pytest.raises(InputError, match="not made by this user") as refused:
         trust.admit(package, trusted=False)
     assert "--trust" in refused.value.remedy
-    assert archive.file_digest(package) in refused.value.what
+    assert file_digest(package) in refused.value.what
     digest, _ = trust.admit(package, trusted=True)
     assert trust.admit(package, trusted=False)[0] == digest
     changed(package, with_file("axi_stream_driver.py", b"other"))

@@ -1,4 +1,4 @@
-"""Computes the digest of a model or of data in one or several files."""
+"""Digests of files: what a model, data or a package is known by."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,18 +8,23 @@ from tasks.core.errors import InputError
 
 
 def digest_of(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file; for several files, that of their digests.
+    """Return the hex SHA-256 of a file; for several files, that of their digests.
 
     Raises:
         InputError: one of them cannot be read.
     """
-    digests = [_of_one(path) for path in paths]
+    digests = [file_digest(path) for path in paths]
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _of_one(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the hex SHA-256 of a file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
