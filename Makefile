@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --no-loadscope-reorder
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs demo up down test suite test-slow lint docs results bench chaos twin-stop clean
+.PHONY: help env mlflow-env env-qkeras env-keras2 env-pytorch board-env board-envs envs demo up down test suite test-slow lint docs results bench chaos twin-stop clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -58,6 +58,7 @@ env-keras2: .env-keras2/.installed  ## read QKeras 0.9, HGQ 1 and pruned models 
 env-pytorch: .env-pytorch/.installed  ## read programs of torch.export, too (700 MB)
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
 board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq
+envs: env board-envs mlflow-env env-qkeras env-keras2 env-pytorch  ## all environments (6 GB)
 
 .venv-mlflow/.installed: constraints/mlflow.txt
 	$(PYTHON) -m venv $(@D)
@@ -84,7 +85,7 @@ suite:
 	$(PYTEST) -n 3 -m 'not slow'
 
 test-slow:  ## what needs root, another Python, a browser, a container or > 20 s
-	@$(MAKE) --no-print-directory --jobs 2 env board-envs env-qkeras env-keras2 env-pytorch mlflow-env
+	@$(MAKE) --no-print-directory --jobs 2 envs
 	$(PYTEST) -n 4 -m slow
 
 lint: env  ## ruff, mypy --strict, layers

@@ -30,15 +30,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+FRONT_ENDS = "tests/tasks/conversion/frontends/"
+
+
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
     """A directory's tests, which share what its conftest.py makes, go to one worker.
 
-    The whole way would keep one worker busy for longer than the others have to do: a file each.
+    The whole way and the front ends would keep one worker busy for longer than the others have
+    to do: a file each.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
-        return str(file if file.is_relative_to("tests/flows") else file.parent)
+        alone = any(file.is_relative_to(each) for each in ("tests/flows", FRONT_ENDS))
+        return str(file if alone else file.parent)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
@@ -57,7 +62,8 @@ FIRST = (
     "tests/flows/",
     "tests/board/",
     "tests/tasks/toolchains/",
-    "tests/tasks/conversion/",
+    "tests/tasks/conversion/test_",
+    FRONT_ENDS,
     "tests/tasks/processes/",
     "tests/tasks/orchestration/",
 )
