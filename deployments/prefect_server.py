@@ -171,7 +171,8 @@ def _gone() -> ServerError:
     return ServerError(
         "the temporary Prefect server was ended from outside",
         where="this command",
-        remedy="run it again: finished steps are kept, and it continues from there",
+        remedy="run it again: finished steps are kept, and it continues from there; what was "
+        "measured is kept with its verdict: overlayflow history",
     )
 
 

@@ -13,7 +13,7 @@ from tasks.core.records.settings import MeasureSettings
 from tasks.orchestration import run_logs, run_names, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.orchestration.leasing import leased
-from tasks.publish import publish, tell_failure
+from tasks.publish import judged_if_cut_off, publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tasks.steps import building
@@ -80,8 +80,9 @@ def measure_package(
 def _measure(
     package: Package, board: str, limits: GateSettings, measurement: MeasureSettings
 ) -> Run:
-    with leased(board, f"measure {package.manifest.model_name}", measurement) as lease:
-        measured = benchmark(transfer(package, lease), measurement, lease)
-    run = publish(validate(measured, limits))
+    with judged_if_cut_off(package, limits):
+        with leased(board, f"measure {package.manifest.model_name}", measurement) as lease:
+            measured = benchmark(transfer(package, lease), measurement, lease)
+        run = publish(validate(measured, limits))
     gates.require(run.verdict.gates, run)
     return run

@@ -17,7 +17,7 @@ from tasks.implement import implement
 from tasks.orchestration import run_logs, run_names, worker_watch
 from tasks.orchestration.leasing import leased, refuse_other_parts
 from tasks.package import package
-from tasks.publish import publish, tell_failure
+from tasks.publish import judged_if_cut_off, publish, tell_failure
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tasks.rehearse import rehearse as dress_rehearsal
@@ -85,10 +85,11 @@ def deploy_model(
     implementation = implement(synthesis, pair.name, limits)
     passed += gates.require(gates.after_implement(implementation, limits))
     packaged = package(implementation, passed, model)
-    with leased(board, f"measure {model.name}", measurement) as lease:
-        deployment = transfer(packaged, lease)
-        measured = benchmark(deployment, measurement, lease)
-    run = publish(validate(measured, limits), rehearsal)
+    with judged_if_cut_off(packaged, limits, rehearsal):
+        with leased(board, f"measure {model.name}", measurement) as lease:
+            deployment = transfer(packaged, lease)
+            measured = benchmark(deployment, measurement, lease)
+        run = publish(validate(measured, limits), rehearsal)
     gates.require(run.verdict.gates, run)
     return run
 

@@ -1,12 +1,11 @@
 """Step benchmark: measure a deployed package on its board."""
 
 from prefect import task
-from prefect.runtime import task_run
 
 from tasks.boards.lease_answers import Lease
 from tasks.core.records.measurement import Deployment, Measurement
 from tasks.core.records.settings import MeasureSettings
-from tasks.orchestration import board_block, retries, run_times
+from tasks.orchestration import board_block, retries, run_names, run_times
 from tasks.orchestration.caching import open_store
 from tasks.steps import measuring
 
@@ -24,5 +23,5 @@ def benchmark(deployment: Deployment, settings: MeasureSettings, lease: Lease) -
     """Run the benchmark on the board; the result is never cached, as measurements vary."""
     address = board_block.address(deployment.board)
     return measuring.benchmark(
-        open_store(), address, deployment, settings, lease_id=lease.id, run_id=str(task_run.id)
+        open_store(), address, deployment, settings, lease_id=lease.id, run_id=run_names.attempt()
     )

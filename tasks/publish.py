@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,15 +14,18 @@ from prefect.runtime import flow_run
 
 from tasks.core.errors import BoardError, OverlayflowError, StoreError
 from tasks.core.records.measurement import Run, Verdict
+from tasks.core.records.package import Package
 from tasks.core.settings import store_url
-from tasks.orchestration import board_block, board_page, run_times
+from tasks.orchestration import board_block, board_page, run_names, run_times
 from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.orchestration.caching import open_store
 from tasks.packaging.archive import PACKAGE_FILE
 from tasks.quality import baselines
 from tasks.quality import outputs as verdicts
+from tasks.quality.gates import GateSettings
 from tasks.reporting import charts, figures, history, page, report, series, tracker
 from tasks.steps import measuring
+from tasks.validate import validate
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +46,7 @@ def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
     store = open_store()  # kept: what it hands out is in use as long as it exists
     measurement = measuring.at_hand(store, verdict.measurement)
     verdict = verdict.model_copy(update={"measurement": measurement})
-    run = Run(
-        flow_run_id=str(flow_run.id),
-        flow_run_name=str(flow_run.name),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict=verdict,
-        rehearsal=rehearsal,
-        steps_s=run_times.take(str(flow_run.id)),
-    )
+    run = _run(verdict, rehearsal)
     archive = store.files(measurement.deployment.package.entry) / PACKAGE_FILE
     url = page_of(run.flow_run_id)
     drawn = charts.charts(run, verdicts.outputs(measurement, archive))
@@ -66,6 +63,47 @@ def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
         worse = [gate.message for gate in verdict.gates if not gate.passed]
         _emit("regressed", run, "; ".join(worse))
     return run
+
+
+@contextlib.contextmanager
+def judged_if_cut_off(
+    package: Package, limits: GateSettings, rehearsal: Verdict | None = None
+) -> Iterator[None]:
+    """Keep what was measured, with its verdict, if the block is cut off before it is published.
+
+    An interrupt, or a server that is gone, ends the flow between its tasks. What the board took
+    minutes or hours for is judged nevertheless, without Prefect.
+
+    Args:
+        package: what the block measures.
+        limits: thresholds of the gates.
+        rehearsal: as for `publish`.
+    """
+    try:
+        yield
+    except BaseException:
+        run_id = str(flow_run.id)
+        try:
+            measured = measuring.find(open_store(), package, run_names.attempt())
+            if measured is not None and history.of_flow_run(store_url(), run_id) is None:
+                # Its page is made when somebody asks for it: there may be seconds left.
+                history.add(store_url(), _run(validate.fn(measured, limits), rehearsal), page="")
+                log.warning("the measurement was done: overlayflow report %s", run_id[:8])
+        except OverlayflowError as error:
+            log.warning("what was measured was not judged: %s", error)
+        raise
+
+
+def _run(verdict: Verdict, rehearsal: Verdict | None) -> Run:
+    """Return the record of this flow run."""
+    return Run(
+        flow_run_id=str(flow_run.id),
+        flow_run_name=str(flow_run.name),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=verdict,
+        rehearsal=rehearsal,
+        steps_s=run_times.take(str(flow_run.id)),
+    )
 
 
 def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -142,6 +142,11 @@ class Connection:
                 ) from error
         with contextlib.closing(client):
             yield client
+            # dropbear gives the next session the number of a closed one, and closes it when the
+            # program of the closed one ends: let the program end first.
+            with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+                channel.shutdown_write()
+                channel.status_event.wait(_STATUS_S)
 
 
 def exit_status(channel: paramiko.Channel) -> int:

@@ -33,6 +33,11 @@ def on_board(what: str, board: str, *differs: str) -> str:
     return f"{what} on {board}" + (f" · {words}" if words else "")
 
 
+def attempt() -> str:
+    """Return what only this attempt at the flow run is called: a run may be retried in the UI."""
+    return f"{flow_run.id}-{flow_run.run_count}"
+
+
 def by_time(what: str, form: str) -> str:
     """Return what a run does and when it was to start, in UTC."""
     start = flow_run.scheduled_start_time or datetime.now(UTC)

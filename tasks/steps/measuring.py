@@ -93,8 +93,7 @@ def benchmark(
     Raises:
         BoardError: the board cannot be used, or the run failed there.
     """
-    inputs = {"run": run_id, "package": deployment.package.digest}
-    entry = Entry(step="benchmark", digest=digest("benchmark", inputs))
+    entry, inputs = _named(run_id, deployment.package)
 
     def build(out: Path) -> Measurement:
         measured = measurement.measure(address, deployment, settings, lease_id, out)
@@ -102,6 +101,22 @@ def benchmark(
 
     label = deployment.package.manifest.model_name
     return at_hand(store, store.get_or_build(entry, inputs, Measurement, build, label=label))
+
+
+def find(store: Store, package: Package, run_id: str) -> Measurement | None:
+    """Return the measurement that `benchmark` made of a package under this name, or None.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    entry, _ = _named(run_id, package)
+    return store.record(entry, Measurement) if store.verify(entry) else None
+
+
+def _named(run_id: str, package: Package) -> tuple[Entry, dict[str, str]]:
+    """Return the entry of a measurement, and the inputs that it is named by."""
+    inputs = {"run": run_id, "package": package.digest}
+    return Entry(step="benchmark", digest=digest("benchmark", inputs)), inputs
 
 
 def at_hand(store: Store, measured: Measurement) -> Measurement:

@@ -248,6 +248,22 @@ def test_wrong_outputs_are_found_and_shown(board: Board) -> None:
     assert json.loads((board.out / "results.json").read_text())["csim"]["mismatches"] == 0
 
 
+def test_no_program_of_a_package_runs(board: Board, on_board: OnBoard, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    evil = f"import os\nos.close(os.open({str(ran)!r}, os.O_CREAT))\nraise SystemExit('evil')\n"
+    package = on_board.package
+    hiding = ("json.py", "numpy.py", "pynq.py", "sitecustomize.py", "axi_stream_driver.py")
+    for path in (*package.glob("board/*.py"), *(package / name for name in hiding)):
+        path.write_text(evil)
+    changed = replace(board, archive=pack(package, tmp_path / "evil.tar.gz"))
+    assert changed.measure().y_hw_digest == board.measure().y_hw_digest
+    assert not ran.exists()
+    by_hand = Program(argv=("python3", "-m", "board.runner"), directory=changed.deploy().directory)
+    with connect(board.address) as connection:
+        assert "evil" in run_program(connection, by_hand, deadline_s=60, on_line=print).stderr
+    assert ran.exists()
+
+
 def test_a_board_that_reboots_comes_back_as_itself_with_nothing_running(board: Board) -> None:
     twin = TwinDirectory(board.state / NAME)
     (twin.temporary / "lost").touch()

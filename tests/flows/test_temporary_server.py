@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import DATA, MODEL, ROOT, Machine
+from tasks.core.records.measurement import Run
+from tasks.reporting import history
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, copy_entries
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +39,16 @@ def server_of(home: Path) -> tuple[int, int]:
 
 def started(machine: Machine, home: Path) -> subprocess.Popen[str]:
     """Start a run of its own Prefect server, with nothing in the store, and wait for the run."""
+    command = running(machine, home)
+    assert command.stdout is not None
+    next(line for line in command.stdout if "Beginning flow run" in line)
+    return command
+
+
+def running(machine: Machine, home: Path) -> subprocess.Popen[str]:
+    """Start a run of its own Prefect server."""
     env = {name: value for name, value in machine.env.items() if name != "PREFECT_API_URL"}
-    command = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "deployments.cli.main", "run", MODEL, "--data", DATA],
         cwd=ROOT,
         env=env | {"PREFECT_HOME": str(home), "OVERLAYFLOW_STORE": str(home / "store")},
@@ -47,9 +57,6 @@ def started(machine: Machine, home: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-    assert command.stdout is not None
-    next(line for line in command.stdout if "Beginning flow run" in line)
-    return command
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -72,16 +79,36 @@ def test_the_server_ends_with_its_command(
     assert (tmp_path / "prefect.db").stat().st_mode & 0o077 == 0
 
 
-def test_a_server_that_is_killed_ends_its_command_with_one_message(
-    machine: Machine, tmp_path: Path
-) -> None:
-    command = started(machine, tmp_path)
-    server, _ = server_of(tmp_path)
+def told_when_the_server_is_killed(command: subprocess.Popen[str], home: Path) -> str:
+    server, _ = server_of(home)
     os.kill(server, signal.SIGKILL)
     code = command.wait(ENDS_S)
     assert command.stdout is not None
     told = command.stdout.read()
     assert code == 2, told
+    return told
+
+
+def test_a_server_that_is_killed_ends_its_command_with_one_message(
+    machine: Machine, tmp_path: Path
+) -> None:
+    command = started(machine, tmp_path)
+    told = told_when_the_server_is_killed(command, tmp_path)
     assert told.count("the temporary Prefect server was ended from outside") == 1
     assert "Traceback" not in told
     assert "Crash detected" not in told
+
+
+def test_what_was_measured_when_the_server_is_killed_has_a_verdict(
+    machine: Machine, cold: Run, tmp_path: Path
+) -> None:
+    copy_entries(machine, tmp_path / "store", "convert", "synthesize", "implement", "package")
+    command = running(machine, tmp_path)
+    while not list(tmp_path.glob("store/benchmark/*/entry.json")):
+        assert command.poll() is None
+        time.sleep(0.02)
+    told = told_when_the_server_is_killed(command, tmp_path)
+    (run,) = history.runs(str(tmp_path / "store"))
+    assert run.verdict.passed
+    assert run.verdict.bit_exact == cold.verdict.bit_exact == run.verdict.samples
+    assert "overlayflow history" in told

@@ -117,3 +117,12 @@ def test_dropbear_serves_programs_and_leases(dropbear: BoardAddress) -> None:
     assert done.status == 0, done.stderr
     assert any(line.startswith("{") for line in lines)
     assert "x" * 20_000 in lines
+
+
+def test_dropbear_starts_a_program_after_a_file_transfer(dropbear: BoardAddress) -> None:
+    """It gives a new session the number of one that was closed, and the end of its program, too."""
+    with connect(dropbear) as connection:
+        for _ in range(20):
+            with connection.sftp() as sftp:
+                sftp.stat("/")
+            assert connection.execute(["echo", "there"]).stdout == "there\n"
