@@ -141,19 +141,3 @@ def sample_shape(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
             remedy="give the model an input of fixed shape; only the batch axis may be dynamic",
         )
     return fixed
-
-
-def only(tensors: list[Any], kind: str, names: list[str], path: Path) -> Any:
-    """Return the model's only input or output.
-
-    Raises:
-        UnsupportedModelError: it has several, or none.
-    """
-    if len(tensors) != 1:
-        raise UnsupportedModelError(
-            f"has {len(tensors)} {kind} ({', '.join(names)})",
-            where=str(path),
-            remedy=f"the accelerator's stream carries one tensor each way: join the {kind} in the "
-            "model; several are supported in models of Keras 3, ONNX and PyTorch",
-        )
-    return tensors[0]

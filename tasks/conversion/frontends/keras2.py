@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tasks.conversion.frontends import keras2_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
 from tasks.conversion.keras_text import describe, weights_beside
@@ -41,12 +42,13 @@ def load(path: Path) -> LoadedModel:
 
     sys.modules["keras"] = tf_keras
     with tf_keras.utils.custom_object_scope(_layers_of_others(tf_keras, keras2_signs.known())):
-        model = _read(tf_keras, path)
+        model = _stripped(_read(tf_keras, path))
+        keras_check.check_built(model, str(path))
+        one = keras2_join.joined(model)
     keras2_signs.check(model, str(path))
-    model = _stripped(model)
     if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
-        return wrapped(model, path, block_design=True)
-    return _hgq(model, path)
+        return wrapped(model, one, path, block_design=True)
+    return _hgq(model, one, path)
 
 
 def _check_layers(path: Path) -> None:
@@ -94,7 +96,7 @@ def _stripped(model: Any) -> Any:
     return strip_pruning(model)
 
 
-def _hgq(model: Any, path: Path) -> LoadedModel:
+def _hgq(model: Any, one: Any, path: Path) -> LoadedModel:
     """Return a proxy of an HGQ model, in which every format is a separate layer."""
     if not any(type(layer).__name__ == "FixedPointQuantizer" for layer in model.layers):
         raise UnsupportedModelError(
@@ -103,7 +105,14 @@ def _hgq(model: Any, path: Path) -> LoadedModel:
             remedy="run trace_minmax where it was trained, and save what hls4ml converts: "
             "HGQ.proxy.to_proxy_model(model, aggressive=True).save('name.h5')",
         )
-    proxy = wrapped(model, path, block_design=False)
+    if len(model.inputs) > 1:
+        raise UnsupportedModelError(
+            f"is an HGQ 1 model with {len(model.inputs)} inputs, and hls4ml derives its number "
+            "formats from one input only",
+            where=str(path),
+            remedy="train it with HGQ2, or with one input that contains the elements of all",
+        )
+    proxy = wrapped(model, one, path, block_design=False)
 
     def configure(backend: str) -> dict[str, Any]:
         config = proxy.configure(backend)

@@ -1,10 +1,9 @@
 """Reads Keras 3 and HGQ2 models from .keras archives and HDF5 files."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.conversion.frontends import keras3_join, keras_check
+from tasks.conversion.frontends import keras3_hgq2, keras3_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras3_rewrites import rewritten
 from tasks.conversion.frontends.keras_model import wrapped
@@ -50,18 +49,9 @@ def load(path: Path) -> LoadedModel:
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     hgq2 = any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
     keras_check.check_built(model, str(path))
+    flat, row = rewritten(model), None
     if hgq2 and len(model.inputs) > 1:
-        raise UnsupportedModelError(
-            f"is an HGQ2 model with {len(model.inputs)} inputs "
-            f"({', '.join(each.name for each in model.inputs)}), and hls4ml derives its number "
-            "formats from one input only",
-            where=str(path),
-            remedy="train it with one input that contains the elements of all",
-        )
-    loaded = wrapped(keras3_join.joined(rewritten(model)), path, block_design=not hgq2)
-    return replace(
-        loaded,
-        predict=keras3_join.predictor(model),
-        several_inputs=keras3_join.inputs(model),
-        several_outputs=keras3_join.outputs(model),
-    )
+        keras3_hgq2.teach_hls4ml_cropping()
+        row = keras3_hgq2.row_quantizer(flat)
+    one = keras3_join.joined(flat, row)
+    return wrapped(model, one, path, block_design=not hgq2)

@@ -6,40 +6,20 @@ in the model's order, splits them with layers that hls4ml reads, and concatenate
 
 import logging
 import math
-from collections.abc import Callable
 from typing import Any
 
-from tasks.conversion.dataset import FloatArray
-from tasks.conversion.frontends.base import Tensor, concatenated, split
-from tasks.conversion.frontends.keras_check import activation
-from tasks.conversion.frontends.keras_model import BATCH, tensor
+from tasks.conversion.frontends.keras_model import layer_names, layer_of
 
 log = logging.getLogger(__name__)
 
 
-def inputs(model: Any) -> tuple[Tensor, ...]:
-    """Return the inputs, named after their layers, of a model with several; else none."""
-    if len(model.inputs) == 1:
-        return ()
-    return tuple(tensor(each, _layer(each).name) for each in model.inputs)
+def joined(model: Any, row: Any = None) -> Any:
+    """Return the model with one input and one output, or the model itself if it has just one.
 
-
-def outputs(model: Any) -> tuple[Tensor, ...]:
-    """Return the outputs, named after their layers, of a model with several; else none."""
-    if len(model.outputs) == 1:
-        return ()
-    layers = [_layer(each) for each in model.outputs]
-    names = [layer.name for layer in layers]
-    if len(set(names)) < len(names):  # a layer is called twice, or returns two tensors
-        names = [f"{name}_{number}" for number, name in enumerate(names)]
-    return tuple(
-        tensor(each, name, activation(layer))
-        for each, name, layer in zip(model.outputs, names, layers, strict=True)
-    )
-
-
-def joined(model: Any) -> Any:
-    """Return the model with one input and one output, or the model itself if it has just one."""
+    Args:
+        model: with inputs and outputs of its own.
+        row: a layer that the joined inputs pass before they are split.
+    """
     import keras
 
     if len(model.inputs) == len(model.outputs) == 1:
@@ -47,12 +27,12 @@ def joined(model: Any) -> Any:
     taken = {layer.name for layer in model.layers}
     layers = _Namer(keras.layers, taken)
     if len(model.inputs) > 1:
-        given, parts = _cut(layers, model.inputs)
+        given, parts = _cut(layers, model.inputs, row)
     else:
         given = keras.Input(
             batch_shape=model.inputs[0].shape,
             dtype=model.inputs[0].dtype,
-            name=_layer(model.inputs[0]).name,
+            name=layer_of(model.inputs[0]).name,
         )
         parts = [given]
     function = getattr(model, "_functional", None) or model
@@ -64,17 +44,6 @@ def joined(model: Any) -> Any:
     fresh = keras.models.clone_model(made)
     fresh.set_weights(made.get_weights())
     return fresh
-
-
-def predictor(model: Any) -> Callable[[FloatArray], FloatArray]:
-    """Return a function that computes a model's concatenated outputs from concatenated inputs."""
-    shapes = [tuple(each.shape[1:]) for each in model.inputs]
-
-    def predict(samples: FloatArray) -> FloatArray:
-        given: Any = split(samples, shapes) if len(shapes) > 1 else samples
-        return concatenated(_values(model.predict(given, batch_size=BATCH, verbose=0)))
-
-    return predict
 
 
 class _Namer:
@@ -90,19 +59,19 @@ class _Namer:
         return getattr(self._layers, kind)(*arguments, name=name)
 
 
-def _cut(layers: _Namer, tensors: list[Any]) -> tuple[Any, list[Any]]:
+def _cut(layers: _Namer, tensors: list[Any], row: Any) -> tuple[Any, list[Any]]:
     """Return an input with all elements, and the model's inputs split from it."""
     sizes = [math.prod(each.shape[1:]) for each in tensors]
     total, start = sum(sizes), 0
     given = layers("Input", "inputs", (total,))
-    column = layers("Reshape", "inputs_column", (total, 1))(given)
+    column = layers("Reshape", "inputs_column", (total, 1))(row(given) if row else given)
     parts = []
     for each, size in zip(tensors, sizes, strict=True):
-        name = _layer(each).name
+        name = layer_of(each).name
         piece = layers("Cropping1D", f"{name}_piece", (start, total - start - size))(column)
         parts.append(layers("Reshape", f"{name}_part", tuple(each.shape[1:]))(piece))
         start += size
-    log.info("the inputs %s are joined, and split in the core", _names(tensors))
+    log.info("the inputs %s are joined, and split in the core", layer_names(tensors))
     return given, parts
 
 
@@ -115,20 +84,5 @@ def _row(layers: _Namer, results: list[Any]) -> Any:
     row = flat[0]
     for number, each in enumerate(flat[1:], start=1):
         row = layers("Concatenate", f"outputs_{number}")([row, each])
-    log.info("the outputs %s are joined", _names(results))
+    log.info("the outputs %s are joined", layer_names(results))
     return row
-
-
-def _names(tensors: list[Any]) -> str:
-    return ", ".join(_layer(each).name for each in tensors)
-
-
-def _layer(found: Any) -> Any:
-    return found._keras_history[0]  # noqa: SLF001  as clone_model
-
-
-def _values(results: Any) -> list[Any]:
-    import keras
-
-    values: list[Any] = keras.tree.flatten(results)
-    return values

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tasks.conversion.frontends import keras3_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
 
@@ -20,7 +21,8 @@ def load(path: Path) -> LoadedModel:
 
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     _teach_hls4ml()
-    return wrapped(model, path, block_design=True)
+    keras_check.check_built(model, str(path))
+    return wrapped(model, keras3_join.joined(model), path, block_design=True)
 
 
 def _teach_hls4ml() -> None:

@@ -35,14 +35,15 @@ def plain() -> Any:
 
 def quantised() -> Any:
     bits = "quantized_bits(6,1,alpha=1)"
-    return tf_keras.Sequential(
-        [
-            layers.Input((6,)),
-            qkeras.QDense(8, kernel_quantizer=bits, bias_quantizer=bits, name="hidden"),
-            qkeras.QActivation("quantized_relu(6,2)", name="relu"),
-            qkeras.QDense(3, kernel_quantizer=bits, bias_quantizer=bits, name="scores"),
-        ]
-    )
+    left, right = layers.Input((6,), name="left"), layers.Input((2,), name="right")
+    dense = qkeras.QDense(8, kernel_quantizer=bits, bias_quantizer=bits, name="hidden")
+    hidden = qkeras.QActivation("quantized_relu(6,2)", name="relu")(dense(left))
+    both = layers.Concatenate(name="both")([hidden, right])
+    outputs = [
+        qkeras.QDense(size, kernel_quantizer=bits, bias_quantizer=bits, name=name)(both)
+        for name, size in (("scores", 3), ("place", 2))
+    ]
+    return tf_keras.Model([left, right], outputs)
 
 
 def powers(bias_quantizer: str) -> Any:
@@ -63,6 +64,14 @@ def hgq() -> Any:
     samples = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
     HGQ.trace_minmax(model, samples, cover_factor=1.0)
     return model
+
+
+def two_proxies() -> Any:
+    """Return a model of HGQ's proxies with two inputs."""
+    inputs = [layers.Input((3,), name=name) for name in ("left", "right")]
+    formats = [np.full((1, 3), bits, np.int8) for bits in (1, 8, 3)]
+    row = [HGQ.proxy.FixedPointQuantizer(*formats, "RND", "WRAP")(each) for each in inputs]
+    return tf_keras.Model(inputs, layers.Add(name="sum")(row))
 
 
 def separable() -> Any:
@@ -142,6 +151,7 @@ def main() -> None:
     model = hgq()
     model.save(out / "hgq.h5")
     HGQ.proxy.to_proxy_model(model, aggressive=True).save(out / "proxy.h5")
+    two_proxies().save(out / "two_proxies.h5")
     sparsity.prune_low_magnitude(plain()).save(out / "pruned.h5")
     separable().save(out / "separable.h5")
     signs(out / "signs.json")

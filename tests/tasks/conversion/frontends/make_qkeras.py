@@ -14,20 +14,15 @@ BITS = "quantized_bits(6,1,alpha=1)"
 
 def main() -> None:
     keras.utils.set_random_seed(3)
-    scores = qkeras.QDense(3, kernel_quantizer=BITS, bias_quantizer=BITS, name="scores")
-    keras.Sequential(
-        [
-            keras.layers.Input((6, 6, 1)),
-            qkeras.QConv2D(
-                2, 3, kernel_quantizer=BITS, bias_quantizer=BITS, activation="quantized_relu(6,2)",
-                name="filters",
-            ),
-            keras.layers.MaxPooling2D(2, name="pooled"),
-            keras.layers.Flatten(name="flat"),
-            scores,
-            qkeras.QActivation("quantized_relu(6,2)", name="relu"),
-        ]
-    ).save(Path(sys.argv[1]) / "quantised.keras")  # fmt: skip
+    dense = {"kernel_quantizer": BITS, "bias_quantizer": BITS}
+    relu = "quantized_relu(6,2)"
+    image, extra = keras.layers.Input((6, 6, 1), name="image"), keras.layers.Input((2,), name="x")
+    x = qkeras.QConv2D(2, 3, **dense, activation=relu, name="filters")(image)
+    x = keras.layers.Flatten(name="flat")(keras.layers.MaxPooling2D(2, name="pooled")(x))
+    both = keras.layers.Concatenate(name="both")([x, extra])
+    kind = qkeras.QActivation(relu, name="relu")(qkeras.QDense(3, **dense, name="scores")(both))
+    place = qkeras.QDense(2, **dense, activation=relu, name="place")(x)
+    keras.Model([image, extra], [kind, place]).save(Path(sys.argv[1]) / "quantised.keras")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,16 @@ def test_every_form_of_a_model_has_the_same_outputs(
     assert "tf_keras" in project.versions
 
 
-def test_qkeras_layers_keep_their_own_precisions(models: Path, traced: Traced) -> None:
+def test_qkeras_layers_keep_their_own_precisions_behind_several_inputs(
+    models: Path, traced: Traced
+) -> None:
     project = traced(models / "quantised.h5")
     assert project.versions["QKeras"] == "0.9.0"
+    assert [(each.name, each.shape) for each in project.inputs] == [("left", (6,)), ("right", (2,))]
+    assert [(each.name, each.shape) for each in project.outputs] == [
+        ("scores", (3,)),
+        ("place", (2,)),
+    ]
     assert largest_error(project) < 0.05
 
 
@@ -74,6 +81,11 @@ def test_an_hgq_model_without_its_ranges_names_the_call_that_saves_them(
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=r"to_proxy_model\(model"):
         traced(models / "hgq.h5")
+
+
+def test_several_inputs_of_hgq_1_are_refused(models: Path, traced: Traced) -> None:
+    with pytest.raises(UnsupportedModelError, match="is an HGQ 1 model with 2 inputs"):
+        traced(models / "two_proxies.h5")
 
 
 def test_pruning_wrappers_come_off(models: Path, traced: Traced) -> None:

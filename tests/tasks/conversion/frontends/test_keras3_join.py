@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.conversion.frontends import choice, keras3_join
+from tasks.conversion.frontends import choice
 from tasks.conversion.frontends.keras3_join import joined
+from tasks.conversion.frontends.keras_model import inputs, outputs, predictor
 from tasks.conversion.modelfile import identify
-from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import HlsProject
 from tests.tasks.conversion.conversions import largest_error
 
@@ -58,23 +58,23 @@ def test_the_joined_model_computes_the_same(keras: Any, make: Callable[[Any], An
     one = joined(model)
     assert len(one.inputs) == len(one.outputs) == 1
     x = RNG.normal(size=(8, *one.inputs[0].shape[1:])).astype(np.float32)
-    assert np.allclose(one(x), keras3_join.predictor(model)(x), atol=1e-6)
+    assert np.allclose(one(x), predictor(model)(x), atol=1e-6)
 
 
 def test_inputs_and_outputs_keep_names_shapes_and_activations(keras: Any) -> None:
     model = two_and_two(keras)
-    assert [(each.name, each.shape) for each in keras3_join.inputs(model)] == [
+    assert [(each.name, each.shape) for each in inputs(model)] == [
         ("left", (4,)),
         ("inputs", (3, 2)),
     ]
-    assert [(each.name, each.shape, each.activation) for each in keras3_join.outputs(model)] == [
+    assert [(each.name, each.shape, each.activation) for each in outputs(model)] == [
         ("kind", (3,), "softmax"),
         ("grid", (2, 2), ""),
     ]
 
 
 def test_outputs_of_one_layer_are_told_apart_by_number(keras: Any) -> None:
-    names = [each.name for each in keras3_join.outputs(three_out(keras))]
+    names = [each.name for each in outputs(three_out(keras))]
     assert names == ["shared_0", "shared_1", "last_2"]
 
 
@@ -85,32 +85,27 @@ def test_hls4ml_reads_joined_models(keras: Any, tmp_path: Path) -> None:
         assert choice.load(identify(path)).configure("Vivado")["LayerName"]
 
 
-def test_several_inputs_of_hgq2_are_refused(keras: Any, tmp_path: Path) -> None:
-    from hgq.layers import QAdd
-
-    tensors = [keras.Input((3,), name=name) for name in ("left", "right")]
-    keras.Model(tensors, QAdd(name="sum")(tensors)).save(tmp_path / "model.keras")
-    with pytest.raises(UnsupportedModelError, match=r"HGQ2 model with 2 inputs \(left, right\)"):
-        choice.load(identify(tmp_path / "model.keras"))
-
-
 @pytest.mark.slow
-def test_several_outputs_of_hgq2_become_a_core(
-    keras: Any, tmp_path: Path, traced: Callable[..., HlsProject]
+@pytest.mark.parametrize("overflow", ["SAT_SYM", "WRAP"])
+def test_several_inputs_and_outputs_of_hgq2_keep_their_formats(
+    overflow: str, keras: Any, tmp_path: Path, traced: Callable[..., HlsProject]
 ) -> None:
     from hgq.config import QuantizerConfigScope
-    from hgq.layers import QAdd, QDense
+    from hgq.layers import QAdd, QConv1D, QDense
     from hgq.utils import trace_minmax
 
-    with QuantizerConfigScope(default_q_type="kbi", b0=6, i0=2, overflow_mode="SAT_SYM"):
-        x = keras.Input((4,), name="x")
-        both = QAdd(name="both")([QDense(5, activation="relu", name="left")(x), QDense(5)(x)])
-        model = keras.Model(x, [QDense(3, name="kind")(both), QDense(2, name="place")(both)])
-    trace_minmax(model, RNG.normal(size=(100, 4)).astype(np.float32), verbose=0)
+    with QuantizerConfigScope(default_q_type="kbi", b0=6, i0=2, overflow_mode=overflow):
+        left, right = keras.Input((4,), name="left"), keras.Input((3, 2), name="right")
+        row = keras.layers.Flatten()(QConv1D(5, 3)(right))
+        both = QAdd(name="both")([QDense(5, activation="relu")(left), row])
+        model = keras.Model([left, right], [QDense(3, name="kind")(both), QDense(2)(both)])
+    samples = [RNG.normal(size=(100, *each.shape[1:])).astype(np.float32) for each in model.inputs]
+    trace_minmax(model, samples, verbose=0)
     model.save(tmp_path / "model.keras")
     project = traced(tmp_path / "model.keras")
-    assert [(each.name, each.shape) for each in project.outputs] == [
-        ("kind", (3,)),
-        ("place", (2,)),
+    assert [(each.name, each.shape) for each in project.inputs] == [
+        ("left", (4,)),
+        ("right", (3, 2)),
     ]
+    assert [each.shape for each in project.outputs] == [(3,), (2,)]
     assert largest_error(project) == 0

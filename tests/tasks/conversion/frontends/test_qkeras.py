@@ -17,6 +17,8 @@ def test_quantizers_of_layers_and_activations_are_kept(
 ) -> None:
     project = traced(made("make_qkeras.py", tmp_path) / "quantised.keras")
     assert project.versions["qkeras-v3"] == "1.2.1"
+    assert [each.name for each in project.inputs] == ["image", "x"]
+    assert [each.name for each in project.outputs] == ["relu", "place"]
     assert project.output.element.width == 6
     assert not project.output.element.signed
     assert largest_error(project) < 0.1
