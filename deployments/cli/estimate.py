@@ -42,6 +42,7 @@ def run(arguments: Namespace) -> int:
     settings = run_command.settings_of(arguments)
     check_settings(settings)
     file = identify(arguments.model, settings.framework)
+    choice.versions(file)  # what is not installed is named before the child misses it
     if arguments.data:
         datafile.check(arguments.data, arguments.target)
     with tempfile.TemporaryDirectory() as scratch:

@@ -3,17 +3,40 @@
 import logging
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.toolchains.cores.graph import Graph, Node
+from tasks.toolchains.cores.elementwise import parameters
+from tasks.toolchains.cores.folded import plan
+from tasks.toolchains.cores.graph import Graph, Node, Tensor
 
 logger = logging.getLogger(__name__)
 
 LARGE = 5_000
 """Number of products that take about 100,000 LUTs with 8-bit weights, more than most parts have."""
-SHARED = 0.65
-"""Share of the additions for the weights' digits that is left after common sums are shared."""
+SHARING = 0.12
+"""Of the additions for n digits, n ** -SHARING are left after common sums are shared.
+
+Fitted to the layers of the examples, whose LUTs by alkaid it meets within a quarter.
+"""
+SHIFTED = 2
+"""Bits by which an adder is wider than its inputs: they are shifted against each other."""
+READS_ALL = (
+    plan.POOLING
+    | plan.GLOBAL_POOLING
+    | {
+        "Activation",
+        "ApplyAlpha",
+        "BatchNormalization",
+        "HardActivation",
+        "Merge",
+        "PReLU",
+        "ParametrizedActivation",
+    }
+)
 _FRACTION = 32
 """Fractional bits with which the weights' digits are counted."""
+
+Widths = NDArray[np.int64]
 
 
 def warn_if_large(graph: Graph) -> None:
@@ -33,19 +56,49 @@ def warn_if_large(graph: Graph) -> None:
 
 
 def unrolled_luts(graph: Graph) -> int:
-    """Estimate the LUTs of an unrolled core from its weights' digits, less what sums share."""
-    return sum(_luts_of_sums(node) for node in graph.nodes if "weight" in node.attributes)
+    """Estimate the LUTs of an unrolled core.
+
+    Most are adders for the digits of its weights, less what sums share. Other layers take about one
+    LUT per bit that they read; tables and what moves elements count as nothing.
+    """
+    widths = {graph.input.name: np.full(graph.input.size, graph.input.format.width)}
+    luts = 0
+    for node in graph.nodes:
+        widths.update((tensor.name, _element_widths(node, tensor)) for tensor in node.outputs)
+        if "weight" in node.attributes:
+            luts += _luts_of_sums(node, widths[node.inputs[0].name])
+        elif node.kind in READS_ALL:
+            luts += sum(int(widths[tensor.name].sum()) for tensor in node.inputs)
+    return luts
 
 
-def _luts_of_sums(node: Node) -> int:
-    weights = node.weights("weight")
-    values = np.rint(np.ldexp(weights, _FRACTION)).astype(np.int64)
-    # Digits of a non-adjacent form: where x and 3 x differ.
-    digits = int(np.bitwise_count(values ^ 3 * values).sum())
+def _element_widths(node: Node, tensor: Tensor) -> Widths:
+    """Return the bits of each element; those of HGQ2 differ, and the tensor's format holds all."""
+    if node.kind == "FixedPointQuantizer":
+        return np.array([width for _, width, _ in parameters(node, tensor.size)])
+    return np.full(tensor.size, tensor.format.width)
+
+
+def _luts_of_sums(node: Node, widths: Widths) -> int:
+    """Estimate the LUTs of a layer's sums of products, of inputs with these widths."""
+    weights, einsum = node.weights("weight"), node.kind == "EinsumDense"
+    outputs = node.integer("n_free_kernel") if einsum else len(node.weights("bias"))
     positions = count_products(node) // max(int(np.count_nonzero(weights)), 1)
-    outputs = node.output.shape[-1]
-    bits = node.inputs[0].format.width + np.log2(max(weights.size / outputs, 2)) / 2
-    return int(max(digits - outputs, 0) * SHARED * bits) * positions
+    transposed = node.attributes.get("_weights_transposed")
+    matrix = weights.reshape(outputs, -1).T if transposed else weights.reshape(-1, outputs)
+    values = np.rint(np.ldexp(matrix, _FRACTION)).astype(np.int64)
+    # Digits of a non-adjacent form: where x and 3 x differ.
+    digits = np.bitwise_count(values ^ 3 * values).astype(np.int64)
+    by_channel = widths.reshape(-1, node.inputs[0].shape[-1]).mean(axis=0)
+    if node.kind in plan.DEPTHWISE:
+        read = np.resize(by_channel, outputs)
+    else:
+        read = np.resize(by_channel, len(matrix))[:, np.newaxis]
+    count = int((digits * (read > 0)).sum())
+    if count <= outputs:
+        return 0
+    bits = (digits * read).sum() / count + np.log2(count / outputs) / 2 + SHIFTED
+    return int((count - outputs) * count**-SHARING * bits) * positions
 
 
 def count_products(node: Node) -> int:

@@ -1,4 +1,4 @@
-"""Large graphs are announced before they are traced."""
+"""Unrolled cores: how large they get is known before they are traced."""
 
 import logging
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.toolchains.cores.core import trace_graph
 from tasks.toolchains.cores.graph import load_graph
-from tasks.toolchains.cores.size import count_products, warn_if_large
+from tasks.toolchains.cores.size import count_products, unrolled_luts, warn_if_large
 from tasks.toolchains.cores.synthesizer import _pass_on
 
 TYPES = {
@@ -50,3 +51,35 @@ def test_a_large_layer_is_named_with_what_can_be_done(
     name, level, message = caplog.record_tuples[-1]
     assert (name, level) == ("tasks.toolchains.cores.synthesizer", logging.WARNING)
     assert message.startswith("a core of 6000 products")
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+@pytest.mark.parametrize("zeros", [0.0, 0.7])
+def test_an_unrolled_core_is_estimated_within_two_fifths_of_the_traced_one(
+    make_zoo: Any, tmp_path: Path, *, quantised: bool, zeros: float
+) -> None:
+    n_in, n_out, draw = 24, 16, np.random.default_rng(5)
+    model = make_zoo(tmp_path, (n_in,), "fixed<10,2>")
+    source = "x"
+    if quantised:
+        # As HGQ2 does: the format holds all elements, of which most need few of its bits.
+        masks = [np.full((1, n_in), value) for value in (1, 2, 2)]
+        masks[1] = draw.choice([0, 1, 2, 3, 10], size=(1, n_in))
+        attributes = {"mask_kbi": tuple(masks), "overrides": {}, "fusible": False}
+        source = model.add(
+            "FixedPointQuantizer", types="fixed<10,2>", RND="TRN", SAT="WRAP", **attributes
+        )
+    weights = draw.normal(size=(n_in, n_out)) * (draw.random((n_in, n_out)) >= zeros)
+    types = {"result": "fixed<20,10>", "accum": "fixed<20,10>"}
+    types |= {"weight": "fixed<6,2>", "bias": "fixed<6,2>"}
+    data = {"weight_data": weights, "bias_data": np.zeros(n_out)}
+    model.branch("Dense", source, types=types, n_in=n_in, n_out=n_out, **data)
+    model.convert()
+    text = np.array2string(weights.ravel(), separator=",", threshold=10**6)
+    for node in load_graph(tmp_path / "model.fml", tmp_path).nodes:
+        for name, values in (("weight", text.strip("[]")), ("bias", ",".join("0" * n_out))):
+            if name in node.attributes:
+                (tmp_path / f"{node.attributes[name]['state']['name']}.txt").write_text(values)
+    graph = load_graph(tmp_path / "model.fml", tmp_path)
+    logic, _ = trace_graph(graph)
+    assert 0.6 < unrolled_luts(graph) / logic.cost < 1.4
