@@ -118,6 +118,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default, help="0 leaves it out")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    # Jobs that a script starts in the background ignore it, and so would the runs to be killed.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     figures = []
     with tempfile.TemporaryDirectory(prefix="overlayflow-chaos-") as directory:
         for figure in _measured(Path(directory), asked):

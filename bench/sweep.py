@@ -127,7 +127,9 @@ def _worker(env: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
+        # Every run has ended. A worker passes SIGTERM on to itself as SIGINT, which jobs that a
+        # script starts in the background ignore.
+        process.kill()
         process.wait()
 
 
