@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.conversion import keras_text, onnx_text, torch_text
+from tasks.conversion import bombs, keras_text, onnx_text, torch_text
 from tasks.conversion.keras_text import Description
 from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
 
-LARGEST_BYTES = 1_000_000_000
 # Keras runs these layers from code in the file, or looks their functions up by name.
 CODE = ("Lambda",)
 QKERAS = re.compile(r"Q[A-Z]\w+|quantized_\w+")
@@ -49,22 +48,16 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         framework: overrides the detected framework.
 
     Raises:
-        InputError: no such file, a damaged one, or one that no front end reads.
+        InputError: no such file, a damaged or a huge one, or one that no front end reads.
         UnsupportedModelError: it contains code.
     """
     if path.is_dir():
         raise _directory(path)
     try:
-        size = path.stat().st_size
+        bombs.require_size(path)
         described = keras_text.describe(path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if size > LARGEST_BYTES:
-        raise InputError(
-            f"has {size / 1e9:.1f} GB, too big for any design on these boards",
-            where=str(path),
-            remedy="give the model alone, without optimizer state or data",
-        )
     if described is not None and framework != "onnx":
         return _keras(path, described, framework)
     if framework == "onnx" or path.suffix == ".onnx" or onnx_text.looks_like(path):

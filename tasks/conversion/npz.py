@@ -172,12 +172,10 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
     """Read a header and check the file's size against it, before anything is allocated."""
     try:
         with _member(archive, name, path) as member:
-            version = np.lib.format.read_magic(member)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran, dtype = read(member)
+            # Arrays of numbers have this version; a header of another may claim to have 4 GB.
+            if np.lib.format.read_magic(member) != (1, 0):
+                raise _not_npz(path)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
             header = _Header(shape, fortran, dtype, member.tell())
             size = archive.getinfo(f"{name}.npy").file_size
     except (ValueError, KeyError, OSError) as error:

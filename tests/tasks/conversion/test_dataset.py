@@ -2,6 +2,7 @@ import io
 import re
 import struct
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,24 @@ def test_a_shape_that_the_file_does_not_hold_is_refused(
     for read in (npz.check, lambda path: npz.unpack(path, tmp_path)):
         with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
             read(file)
+
+
+def test_a_header_of_200_mb_is_not_read(tmp_path: Path) -> None:
+    size = 200_000_000
+    file = tmp_path / "data.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in dataset.NAMES:
+            archive.writestr(
+                f"{name}.npy", b"\x93NUMPY\x02\x00" + size.to_bytes(4, "little") + bytes(size)
+            )
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"is not an \.npz file of plain arrays"):
+            npz.check(file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
 
 
 def test_an_archive_whose_directory_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:

@@ -69,6 +69,19 @@ def sparse(path: Path) -> None:
         file.truncate(2_000_000_000)
 
 
+def swollen(path: Path) -> None:
+    """An archive that claims to unpack to 2 GB."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("model/data/weights", b"")
+        file.filelist[0].file_size = 2_000_000_000
+
+
+def hollow(path: Path) -> None:
+    """An HDF5 file of a few kilobytes whose weights take 4 TB once they are read."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("model_weights/d/kernel", (1_000_000, 1_000_000), chunks=(1000, 1000))
+
+
 def cut(path: Path, write: Writer) -> None:
     write(path)
     path.write_bytes(path.read_bytes()[:-60])
@@ -98,6 +111,8 @@ ANY_SUFFIX: dict[str, Writer] = {
         {"m/code/__torch__.py": b"open('/etc/passwd').read()", "m/constants.pkl": bomb(path)},
     ),
     "2 GB": sparse,
+    "2 GB in an archive": swollen,
+    "4 TB in HDF5": hollow,
     "Lambda in an archive": lambda path: keras_archive(path, LAMBDA),
     "Lambda in HDF5": lambda path: hdf5(path, LAMBDA),
     "Lambda in JSON": lambda path: path.write_text(json.dumps(LAMBDA)),
