@@ -7,7 +7,7 @@ from tasks.boards.address import BoardAddress
 from tasks.core.records.base import Record
 from tasks.core.records.measurement import Run
 from tasks.reporting import history
-from tasks.reporting.report import table
+from tasks.reporting.report import plain, table
 
 
 class BoardNews(Record):
@@ -66,5 +66,7 @@ def _last(runs: Sequence[Run], page_of: Callable[[str], str]) -> str:
         return "none"
     run = runs[0]
     url = page_of(run.flow_run_id)
-    name = f"[{run.flow_run_name}]({url})" if url else run.flow_run_name
+    name = plain(run.flow_run_name)
+    if url:
+        name = f"[{name}]({url})"
     return f"{name}, {'passed' if run.verdict.passed else 'FAILED'}, {run.finished}"

@@ -14,8 +14,10 @@ from typing import Any
 
 import fsspec
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 from tasks.core.errors import StoreError
+from tasks.store.remedies import remedy
 
 # An object store answers many at once.
 _AT_A_TIME = 16
@@ -139,7 +141,9 @@ def aside(files: Any, path: str, url: str) -> Iterator[str]:
 
 def _move(files: Any, source: str, target: str) -> None:
     """Rename a file; fsspec's own `mv` would take brackets in a path for a pattern."""
-    if type(files).mv is not AbstractFileSystem.mv:
+    if isinstance(files, LocalFileSystem):  # whose `mv` moves a file into a directory of its name
+        Path(source).replace(target)
+    elif type(files).mv is not AbstractFileSystem.mv:
         files.mv(source, target)
     else:
         files.cp_file(source, target)
@@ -160,6 +164,9 @@ def reaching(url: str) -> Iterator[None]:
         # Python's own exceptions, but for OSError, are defects of the caller.
         if not isinstance(error, OSError) and type(error).__module__ == "builtins":
             raise
+        if isinstance(error, OSError) and (known := remedy(error, url)):
+            place = str(error.filename2 or error.filename or url)
+            raise StoreError(f"{error.strerror}", where=place, remedy=known) from error
         raise StoreError(
             f"cannot use the store: {str(error) or type(error).__name__}",
             where=url,

@@ -10,11 +10,9 @@ and the local layout (tasks/store/local.py) is a cache of them.
 """
 
 import contextlib
-import errno
 import hashlib
 import logging
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +24,7 @@ from tasks.core.errors import StoreError, ToolError
 from tasks.core.records.base import Entry, Record, StepName
 from tasks.store.entry import FILES, MANIFEST, EntryInfo, EntryManifest, digest, load
 from tasks.store.local import LocalEntries, key
+from tasks.store.remedies import FULL, NO_LOCKS, remedy
 from tasks.store.shared import Remote
 
 __all__ = ["EntryInfo", "Store", "digest"]
@@ -33,27 +32,6 @@ __all__ = ["EntryInfo", "Store", "digest"]
 R = TypeVar("R", bound=Record)
 
 _log = logging.getLogger(__name__)
-_FREE = "free some space, e.g. with `overlayflow store prune`"
-_OTHER = "choose another place for the store"
-_RIGHTS = (
-    "correct its permissions, or choose another place for the store; several users need one group "
-    "and umask 002: `chgrp -R GROUP {root} && chmod -R g+rwX {root} && "
-    "find {root} -type d -exec chmod g+s {} +`"
-)
-_LOCKS = "this file system has no locks: set OVERLAYFLOW_HOME or OVERLAYFLOW_STORE to another one"
-_REMEDIES = {
-    errno.ENOSPC: _FREE,
-    errno.EDQUOT: _FREE,
-    errno.EFBIG: "raise the limit on file sizes (`ulimit -f`)",
-    errno.EROFS: _OTHER,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.ENOTDIR: _OTHER,
-    errno.ENOLCK: _LOCKS,
-    errno.EOPNOTSUPP: _LOCKS,
-    errno.ENOSYS: _LOCKS,
-}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Store:
@@ -283,9 +261,9 @@ class Store:
             place = root if error.filename is None else Path(str(error.filename))
             ours = place.is_relative_to(root) or root.is_relative_to(place)
             # What locks a file knows no name of it.
-            ours |= _REMEDIES.get(error.errno or 0) == _LOCKS
+            ours |= error.errno in NO_LOCKS
+            known = remedy(error, root)
             # A build callback may also run into a full disk, or have trouble with users' files.
-            if error.errno in _FULL or (ours and error.errno in _REMEDIES):
-                remedy = _REMEDIES[error.errno].replace("{root}", shlex.quote(str(root)))
-                raise StoreError(f"{error.strerror}", where=str(place), remedy=remedy) from error
+            if error.errno in FULL or (ours and known):
+                raise StoreError(f"{error.strerror}", where=str(place), remedy=known) from error
             raise

@@ -146,8 +146,14 @@ def test_the_documented_three_lines_run_with_the_stock_driver(machine: Machine, 
     assert packed == stock_driver().read_bytes()
 
 
-def test_a_package_can_be_measured_again_by_itself(machine: Machine, first: Run) -> None:
-    run = finished(machine.command("bench", package_file(machine, first), "--json"))
+def test_a_package_is_measured_again_by_itself_though_the_history_cannot_be_written(
+    machine: Machine, first: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    package = package_file(machine, first)
+    done = machine.command("bench", package, "--json", OVERLAYFLOW_STORE=str(tmp_path))
+    run = finished(done)
+    assert f"the run is not in the history: {tmp_path}/runs: File exists" in done.stderr
     assert run.verdict.bit_exact == 40
     assert run.verdict.measurement.deployment.package.digest == (
         first.verdict.measurement.deployment.package.digest

@@ -1,5 +1,9 @@
 """Small files of a store, whatever their names and wherever the store is."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
@@ -81,3 +85,56 @@ def test_a_library_s_own_exception_is_a_store_error() -> None:
             call()
         assert caught.value.transient
         assert "credentials" in caught.value.remedy
+
+
+def test_what_is_in_the_way_of_a_file_is_named(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    (tmp_path / "runs" / "a.json").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"runs/a\.json: Is a directory") as caught:
+        files.write("runs/a.json", b"")
+    assert "move away" in caught.value.remedy
+    assert not caught.value.transient
+    assert not list((tmp_path / "runs").rglob("*.part"))
+    (tmp_path / "baselines").write_text("a file")
+    with pytest.raises(StoreError, match="baselines: File exists"):
+        files.write("baselines/a.json", b"")
+
+
+@pytest.mark.slow
+def test_what_keeps_a_file_from_being_written_is_named(tmp_path: Path) -> None:
+    """A full disk, one that is read-only, a directory of somebody else."""
+    files = Files(str(tmp_path))
+    for options, words, remedy in (
+        ("size=4k", "No space left on device", "free some space"),
+        ("ro", "Read-only file system", "another place"),
+    ):
+        with mounted(tmp_path / "runs", options), pytest.raises(StoreError, match=words) as caught:
+            files.write("runs/a.json", bytes(100_000))
+        assert remedy in caught.value.remedy
+    (tmp_path / "runs").chmod(0o500)
+    script = (
+        "import os, sys\n"
+        "from tasks.store.files import Files\n"
+        "files = Files(sys.argv[1])\n"
+        "os.setuid(65534)\n"
+        "files.write('runs/a.json', b'')\n"
+    )
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert "StoreError" in told
+    assert "Permission denied" in told
+    assert "chmod" in told
+
+
+@contextmanager
+def mounted(directory: Path, options: str) -> Iterator[None]:
+    directory.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting takes root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
