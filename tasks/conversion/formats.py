@@ -43,16 +43,21 @@ _PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
 _EXACT_BITS = 12  # values with at most this many fractional bits are represented exactly
 
 
-def choose(graph: Any, reference: Mapping[str, Array]) -> Chosen:
+def choose(graph: Any, reference: Mapping[str, Array], *, trained: bool = False) -> Chosen:
     """Return formats for the layers of a converted graph.
 
     Args:
         graph: hls4ml's ModelGraph, converted with open formats.
         reference: the framework's outputs by layer.
+        trained: whether the model's quantizers give the formats: of all but a softmax, whose tables
+            no quantizer describes.
     """
+    open_layers = [
+        node for node in graph.get_layers() if node.class_name == "Softmax" or not trained
+    ]
     return {
         node.name: settings
-        for node in graph.get_layers()
+        for node in open_layers
         if (settings := _Layer(graph, node, reference).settings())
     }
 

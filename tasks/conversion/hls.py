@@ -88,9 +88,10 @@ def convert(
         )
         with computing():
             outputs = model.layer_outputs(sample, graph)
-        if settings.precision == "auto" and model.open_formats:
-            chosen = formats.choose(graph, outputs)
-            config["Model"]["Precision"]["default"] = formats.default(outputs)
+        if settings.precision == "auto":
+            chosen = formats.choose(graph, outputs, trained=not model.open_formats)
+            if model.open_formats:
+                config["Model"]["Precision"]["default"] = formats.default(outputs)
             _take(config, chosen, settings)
     _apply(config, settings, added)
     with _refusals(), hls_corrections.thresholds_kept() as exact:

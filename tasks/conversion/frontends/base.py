@@ -54,7 +54,8 @@ class LoadedModel:
         several_outputs: the same for `output`.
         layer_outputs: computes the framework's outputs, by layer of a graph that hls4ml has
             converted; None if the framework cannot.
-        open_formats: whether the model leaves number formats open, so that they can be chosen.
+        open_formats: whether the model leaves number formats open, so that they can be chosen;
+            those of a softmax always are.
     """
 
     input: Tensor

@@ -4,7 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from tasks.core.errors import InputError, UnsupportedModelError
+from tasks.core.errors import DoesNotFitError, InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores.core import build_core
@@ -41,6 +41,7 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
 
     Raises:
         UnsupportedModelError: the requested core cannot compute a layer, which is named.
+        DoesNotFitError: by estimate no core comes near to fitting the part.
         InputError: the stream cannot deliver samples at the requested interval.
         ToolError: the traced logic differs from the C simulation.
     """
@@ -84,6 +85,8 @@ def check_interval(settings: ConvertSettings, *streams: Stream) -> None:
 def judge(folded: FoldedEstimate, unrolled: int, available: Resources) -> tuple[bool, str]:
     """Decide whether to fold: the folded core must be much smaller, fit and keep the stream's rate.
 
+    If neither core fits, the smaller one is taken.
+
     Args:
         folded: estimate of the folded core.
         unrolled: LUTs of an unrolled core.
@@ -98,7 +101,7 @@ def judge(folded: FoldedEstimate, unrolled: int, available: Resources) -> tuple[
         reason = f"folded it does not fit: {missing}"
     elif folded.interval > folded.asked * 1.01 and fits:
         reason = f"folded it takes {folded.interval} clocks a sample, because of {folded.limiting}"
-    elif lut > CLEARLY * unrolled and (fits or missing):
+    elif lut > (CLEARLY if fits else 1) * unrolled:
         reason = f"folded it takes {lut} LUTs by estimate, unrolled {unrolled}"
     else:
         return True, (
@@ -137,25 +140,29 @@ def _folded(
 def _check_size(
     graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources
 ) -> None:
-    """Warn that a folded core is not expected to fit, and say at which interval it would."""
+    """Warn that a folded core is not expected to fit, and say at which interval it would.
+
+    Raises:
+        DoesNotFitError: it is so much too big that no tool needs to run.
+    """
     missing = shortfall(planned.resources, available)
     if not missing:
         return
     cores = list(curve(graph, project.settings, project.input, project.output, available))
     fitting = [core.asked for core in cores if not shortfall(core.resources, available)]
-    least = min(max(shares(core.resources, available).values()) for core in cores)
     if fitting:
         remedy = f"it fits with interval_cycles {fitting[0]}"
     else:
+        least = min(max(shares(core.resources, available).values()) for core in cores)
         remedy = (
             f"at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
             f"smaller layers or a board kind with a larger part"
         )
-    if not fitting and least > HOPELESS:
-        raise UnsupportedModelError(
+    if max(shares(planned.resources, available).values()) > HOPELESS:
+        raise DoesNotFitError(
             f"a folded core does not fit: {missing} by estimate",
             where=project.settings.board_kind,
-            remedy=remedy,
+            remedy=f"{remedy}; `overlayflow estimate` lists what fits each board kind",
         )
     logger.warning("WARNING: by estimate the folded core does not fit: %s; %s", missing, remedy)
 

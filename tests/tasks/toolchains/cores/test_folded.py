@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.core.errors import CoreMismatchError, InputError, UnsupportedModelError
+from tasks.core.errors import CoreMismatchError, DoesNotFitError, InputError, UnsupportedModelError
 from tasks.core.records.base import Entry
 from tasks.core.records.design import FixedPoint, HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
@@ -21,6 +21,7 @@ from tasks.toolchains.cores.folded.arithmetic import raw, smallest_format
 from tasks.toolchains.cores.folded.estimate import estimate
 from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import load_graph
+from tasks.toolchains.cores.size import unrolled_luts
 from tasks.toolchains.cores.synthesizer import TracedCore
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.open.proof import ProofRequest, prove
@@ -258,10 +259,21 @@ def test_a_core_that_does_not_fit_says_what_would_make_it_fit(
     assert "by estimate the folded core does not fit: it takes" in caplog.text
     assert "% of the part's LUT; it fits with interval_cycles 48" in caplog.text
     tiny = Resources(lut=100, ff=0, dsp=0, bram_36k=0)
-    with pytest.raises(
-        UnsupportedModelError, match=r"(?s)does not fit.*part's.*no interval.*use f"
-    ):
+    with pytest.raises(DoesNotFitError, match=r"(?s)does not fit.*part's.*no interval.*use f"):
         choice.build(tmp_path, mlp, tiny, tmp_path)
+
+
+def test_a_core_far_too_big_for_the_part_is_not_unrolled_instead(
+    mlp: HlsProject, tmp_path: Path
+) -> None:
+    graph = load_graph(tmp_path / "model.fml", tmp_path / "project" / "firmware" / "weights")
+    auto = with_settings(mlp, core="auto")
+    at_full_rate = estimate(graph, auto.settings, mlp.input, mlp.output, PART).resources
+    least = Resources(lut=at_full_rate.lut // 3, ff=0, dsp=2, bram_36k=2)
+    assert unrolled_luts(graph) > least.lut
+    with pytest.raises(DoesNotFitError, match=r"(?s)does not fit.*part's.*overlayflow estimate"):
+        choice.build(tmp_path, auto, least, tmp_path)
+    assert not (tmp_path / "rtl").exists()
 
 
 def test_a_layer_that_only_unrolls_is_refused_by_its_name(
