@@ -53,7 +53,7 @@ def run(
     surroundings.settle()
     machine.set_up_prefect()
     from deployments.prefect_server import prefect_server
-    from flows.deploy import deploy_model
+    from flows.deploy import DeployAdvanced, deploy_model
 
     with prefect_server():
         return deploy_model(
@@ -62,8 +62,7 @@ def run(
             board=board,
             conversion=conversion,
             toolchain=toolchain,
-            limits=limits,
-            measurement=measurement,
+            advanced=DeployAdvanced(limits=limits, measurement=measurement),
         )
 
 

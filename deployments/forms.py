@@ -1,4 +1,4 @@
-"""What people see in the forms of the deployments: titles, order, examples, and boards to choose.
+"""What people see in the forms of the deployments: titles, order, and boards to choose.
 
 Prefect makes a form of a flow's signature and docstring, titles each field by its parameter's name,
 and knows nothing of boards. So the server's forms are amended after each registration, and whenever
@@ -13,7 +13,6 @@ from prefect.client.schemas.actions import DeploymentUpdate
 
 from tasks.orchestration import board_block
 
-ADVANCED = "Advanced: "
 # In the order of the form; what most runs leave alone comes last.
 TITLES = {
     "package": "Package",
@@ -29,20 +28,7 @@ TITLES = {
     "conversion": "Conversion",
     "older_than_days": "Remove what is older than (days)",
     "keep_gb": "Keep at most (GB)",
-    "trusted": "Trust this package",
-    "rehearse": f"{ADVANCED}dress rehearsal on a twin",
-    "build": f"{ADVANCED}steps of Vivado HLS",
-    "limits": f"{ADVANCED}gates",
-    "measurement": f"{ADVANCED}measurement",
-    "point_deployment": f"{ADVANCED}points on workers",
-    "many": f"{ADVANCED}more than 200 points",
-}
-EXAMPLES = {
-    "conversion": '{"words": "packed", "clock_period_ns": 8}',
-    "build": '{"cosim": true}',
-    "limits": '{"mode": "warn", "utilisation": 0.8}',
-    "measurement": '{"batches": [1, 16], "wait_s": 600}',
-    "boards": '["lab-1", "kind=pynq-z2,tag=lab"]',
+    "advanced": "Advanced",
 }
 
 
@@ -60,7 +46,7 @@ def refresh(twins: Iterable[str] = ()) -> None:
 
 
 def amended(schema: dict[str, Any], boards: list[str]) -> dict[str, Any]:
-    """Return a form with titles, order, examples and the boards that are known."""
+    """Return a form with titles, order and the boards that are known."""
     places = list(TITLES)
     fields = {
         name: _amended(name, field, boards)
@@ -72,10 +58,6 @@ def amended(schema: dict[str, Any], boards: list[str]) -> dict[str, Any]:
 
 def _amended(name: str, field: dict[str, Any], boards: list[str]) -> dict[str, Any]:
     made = {**field, "title": TITLES.get(name, field.get("title", name))}
-    example = f"Example: {EXAMPLES[name]}" if name in EXAMPLES else ""
-    told = made.get("description", "")
-    if example and example not in told:
-        made["description"] = f"{told} {example}".strip()
     if name == "board" and boards:
         made.pop("type", None)
         made["anyOf"] = [

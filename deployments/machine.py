@@ -94,6 +94,7 @@ def environment(port: int) -> dict[str, str]:
         "PREFECT_API_AUTH_STRING": secret,
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
         # On disk: leases in memory are lost with the server, and their slots stay taken forever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,

@@ -7,6 +7,7 @@ from prefect import flow
 
 from tasks.benchmark import benchmark
 from tasks.conversion.names import what_differs
+from tasks.core.records.base import Settings
 from tasks.core.records.measurement import Run
 from tasks.core.records.package import Manifest, Package
 from tasks.core.records.settings import MeasureSettings
@@ -21,6 +22,20 @@ from tasks.transfer import transfer
 from tasks.validate import validate
 
 
+class BenchmarkAdvanced(Settings):
+    """What most measurements leave alone.
+
+    Attributes:
+        limits: Thresholds of the gates. Example: {"mode": "warn", "baseline": "ignore"}
+        measurement: How boards measure. Example: {"batches": [1, 16], "wait_s": 600}
+        trusted: Trust this package from now on, although it was not made on this machine.
+    """
+
+    limits: GateSettings = GateSettings()
+    measurement: MeasureSettings = MeasureSettings()
+    trusted: bool = False
+
+
 @flow(
     name="benchmark-package",
     flow_run_name=run_names.given_or(
@@ -32,23 +47,19 @@ from tasks.validate import validate
 def benchmark_package(
     package: Path,
     board: str = "twin",
-    limits: GateSettings = GateSettings(),
-    measurement: MeasureSettings = MeasureSettings(),
-    trusted: bool = False,
+    advanced: BenchmarkAdvanced = BenchmarkAdvanced(),
 ) -> Run:
     """Transfer a package to a board, measure it, validate and publish.
 
     Args:
         package: Path of package.tar.gz on the machine that runs this flow.
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
-        limits: Thresholds of the gates.
-        measurement: How the board measures.
-        trusted: Trust this package from now on, although it was not made on this machine.
+        advanced: Gates, measurement, and whether the package is trusted.
     """
     run_logs.set_up()
     worker_watch.watch()
-    imported = building.imported(package, trusted=trusted).get(open_store())
-    return _measure(imported, board, limits, measurement)
+    imported = building.imported(package, trusted=advanced.trusted).get(open_store())
+    return _measure(imported, board, advanced.limits, advanced.measurement)
 
 
 def _name(given: dict[str, Any]) -> str:

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.benchmark import measure_package
+from flows.benchmark import BenchmarkAdvanced, measure_package
 from tasks.boards.check import BoardCheck
 from tasks.check_boards import check_all, publish_table, require_all
-from tasks.core.records.settings import MeasureSettings
 from tasks.orchestration import board_block, run_logs, run_names, worker_watch
 from tasks.orchestration.caching import open_store
 from tasks.processes.threads import side_by_side
 from tasks.publish_comparison import publish_comparison
-from tasks.quality.gates import GateSettings
 from tasks.reporting import comparison
 from tasks.reporting.comparison import Comparison
 from tasks.steps import building
@@ -45,25 +43,21 @@ def check_boards(boards: tuple[str, ...] = ()) -> tuple[BoardCheck, ...]:
 def benchmark_boards(
     package: Path,
     boards: tuple[str, ...] = (),
-    limits: GateSettings = GateSettings(),
-    measurement: MeasureSettings = MeasureSettings(),
-    trusted: bool = False,
+    advanced: BenchmarkAdvanced = BenchmarkAdvanced(),
 ) -> Comparison:
     """Measure a package on several boards in parallel; a board that fails does not stop the others.
 
     Args:
         package: Path of package.tar.gz on the machine that runs this flow.
-        boards: Names of boards, or requirements such as kind=pynq-z2,tag=lab; if empty, all boards
-            that can run the package.
-        limits: Thresholds of the gates.
-        measurement: How the boards measure.
-        trusted: Trust this package from now on, although it was not made on this machine.
+        boards: Names of boards, or requirements; if empty, all boards that can run the package.
+            Example: ["lab-1", "kind=pynq-z2,tag=lab"]
+        advanced: Gates, measurement, and whether the package is trusted.
     """
     run_logs.set_up()
     worker_watch.watch()
-    imported = building.imported(package, trusted=trusted).get(open_store())
+    imported = building.imported(package, trusted=advanced.trusted).get(open_store())
     calls = {
-        name: partial(measure_package, imported, name, limits, measurement)
+        name: partial(measure_package, imported, name, advanced.limits, advanced.measurement)
         for name in board_block.taking(imported.manifest, boards)
     }
     compared = comparison.compare(side_by_side(calls))

@@ -9,6 +9,7 @@ from tasks.benchmark import benchmark
 from tasks.conversion.names import what_differs
 from tasks.convert import convert
 from tasks.core.errors import InputError
+from tasks.core.records.base import Settings
 from tasks.core.records.design import Synthesis
 from tasks.core.records.measurement import Run, Verdict
 from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
@@ -29,6 +30,23 @@ from tasks.transfer import transfer
 from tasks.validate import validate
 
 
+class DeployAdvanced(Settings):
+    """What most runs leave alone.
+
+    Attributes:
+        rehearse: Whether the RTL first runs on a twin; by default with toolchain vivado.
+        build: Optional steps of toolchain vivado-hls. Example: {"cosim": true}
+        limits: Thresholds of the gates between the steps. Example: {"mode": "warn",
+            "utilisation": 0.8}
+        measurement: How the board measures. Example: {"batches": [1, 16], "wait_s": 600}
+    """
+
+    rehearse: bool | None = None
+    build: BuildSettings = BuildSettings()
+    limits: GateSettings = GateSettings()
+    measurement: MeasureSettings = MeasureSettings()
+
+
 def _name(given: dict[str, Any]) -> str:
     toolchain = "" if given["toolchain"] == "auto" else given["toolchain"]
     differs = what_differs(given["conversion"])
@@ -47,10 +65,7 @@ def deploy_model(
     board: str = "twin",
     conversion: ConvertSettings = ConvertSettings(),
     toolchain: ToolchainChoice = "auto",
-    build: BuildSettings = BuildSettings(),
-    rehearse: bool | None = None,
-    limits: GateSettings = GateSettings(),
-    measurement: MeasureSettings = MeasureSettings(),
+    advanced: DeployAdvanced = DeployAdvanced(),
 ) -> Run:
     """Convert, synthesize, implement, package, transfer, benchmark, validate and publish.
 
@@ -59,13 +74,11 @@ def deploy_model(
         data: Path of an .npz file with X_test and y_test on the machine that builds; random inputs
             without it.
         board: Name of the board, or requirements such as kind=pynq-z2,tag=lab.
-        conversion: How hls4ml converts the model.
+        conversion: How hls4ml converts the model. Example: {"words": "packed", "reuse_factor": 4}
         toolchain: auto, open (no vendor tools), vivado (any since 2019.1) or vivado-hls.
-        build: Optional steps of toolchain vivado-hls.
-        rehearse: Whether the RTL first runs on a twin; by default with toolchain vivado.
-        limits: Thresholds of the gates between the steps.
-        measurement: How the board measures.
+        advanced: Rehearsal, steps of Vivado HLS, gates and measurement.
     """
+    build, limits, measurement = advanced.build, advanced.limits, advanced.measurement
     run_logs.set_up()
     worker_watch.watch()
     building.refuse_bad_input(model, data, conversion)  # as the command line does
@@ -80,7 +93,7 @@ def deploy_model(
     synthesis = synthesize(project, pair.name, build)
     passed += gates.require(gates.after_synthesize(synthesis, limits))
     rehearsal = None
-    if pair.name == "vivado" if rehearse is None else rehearse:
+    if pair.name == "vivado" if advanced.rehearse is None else advanced.rehearse:
         rehearsal = _rehearse(synthesis, pair.name, model, limits)
     implementation = implement(synthesis, pair.name, limits)
     passed += gates.require(gates.after_implement(implementation, limits))

@@ -5,6 +5,7 @@ from prefect.artifacts import create_table_artifact
 
 from flows.benchmark import measure_package
 from tasks.core.errors import OverlayflowError
+from tasks.core.records.base import Settings
 from tasks.core.records.settings import MeasureSettings
 from tasks.core.settings import store_url
 from tasks.orchestration import board_block, run_logs, run_names, worker_watch
@@ -12,6 +13,18 @@ from tasks.orchestration.caching import open_store
 from tasks.quality import baselines
 from tasks.quality.gates import GateSettings
 from tasks.steps import registry
+
+
+class NightlyAdvanced(Settings):
+    """What most nights leave alone.
+
+    Attributes:
+        limits: Thresholds of the gates. Example: {"baseline": "fail", "slowdown": 0.1}
+        measurement: How boards measure. Example: {"passes": 5, "wait_s": 7200}
+    """
+
+    limits: GateSettings = GateSettings(baseline="fail")
+    measurement: MeasureSettings = MeasureSettings()
 
 
 @flow(
@@ -22,16 +35,14 @@ from tasks.steps import registry
 def benchmark_nightly(
     boards: tuple[str, ...] = (),
     projects: tuple[str, ...] = (),
-    limits: GateSettings = GateSettings(baseline="fail"),
-    measurement: MeasureSettings = MeasureSettings(),
+    advanced: NightlyAdvanced = NightlyAdvanced(),
 ) -> list[registry.Outcome]:
     """Measure again what was accepted, each in its own run, and compare it with its baseline.
 
     Args:
         boards: Names of boards; if empty, all added boards and all running twins.
         projects: Names of projects; if empty, all with a baseline.
-        limits: Thresholds of the gates.
-        measurement: How the boards measure.
+        advanced: Gates and measurement.
     """
     run_logs.set_up()
     worker_watch.watch()
@@ -42,7 +53,7 @@ def benchmark_nightly(
         get_run_logger().warning("no run was accepted yet: overlayflow baseline accept RUN")
     for package, board in registry.pairs(open_store(), found, projects, accepted):
         try:
-            run = measure_package(package, board, limits, measurement)
+            run = measure_package(package, board, advanced.limits, advanced.measurement)
         except OverlayflowError as error:
             outcomes.append(registry.failed(package, board, error))
         else:

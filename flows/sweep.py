@@ -8,8 +8,9 @@ from prefect import flow, tags
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows.deploy import deploy_model
+from flows.deploy import DeployAdvanced, deploy_model
 from tasks.core.errors import InputError
+from tasks.core.records.base import Settings
 from tasks.core.records.measurement import Run
 from tasks.core.settings import home, store_url
 from tasks.orchestration import (
@@ -21,7 +22,7 @@ from tasks.orchestration import (
     worker_watch,
 )
 from tasks.publish import tell_failure
-from tasks.publish_sweep import publish_sweep
+from tasks.publish_sweep import publish_sweep, track, track_begun
 from tasks.sweeps import inputs, results, search
 from tasks.sweeps.file import SweepFile, compose
 from tasks.sweeps.points import Point
@@ -47,11 +48,23 @@ def sweep_point(point: Point) -> Run:
             board=point.board,
             conversion=point.conversion,
             toolchain=point.toolchain,  # type: ignore[arg-type]  # one of the choices, by choose()
-            limits=point.limits,
-            measurement=point.measurement,
+            advanced=DeployAdvanced(limits=point.limits, measurement=point.measurement),
         )
     results.keep(store_url(), point, run)
     return run
+
+
+class SweepAdvanced(Settings):
+    """What most sweeps leave alone.
+
+    Attributes:
+        point_deployment: Run the points as runs of this deployment on its workers; if empty, run
+            them here. Example: sweep-point/sweep-point
+        many: Start even if the sweep has more than 200 points.
+    """
+
+    point_deployment: str = ""
+    many: bool = False
 
 
 def _name(given: dict[str, Any]) -> str:
@@ -70,28 +83,25 @@ def _name(given: dict[str, Any]) -> str:
 )
 def sweep_models(
     sweep: Path | None = None,
-    point_deployment: str = "",
-    many: bool = False,
     model: Path | None = None,
     data: Path | None = None,
     board: str = "twin",
     axes: dict[str, list[str | int | float]] = {},  # noqa: B006  never changed
     name: str = "",
+    advanced: SweepAdvanced = SweepAdvanced(),
 ) -> SweepReport:
     """Run every point of a sweep that has no result yet, and compare all points.
 
     Args:
         sweep: Path of the sweep file (YAML) on the machine that runs this flow; not read if axes
             are given below.
-        point_deployment: Run the points as runs of this deployment on its workers, for example
-            sweep-point/sweep-point; if empty, run them here.
-        many: Start even if the sweep has more than 200 points.
         model: Without a sweep file: path of the model file.
         data: Without a sweep file: path of the test data.
         board: Without a sweep file: name of the board of all points.
         axes: Without a sweep file: values of each setting, every combination of which is a point,
             e.g. {"words": ["float32", "packed"], "clock_period_ns": [8, 10]}.
         name: Without a sweep file: name of the sweep; the model's own if empty.
+        advanced: Points on workers, and more than 200 of them.
     """
     run_logs.set_up()
     worker_watch.watch()
@@ -104,14 +114,15 @@ def sweep_models(
             remedy="give a sweep file, or model, data and axes",
         )
     file = SweepFile(sweep)
-    if not many:
+    if not advanced.many:
         search.refuse_too_many(file)
     directory = home() / "sweeps" / file.spec.name
+    track_begun(file, str(flow_run.id))
     tell = progress.hooks("sweep").listener
     session = Session(file, store_url(), directory, server.require, tell)
     tag = f"sweep:{file.spec.name}"
-    if point_deployment:
-        sweep_dispatch.run(session, point_deployment, tag, store_url())
+    if advanced.point_deployment:
+        sweep_dispatch.run(session, advanced.point_deployment, tag, store_url())
     else:
         with tags(tag):
             session.run(sweep_point)
@@ -119,5 +130,6 @@ def sweep_models(
     if session.ended_by is not None:
         with contextlib.suppress(OSError):  # best effort: the server or the disk ended the sweep
             write(report)
+            track(report)
         raise session.ended_by
     return publish_sweep(report)

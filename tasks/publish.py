@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from tasks.core.errors import BoardError, OverlayflowError, StoreError
 from tasks.core.records.measurement import Run, Verdict
 from tasks.core.records.package import Package
-from tasks.core.settings import store_url
+from tasks.core.settings import mlflow_uri, store_url
 from tasks.orchestration import board_block, board_page, run_names, run_times
 from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.orchestration.caching import open_store
@@ -55,7 +55,8 @@ def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
         history.add(store_url(), run, stored)
     except StoreError as error:  # the measurement counts, and is in the artifacts
         log.warning("the run is not in the history: %s", error)
-    tracked = tracker.log_run(run, stored, archive, url)
+    started_by = str(flow_run.parent_flow_run_id or "") if mlflow_uri() else ""
+    tracked = tracker.log_run(run, stored, archive, url, started_by)
     _artifacts(run, report.markdown(run, url, tracked))
     if verdict.passed:
         _emit("passed", run, f"{run.flow_run_name} passed")

@@ -9,7 +9,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.core.settings import mlflow_uri, store_url
 from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.reporting import tracker
+from tasks.sweeps import points
 from tasks.sweeps import report as reports
+from tasks.sweeps.file import SweepFile
 from tasks.sweeps.results import SweepReport, find, rows
 
 log = logging.getLogger(__name__)
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 def publish_sweep(report: SweepReport) -> SweepReport:
     """Write the sweep's files, then publish its artifacts."""
     text = reports.write(report, page_of)
-    tracked = _track(report)
+    tracked = track(report)
     if tracked:
         text += f"\n[The sweep in MLflow]({tracked})\n"
     log.info("%s; %s", reports.summary(report), report.directory)
@@ -29,13 +31,28 @@ def publish_sweep(report: SweepReport) -> SweepReport:
     return report
 
 
-def _track(report: SweepReport) -> str:
-    """Log the sweep to MLflow, if a server is named, and return the URL of its page."""
+def track_begun(file: SweepFile, flow_run_id: str) -> None:
+    """Log a sweep to MLflow before its points, if a server is named."""
+    if mlflow_uri():
+        project = points.first(file).conversion.project_name
+        tracker.begin_sweep(file.spec.name, project, (flow_run_id, page_of(flow_run_id)))
+
+
+def track(report: SweepReport) -> str:
+    """Log a sweep's results to MLflow, if a server is named, and return the URL of its page."""
     if not mlflow_uri():
         return ""
+    project = report.results[0].point.conversion.project_name
     measured = [each.point for each in report.results if each.flow_run_id]
     runs = list(find(store_url(), measured).values())
     states = Counter(each.state.replace(" ", "_") for each in report.results)
     files = [path for _, path in reports.files(report)]
     flow_run = (report.flow_run_id, page_of(report.flow_run_id))
-    return tracker.log_sweep(report.name, runs, states, files, flow_run)
+    return tracker.end_sweep(
+        name=report.name,
+        project=project,
+        runs=runs,
+        metrics=states,
+        files=files,
+        flow_run=flow_run,
+    )

@@ -55,19 +55,22 @@ def run(arguments: Namespace) -> int:
 
 
 def _on_one(arguments: Namespace, board: str) -> "Run":
-    from flows.benchmark import benchmark_package
+    from flows.benchmark import BenchmarkAdvanced, benchmark_package
     from tasks.core.records.settings import MeasureSettings
     from tasks.quality.gates import GateSettings
 
     return named(benchmark_package, arguments.name)(
         package=arguments.package.absolute(),
         board=board,
-        limits=GateSettings(mode=arguments.gates),
-        measurement=MeasureSettings(wait_s=arguments.wait),
+        advanced=BenchmarkAdvanced(
+            limits=GateSettings(mode=arguments.gates),
+            measurement=MeasureSettings(wait_s=arguments.wait),
+        ),
     )
 
 
 def _on_several(arguments: Namespace, names: list[str]) -> int:
+    from flows.benchmark import BenchmarkAdvanced
     from flows.boards import benchmark_boards
     from tasks.core.errors import BoardsFailedError
     from tasks.core.records.settings import MeasureSettings
@@ -79,8 +82,10 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
         compared = named(benchmark_boards, arguments.name)(
             package=arguments.package.absolute(),
             boards=tuple(names),
-            limits=GateSettings(mode=arguments.gates),
-            measurement=MeasureSettings(wait_s=arguments.wait),
+            advanced=BenchmarkAdvanced(
+                limits=GateSettings(mode=arguments.gates),
+                measurement=MeasureSettings(wait_s=arguments.wait),
+            ),
         )
     except BoardsFailedError as error:
         if not isinstance(error.outcomes, comparison.Comparison):

@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import logging
 import os
 import signal
 import sys
@@ -195,6 +196,11 @@ def _set_up_prefect(arguments: Namespace) -> None:
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "WARNING"
     if arguments.verbose:
         os.environ["PREFECT_LOGGING_LEVEL"] = "DEBUG"
+    # A short command ends while Prefect still sends its events, and Prefect warns that it waits.
+    for worker in ("EventsWorker", "APILogWorker"):
+        logging.getLogger(worker).addFilter(
+            lambda record: "Still processing" not in str(record.msg)
+        )
     from deployments import machine
 
     machine.set_up_prefect()

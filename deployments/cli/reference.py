@@ -16,7 +16,7 @@ from tasks.core.records.base import Settings
 from tasks.core.records.settings import BuildSettings, ConvertSettings, MeasureSettings
 from tasks.quality.gates import GateSettings
 
-# Parameters of the flow deploy-model, and what each holds.
+# Parameters of the flow deploy-model (all but the first in `advanced`), and what each holds.
 _RECORDS: dict[str, type[Settings]] = {
     "conversion": ConvertSettings,
     "build": BuildSettings,
@@ -30,8 +30,9 @@ What each command prints with `--help`. The exit status is 0 for success, 1 if a
 failed, and 2 if the input or the set-up cannot be used or the run was interrupted."""
 _SETTINGS = """# Settings
 
-Fields of the forms in Prefect's UI, of the flows' parameters, and of `limits` and `measurement` in
-a sweep file. The options of `overlayflow run` set the same fields."""
+Fields of the forms in Prefect's UI, of the flows' parameters (`build`, `limits` and `measurement`
+in `advanced`), and of `limits` and `measurement` in a sweep file. The options of `overlayflow run`
+set the same fields."""
 
 
 def command_line() -> str:

@@ -220,7 +220,7 @@ def measured(flow: Callable[[], "Run"]) -> "tuple[Run, GateError | None]":
 
 
 def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
-    from flows.deploy import deploy_model
+    from flows.deploy import DeployAdvanced, deploy_model
     from tasks.core.records.settings import MeasureSettings
     from tasks.quality.gates import GateSettings
 
@@ -230,10 +230,12 @@ def _run_flow(arguments: Namespace, settings: "ConvertSettings") -> "Run":
         board=arguments.board,
         conversion=settings,
         toolchain=arguments.toolchain,
-        rehearse=arguments.rehearse,
-        build=_build(arguments),
-        limits=GateSettings(mode=arguments.gates),
-        measurement=MeasureSettings(wait_s=arguments.wait),
+        advanced=DeployAdvanced(
+            rehearse=arguments.rehearse,
+            build=_build(arguments),
+            limits=GateSettings(mode=arguments.gates),
+            measurement=MeasureSettings(wait_s=arguments.wait),
+        ),
     )
 
 

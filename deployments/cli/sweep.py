@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
 
     with bar.shown(quiet=arguments.quiet) as shown, prefect_server():
         _check_boards(file, found)
-        from flows.sweep import sweep_models
+        from flows.sweep import SweepAdvanced, sweep_models
         from tasks.orchestration import progress
 
         def show_sweep(step: str, news: "Progress") -> None:
@@ -61,7 +61,8 @@ def run(arguments: Namespace) -> int:
                 shown.show(step, news)
 
         with progress.watched(show_sweep):
-            report = sweep_models(arguments.file.absolute(), arguments.deployment, arguments.yes)
+            advanced = SweepAdvanced(point_deployment=arguments.deployment, many=arguments.yes)
+            report = sweep_models(arguments.file.absolute(), advanced=advanced)
     if arguments.json:
         print_json(report)
     else:

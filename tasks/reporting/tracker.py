@@ -23,13 +23,20 @@ log = logging.getLogger(__name__)
 
 FLOW_RUN = "overlayflow.flow_run_id"
 PARENT = "mlflow.parentRunId"
-# Its client would try for minutes to reach a server that is gone.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# Its client would try for minutes to reach a server that is gone, and print on stdout, where only
+# the record of a command belongs.
+CLIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 # What is longer, MLflow refuses.
 LONGEST = 5000
 
 
-def log_run(run: Run, stored_page: str, package: Path | None, url: str) -> str:
+def log_run(
+    run: Run, stored_page: str, package: Path | None, url: str, started_by: str = ""
+) -> str:
     """Log a run, and return the URL of its page; empty without a tracking server.
 
     Args:
@@ -37,44 +44,64 @@ def log_run(run: Run, stored_page: str, package: Path | None, url: str) -> str:
         stored_page: its report as the store keeps it; empty if there is none.
         package: path of package.tar.gz; None if it is not at hand.
         url: URL of the run in the Prefect UI; empty if there is none.
+        started_by: id of the flow run that started it, whose child it becomes if that is a sweep
+            that has been logged; empty if there is none.
     """
     with _client() as client:
-        if client is not None:
-            return _page_of(client, _log(client, run, stored_page, package, url))
+        if client is None:
+            return ""
+        made = _log(client, run, stored_page, package, url)
+        if started_by and (parent := _find(client, started_by)):
+            client.set_tag(made, PARENT, parent)
+        return _page_of(client, made)
     return ""
 
 
-def log_sweep(
+def begin_sweep(name: str, project: str, flow_run: tuple[str, str]) -> None:
+    """Log a sweep before its points, so they find their parent even if the sweep is lost.
+
+    Args:
+        name: of the sweep.
+        project: name of its first point's project.
+        flow_run: id of the sweep's own flow run, and URL of that in the Prefect UI.
+    """
+    with _client() as client:
+        if client is not None:
+            _sweep(client, name, project, flow_run)
+
+
+def end_sweep(
+    *,
     name: str,
+    project: str,
     runs: Sequence[Run],
     metrics: Mapping[str, float],
     files: Sequence[Path],
     flow_run: tuple[str, str],
 ) -> str:
-    """Log a sweep as the parent of its points' runs, and return the URL of its page.
+    """Log the results of a sweep, and return the URL of its page.
 
     Args:
         name: of the sweep.
+        project: name of its first point's project.
         runs: of its points; those that nobody logged before are logged now.
         metrics: numbers of points by state.
         files: its page, tables and record.
         flow_run: id of the sweep's own flow run, and URL of that in the Prefect UI.
     """
     with _client() as client:
-        if client is None or not runs:
+        if client is None:
             return ""
-        tags = {FLOW_RUN: flow_run[0], "overlayflow.sweep": name, **_note(flow_run[1])}
-        parent = client.create_run(_experiment(client, runs[0]), run_name=name, tags=tags)
-        parent_id: str = parent.info.run_id
+        parent = _sweep(client, name, project, flow_run)
         for state, number in metrics.items():
-            client.log_metric(parent_id, state, number)
+            client.log_metric(parent, state, number)
         for run in runs:
-            child = _find(client, run) or _log(client, run, "", None, "")
-            client.set_tag(child, PARENT, parent_id)
+            child = _find(client, run.flow_run_id) or _log(client, run, "", None, "")
+            client.set_tag(child, PARENT, parent)
         for file in files:
-            client.log_artifact(parent_id, str(file))
-        client.set_terminated(parent_id)
-        return _page_of(client, parent_id)
+            client.log_artifact(parent, str(file))
+        client.set_terminated(parent, "FAILED" if metrics.get("not_run") else "FINISHED")
+        return _page_of(client, parent)
     return ""
 
 
@@ -85,7 +112,7 @@ def _client() -> "Iterator[MlflowClient | None]":
     if not uri:
         yield None
         return
-    for name, value in PATIENCE.items():
+    for name, value in CLIENT.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
@@ -110,7 +137,7 @@ def _log(client: "MlflowClient", run: Run, stored_page: str, package: Path | Non
     ended = datetime.fromisoformat(run.finished).timestamp()
     began_ms, ended_ms = (round(1e3 * t) for t in (ended - sum(run.steps_s.values()), ended))
     made = client.create_run(
-        _experiment(client, run),
+        _experiment(client, _project(run)),
         start_time=began_ms,
         run_name=run.flow_run_name,
         tags=_tags(run) | _note(url),
@@ -130,11 +157,23 @@ def _log(client: "MlflowClient", run: Run, stored_page: str, package: Path | Non
     return run_id
 
 
-def _experiment(client: "MlflowClient", run: Run) -> str:
-    """Return the id of the experiment of a run's project, which is made if it is not there."""
+def _sweep(client: "MlflowClient", name: str, project: str, flow_run: tuple[str, str]) -> str:
+    """Return the id of a sweep's run there, which is made if it is not there."""
+    if found := _find(client, flow_run[0]):
+        return found
+    tags = {FLOW_RUN: flow_run[0], "overlayflow.sweep": name, **_note(flow_run[1])}
+    made = client.create_run(_experiment(client, project), run_name=name, tags=tags)
+    return str(made.info.run_id)
+
+
+def _project(run: Run) -> str:
+    return run.verdict.measurement.deployment.package.manifest.project_name
+
+
+def _experiment(client: "MlflowClient", project: str) -> str:
+    """Return the id of a project's experiment, which is made if it is not there."""
     from mlflow.exceptions import MlflowException
 
-    project = run.verdict.measurement.deployment.package.manifest.project_name
     name = mlflow_experiment() or project
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -147,11 +186,11 @@ def _experiment(client: "MlflowClient", run: Run) -> str:
     return str(found.experiment_id)
 
 
-def _find(client: "MlflowClient", run: Run) -> str | None:
-    """Return the id of a run that was logged before."""
-    found = client.search_runs(
-        [_experiment(client, run)], f"tags.`{FLOW_RUN}` = '{run.flow_run_id}'", max_results=1
-    )
+def _find(client: "MlflowClient", flow_run_id: str) -> str | None:
+    """Return the id of what a flow run logged before, in any experiment."""
+    everywhere = [each.experiment_id for each in client.search_experiments()]
+    wanted = f"tags.`{FLOW_RUN}` = '{flow_run_id}'"
+    found = client.search_runs(everywhere, wanted, max_results=1)
     return str(found[0].info.run_id) if found else None
 
 

@@ -99,6 +99,11 @@ def expand(file: SweepFile) -> list[Point]:
     return points
 
 
+def first(file: SweepFile) -> Point:
+    """Return the first point of a sweep; of a search by Optuna, one that it may pick."""
+    return point(file, next(_choices(file)))
+
+
 def _choices(file: SweepFile) -> Iterator[Settings]:
     spec = file.spec
     if spec.points:

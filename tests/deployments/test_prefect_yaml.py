@@ -121,13 +121,24 @@ def test_forms_have_titles_for_people_and_offer_the_boards_that_are_known() -> N
     form = amended(forms("deploy-model")["deploy-model"], ["lab-1", "twin"])
     fields = sorted(form["properties"].values(), key=lambda each: each["position"])
     titles = [each["title"] for each in fields]
-    assert titles[:4] == ["Model file", "Test data", "Board", "Toolchain"]
-    assert all(title.startswith("Advanced: ") for title in titles[5:])
+    assert titles == [
+        *("Model file", "Test data", "Board", "Toolchain", "Conversion", "Advanced"),
+    ]
     board = form["properties"]["board"]
     assert board["anyOf"][0]["enum"] == ["lab-1", "twin"]
     assert board["anyOf"][1]["type"] == "string"  # a requirement goes, too
-    assert 'Example: {"mode": "warn"' in form["properties"]["limits"]["description"]
     assert amended(form, ["lab-1", "twin"]) == form  # amending it again changes nothing
+
+
+@pytest.mark.parametrize("name", FILLED_IN)
+def test_every_group_of_a_form_has_an_example_but_the_advanced_ones(name: str) -> None:
+    silent = [
+        f"{title}.{key}"
+        for title, form in forms(name).items()
+        for key, field in form.get("properties", {}).items()
+        if group(field) and key != "advanced" and "Example: " not in field.get("description", "")
+    ]
+    assert not silent
 
 
 @pytest.mark.parametrize("name", FILLED_IN)
@@ -143,3 +154,4 @@ def test_settings_have_titles_with_units() -> None:
     }
     assert titles["clock_period_ns"] == "Clock period (ns)"
     assert titles["reuse_factor"] == "Reuse factor"
+    assert titles["io_type"] == "I/O type"

@@ -246,12 +246,12 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
     assert first.verdict.passed
     script = (
         "import sys\n"
-        "from flows.deploy import deploy_model\n"
+        "from flows.deploy import DeployAdvanced, deploy_model\n"
         "from tasks.quality.gates import GateSettings\n"
         "from tasks.core.records.settings import ConvertSettings\n"
         "settings = ConvertSettings(project_name='small')\n"
-        "limits = GateSettings(estimate=0.0001)\n"
-        "deploy_model(*sys.argv[1:], conversion=settings, limits=limits)\n"
+        "advanced = DeployAdvanced(limits=GateSettings(estimate=0.0001))\n"
+        "deploy_model(*sys.argv[1:], conversion=settings, advanced=advanced)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, small.model, small.data],

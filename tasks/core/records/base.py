@@ -47,6 +47,8 @@ Format = Annotated[str, Field(max_length=2000, pattern=r"^[\x20-\x7e]*$")]
 
 # Endings of names, and the units that they stand for.
 UNITS = {"ns": "ns", "s": "s", "cycles": "clock cycles"}
+# Words of names that are abbreviations.
+SPELT = {"csim": "C simulation", "fifo": "FIFO", "io": "I/O", "rmse": "RMSE", "opt": "optimisation"}
 
 
 class Record(BaseModel):
@@ -75,7 +77,8 @@ def _title(name: str) -> str:
     words, _, unit = name.rpartition("_")
     if unit in UNITS:
         return f"{_title(words)} ({UNITS[unit]})"
-    return name.replace("_", " ").capitalize()
+    first, *others = (SPELT.get(each, each) for each in name.split("_"))
+    return " ".join([first[0].upper() + first[1:], *others])
 
 
 class Settings(BaseModel):

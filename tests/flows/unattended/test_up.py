@@ -140,7 +140,10 @@ def started(
     parameters: dict[str, dict[str, Any]] = {
         "benchmark-nightly": {"projects": ["digits"]},
         "boards-health": {"boards": ["twin", "gone"]},
-        "sweep": {"sweep": str(file), "point_deployment": "sweep-point/sweep-point"},
+        "sweep": {
+            "sweep": str(file),
+            "advanced": {"point_deployment": "sweep-point/sweep-point"},
+        },
     }
     (Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER).mkdir(parents=True)
     # A machine that reaches the board would ask for runs of this queue; here, a worker takes all.
@@ -373,7 +376,7 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
     faults.set_fault(twins, "twin", "dma-stall")
     try:
         # Made in another home: somebody has to say that it is to be trusted.
-        given = {"package": str(package), "board": "twin", "trusted": True}
+        given = {"package": str(package), "board": "twin", "advanced": {"trusted": True}}
         run = start(team, "benchmark-package", given)
         deadline = time.monotonic() + 120
         while not list(home.rglob("run-*/design")):

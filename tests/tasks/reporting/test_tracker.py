@@ -114,11 +114,24 @@ def test_a_run_is_logged_with_what_was_chosen_found_and_made(
 
 @pytest.mark.slow
 def test_a_sweep_is_the_parent_of_its_points(tracked: MlflowClient, tmp_path: Path) -> None:
-    first = logged(tracked, tracker.log_run(run(2), "", None, ""))
+    tracker.begin_sweep("clocks", "tiny", ("s", URL))
+    first = logged(tracked, tracker.log_run(run(2), "", None, "", "s"))
+    # Whatever becomes of the sweep, the point is its child.
+    begun = tracked.get_run(first.data.tags[tracker.PARENT])
+    assert (begun.info.run_name, begun.info.status) == ("clocks", "RUNNING")
     table = tmp_path / "points.csv"
     table.write_text("point\n")
     points = [run(2), run(3, clock_period_ns=8)]  # the second was measured before there was MLflow
-    parent = logged(tracked, tracker.log_sweep("clocks", points, {"done": 2}, [table], ("s", URL)))
+    url = tracker.end_sweep(
+        name="clocks",
+        project="tiny",
+        runs=points,
+        metrics={"done": 2},
+        files=[table],
+        flow_run=("s", URL),
+    )
+    parent = logged(tracked, url)
+    assert (parent.info.run_id, parent.info.status) == (begun.info.run_id, "FINISHED")
     children = tracked.search_runs(
         [parent.info.experiment_id], f"tags.`{tracker.PARENT}` = '{parent.info.run_id}'"
     )
@@ -134,7 +147,7 @@ def test_a_lost_server_is_a_warning(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     with caplog.at_level(logging.WARNING):
         assert tracker.log_run(run(1), "", None, "") == ""
-        assert tracker.log_sweep("clocks", [run(1)], {}, [], ("s", "")) == ""
+        tracker.begin_sweep("clocks", "tiny", ("s", ""))
     assert caplog.text.count("not logged to MLflow") == 2
 
 
