@@ -85,7 +85,12 @@ def confusion_matrix(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int6
     ]
     names = list(range(classes))
     base = alt.Chart(inline(values)).encode(
-        x=alt.X("predicted:O", title="class predicted on the board", scale=alt.Scale(domain=names)),
+        x=alt.X(
+            "predicted:O",
+            title="class predicted on the board",
+            scale=alt.Scale(domain=names),
+            axis=alt.Axis(labelAngle=0),
+        ),
         y=alt.Y("expected:O", title="expected class", scale=alt.Scale(domain=names)),
         tooltip=["expected:O", "predicted:O", "samples:Q"],
     )
@@ -225,7 +230,10 @@ def _bars(values: Values, title: str, most: float | None = None, *, percent: boo
             "value:Q",
             title=title,
             scale=alt.Scale(domain=[0, end], nice=False),
-            axis=alt.Axis(format="%" if percent else "~s", tickCount=5),
+            # In a narrow page, a title from the middle would end beyond it.
+            axis=alt.Axis(
+                format="%" if percent else "~s", tickCount=5, titleAnchor="end", titleAlign="right"
+            ),
         ),
         y=alt.Y("name:N", title=None, sort=None),
         tooltip=["name:N", "label:N"],

@@ -9,10 +9,13 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _LIBRARY = "<!-- what draws the charts -->"
 _NO_SCRIPTS = "script-src 'none'"
@@ -70,8 +73,19 @@ def render(template: str, title: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["whole"] = _whole
     return environment.get_template(template).render(
         title=title, library=_LIBRARY, no_scripts=_NO_SCRIPTS, **content
+    )
+
+
+def _whole(text: str) -> "Markup":
+    """Keep words with hyphens, such as a part's name or a date, in one line."""
+    from markupsafe import Markup, escape
+
+    return Markup(" ").join(
+        Markup('<span class="whole">{}</span>').format(word) if "-" in word else escape(word)
+        for word in text.split(" ")
     )
 
 
