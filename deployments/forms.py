@@ -16,9 +16,9 @@ from tasks.orchestration import board_block
 # In the order of the form; what most runs leave alone comes last.
 TITLES = {
     "package": "Package",
+    "sweep": "Sweep file",
     "model": "Model file",
     "data": "Test data",
-    "sweep": "Sweep file",
     "axes": "Axes",
     "name": "Name of the sweep",
     "board": "Board",
