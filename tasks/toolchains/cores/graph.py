@@ -202,6 +202,12 @@ def _precision(named_type: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
     """Return the format of hls4ml's NamedType."""
     kind, state = _precision(named_type)
+    if kind == "ExponentPrecisionType":
+        raise UnsupportedModelError(
+            f"{where} are powers of two, for which there is no core here",
+            where="toolchain open",
+            remedy="train it with quantized_bits, or use toolchain vivado-hls",
+        )
     if kind not in ("FixedPrecisionType", "IntegerPrecisionType", BINARY):
         raise UnsupportedModelError(
             f"{where} has a {kind}",

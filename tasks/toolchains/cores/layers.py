@@ -93,6 +93,12 @@ TRACERS: Mapping[str, Tracer] = {
 }
 
 
+# What to use instead of layers that hls4ml has and no tracer.
+REPLACEMENTS: Mapping[str, str] = {
+    "Bidirectional": "use toolchain vivado-hls, or an LSTM or GRU in one direction",
+}
+
+
 def any_input(graph: Graph) -> FVArray:
     """Return the model's input, which can have any value of its type."""
     target, shape = graph.input.format, graph.input.shape
@@ -107,7 +113,7 @@ def trace(node: Node, inputs: Sequence[FVArray]) -> FVArray:
         UnsupportedModelError: the layer cannot be traced.
     """
     if node.kind not in TRACERS:
-        raise node.unsupported("cannot be traced")
+        raise node.unsupported("has no core here", REPLACEMENTS.get(node.kind, ""))
     if node.attributes.get("data_format") == "channels_first":
         raise node.unsupported("has its channels first", "build the model with channels last")
     exact = TRACERS[node.kind](node, inputs)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tasks.conversion import dataset, hls
 from tasks.core.errors import InputError, ToolError, UnsupportedModelError
-from tasks.core.records.design import Stream
+from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores import check, layers, linear
 from tasks.toolchains.cores.core import build_core, trace_graph
-from tasks.toolchains.cores.graph import Graph, Node, load_graph
+from tasks.toolchains.cores.graph import Graph, Node, Tensor, load_graph
 from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.shell.shell import write_design
 from tests.tasks.toolchains.standin import Fabric
@@ -178,6 +178,13 @@ def test_a_layer_that_cannot_be_traced_is_named_with_what_to_do(
     expected = r"(?s)'layernormalization_1' \(LayerNormalization\).*use toolchain vivado-hls"
     with pytest.raises(UnsupportedModelError, match=expected):
         trace_graph(graph_of(tmp_path))
+
+
+def test_a_bidirectional_layer_is_named_with_one_direction_as_its_remedy() -> None:
+    values = Tensor("both", (4,), FixedPoint(width=16, integer=6))
+    both = Node("both", "Bidirectional", (values,), (values,), {}, False, Path())
+    with pytest.raises(UnsupportedModelError, match=r"(?s)'both' \(Bidirectional\).*one direction"):
+        layers.trace(both, [])
 
 
 def test_values_that_are_too_wide_to_be_exact_are_refused(tmp_path: Path, make_zoo: Any) -> None:
