@@ -13,11 +13,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def settle() -> None:
-    """Make home, proxies and the server's address usable.
+    """Make home, proxies, the server's address and docstrings usable.
 
     Raises:
         InputError: the user has no home, and no other place is named.
     """
+    _keep_docstrings()
     _require_home()
     _spare_loopback_the_proxy()
     if url := os.environ.get("PREFECT_API_URL"):
@@ -30,6 +31,13 @@ def api_url(text: str) -> str:
     if "://" not in url:
         url = f"http://{url}"
     return url if urlsplit(url).path else f"{url}/api"
+
+
+def _keep_docstrings() -> None:
+    """Start again without PYTHONOPTIMIZE=2: altair, which draws charts, needs its docstrings."""
+    if sys.flags.optimize > 1 and os.environ.get("PYTHONOPTIMIZE", "1") != "1":
+        os.environ["PYTHONOPTIMIZE"] = "1"
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # the same command, no shell
 
 
 def _require_home() -> None:

@@ -85,6 +85,25 @@ def test_a_user_without_a_home_is_asked_for_one(
     assert environment["HOME"] == "/data"
 
 
+def test_charts_are_drawn_although_python_is_to_drop_docstrings(
+    environment: dict[str, str],
+) -> None:
+    script = (
+        "from deployments.cli.surroundings import settle\n"
+        "settle()\n"
+        "import altair\n"
+        "print(altair.Chart().mark_line().mark)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | {"PYTHONOPTIMIZE": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "line\n", done.stderr
+
+
 @pytest.mark.parametrize(
     "odd",
     [
