@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.conversion.elements import plain
 from tasks.conversion.frontends import onnx_execution
 from tasks.conversion.frontends.base import Outputs
 
@@ -20,8 +21,8 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], graph: Any) -> Outputs:
         x: samples.
         graph: hls4ml's ModelGraph.
     """
-    if any(node.op_type == "BipolarQuant" for node in model.graph.node):
-        return {}  # hls4ml writes its values -1 and 1 as 0 and 1
+    from hls4ml.model.types import XnorPrecisionType
+
     tensors = _tensors(model, graph)
     names = sorted(set(tensors.values()))
     run = onnx_execution.runner(model, names)
@@ -30,7 +31,10 @@ def layer_outputs(model: Any, x: npt.NDArray[Any], graph: Any) -> Outputs:
     values = {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
     found: Outputs = {}
     for node in graph.get_layers():
-        shape = tuple(node.get_output_variable().shape)
+        variable = node.get_output_variable()
+        if isinstance(plain(variable.type.precision), XnorPrecisionType):
+            continue  # it writes -1 and 1 as 0 and 1
+        shape = tuple(variable.shape)
         of_layer = values.get(tensors.get(node.name, ""))
         if of_layer is not None and of_layer[0].size == np.prod(shape):
             found[node.name] = of_layer.reshape(len(x), *shape).astype(np.float64)

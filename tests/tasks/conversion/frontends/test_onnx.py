@@ -342,24 +342,40 @@ def test_a_graph_that_qonnx_has_put_channels_last_is_refused(tmp_path: Path) -> 
         loaded(path)
 
 
-@pytest.mark.slow
-def test_signs_of_qonnx_are_bits_in_the_core(tmp_path: Path, traced: Traced) -> None:
-    def signs(source: str, result: str) -> Any:
+def signs(path: Path) -> Path:
+    """Save a layer of signs: inputs, weights and outputs are -1 or 1."""
+
+    def sign(source: str, result: str) -> Any:
         domain = "qonnx.custom_op.general"
         return helper.make_node("BipolarQuant", [source, "one"], [result], domain=domain)
 
     nodes = [
-        signs("x", "xs"),
-        signs("w", "ws"),
+        sign("x", "xs"),
+        sign("w", "ws"),
         helper.make_node("MatMul", ["xs", "ws"], ["m"]),
         helper.make_node("Add", ["m", "b"], ["s"]),
-        signs("s", "y"),
+        sign("s", "y"),
     ]
     held = {"w": weights(6, 3), "one": np.ones(1, np.float32), "b": np.ones(3, np.float32) / 2}
-    project = traced(saved(tmp_path / "signs.onnx", nodes, (1, 6), weights=held, result=(1, 3)))
+    return saved(path, nodes, (1, 6), weights=held, result=(1, 3))
+
+
+@pytest.mark.slow
+def test_signs_of_qonnx_are_bits_in_the_core(tmp_path: Path, traced: Traced) -> None:
+    project = traced(signs(tmp_path / "signs.onnx"))
     assert (project.output.element.width, project.output.element.signed) == (1, False)
     assert project.fidelity is not None
     assert project.fidelity.max_error == 0
+
+
+@pytest.mark.slow
+def test_the_layer_of_a_binary_network_that_departs_is_named(tmp_path: Path) -> None:
+    path = signs(tmp_path / "signs.onnx")
+    x = RNG.normal(size=(60, 6)).astype(np.float32)
+    y = loaded(path).predict(x)
+    project = converted_file(path, x, y, layer_precision={"Dense_MatMul_0.result": "fixed<3,1>"})
+    with pytest.raises(GateError, match="first layer that departs is Dense_MatMul_0"):
+        gates.require(gates.after_convert(project, GateSettings()))
 
 
 def two_ways(path: Path) -> Path:
