@@ -20,6 +20,7 @@ from deployments.cli import main
 from tasks.conversion.frontends import choice
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
+from tasks.core.settings import frontend_packages
 from tests.tasks.conversion.frontends import test_onnx
 
 Writer = Callable[[Path], object]
@@ -242,6 +243,55 @@ def test_an_onnx_graph_that_cannot_be_converted_ends_with_one_message(
     assert refused.value.exit_code == 2
     assert refused.value.remedy
     assert "\n" not in str(refused.value).partition("\n  -> ")[0]
+
+
+# Saves models of QKeras for Keras 3, loads each as the conversion's child does, and says what came
+# of it.
+QKERAS = """
+import json, sys
+from pathlib import Path
+import keras, qkeras
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import InputError
+class Mine(qkeras.QDense):
+    pass
+k, bits = keras.layers, {"kernel_quantizer": "quantized_bits(6,1,alpha=1)"}
+models = {
+    "float16": [k.Input((6,)), qkeras.QDense(2, dtype="float16", name="d", **bits)],
+    "dynamic shape": [k.Input((None, 3)), qkeras.QConv1D(2, 3, name="d", **bits)],
+    "channels first": [k.Input((2, 4, 4)), qkeras.QActivation("quantized_relu(6,2)"),
+                       k.AveragePooling2D(2, data_format="channels_first", name="d")],
+    "keyword": [k.Input((6,)), qkeras.QDense(2, name="class", **bits)],
+    "custom": [k.Input((6,)), qkeras.QDense(2, **bits), Mine(2, name="d", **bits)],
+}
+for what, layers in models.items():
+    path = Path(sys.argv[1]) / f"{what}.keras"
+    keras.Sequential(layers).save(path)
+    keras.saving.get_custom_objects().pop("Custom>Mine", None)
+    try:
+        choice.load(identify(path, "qkeras"))
+        print("FOUND", json.dumps([what, "", ""]))
+    except InputError as error:
+        print("FOUND", json.dumps([what, str(error), error.remedy]))
+"""
+
+
+@pytest.mark.slow
+def test_models_of_qkeras_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
+    packages = frontend_packages("qkeras")
+    if not packages.is_dir():
+        pytest.skip("make env-qkeras installs what this needs")
+    env = os.environ | {"PYTHONPATH": f"{packages}:{Path.cwd()}"}
+    command = [sys.executable, "-c", QKERAS, str(tmp_path)]
+    told = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+    found = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("FOUND ")]
+    named = {what: text for what, text, remedy in found if remedy}
+    assert "layer d computes in float16" in named["float16"]
+    assert "hardware needs fixed dimensions" in named["dynamic shape"]
+    assert "layer d has its channels first" in named["channels first"]
+    assert "'class'" in named["keyword"]
+    assert "qkeras cannot load it" in named["custom"]
 
 
 # Saves models of Keras 2, loads each as the conversion's child does, and says what came of it.
