@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.core.settings import mlflow_uri, store_url
 from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.reporting import tracker
+from tasks.reporting.key_figures import text as cell_text
 from tasks.sweeps import points
 from tasks.sweeps import report as reports
 from tasks.sweeps.file import SweepFile
@@ -26,8 +27,9 @@ def publish_sweep(report: SweepReport) -> SweepReport:
         text += f"\n[The sweep in MLflow]({tracked})\n"
     log.info("%s; %s", reports.summary(report), report.directory)
     key = artifact_key(report.name)
-    create_table_artifact(rows(report), key=f"sweep-{key}-points", description="Every point")
-    create_markdown_artifact(text, key=f"sweep-{key}-report", description="Pareto front and points")
+    table = [{name: cell_text(name, cell) for name, cell in row.items()} for row in rows(report)]
+    create_table_artifact(table, key=f"sweep-{key}-points", description="Every point")
+    create_markdown_artifact(text, key=f"sweep-{key}-report", description="Pareto front")
     return report
 
 

@@ -70,7 +70,7 @@ def _toolchains() -> "Iterator[Finding]":
     for name in NAMES:
         lacking = [each.name for each in named(name).check() if not each.ok]
         detail = f"lacks {', '.join(lacking)}" if lacking else "ready"
-        yield Finding(name=f"toolchain {name}", ok=True, detail=detail)
+        yield Finding(name=f"toolchain {name}", ok=not lacking, optional=True, detail=detail)
     taken = choose("auto")
     yield Finding(name="toolchain auto", ok=True, detail=f"takes {taken.name}: {taken.reason}")
 

@@ -45,7 +45,8 @@ def markdown(
         ("waiting", ", ".join(waiting) or "nobody"),
         ("last health check", f"{news.health} ({news.checked})" if news.checked else news.health),
         ("kind", address.kind),
-        ("address", f"{address.user}@{address.host}:{address.port}"),
+        # As user@host, both UIs would make a mail address of it.
+        ("address", f"{address.host}:{address.port}, user {address.user}"),
         ("tags", " ".join(address.tags)),
         ("jump host", address.jump.label if address.jump else ""),
         ("power meter", shlex.join(address.meter)),
@@ -53,7 +54,7 @@ def markdown(
     sections = [
         f"# Board {address.name}",
         f"Last run: {_last(runs, page_of)}",  # in a table, Prefect's UI shows no link
-        table(("", ""), [(name, text) for name, text in facts if text]),
+        table(("what", "now"), [(name, text) for name, text in facts if text]),
     ]
     if runs:
         lines = table(history.LINE, [history.line(run) for run in runs])
@@ -69,4 +70,5 @@ def _last(runs: Sequence[Run], page_of: Callable[[str], str]) -> str:
     name = plain(run.flow_run_name)
     if url:
         name = f"[{name}]({url})"
-    return f"{name}, {'passed' if run.verdict.passed else 'FAILED'}, {run.finished}"
+    when = run.finished[:16].replace("T", " ")
+    return f"{name}, {'passed' if run.verdict.passed else 'FAILED'}, {when} UTC"

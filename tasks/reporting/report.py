@@ -20,14 +20,15 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
     """
     verdict = run.verdict
     manifest = verdict.measurement.deployment.package.manifest
+    name = plain(run.flow_run_name)
     sections = [
         f"# {manifest.project_name}: {'passed' if verdict.passed else 'FAILED'}",
-        f"[{plain(run.flow_run_name)}]({url}), {run.finished}" if url else plain(run.flow_run_name),
+        f"[{name}]({url}), {run.finished[:16].replace('T', ' ')} UTC" if url else name,
     ]
     if verdict.measurement.simulated:
         sections.append(
-            "> The board is a twin: times are clock cycles of the simulated design at the clock "
-            "read back; they were not measured on hardware."
+            "**Simulated:** the board is a twin. Times are clock cycles of the simulated design at "
+            "the clock read back; they were not measured on hardware."
         )
     sections.append(table(*figures.side_by_side(run)))
     if manifest.layers:

@@ -1,6 +1,6 @@
-"""A sweep's report: the Pareto front, then every point, with estimated and actual utilisation."""
+"""A sweep's report in a few lines: its Pareto front as a picture and a table, and what failed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,7 +10,6 @@ from tasks.reporting.key_figures import text
 from tasks.reporting.page import complete
 from tasks.reporting.report import plain, table
 from tasks.sweeps import page
-from tasks.sweeps.page import COLUMNS
 from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, rows
 
 LABELS = {
@@ -19,8 +18,11 @@ LABELS = {
     "inferences_per_s": "inferences a second",
     "lut": "LUT",
 }
-MOST_NAMED = 12
+MOST_NUMBERED = 12
 MOST_ROWS = 200
+# As many as fit beside what Prefect's UI tells of an artifact.
+SHOWN = ("accuracy", "latency/us", "LUT", "DSP")
+DECADE = 10
 
 
 def write(report: SweepReport, page_of: Callable[[str], str] = lambda _: "") -> str:
@@ -73,15 +75,15 @@ def markdown(report: SweepReport, png: bytes) -> str:
     measured = [each for each in report.results if each.figures is not None]
     if any(each.figures is not None and each.figures.simulated for each in measured):
         sections.append(
-            "> Measured on a twin: times are clock cycles of the simulated design at the clock "
-            "read back; they were not measured on hardware."
+            "**Simulated:** measured on a twin. Times are clock cycles of the simulated design at "
+            "the clock read back; they were not measured on hardware."
         )
     if measured:
         sections += [
             f"## Pareto front\n\n![accuracy, latency and LUT]({plots.data_url(png)})",
-            _table(report, only=report.front),
+            _front(report),
         ]
-    sections += ["## Points", _table(report)]
+    sections.append(f"Every point: `{report.directory}`, in report.html and points.csv")
     failed = [each for each in report.results if each.message]
     if failed:
         sections.append("## Messages\n\n" + "\n".join(_why(each) for each in failed[:MOST_ROWS]))
@@ -93,10 +95,14 @@ def _why(each: PointResult) -> str:
     return f"- **{plain(each.point.name)}** ({each.state}): {plain(message)}"
 
 
-def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
-    chosen = [row for row in rows(report) if only is None or row["point"] in only]
-    cells = [[text(name, row[name]) for name in COLUMNS] for row in chosen]
-    shown = table(COLUMNS, cells[:MOST_ROWS])
+def _front(report: SweepReport) -> str:
+    """Return the points of the front, numbered as in the picture."""
+    chosen = [row for row in rows(report) if row["point"] in report.front]
+    cells = [
+        [str(number), str(row["point"]), *(text(name, row[name]) for name in SHOWN)]
+        for number, row in enumerate(chosen, 1)
+    ]
+    shown = table(("no.", "point", *SHOWN), cells[:MOST_ROWS])
     left = len(chosen) - MOST_ROWS
     return shown if left <= 0 else f"{shown}\n\nand {left} more in points.csv"
 
@@ -104,20 +110,23 @@ def _table(report: SweepReport, only: Sequence[str] | None = None) -> str:
 def pareto(report: SweepReport) -> bytes:
     """Return a PNG of accuracy over LUTs and latency, and of LUTs over the rate, with the front.
 
-    Points without one of the figures are left out.
+    Points without one of the figures are left out; those of a small front have their numbers.
     """
     figure = plots.canvas(14.4, 4.4)
     figures = (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut"))
     for axes, names in zip(figure.subplots(1, len(figures)), figures, strict=True):
         _scatter(axes, report, *names)
-    axes.set(xscale="log")
+    rates = [x for x, _, _ in _places(report, *figures[-1])]
+    if rates and max(rates) > DECADE * min(rates):
+        axes.set(xscale="log")
     axes.legend(loc="best")
     return plots.png(figure)
 
 
 def _scatter(axes: Axes, report: SweepReport, x_name: str, y_name: str) -> None:
+    every = _places(report, x_name, y_name)
     for on_front in (False, True):
-        found = _places(report, x_name, y_name, on_front=on_front)
+        found = [each for each in every if bool(each[2]) == on_front]
         axes.plot(
             [x for x, _, _ in found],
             [y for _, y, _ in found],
@@ -125,20 +134,19 @@ def _scatter(axes: Axes, report: SweepReport, x_name: str, y_name: str) -> None:
             color="tab:red" if on_front else "tab:gray",
             label="Pareto front" if on_front else "other points",
         )
-        for x, y, point in found if on_front and len(found) <= MOST_NAMED else ():
-            axes.annotate(point, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
+        for x, y, number in found if on_front and len(found) <= MOST_NUMBERED else ():
+            axes.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points")
     axes.set(xlabel=LABELS[x_name], ylabel=LABELS[y_name])
     axes.grid(visible=True, alpha=0.3)
 
 
-def _places(
-    report: SweepReport, x_name: str, y_name: str, *, on_front: bool
-) -> list[tuple[float, float, str]]:
-    """Return two figures and the name of each point on the front, or off it."""
-    places = []
+def _places(report: SweepReport, x_name: str, y_name: str) -> list[tuple[float, float, int]]:
+    """Return two figures of each point and its number on the front, which is 0 off it."""
+    places, on_front = [], 0
     for each in report.results:
-        if each.figures is not None and (each.point.name in report.front) == on_front:
+        on_front += each.point.name in report.front
+        if each.figures is not None:
             x, y = (getattr(each.figures, name) for name in (x_name, y_name))
             if x is not None and y is not None:
-                places.append((x, y, each.point.name))
+                places.append((x, y, on_front if each.point.name in report.front else 0))
     return places

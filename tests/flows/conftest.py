@@ -310,8 +310,14 @@ def password(team: Machine) -> str:
 
 
 @pytest.fixture(scope="module")
+def tracked() -> bool:
+    """Whether the team has an MLflow server; a module may say so."""
+    return False
+
+
+@pytest.fixture(scope="module")
 def team(
-    machine: Machine, cold: Run, tmp_path_factory: pytest.TempPathFactory
+    machine: Machine, cold: Run, tracked: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:
     """What `overlayflow up` starts; the cold run is in its store, so no tool has to run again."""
     home = tmp_path_factory.mktemp("team")
@@ -324,7 +330,8 @@ def team(
     env = kept | {"OVERLAYFLOW_HOME": str(home), "OVERLAYFLOW_STORE": str(home / "store")}
     team = Machine(home, f"http://127.0.0.1:{port}/api", env)
     try:
-        started = team.command("up", "--port", str(port), "--json")
+        options = ["--mlflow"] if tracked else []
+        started = team.command("up", "--port", str(port), "--json", *options)
         assert started.returncode == 0, started.stderr
         PASSWORDS.known[port] = password(team)
         yield team
@@ -335,4 +342,5 @@ def team(
             "worker-boards",
             "server",
             "twin",
+            *(["mlflow"] if tracked else []),
         }

@@ -5,6 +5,7 @@ Screenshots of the browser go to OVERLAYFLOW_SCREENSHOTS, or build/screenshots.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,11 @@ base: {{model: {MODEL}, data: {DATA}}}
 measurement: {{passes: 1, batches: [1, 3]}}
 axes: {{board: [twin]}}
 """
+
+
+@pytest.fixture(scope="module")
+def tracked() -> bool:
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +305,9 @@ def submitted(team: Machine, page: Page) -> str:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, page: Page) -> None:
+def test_form_run_report_and_the_run_in_mlflow_are_seen_in_the_browser(
+    team: Machine, page: Page
+) -> None:
     ui = team.api.removesuffix("/api")
     page.goto(ui)
     page.locator("input[type=password]").fill(password(team))
@@ -328,6 +336,39 @@ def test_a_run_is_started_in_the_browser_and_its_report_is_seen(team: Machine, p
     expect(page.get_by_text("digits: passed").first).to_be_visible()
     expect(page.get_by_text("450 of 450 test samples").first).to_be_visible()
     shoot(page, "report")
+    mlflow = page.get_by_role("link", name="The run in MLflow").get_attribute("href")
+    assert mlflow is not None
+    # The same report in the other UI.
+    page.goto(page.url.replace(ui, f"{ui}/v2"))
+    expect(page.get_by_role("link", name="The run in MLflow")).to_have_attribute("href", mlflow)
+    expect(page.get_by_text("450 of 450 test samples").first).to_be_visible()
+    shoot(page, "report-v2")
+    page.goto(mlflow)
+    expect(page.get_by_text("inferences_per_s").first).to_be_visible()
+    shoot(page, "mlflow")
+    back = page.get_by_role("link", name="The run in Prefect").get_attribute("href")
+    assert back == f"{ui}/runs/flow-run/{started}"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+def test_a_sweep_is_seen_on_its_page_and_in_mlflow_as_the_parent_of_its_point(
+    team: Machine, started: dict[str, str], page: Page
+) -> None:
+    ended(team, started["sweep"])
+    (row,) = artifact(team, "sweep-by-workers-points")
+    page.goto((team.home / "sweeps" / "by-workers" / "report.html").as_uri())
+    expect(page.locator("figure svg.marks").first).to_be_visible()
+    run = page.get_by_role("link", name=row["flow run"][:8]).first
+    expect(run).to_have_attribute("href", re.compile(row["flow run"]))
+    shoot(page, "sweep")
+    body = {"artifacts": {"key": {"any_": ["sweep-by-workers-report"]}}}
+    text = team.query("artifacts/filter", body)[0]["data"]
+    link = re.search(r"\[The sweep in MLflow\]\((.*)\)", text)
+    assert link is not None
+    page.goto(link[1])
+    expect(page.get_by_text("by-workers").first).to_be_visible()
+    expect(page.get_by_text("Child runs").first).to_be_visible()
+    shoot(page, "mlflow-sweep")
 
 
 def test_a_report_is_one_file_whose_charts_need_nothing_else(
@@ -348,6 +389,11 @@ def test_a_report_is_one_file_whose_charts_need_nothing_else(
         assert box["width"] > 200
     assert asked == [out.as_uri()]
     shoot(page, "page")
+    page.set_viewport_size({"width": 360, "height": 900})
+    for cell in page.locator("h2:text('Figures') + div td").all():  # none beyond a phone's edge
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 360
 
 
 def test_a_run_without_a_sign_of_life_is_ended_and_cleaned_up_after(
