@@ -68,9 +68,14 @@ def _toolchains() -> "Iterator[Finding]":
     from tasks.toolchains.choice import NAMES, choose, named
 
     for name in NAMES:
-        lacking = [each.name for each in named(name).check() if not each.ok]
-        detail = f"lacks {', '.join(lacking)}" if lacking else "ready"
-        yield Finding(name=f"toolchain {name}", ok=not lacking, optional=True, detail=detail)
+        lacking = [each for each in named(name).check() if not each.ok]
+        yield Finding(
+            name=f"toolchain {name}",
+            ok=not lacking,
+            detail=f"lacks {', '.join(each.name for each in lacking)}" if lacking else "ready",
+            remedy=lacking[0].remedy if lacking else "",
+            optional=True,
+        )
     taken = choose("auto")
     yield Finding(name="toolchain auto", ok=True, detail=f"takes {taken.name}: {taken.reason}")
 

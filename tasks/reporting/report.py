@@ -27,7 +27,7 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
     ]
     if verdict.measurement.simulated:
         sections.append(
-            "**Simulated:** the board is a twin. Times are clock cycles of the simulated design at "
+            "Simulated: the board is a twin. Times are clock cycles of the simulated design at "
             "the clock read back; they were not measured on hardware."
         )
     sections.append(table(*figures.side_by_side(run)))

@@ -75,7 +75,7 @@ def markdown(report: SweepReport, png: bytes) -> str:
     measured = [each for each in report.results if each.figures is not None]
     if any(each.figures is not None and each.figures.simulated for each in measured):
         sections.append(
-            "**Simulated:** measured on a twin. Times are clock cycles of the simulated design at "
+            "Simulated: measured on a twin. Times are clock cycles of the simulated design at "
             "the clock read back; they were not measured on hardware."
         )
     if measured:
