@@ -87,9 +87,9 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinRecord]:
 @pytest.fixture(scope="module")
 def neighbour(machine: Machine) -> Iterator[str]:
     """A twin that only these tests use."""
-    assert machine.command("twin", "start", "neighbour").returncode == 0
+    assert machine.ask("twin", "start", "neighbour").returncode == 0
     yield "neighbour"
-    assert machine.command("twin", "stop", "neighbour").returncode == 0
+    assert machine.ask("twin", "stop", "neighbour").returncode == 0
 
 
 def add(
@@ -191,7 +191,7 @@ def test_a_block_that_was_mistyped_in_the_form_is_marked_and_stops_nothing(
 ) -> None:
     subprocess.run([sys.executable, "-c", MISTYPED], cwd=ROOT, env=machine.env, check=True)
     try:
-        listed = machine.command("boards", "list", "--json")
+        listed = machine.ask("boards", "list", "--json")
         assert lab in [each["name"] for each in json.loads(listed.stdout)["boards"]]
         (invalid,) = json.loads(listed.stdout)["invalid"]
         assert "kind: Value error, 'pynqz2' is not a board kind" in invalid

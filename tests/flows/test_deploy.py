@@ -87,7 +87,7 @@ def test_a_second_run_takes_every_step_but_the_board_from_the_cache(
     ):
         assert told in shown.stdout
     (page,) = re.findall(r"/runs/flow-run/(\S+)", shown.stdout)
-    runs = json.loads(machine.command("history", "--model", "small.keras", "--json").stdout)["runs"]
+    runs = json.loads(machine.ask("history", "--model", "small.keras", "--json").stdout)["runs"]
     again = next(run for run in map(Run.model_validate, runs) if run.flow_run_id == page)
     states = machine.task_states(again)
     building = {step: states[step] for step in ("convert", "synthesize", "implement", "package")}
@@ -164,17 +164,17 @@ def test_a_run_whose_gate_fails_shows_its_figures_and_its_report(
     machine: Machine, first: Run
 ) -> None:
     try:
-        assert machine.command("twin", "start", "wrong").returncode == 0
-        assert machine.command("twin", "fault", "wrong", "wrong-output=0x400000").returncode == 0
+        assert machine.ask("twin", "start", "wrong").returncode == 0
+        assert machine.ask("twin", "fault", "wrong", "wrong-output=0x400000").returncode == 0
         done = machine.command("bench", package_file(machine, first), "--board", "wrong")
     finally:
-        machine.command("twin", "stop", "wrong")
+        machine.ask("twin", "stop", "wrong")
     assert done.returncode == 1
     assert "FAILED" in done.stdout
     assert re.search(r"bit-exact samples: gate failed: \d+ of 40 samples equal", done.stderr)
     (name,) = re.findall(r"overlayflow report (\S+)", done.stdout)
     page = machine.home / "failed.html"
-    assert machine.command("report", name, "--out", page).returncode == 0
+    assert machine.ask("report", name, "--out", page).returncode == 0
     assert '<span class="bad">FAILED</span>' in page.read_text()
 
 
@@ -192,12 +192,12 @@ def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first
 
 
 def test_the_boards_page_says_who_has_it_and_what_it_ran_last(machine: Machine, first: Run) -> None:
-    assert machine.command("boards", "lease", "twin", "--for", "5m", "--why", "tea").returncode == 0
+    assert machine.ask("boards", "lease", "twin", "--for", "5m", "--why", "tea").returncode == 0
     body = {"artifacts": {"key": {"any_": ["board-twin"]}}, "sort": "CREATED_DESC"}
     try:
         newest, *_ = machine.query("artifacts/filter", body)
     finally:
-        assert machine.command("boards", "release", "twin").returncode == 0
+        assert machine.ask("boards", "release", "twin").returncode == 0
     assert newest["data"].startswith("# Board twin\n")
     assert "| state | leased: " in newest["data"]
     assert "(tea) |" in newest["data"]
@@ -216,13 +216,13 @@ def test_a_finished_run_tells_its_figures_by_an_event(machine: Machine, first: R
 
 
 def test_the_history_compares_runs(machine: Machine, first: Run) -> None:
-    shown = machine.command("history", "--model", "small.keras", "--board", "twin")
+    shown = machine.ask("history", "--model", "small.keras", "--board", "twin")
     assert shown.returncode == 0
     assert first.flow_run_id[:8] in shown.stdout
-    refused = machine.command("history", "--model", "smal.keras")
+    refused = machine.ask("history", "--model", "smal.keras")
     assert refused.returncode == 2
     assert "no run has this model: did you mean 'small.keras'?" in refused.stderr
-    assert first.flow_run_id in machine.command("history", "--json").stdout
+    assert first.flow_run_id in machine.ask("history", "--json").stdout
 
 
 def test_a_corrupt_entry_is_set_aside_and_built_again(

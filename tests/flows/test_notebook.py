@@ -38,7 +38,7 @@ def test_it_prints_what_it_is_kept_with(
             run, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
         ).execute()
     finally:
-        machine.command("twin", "stop", "notebook")
+        machine.ask("twin", "stop", "notebook")
     assert printed(run) == printed(kept)
     assert "as by hand: True" in printed(run)[-2]
 

@@ -59,7 +59,7 @@ def running(machine: Machine, home: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_the_server_ends_with_its_command(
     machine: Machine, tmp_path: Path, number: signal.Signals
 ) -> None:

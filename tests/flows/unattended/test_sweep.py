@@ -50,9 +50,9 @@ def states(report: SweepReport) -> list[str]:
 @pytest.fixture(scope="module")
 def second(machine: Machine) -> Iterator[str]:
     """Another board."""
-    assert machine.command("twin", "start", "second").returncode == 0
+    assert machine.ask("twin", "start", "second").returncode == 0
     yield "second"
-    assert machine.command("twin", "stop", "second").returncode == 0
+    assert machine.ask("twin", "stop", "second").returncode == 0
 
 
 @pytest.fixture(scope="module")

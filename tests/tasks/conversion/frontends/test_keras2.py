@@ -1,11 +1,17 @@
 """Files of Keras 2 become cores: plain ones, QKeras 0.9, HGQ 1, pruned ones, old forms."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import FixedPoint, HlsProject
 from tasks.core.records.settings import ConvertSettings
@@ -19,20 +25,49 @@ pytestmark = pytest.mark.slow
 
 Traced = Callable[[Path], HlsProject]
 
+LOAD = """
+import sys
+from pathlib import Path
+import numpy as np
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+out, *paths = sys.argv[1:]
+x = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+outputs = []
+for file in map(identify, map(Path, paths)):
+    assert file.framework == "keras2"
+    loaded = choice.load(file)
+    assert (loaded.input.shape, loaded.output.shape) == ((6,), (3,))
+    assert loaded.configure("Vivado")["LayerName"].keys() >= {"hidden", "scores"}
+    outputs.append(loaded.predict(x))
+np.save(out, outputs)
+"""
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made("make_keras2.py", tmp_path_factory.mktemp("keras2"))
 
 
-@pytest.mark.parametrize("name", ["plain.h5", "plain.keras", "architecture.json", "list.h5"])
-def test_every_form_of_a_model_has_the_same_outputs(
-    name: str, models: Path, traced: Traced
-) -> None:
-    project = traced(models / name)
+def test_a_plain_model_becomes_a_core(models: Path, traced: Traced) -> None:
+    project = traced(models / "plain.h5")
     assert (project.input.shape, project.output.shape) == ((6,), (3,))
     assert largest_error(project) < 0.05
     assert "tf_keras" in project.versions
+
+
+def test_every_form_of_a_model_has_the_same_outputs(models: Path, tmp_path: Path) -> None:
+    """Loaded in one process, as the conversion's child loads each."""
+    paths = [models / name for name in ("plain.h5", "plain.keras", "architecture.json", "list.h5")]
+    packages = choice.packages(identify(paths[0]))
+    env = os.environ | {"PYTHONPATH": f"{packages}:{Path.cwd()}"}
+    command = [sys.executable, "-c", LOAD, str(tmp_path / "outputs.npy"), *map(str, paths)]
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    first, *others = np.load(tmp_path / "outputs.npy")
+    assert first.shape == (20, 3)
+    assert np.ptp(first) > 0
+    for each in others:
+        assert np.array_equal(each, first)
 
 
 def test_qkeras_layers_keep_their_own_precisions_behind_several_inputs(

