@@ -97,6 +97,11 @@ def vivado_work() -> Path:
     return home() / "work"
 
 
+def runtimes() -> Path:
+    """Return the directory of Verilator's runtime as compiled for all designs, below `home`."""
+    return home() / "runtimes"
+
+
 def failures() -> Path:
     """Return the directory of failure bundles, below `home`."""
     return home() / "failures"

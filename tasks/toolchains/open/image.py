@@ -1,12 +1,17 @@
 """Compiles a design to a fabric image, a shared library that simulates it clock by clock."""
 
+import contextlib
+import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from tasks.core import settings
 from tasks.core.errors import ToolMissingError
 from tasks.processes.run import run_tool
 from tasks.toolchains.shell.shell import Design
@@ -66,15 +71,15 @@ def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: flo
             expected=["verilated/Vfabric.json"],
             env={"VERILATOR_ROOT": str(root)},
         )
-        (work / "image.cpp").write_text(_translation_unit(work / "verilated"), encoding="utf-8")
+        image, runtime = _translation_units(work / "verilated")
+        (work / "image.cpp").write_text(image, encoding="utf-8")
         includes = ("verilated", root / "include", root / "include" / "vltstd", _HERE)
         # So are those in the runtime's messages.
         prefix_map = f"-ffile-prefix-map={root}=verilator"
+        compiler = ("g++", *_COMPILE, prefix_map, *(f"-I{path}" for path in includes))
+        compiled = _runtime(runtime, compiler, work, logs / "g++.log", deadline_s)
         run_tool(
-            [
-                *("g++", *_COMPILE, prefix_map, *(f"-I{path}" for path in includes)),
-                *("image.cpp", "-o", library, *_LINK),
-            ],
+            [*compiler, "image.cpp", compiled, "-o", library, *_LINK],
             cwd=work,
             log=logs / "g++.log",
             step=STEP,
@@ -84,25 +89,60 @@ def build_fabric_image(design: Design, out: Path, *, logs: Path, deadline_s: flo
     return out
 
 
-def _translation_unit(verilated: Path) -> str:
-    """Return all sources as one, because the headers alone take a second for each source."""
+def _translation_units(verilated: Path) -> tuple[str, str]:
+    """Return the design's sources and those of Verilator's runtime, each as one.
+
+    The headers alone take a second for each source.
+    """
     text = (verilated / "Vfabric.json").read_text(encoding="utf-8")
     # Verilator writes letters beyond ASCII in paths as C escapes, which JSON does not have.
     report = json.loads(re.sub(r"(?<!\\)\\(?=[0-9x])", r"\\\\", text))
     classes = report["sources"]
-    names = [Path(file).name for file in classes["classes_fast"]]
-    rarely = ("classes_slow", "support_slow", "global")
-    rare_names = [Path(file).name for kind in rarely for file in classes[kind]]
-    return "\n".join(
-        [
-            '#include "fabric.cpp"',
-            *(f'#include "{name}"' for name in names),
-            "// From here on nothing runs more than once.",
-            '#pragma GCC optimize("O0")',
-            *(f'#include "{name}"' for name in rare_names),
-            "",
-        ]
+    image = [
+        '#include "fabric.cpp"',
+        *_includes(classes["classes_fast"]),
+        "// From here on nothing runs more than once.",
+        '#pragma GCC optimize("O0")',
+        *_includes([*classes["classes_slow"], *classes["support_slow"]]),
+        "",
+    ]
+    return "\n".join(image), "\n".join([*_includes(classes["global"]), ""])
+
+
+def _includes(files: list[str]) -> list[str]:
+    return [f'#include "{Path(file).name}"' for file in files]
+
+
+def _runtime(
+    sources: str, compiler: tuple[str, ...], work: Path, log: Path, deadline_s: float
+) -> Path:
+    """Return the runtime as an object file, compiled once for all designs and kept below `home`.
+
+    It takes the compiler longer than most designs do.
+    """
+    run_tool(["g++", "--version"], cwd=work, log=log, step=STEP, deadline_s=deadline_s)
+    made_of = (sources, *_COMPILE, log.read_text(encoding="utf-8"), version("verilator"))
+    key = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
+    kept = settings.runtimes() / f"{key}.o"
+    if kept.exists():
+        return kept
+    made = work / "runtime.o"
+    (work / "runtime.cpp").write_text(sources, encoding="utf-8")
+    run_tool(
+        # Designs do not wait for it.
+        [*compiler, "-O0", "-c", "runtime.cpp", "-o", made],
+        cwd=work,
+        log=log,
+        step=STEP,
+        deadline_s=deadline_s,
+        expected=[made],
     )
+    with contextlib.suppress(OSError):  # the next design then compiles it again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        aside = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(made, aside)
+        aside.replace(kept)
+    return made
 
 
 def verilator_root() -> Path:

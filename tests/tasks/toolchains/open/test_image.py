@@ -19,12 +19,15 @@ from tests.tasks.toolchains.standin import Fabric, answer
 def test_the_same_design_gives_the_same_bytes_in_any_directory(
     image: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    expected = image("floats").read_bytes()
     elsewhere = tmp_path / "ein Ordner für Entwürfe"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setenv("OVERLAYFLOW_HOME", str(elsewhere / "home"))  # no runtime is kept there
     design = build_design(CASES["floats"], elsewhere)
     again = build_fabric_image(design, elsewhere / "again.so", logs=elsewhere)
-    assert again.read_bytes() == image("floats").read_bytes()
+    assert again.read_bytes() == expected
+    assert [path.suffix for path in (elsewhere / "home" / "runtimes").iterdir()] == [".o"]
 
 
 def test_holds_no_path_of_this_machine_and_shows_nothing_but_its_interface(
