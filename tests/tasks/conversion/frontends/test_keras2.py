@@ -92,6 +92,8 @@ def test_the_jet_tagger_of_the_tutorial_keeps_its_accuracy_to_the_last_bit(
     project = building.convert(jets, jets.with_suffix(".npz"), settings).get(store)
     assert project.samples == 1000
     assert project.accuracy_csim == project.accuracy_framework == 0.955
+    assert project.fidelity is not None
+    assert project.fidelity.rmse < 0.01 * project.fidelity.spread
     building.synthesize(project, choose("open")).get(store)  # an error where bits differ
 
 
