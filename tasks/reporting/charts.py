@@ -1,8 +1,10 @@
 """Charts of a run, as Vega-Lite specifications that a browser draws and explains on hover.
 
-Text has the colour of the page around it, so that a chart is readable in light and dark.
+Text has the colour of the page around it, so that a chart is readable in light and dark. Prefect's
+artifacts, in which no script runs, contain charts as pictures.
 """
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -260,3 +262,16 @@ def finished(chart: "alt.LayerChart | alt.Chart", height: int) -> Spec:
         view={"stroke": None},
     ).to_dict()
     return spec
+
+
+def png(chart: Spec) -> bytes:
+    """Return a picture of a chart, which depends on the chart alone."""
+    import vl_convert
+
+    picture: bytes = vl_convert.vegalite_to_png(chart)
+    return picture
+
+
+def data_url(picture: bytes) -> str:
+    """Return a URL that contains the PNG itself, so it needs no file server and never expires."""
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
-from tasks.reporting import plots
+from tasks.reporting import charts
 from tasks.reporting.key_figures import text
 from tasks.reporting.page import complete
 from tasks.reporting.report import plain, table
@@ -34,7 +32,7 @@ def write(report: SweepReport, page_of: Callable[[str], str] = lambda _: "") -> 
     """
     directory = Path(report.directory)
     directory.mkdir(parents=True, exist_ok=True)
-    png = pareto(report)
+    png = charts.png(pareto(report))
     text = markdown(report, png)
     (directory / "pareto.png").write_bytes(png)
     (directory / "points.csv").write_text(as_csv(report), encoding="utf-8")
@@ -80,7 +78,7 @@ def markdown(report: SweepReport, png: bytes) -> str:
         )
     if measured:
         sections += [
-            f"## Pareto front\n\n![accuracy, latency and LUT]({plots.data_url(png)})",
+            f"## Pareto front\n\n![accuracy, latency and LUT]({charts.data_url(png)})",
             _front(report),
         ]
     sections.append(f"Every point: `{report.directory}`, in report.html and points.csv")
@@ -107,46 +105,42 @@ def _front(report: SweepReport) -> str:
     return shown if left <= 0 else f"{shown}\n\nand {left} more in points.csv"
 
 
-def pareto(report: SweepReport) -> bytes:
-    """Return a PNG of accuracy over LUTs and latency, and of LUTs over the rate, with the front.
+def pareto(report: SweepReport) -> charts.Spec:
+    """Draw accuracy over LUTs and latency, and LUTs over the rate.
 
     Points without one of the figures are left out; those of a small front have their numbers.
     """
-    figure = plots.canvas(14.4, 4.4)
-    figures = (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut"))
-    for axes, names in zip(figure.subplots(1, len(figures)), figures, strict=True):
-        _scatter(axes, report, *names)
-    rates = [x for x, _, _ in _places(report, *figures[-1])]
-    if rates and max(rates) > DECADE * min(rates):
-        axes.set(xscale="log")
-    axes.legend(loc="best")
-    return plots.png(figure)
+    import altair as alt
 
-
-def _scatter(axes: Axes, report: SweepReport, x_name: str, y_name: str) -> None:
-    every = _places(report, x_name, y_name)
-    for on_front in (False, True):
-        found = [each for each in every if bool(each[2]) == on_front]
-        axes.plot(
-            [x for x, _, _ in found],
-            [y for _, y, _ in found],
-            "o" if on_front else "x",
-            color="tab:red" if on_front else "tab:gray",
-            label="Pareto front" if on_front else "other points",
+    names = [each.point.name for each in report.results]
+    front = [name for name in names if name in report.front]
+    numbers = {name: number for number, name in enumerate(front, 1)}
+    values = [
+        {
+            **each.figures.model_dump(include=set(LABELS)),
+            "number": numbers.get(each.point.name),
+            "group": "Pareto front" if each.point.name in numbers else "other points",
+        }
+        for each in report.results
+        if each.figures is not None
+    ]
+    groups = {"Pareto front": charts.ORANGE, "other points": charts.BLUE}
+    colours = alt.Scale(domain=list(groups), range=list(groups.values()))
+    base = alt.Chart(charts.inline(values)).properties(width=220, height=180)
+    panels = []
+    for x, y in (("lut", "accuracy"), ("latency_us", "accuracy"), ("inferences_per_s", "lut")):
+        there = [each[x] for each in values if each[x] is not None]
+        wide = x == "inferences_per_s" and there and max(there) > DECADE * min(there)
+        scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
+        placed = base.transform_filter(f"isValid(datum.{x}) && isValid(datum.{y})").encode(
+            x=alt.X(f"{x}:Q", title=LABELS[x], scale=scale, axis=alt.Axis(format="~s")),
+            y=alt.Y(f"{y}:Q", title=LABELS[y], scale=alt.Scale(zero=False)),
         )
-        for x, y, number in found if on_front and len(found) <= MOST_NUMBERED else ():
-            axes.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points")
-    axes.set(xlabel=LABELS[x_name], ylabel=LABELS[y_name])
-    axes.grid(visible=True, alpha=0.3)
-
-
-def _places(report: SweepReport, x_name: str, y_name: str) -> list[tuple[float, float, int]]:
-    """Return two figures of each point and its number on the front, which is 0 off it."""
-    places, on_front = [], 0
-    for each in report.results:
-        on_front += each.point.name in report.front
-        if each.figures is not None:
-            x, y = (getattr(each.figures, name) for name in (x_name, y_name))
-            if x is not None and y is not None:
-                places.append((x, y, on_front if each.point.name in report.front else 0))
-    return places
+        points = placed.mark_point(filled=True, size=60).encode(
+            color=alt.Color("group:N", title=None, scale=colours, legend=alt.Legend(orient="top"))
+        )
+        named = placed.transform_filter("isValid(datum.number)")
+        labels = named.mark_text(align="left", dx=6, dy=-6).encode(text="number:Q")
+        panels.append(points + labels if len(front) <= MOST_NUMBERED else points)
+    spec: charts.Spec = alt.hconcat(*panels).to_dict()
+    return spec
