@@ -70,7 +70,7 @@ def add_model(parser: ArgumentParser) -> None:
         "--framework",
         choices=("auto", "keras", "keras2", "qkeras", "onnx", "pytorch"),
         default="auto",
-        help="what reads the model; auto tells it from the file (%(default)s)",
+        help="framework of the model (default: %(default)s, by the file)",
     )
     parser.add_argument(
         "--data",
