@@ -110,7 +110,7 @@ def measure(home: Path) -> Iterator[Figure]:
 def _figures(design: Design, seconds: float, output: str) -> Iterator[Figure]:
     run = Run.model_validate_json(output)
     found = run.figures
-    utilisation = run.verdict.measurement.deployment.package.manifest.utilisation
+    utilisation = run.verdict.manifest.utilisation
     if found.interval_cycles is None or utilisation is None or found.bit_exact != 1:
         raise SystemExit(f"{design.name}: not measured, or not bit-exact")
     used, part = utilisation.used, utilisation.available

@@ -110,7 +110,7 @@ def _measured(row: Ours) -> tuple[str, ...]:
     _, _, output = demo.command(["run", *row.arguments, "--json"], os.environ)
     run = Run.model_validate_json(output)
     found = run.figures
-    utilisation = run.verdict.measurement.deployment.package.manifest.utilisation
+    utilisation = run.verdict.manifest.utilisation
     if found.interval_cycles is None or found.latency_us is None or utilisation is None:
         raise SystemExit(f"{run.flow_run_name}: a figure of the table was not measured")
     if found.bit_exact != 1 or not found.simulated:

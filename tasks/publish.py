@@ -34,7 +34,7 @@ HISTORY = 30  # number of runs in the history artifact of a model
 
 @task(
     name="publish",
-    task_run_name="publish {verdict.measurement.deployment.package.manifest.project_name}",
+    task_run_name="publish {verdict.manifest.project_name}",
 )
 def publish(verdict: Verdict, rehearsal: Verdict | None = None) -> Run:
     """Write the report, the artifacts and the history; emit an event with the figures.
@@ -160,7 +160,7 @@ def _earlier(wanted: history.Wanted) -> tuple[Run, ...]:
 
 
 def _emit(what: str, run: Run, message: str) -> None:
-    manifest = run.verdict.measurement.deployment.package.manifest
+    manifest = run.verdict.manifest
     emit_event(
         f"overlayflow.run.{what}",
         resource={"prefect.resource.id": f"overlayflow.model.{manifest.model_digest[:12]}"},

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from tasks.boards.address import BoardAddress, HostKey, SshHost
 from tasks.boards.ssh import connect, fetch_host_key
 from tasks.core.errors import HostKeyError, InputError
-from tasks.core.records.base import Record
+from tasks.core.records.base import Record, mistakes
 from tasks.orchestration import board_block
 
 FACTORY_USER = "xilinx"
@@ -153,8 +153,7 @@ def _jump(arguments: Namespace, board: BoardAddress) -> SshHost:
 
 
 def _refused(error: ValidationError, where: str) -> InputError:
-    wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return InputError("; ".join(wrong), where=where, remedy="overlayflow boards add --help")
+    return InputError(mistakes(error), where=where, remedy="overlayflow boards add --help")
 
 
 def _confirm(

@@ -1,10 +1,10 @@
 """Whether there is room for test data, asked before they are read or copied."""
 
-import re
 import shutil
 from pathlib import Path
 
 from tasks.core.errors import InputError, StoreError
+from tasks.processes.memory import available_bytes
 
 _FLOAT_BYTES, _GB = 4, 1e9
 # A table is read as doubles, and its inputs are copied as floats.
@@ -43,7 +43,7 @@ def require_memory(path: Path, values: int) -> None:
     Raises:
         InputError: it is too large.
     """
-    needed, available = _TABLE_BYTES * values, _available_bytes()
+    needed, available = _TABLE_BYTES * values, available_bytes()
     if needed > available:
         raise InputError(
             f"takes about {needed / _GB:.1f} GB of memory, {available / _GB:.1f} GB are available",
@@ -59,15 +59,3 @@ def values_of_csv(path: Path) -> int:
         first = file.read(_SAMPLE_BYTES)
     separators = first.count(b",") + first.count(b"\n")
     return path.stat().st_size * separators // max(1, len(first))
-
-
-def _available_bytes() -> int:
-    """Return the memory that processes can still get, or that a control group still allows."""
-    fields = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
-    available = int(fields[1]) * 1024 if fields else 0
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-    except (OSError, ValueError):  # no limit reads `max`
-        return available
-    return min(available, limit - used)

@@ -17,6 +17,7 @@ from tasks.boards import twins
 from tasks.boards.address import BoardAddress, Host, KindName, Port, PublicKey, SshHost
 from tasks.boards.requirement import Requirement, takes
 from tasks.core.errors import BoardError, BoardUnreachableError, InputError, near
+from tasks.core.records.base import mistakes
 from tasks.core.records.package import Manifest
 
 log = logging.getLogger(__name__)
@@ -240,9 +241,8 @@ def _board(name: str, data: dict[str, Any]) -> BoardAddress | BoardError:
         # The form of the UI takes whatever is typed into it.
         return Board.model_validate(data).address(name)
     except ValidationError as error:
-        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         return BoardError(
-            f"the block is invalid: {'; '.join(wrong)}",
+            f"the block is invalid: {mistakes(error)}",
             where=f"board {name}",
             remedy="correct it in the UI (Blocks), or remove it and add the board: "
             f"overlayflow boards remove {shlex.quote(name)}",

@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from pydantic import ValidationError
 
 from tasks.core.errors import InputError
+from tasks.core.records.base import mistakes
 from tasks.core.records.package import Manifest
 
 MANIFEST = "manifest.json"
@@ -156,8 +157,7 @@ def _check_array(
 
 def _words(error: BaseException) -> str:
     if isinstance(error, ValidationError):
-        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:3])
-        return f"{MANIFEST}: {'; '.join(wrong)}"
+        return f"{MANIFEST}: {mistakes(error, most=3)}"
     return str(error)
 
 

@@ -29,11 +29,11 @@ def accept(store_url: str, run: Run) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    files, manifest = Files(store_url), _manifest(run.verdict)
+    files, manifest = Files(store_url), run.verdict.manifest
     board = run.verdict.measurement.deployment.board
     for path in _paths(files, manifest.project_name, board):
         kept = _run(files, path)
-        if kept is not None and _alike(_manifest(kept.verdict), manifest):
+        if kept is not None and _alike(kept.verdict.manifest, manifest):
             files.remove(path)
     content = run.model_dump_json().encode()
     name = f"{manifest.project_name}~{board}~{hashlib.sha256(content).hexdigest()[:16]}.json"
@@ -48,7 +48,7 @@ def find(store_url: str, manifest: Manifest, board: str) -> Run | None:
     """
     files = Files(store_url)
     kept = (_run(files, path) for path in _paths(files, manifest.project_name, board))
-    return next((run for run in kept if run and _alike(_manifest(run.verdict), manifest)), None)
+    return next((run for run in kept if run and _alike(run.verdict.manifest, manifest)), None)
 
 
 def every(store_url: str) -> tuple[Run, ...]:
@@ -99,7 +99,7 @@ def compare(verdict: Verdict, baseline: Run, settings: GateSettings) -> tuple[Ga
         *_speed(verdict.measurement, baseline.verdict.measurement, settings),
         *_accuracy(verdict.accuracy_board, baseline.verdict.accuracy_board, settings),
         *_error(verdict.rmse_board, baseline.verdict.rmse_board, settings),
-        *_utilisation(_manifest(verdict), _manifest(baseline.verdict), settings),
+        *_utilisation(verdict.manifest, baseline.verdict.manifest, settings),
     )
     since = f" (baseline: {baseline.flow_run_name}, {baseline.finished})"
     return tuple(
@@ -176,10 +176,6 @@ def _utilisation(new: Manifest, old: Manifest, settings: GateSettings) -> Iterat
         f"{most} takes {after[most]:.1%} of the part, before {before[most]:.1%}; "
         f"allowed: {settings.growth:.1%} more",
     )
-
-
-def _manifest(verdict: Verdict) -> Manifest:
-    return verdict.measurement.deployment.package.manifest
 
 
 def _alike(one: Manifest, other: Manifest) -> bool:

@@ -74,7 +74,7 @@ def headlines(verdict: Verdict) -> list[Headline]:
 
 def _tightest(verdict: Verdict, baseline: tuple[str, ...]) -> Headline:
     """The resource of which the design takes the largest share."""
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     if manifest.utilisation is None:
         return Headline("utilisation", "not known", ())
     shares = resource_shares(manifest.utilisation)
@@ -143,7 +143,7 @@ def side_by_side(run: Run) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 def quality_rows(verdict: Verdict) -> list[tuple[str, str]]:
     """Return accuracy or error of the framework, the C simulation and the board, with labels."""
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     if manifest.drawn_inputs:
         return [("accuracy", "not known: no test data")]
     pairs = zip(manifest.each_output, board_outputs(verdict), strict=True)
@@ -217,7 +217,7 @@ def _power_estimate(manifest: Manifest) -> list[tuple[str, str]]:
 
 def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
     """Return label and value of each resource: used, available and the share."""
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     found = manifest.utilisation
     if found is None:
         return [("utilisation", "not known")]
@@ -284,7 +284,7 @@ def _number(value: float | None) -> str:
 
 def provenance_rows(verdict: Verdict) -> list[tuple[str, str]]:
     """Return what the figures come from: package, model, data, commit and versions."""
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     built = manifest.provenance
     rows: list[tuple[str, str]] = [
         ("package", f"SHA-256 {verdict.measurement.deployment.package.digest}"),

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from tasks.core.errors import InputError, near
 from tasks.core.records.measurement import Run
-from tasks.core.records.package import Manifest
 from tasks.core.records.settings import ConvertSettings
 from tasks.reporting import key_figures
 from tasks.reporting.figures import quality
@@ -94,7 +93,7 @@ class Wanted(NamedTuple):
         """Return whether a run of such a name is wanted."""
         finished = datetime.fromisoformat(run.finished)
         return (
-            self.model in {None, _manifest(run).model_name}
+            self.model in {None, run.verdict.manifest.model_name}
             and self.passed in {None, run.verdict.passed}
             and (self.since is None or finished >= self.since)
             and (self.until is None or finished <= self.until)
@@ -129,7 +128,9 @@ def require_known(store_url: str, wanted: Wanted) -> None:
         "board": {each.board for each in names},
     }
     if wanted.model is not None:
-        known["model"] = {_manifest(run).model_name for run in _read(store_url, lambda _: True)}
+        known["model"] = {
+            run.verdict.manifest.model_name for run in _read(store_url, lambda _: True)
+        }
     for what, there in known.items():
         name = getattr(wanted, what)
         if name is not None and name not in there:
@@ -231,7 +232,7 @@ def line(run: Run) -> tuple[str, ...]:
     return (
         run.flow_run_id[:SHORT],
         _when(datetime.fromisoformat(run.finished)),
-        Path(_manifest(run).model_name).stem,
+        Path(run.verdict.manifest.model_name).stem,
         key_figures.differs(run),
         _verdict(run),
         quality(run.verdict) if found.accuracy is None else f"{found.accuracy:.2%}",
@@ -253,7 +254,7 @@ def row(run: Run) -> tuple[str, ...]:
 
 def cells(run: Run) -> dict[str, Cell]:
     """Return the figures named by COLUMNS; None for what is not known."""
-    manifest = _manifest(run)
+    manifest = run.verdict.manifest
     return {
         "run": run.flow_run_id[:SHORT],
         "name": run.flow_run_name,
@@ -274,7 +275,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     writer = csv.DictWriter(text, [*COLUMNS, "project", *settings, "flow run"], lineterminator="\n")
     writer.writeheader()
     for run in runs:
-        manifest = _manifest(run)
+        manifest = run.verdict.manifest
         given = {} if manifest.settings is None else manifest.settings.model_dump()
         writer.writerow(
             {
@@ -285,10 +286,6 @@ def as_csv(runs: Sequence[Run]) -> str:
             }
         )
     return text.getvalue()
-
-
-def _manifest(run: Run) -> Manifest:
-    return run.verdict.measurement.deployment.package.manifest
 
 
 def _verdict(run: Run) -> str:

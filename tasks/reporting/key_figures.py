@@ -49,5 +49,5 @@ def text(column: str, value: Cell) -> str:
 
 def differs(run: Run) -> str:
     """Say which settings of a run are no defaults; of an imported design they are not known."""
-    settings = run.verdict.measurement.deployment.package.manifest.settings
+    settings = run.verdict.manifest.settings
     return "imported" if settings is None else what_differs(settings)

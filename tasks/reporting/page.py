@@ -46,7 +46,7 @@ def page(
         run=run,
         verdict=verdict,
         measurement=verdict.measurement,
-        manifest=verdict.measurement.deployment.package.manifest,
+        manifest=verdict.manifest,
         headlines=figures.headlines(verdict),
         columns=columns,
         rows=rows,

@@ -19,7 +19,7 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
         tracked: URL of the run at a tracking server; empty if there is none.
     """
     verdict = run.verdict
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     name = plain(run.flow_run_name)
     sections = [
         f"# {manifest.project_name}: {'passed' if verdict.passed else 'FAILED'}",

@@ -56,5 +56,5 @@ def _over_runs(runs: Sequence[Run]) -> charts.Spec:
 
 def _fullest(run: Run) -> float | None:
     """Return the largest share that a run's design takes of any resource, if it is known."""
-    used = run.verdict.measurement.deployment.package.manifest.utilisation
+    used = run.verdict.manifest.utilisation
     return None if used is None else max(resource_shares(used).values())

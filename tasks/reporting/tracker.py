@@ -167,7 +167,7 @@ def _sweep(client: "MlflowClient", name: str, project: str, flow_run: tuple[str,
 
 
 def _project(run: Run) -> str:
-    return run.verdict.measurement.deployment.package.manifest.project_name
+    return run.verdict.manifest.project_name
 
 
 def _experiment(client: "MlflowClient", project: str) -> str:

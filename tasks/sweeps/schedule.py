@@ -11,8 +11,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
+from tasks.processes.memory import available_bytes
 from tasks.processes.threads import interrupt
 from tasks.sweeps.points import Point
 
@@ -28,14 +28,7 @@ def workers(asked: int | None) -> int:
     if asked is not None:
         return asked
     cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, _available_bytes() // POINT_BYTES))
-
-
-def _available_bytes() -> int:
-    """Return the memory available to new processes without swapping."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    found = dict(line.split(":", 1) for line in lines)
-    return int(found["MemAvailable"].split()[0]) * 1024
+    return max(1, min(cores, available_bytes() // POINT_BYTES))
 
 
 def run_all(

@@ -60,7 +60,7 @@ def test_a_package_for_the_board_is_built_and_measured(
     verdict = finished(done).verdict
     assert verdict.passed
     assert (verdict.bit_exact, verdict.samples) == (40, 40)
-    manifest = verdict.measurement.deployment.package.manifest
+    manifest = verdict.manifest
     assert (manifest.target, manifest.part) == ("hardware", board_kinds()[twin].part)
     assert manifest.runs_on("twin")
     assert manifest.versions["vivado"] == VERSIONS[twin]

@@ -62,7 +62,7 @@ def test_the_board_computes_what_the_model_does(first: Run) -> None:
     assert verdict.accuracy_board == 1
     assert verdict.measurement.simulated
     assert verdict.measurement.clock_mhz == 100.0
-    versions = verdict.measurement.deployment.package.manifest.versions
+    versions = verdict.manifest.versions
     assert set(versions) >= {"hls4ml", "keras", "g++", "alkaid", "yosys", "verilator"}
 
 

@@ -15,7 +15,7 @@ def test_the_board_computes_what_the_model_does(cold: Run) -> None:
     assert verdict.accuracy_board is not None
     assert verdict.accuracy_board >= 0.95
     assert verdict.measurement.clock_mhz == 100.0
-    assert "hgq2" in verdict.measurement.deployment.package.manifest.versions
+    assert "hgq2" in verdict.manifest.versions
 
 
 def test_a_sample_of_64_words_costs_64_cycles(cold: Run) -> None:

@@ -42,7 +42,7 @@ def test_what_vivado_made_computes_on_the_twin_what_the_model_does(
     verdict = run.verdict
     assert verdict.passed
     assert (verdict.bit_exact, verdict.samples) == (40, 40)
-    versions = verdict.measurement.deployment.package.manifest.versions
+    versions = verdict.manifest.versions
     assert (versions["vivado_hls"], versions["vivado"]) == ("2019.2", "2019.2")
     wanted = {"flow_run_id": {"any_": [run.flow_run_id]}, "type": {"any_": ["progress"]}}
     bars = machine.query("artifacts/filter", {"artifacts": wanted})
@@ -64,7 +64,7 @@ def test_the_traced_core_is_rehearsed_then_built_by_any_vivado_into_a_package_fo
     run = finished(done)
     assert run.verdict.passed
     assert (run.verdict.bit_exact, run.verdict.samples) == (40, 40)
-    manifest = run.verdict.measurement.deployment.package.manifest
+    manifest = run.verdict.manifest
     assert (manifest.target, manifest.runs_on("twin")) == ("hardware", True)
     assert manifest.versions["vivado"] == "2024.1"
     assert run.verdict.measurement.simulated

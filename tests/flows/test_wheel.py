@@ -135,7 +135,7 @@ def test_it_runs_its_example_from_the_command_line(
     )  # fmt: skip
     assert (run.verdict.bit_exact, run.verdict.samples) == (450, 450)
     # What the clone has built is what the wheel would build.
-    assert run.verdict.measurement.deployment.package.manifest.layers
+    assert run.verdict.manifest.layers
     assert (
         run.verdict.measurement.deployment.package.digest
         == cold.verdict.measurement.deployment.package.digest

@@ -4,7 +4,7 @@ import inspect
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 StepName = Literal[
     "convert", "synthesize", "implement", "rehearse", "package", "benchmark", "loopback"
@@ -97,3 +97,9 @@ class Entry(Record):
 
     step: StepName
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+def mistakes(error: ValidationError, most: int | None = None) -> str:
+    """Return what is wrong with which fields, of the first ones if `most` is given."""
+    found = error.errors()[:most]
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)

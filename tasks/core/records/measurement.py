@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tasks.core.records.base import Entry, Record
 from tasks.core.records.design import Gate
-from tasks.core.records.package import Package
+from tasks.core.records.package import Manifest, Package
 
 
 class Deployment(Record):
@@ -123,6 +123,11 @@ class Verdict(Record):
     rmse_board: float | None = None
     max_error_board: float | None = None
     outputs: tuple[BoardOutput, ...] = ()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the package that was measured."""
+        return self.measurement.deployment.package.manifest
 
     @property
     def passed(self) -> bool:

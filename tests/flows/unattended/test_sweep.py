@@ -87,7 +87,7 @@ def runs_of_points(machine: Machine) -> list[dict[str, object]]:
 def test_a_failed_point_does_not_stop_the_others(first: SweepReport, cold: Run) -> None:
     assert states(first) == ["done", "done", "failed"]
     assert "the host key has changed" in first.results[2].message
-    utilisation = cold.verdict.measurement.deployment.package.manifest.utilisation
+    utilisation = cold.verdict.manifest.utilisation
     assert utilisation is not None
     for each in first.results[:2]:
         assert each.figures is not None

@@ -112,10 +112,10 @@ def test_points_of_a_sweep_have_baselines_of_their_own(tmp_path: Path) -> None:
     store = str(tmp_path)
     wide, narrow = (with_settings(precision=text) for text in ("fixed<16,6>", "fixed<8,3>"))
     baselines.accept(store, run(wide, "wide"))
-    assert baselines.find(store, baselines._manifest(narrow), "twin") is None
+    assert baselines.find(store, narrow.manifest, "twin") is None
     baselines.accept(store, run(narrow, "narrow"))
     for verdict_, name in ((wide, "wide"), (narrow, "narrow")):
-        found = baselines.find(store, baselines._manifest(verdict_), "twin")
+        found = baselines.find(store, verdict_.manifest, "twin")
         assert found is not None
         assert found.flow_run_name == name
     baselines.remove(store, "tiny", "twin")
