@@ -6,7 +6,7 @@ Prefect, are in `tasks/steps/`.
 
 from pathlib import Path
 
-from deployments import machine
+from deployments import hidden, machine  # noqa: F401  hidden: before what it checks
 from deployments.cli import surroundings
 from tasks.boards.twins import start_twin, stop_twin
 from tasks.core.records.measurement import Run

@@ -32,7 +32,7 @@ ARRAY = re.compile(r"(X_test|y_test)(_\w+)?")
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """The header of an .npy file, and the offset of its array."""
 
     shape: tuple[int, ...]
@@ -110,7 +110,7 @@ def _sorted(arrays: Arrays) -> Dataset:
     return Dataset(x, y)
 
 
-def _headers(path: Path) -> dict[str, _Header]:
+def _headers(path: Path) -> dict[str, Header]:
     """Read and check the headers of the arrays, but not their values."""
     with _opened(path) as archive:
         headers = {name: _header(archive, name, path) for name in _members(archive, path)}
@@ -129,13 +129,13 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[byte
         raise _not_npz(path) from error
 
 
-def _require_finite(file: IO[bytes], header: _Header, name: str, path: Path) -> None:
+def _require_finite(file: IO[bytes], header: Header, name: str, path: Path) -> None:
     """Check the values of an array, from its offset in a file."""
     blocks = _blocks(file, header)
     require_finite(blocks, header.shape, name, str(path), fortran=header.fortran)
 
 
-def _blocks(file: IO[bytes], header: _Header) -> Iterator[npt.NDArray[Any]]:
+def _blocks(file: IO[bytes], header: Header) -> Iterator[npt.NDArray[Any]]:
     """Yield an array's values in file order."""
     size = header.dtype.itemsize
     while block := file.read(CHUNK_BYTES // size * size):
@@ -168,22 +168,35 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     return {name: f"{name}.npy" for names in wanted.values() for name in names}
 
 
-def _header(archive: zipfile.ZipFile, name: str, path: Path) -> _Header:
-    """Read a header and check the file's size against it, before anything is allocated."""
+def _header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
     try:
         with _member(archive, name, path) as member:
-            # Arrays of numbers have this version; a header of another may claim to have 4 GB.
-            if np.lib.format.read_magic(member) != (1, 0):
-                raise _not_npz(path)
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-            header = _Header(shape, fortran, dtype, member.tell())
-            size = archive.getinfo(f"{name}.npy").file_size
-    except (ValueError, KeyError, OSError) as error:
+            return header(member, archive.getinfo(f"{name}.npy").file_size)
+    except (ValueError, OSError) as error:
         raise _not_npz(path) from error
-    sized = min(shape, default=0) >= 0 and size == header.offset + math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or not sized:
-        raise _not_npz(path)
-    return header
+
+
+def header(content: IO[bytes], size: int) -> Header:
+    """Read the header of an .npy file of numbers, before anything is allocated for its array.
+
+    Args:
+        content: of the file; the array follows.
+        size: of the file.
+
+    Raises:
+        ValueError: it is none, or its size is not what its header says.
+    """
+    version = np.lib.format.read_magic(content)
+    # Arrays of numbers have this version; a header of another may claim to have 4 GB.
+    if version != (1, 0):
+        raise ValueError(f"version {version} of .npy files is not read")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
+    if dtype.hasobject:
+        raise ValueError("it holds objects, not numbers")
+    offset = content.tell()
+    if min(shape, default=0) < 0 or size != offset + math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"its header says {shape} of {dtype}, which is not its size")
+    return Header(shape, fortran, dtype, offset)
 
 
 def _not_npz(path: Path) -> InputError:

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 import board
 from board.package import TWIN_BIT, TWIN_HWH
+from tasks.conversion import npz
 from tasks.core.digests import file_digest
 from tasks.core.errors import InputError
 from tasks.core.records.design import TWIN, Implementation
 from tasks.core.records.package import FileDigest, Manifest
-from tasks.packaging.inspection import array_shape
 
 PACKAGE_FILE = "package.tar.gz"
 # All members have the same fixed time, owner and mode, so the same inputs give the same bytes.
@@ -137,7 +137,7 @@ def read_array(archive: Path, name: str) -> npt.NDArray[Any]:
             member = tar.getmember(name)
             shutil.copyfileobj(tar.extractfile(member) or io.BytesIO(), unpacked, _BLOCK)
             unpacked.seek(0)
-            array_shape(unpacked, member.size)
+            npz.header(unpacked, member.size)
             unpacked.seek(0)
             array: npt.NDArray[Any] = np.load(f"/proc/self/fd/{unpacked.fileno()}", mmap_mode="r")
     except (KeyError, ValueError, EOFError, tarfile.TarError, OSError) as error:

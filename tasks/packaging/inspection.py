@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from numpy.lib import format as npy
 from pydantic import ValidationError
 
+from tasks.conversion import npz
 from tasks.core.errors import InputError
 from tasks.core.records.base import mistakes
 from tasks.core.records.package import Manifest
@@ -27,8 +27,6 @@ UNPACKED_BYTES = 16 << 30
 REQUIRED = ("hls4ml_nn.bit", "hls4ml_nn.hwh", "X_test.npy", "y_test.npy", "y_csim.npy")
 _REMEDY = "give a package.tar.gz made by overlayflow"
 _BLOCK = 1 << 20
-# Far more than ours have: numpy evaluates the header as Python.
-_HEADER_BYTES = 10_000
 
 
 def read_manifest(archive: Path) -> Manifest:
@@ -67,25 +65,6 @@ def inspect(archive: Path) -> Manifest:
         if name not in found:
             raise _not_as_told(archive, name)
     return manifest
-
-
-def array_shape(content: IO[bytes], size: int) -> tuple[int, ...]:
-    """Return the shape of an .npy file of numbers, whose content then follows.
-
-    Raises:
-        ValueError: it is none, or its size is not what its header says.
-    """
-    version = npy.read_magic(content)
-    # Arrays of numbers have this version; a header of another may claim to have 4 GB.
-    if version != (1, 0):
-        raise ValueError(f"version {version} of .npy files is not read")
-    shape, _, dtype = npy.read_array_header_1_0(content, max_header_size=_HEADER_BYTES)
-    if dtype.hasobject:
-        raise ValueError("it holds objects, not numbers")
-    sized = math.prod(shape) * dtype.itemsize == size - content.tell()
-    if min(shape, default=0) < 0 or not sized:
-        raise ValueError(f"its header says {shape} of {dtype}, which is not its size")
-    return shape
 
 
 @contextlib.contextmanager
@@ -145,7 +124,7 @@ def _check_array(
         "y_test.npy": None,
     }
     try:
-        shape = array_shape(content, member.size)
+        shape = npz.header(content, member.size).shape
     except ValueError as error:
         raise _refused(archive, f"{member.name}: {error}") from error
     if member.name not in sizes:

@@ -34,9 +34,10 @@ def test_the_command_line_names_the_file_that_hides_a_package(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", ["tasks", "board"])
-def test_a_script_is_told_as_much(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("module", ["flows.deploy", "deployments.api"])
+def test_a_script_is_told_as_much(tmp_path: Path, name: str, module: str) -> None:
     (tmp_path / f"{name}.py").touch()
-    done = python(tmp_path, "-c", "import flows.deploy")
+    done = python(tmp_path, "-c", f"import {module}")
     assert done.returncode == 1
     *_, last = done.stderr.splitlines()
     assert last.startswith(f"ImportError: {tmp_path / name}.py hides overlayflow's package {name}")
