@@ -159,7 +159,12 @@ def start_mlflow(settled: ServerState) -> ServerState:
         *("--backend-store-uri", f"sqlite:///{state / 'mlflow.db'}"),
         *("--artifacts-destination", str(state / "mlflow-artifacts"), "--workers", "1"),
     ]
-    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+    env = os.environ | {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "1",
+        # Seven processes and 1.5 GB for jobs that evaluate language models.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     daemon = daemons.start(state, MLFLOW, command, env, state, umask=0o077)
     settled = settled.model_copy(update={"mlflow_port": port})
     write(settled)
