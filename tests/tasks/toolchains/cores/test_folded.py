@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from tasks.core.errors import CoreMismatchError, DoesNotFitError, InputError, UnsupportedModelError
 from tasks.core.records.base import Entry
@@ -23,11 +21,8 @@ from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import load_graph
 from tasks.toolchains.cores.size import unrolled_luts
 from tasks.toolchains.cores.synthesizer import TracedCore
-from tasks.toolchains.open.image import build_fabric_image
 from tasks.toolchains.open.proof import ProofRequest, prove
 from tasks.toolchains.shell.shell import Design, core_files, write_design
-from tests.tasks.toolchains.shell.test_shell import drive
-from tests.tasks.toolchains.standin import Fabric
 
 PART = Resources.of_part("pynq-z2")
 RNG = np.random.default_rng(11)
@@ -121,30 +116,6 @@ def design_of(project: HlsProject, core: Path, latency_cycles: int | None = None
         latency_cycles=latency_cycles,
         directory=core,
     )
-
-
-def fabric_of(project: HlsProject, core: Path) -> Fabric:
-    return Fabric(build_fabric_image(design_of(project, core), core / "zoo.so", logs=core))
-
-
-def words(files: Path, name: str) -> NDArray[np.uint32]:
-    values: NDArray[np.float32] = np.load(files / name).astype(np.float32)
-    return values.ravel().view(np.uint32)
-
-
-@pytest.mark.slow
-def test_dense_layers_answer_as_the_c_simulation_however_the_streams_stall(
-    mlp: HlsProject, tmp_path: Path
-) -> None:
-    report = choice.build(tmp_path, mlp, PART, tmp_path)
-    assert report.core == "folded"
-    fabric = fabric_of(mlp, tmp_path / "rtl")
-    expected = words(tmp_path, "y_csim.npy")
-    stalls = Random(3)  # noqa: S311 - tests repeat what they do
-    got = drive(fabric, words(tmp_path, "X_test.npy"), {17}, len(expected), stalls)
-    fabric.close()
-    assert got.words == expected.tolist()
-    assert got.lasts == [9]
 
 
 @pytest.mark.slow

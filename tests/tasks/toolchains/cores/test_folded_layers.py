@@ -5,6 +5,7 @@ layers, and branches that take unlike times meet again.
 """
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,11 +16,12 @@ import pytest
 from tasks.core.records.design import Resources
 from tasks.toolchains.cores import choice
 from tasks.toolchains.cores.graph import load_graph
-from tests.tasks.toolchains.cores.test_folded import design_of, fabric_of, project_of, words
+from tasks.toolchains.open.image import build_fabric_image
+from tests.tasks.toolchains.cores.test_folded import design_of, project_of
 from tests.tasks.toolchains.cores.test_layers import branches, window
 from tests.tasks.toolchains.lint import lint
 from tests.tasks.toolchains.shell.test_shell import drive
-from tests.tasks.toolchains.standin import Words
+from tests.tasks.toolchains.standin import Fabric, Words
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +30,20 @@ SAMPLES = 25
 MANY = 10**7
 
 
-class Image:
-    """Layers over an image of random size, with random parameters."""
+class Layers:
+    """Layers over a vector, or an image or line of random size, with random parameters."""
 
     def __init__(self, model: Any, seed: int) -> None:
         self.model = model
         self.draw = Random(seed)  # noqa: S311 - tests repeat what they do
         self.weights = np.random.default_rng(seed)
-        self.height, self.width, self.channels = model.shape
+        *sizes, self.channels = model.shape
+        sides = {"height": ("top", "bottom"), "width": ("left", "right")}
+        self.spaces = dict(zip(list(sides)[2 - len(sizes) :], sizes, strict=True))
+        self.sides = {space: sides[space] for space in self.spaces}
+        self.size = prod(model.shape)
+        self.image: dict[str, Any] = {"data_format": "channels_last"}
+        self.image |= {f"in_{space}": size for space, size in self.spaces.items()}
 
     def format(self, least: int) -> str:
         signed = self.draw.choice(("fixed", "fixed", "ufixed"))
@@ -49,49 +57,60 @@ class Image:
         weight = f"fixed<{self.draw.randint(3, 8)},2>"
         return {"result": self.format(8), "accum": accum, "weight": weight, "bias": "fixed<6,3>"}
 
-    def window(self, name: str, *, channels: int | None = None) -> dict[str, Any]:
+    def kind(self, name: str) -> str:
+        """A class of hls4ml, as it is called for an image or a line."""
+        return f"{name}{len(self.spaces)}D"
+
+    def window(self, name: str) -> dict[str, Any]:
         """Attributes of a window of random size, stride and padding."""
-        attributes: dict[str, Any] = {"data_format": "channels_last"}
-        attributes |= {
-            "n_chan": channels or self.channels,
-            "dilation_height": 1,
-            "dilation_width": 1,
-        }
+        attributes = self.image | {"n_chan": self.channels, "dilation": 1}
         same = self.draw.random() < 0.5
-        sides = (("height", self.height, "top", "bottom"), ("width", self.width, "left", "right"))
-        for space, size, before, after in sides:
+        for space, size in self.spaces.items():
             kernel, stride = self.draw.randint(1, 3), self.draw.randint(1, 2)
             out, first, last = window(size, kernel, stride, same=same)
-            attributes |= {f"in_{space}": size, f"out_{space}": out, f"stride_{space}": stride}
+            before, after = self.sides[space]
+            attributes |= {f"out_{space}": out, f"stride_{space}": stride, f"dilation_{space}": 1}
             attributes |= {f"{name}_{space}": kernel, f"pad_{before}": first, f"pad_{after}": last}
+        if "height" not in self.spaces:
+            attributes |= {"n_in": attributes["in_width"], "n_out": attributes["out_width"]}
         return attributes
+
+    def extents(self, attributes: dict[str, Any]) -> tuple[int, ...]:
+        return tuple(attributes[f"filt_{space}"] for space in self.spaces)
 
     def conv(self, source: str = "x", *, branch: bool = True, **fixed: Any) -> str:
         shape = self.window("filt") | fixed
         n_filt = shape.pop("n_filt", self.draw.randint(1, 5))
-        kernel = (shape["filt_height"], shape["filt_width"], self.channels, n_filt)
         add = self.model.branch if branch else self.model.add
         name: str = add(
-            "Conv2D",
+            self.kind("Conv"),
             source,
             types=self.types(),
             n_filt=n_filt,
-            weight_data=self.weights.normal(size=kernel),
+            weight_data=self.weights.normal(size=(*self.extents(shape), self.channels, n_filt)),
             bias_data=self.weights.normal(size=n_filt),
             **shape,
         )
         return name
 
+    def pointwise(self) -> None:
+        one: dict[str, Any] = {}
+        for space, size in self.spaces.items():
+            one |= dict.fromkeys((f"pad_{side}" for side in self.sides[space]), 0)
+            one |= {f"filt_{space}": 1, f"stride_{space}": 1, f"out_{space}": size}
+        if "height" not in self.spaces:
+            one["n_out"] = self.spaces["width"]
+        self.conv(**one)
+
     def depthwise(self, source: str = "x") -> str:
         shape = self.window("filt")
-        kernel = (shape["filt_height"], shape["filt_width"], self.channels, 1)
         name: str = self.model.branch(
-            "DepthwiseConv2D",
+            self.kind("DepthwiseConv"),
             source,
             types=self.types(),
             n_filt=self.channels,
             depth_multiplier=1,
-            depthwise_data=self.weights.normal(size=kernel),
+            depthwise_data=self.weights.normal(size=(*self.extents(shape), self.channels, 1)),
             bias_data=self.weights.normal(size=self.channels),
             **shape,
         )
@@ -99,7 +118,7 @@ class Image:
 
     def pool(self, op: str, source: str = "x") -> None:
         self.model.branch(
-            f"{op}Pooling2D",
+            self.kind(f"{op}Pooling"),
             source,
             types={"result": self.format(6), "accum": "fixed<12,6>"},
             n_filt=self.channels,
@@ -110,105 +129,158 @@ class Image:
 
     def whole(self, op: str, source: str = "x") -> None:
         self.model.branch(
-            f"Global{op}Pooling2D",
+            self.kind(f"Global{op}Pooling"),
             source,
             types={"result": self.format(6), "accum": "fixed<16,8>"},
-            data_format="channels_last",
-            in_height=self.height,
-            in_width=self.width,
+            **self.image,
+            n_in=self.size // self.channels,
             n_filt=self.channels,
             pool_op=op,
             keepdims=False,
         )
 
     def moved(self) -> None:
-        """Zeros around the image, borders left out, pixels repeated."""
-        sides = ("top", "bottom", "left", "right")
-        image: dict[str, Any] = {"data_format": "channels_last", "n_chan": self.channels}
-        image |= {"in_height": self.height, "in_width": self.width}
-        for kind, name, sign in (("ZeroPadding2D", "pad", 1), ("Cropping2D", "crop", -1)):
-            border = {side: self.draw.randint(0, 1) for side in sides}
-            out = (self.height + sign * (border["top"] + border["bottom"]),
-                   self.width + sign * (border["left"] + border["right"]))  # fmt: skip
-            attributes = {f"{name}_{side}": value for side, value in border.items()}
-            attributes |= {"out_height": out[0], "out_width": out[1]}
-            self.model.branch(kind, types="fixed<10,5>", **image, **attributes)
-        times = (self.draw.randint(1, 3), self.draw.randint(1, 3))
-        image |= {"out_height": times[0] * self.height, "out_width": times[1] * self.width}
-        self.model.branch("Resize", types="fixed<10,5>", algorithm="nearest", **image)
+        """Zeros around the image, and borders left out."""
+        for name, prefix, sign in (("ZeroPadding", "pad", 1), ("Cropping", "crop", -1)):
+            attributes = self.image | {"n_chan": self.channels}
+            for space, size in self.spaces.items():
+                border = [self.draw.randint(0, 1) for _ in range(2)]
+                attributes[f"out_{space}"] = size + sign * sum(border)
+                for side, width in zip(self.sides[space], border, strict=True):
+                    attributes[f"{prefix}_{side}"] = width
+            self.model.branch(self.kind(name), types="fixed<10,5>", **attributes)
+
+    def repeated(self) -> None:
+        """Pixels that are repeated."""
+        sizes = {"height": 1} | self.spaces  # a line is an image of one row
+        attributes = self.image | {"n_chan": self.channels, "algorithm": "nearest"}
+        for space, size in sizes.items():
+            times = self.draw.randint(1, 3) if space in self.spaces else 1
+            attributes |= {f"in_{space}": size, f"out_{space}": times * size}
+        self.model.branch("Resize", types="fixed<10,5>", **attributes)
 
     def merged(self) -> None:
         """Branches that take unlike times: element by element, and along the last axis."""
-        same = self.window("filt") | {f"stride_{space}": 1 for space in ("height", "width")}
-        for space, size, before, after in (
-            ("height", self.height, "top", "bottom"), ("width", self.width, "left", "right"),
-        ):  # fmt: skip
-            same |= {f"filt_{space}": 3, f"out_{space}": size}
+        same: dict[str, Any] = {}
+        for space, size in self.spaces.items():
+            before, after = self.sides[space]
+            same |= {f"stride_{space}": 1, f"filt_{space}": 3, f"out_{space}": size}
             same |= {f"pad_{before}": 1, f"pad_{after}": 1}
+        if "height" not in self.spaces:
+            same["n_out"] = self.spaces["width"]
         left, right = (self.conv(branch=False, n_filt=3, **same) for _ in range(2))
         deep = self.model.add(
             "Activation",
             right,
             types="fixed<10,5>",
             activation="relu",
-            n_in=3 * self.height * self.width,
+            n_in=3 * self.size // self.channels,
         )
         for op in ("add", "subtract", "multiply", "average", "maximum", "minimum"):
             self.model.branch("Merge", left, deep, types="fixed<14,6>", op=op)
-        self.model.branch(
-            "Concatenate", "x", deep, types="fixed<12,6>", op="concatenate3d", axis=-1
-        )
+        op = f"concatenate{len(self.model.shape)}d"
+        self.model.branch("Concatenate", "x", deep, types="fixed<12,6>", op=op, axis=-1)
 
     def scaled(self) -> None:
-        """Normalisation, a slope for each channel, one Dense for all pixels, and a line."""
-        size = self.height * self.width * self.channels
+        """Normalisation with factors of each channel, and one Dense for all pixels."""
         types = {"result": "fixed<12,6,RND>", "scale": "fixed<8,3>", "bias": "fixed<8,3>"}
         data = {
             f"{name}_data": self.weights.normal(size=self.channels) for name in ("scale", "bias")
         }
         self.model.branch(
-            "BatchNormalization", types=types, n_in=size, n_filt=self.channels, **data
+            "BatchNormalization", types=types, n_in=self.size, n_filt=self.channels, **data
         )
         n_out = self.draw.randint(2, 5)
+        out_shape = (*self.spaces.values(), n_out)
         self.model.branch(
             "EinsumDense",
             types=self.types(),
-            equation="abc,cd->abd",
+            equation="abc,cd->abd" if len(self.spaces) > 1 else "ab,bc->ac",
             inp_shape=self.model.shape,
-            out_shape=(self.height, self.width, n_out),
+            out_shape=out_shape,
             weight_data=self.weights.normal(size=(self.channels, n_out)),
-            bias_data=np.zeros((self.height, self.width, n_out)),
+            bias_data=np.zeros(out_shape),
         )
-        length = self.height * self.width
-        row = self.model.add(
-            "Reshape", types=self.model.configs["x"]["Precision"]["result"],
-            target_shape=[length, self.channels],
-        )  # fmt: skip
-        kernel, stride = self.draw.randint(2, 3), self.draw.randint(1, 3)
-        out, _, _ = window(length, kernel, stride, same=False)
+
+    def dense(self, **more: Any) -> None:
+        n_out = self.draw.randint(1, 9)
         self.model.branch(
-            "Conv1D", row, types=self.types(), data_format="channels_last", n_chan=self.channels,
-            in_width=length, n_in=length, out_width=out, n_out=out, stride_width=stride,
-            filt_width=kernel, pad_left=0, pad_right=0, n_filt=n_out, dilation=1,
-            weight_data=self.weights.normal(size=(kernel, self.channels, n_out)),
+            "Dense",
+            types=self.types(),
+            n_in=self.size,
+            n_out=n_out,
+            weight_data=self.weights.normal(size=(self.size, n_out)),
             bias_data=self.weights.normal(size=n_out),
-        )  # fmt: skip
+            **more,
+        )
+
+    def activated(self) -> None:
+        """All functions of one element."""
+        for name in ("linear", "relu", "relu6", "binary_tanh", "ternary_tanh", "softplus",
+                     "softsign", "selu", "sigmoid", "tanh", "elu"):  # fmt: skip
+            types = {"result": self.format(8), "table": "fixed<12,4>"}
+            self.model.branch(
+                "Activation", types=types, activation=name, n_in=self.size, table_size=128
+            )
+        for name in ("hard_sigmoid", "hard_tanh"):
+            self.model.branch(
+                "HardActivation", types=self.format(8), activation=name, slope=0.2, shift=0.5
+            )
+        types = {"result": self.format(8), "param": "fixed<8,3>", "table": "fixed<12,4>"}
+        for name in ("LeakyReLU", "ThresholdedReLU", "ELU"):
+            self.model.branch(
+                name, types=types, activation=name.lower(), activ_param=0.7, n_in=self.size
+            )
+        slopes = self.weights.normal(size=self.size)
+        self.model.branch("PReLU", types=types, activation="prelu", param_data=slopes)
+
+    def quantised(self) -> None:
+        """Elements with formats of their own, and a table, as HGQ2 has them."""
+        shape = (1, self.size)
+        masks = [self.weights.integers(low, high, size=shape) for low, high in
+                 ((0, 2), (0, 6), (-1, 4))]  # fmt: skip
+        for rounding, saturation in (("RND", "WRAP"), ("TRN", "SAT"), ("RND_CONV", "SAT_SYM")):
+            self.model.branch(
+                "FixedPointQuantizer", types="fixed<10,5>", mask_kbi=tuple(masks), RND=rounding,
+                SAT=saturation, overrides={}, fusible=False,
+            )  # fmt: skip
+        types = {"result": "fixed<8,2>", "table": "fixed<8,2>"}
+        bits = self.model.add("Activation", types="fixed<5,3>", activation="linear", n_in=self.size)
+        table = self.weights.uniform(-2, 2, size=32)
+        self.model.branch("UnaryLUT", bits, types=types, activation="unary_lut", table_data=table)
+
+    def soft(self) -> None:
+        """The functions that need a whole vector."""
+        tables = dict.fromkeys(("exp_table", "inv_table", "inv_inp"), "fixed<18,8,RND,SAT>")
+        types = {"result": "fixed<16,6>", "table": "fixed<18,8>", "accum": "fixed<18,8,RND,SAT>"}
+        for name in ("stable", "latency", "legacy", "argmax"):
+            self.model.branch(
+                "Softmax", types=types | tables, activation="softmax", implementation=name, axis=-1,
+                n_in=self.size, table_size=128,
+            )  # fmt: skip
 
 
 @pytest.fixture
-def image(tmp_path: Path, make_zoo: Any) -> Callable[[int], Image]:
-    """An empty model whose input has a random size and format."""
+def layers_of(tmp_path: Path, make_zoo: Any) -> Callable[..., Layers]:
+    """An empty model whose input has a random size, of so many axes, and a random format."""
 
-    def make(seed: int) -> Image:
+    def make(seed: int, axes: int = 3) -> Layers:
         draw = Random(seed)  # noqa: S311 - tests repeat what they do
-        shape = (draw.randint(3, 7), draw.randint(3, 7), draw.randint(1, 4))
+        ends = {1: (5, 9), 2: (5, 12), 3: (3, 7)}[axes]
+        sizes = [draw.randint(*ends) for _ in range(max(axes - 1, 1))]
+        shape = (*sizes, draw.randint(1, 4)) if axes > 1 else tuple(sizes)
         precision = f"{draw.choice(('fixed', 'ufixed'))}<{draw.randint(4, 9)},3>"
-        return Image(make_zoo(tmp_path, shape, precision), seed)
+        return Layers(make_zoo(tmp_path, shape, precision), seed)
 
     return make
 
 
-def prove_folded(tmp_path: Path, layers: Image, samples: Any, **settings: Any) -> None:
+def words(files: Path, name: str) -> Words:
+    values = np.load(files / name).astype(np.float32)
+    return np.asarray(values.ravel().view(np.uint32), np.uint32)
+
+
+def prove_folded(tmp_path: Path, layers: Layers, samples: Any, **settings: Any) -> None:
     """Fold the model; run it at full rate, then with stalls on both sides."""
     model = layers.model
     model.run(samples(SAMPLES, *model.shape))
@@ -216,11 +288,12 @@ def prove_folded(tmp_path: Path, layers: Image, samples: Any, **settings: Any) -
     shapes = (model.shape, (len(expected) // SAMPLES,))
     project = project_of(tmp_path, model, shapes, **settings)
     report = choice.build(tmp_path, project, PART, tmp_path)
-    said = lint(design_of(project, tmp_path / "rtl"))
+    design = design_of(project, tmp_path / "rtl")
+    said = lint(design)
     # What traces the lanes writes its own.
     own = [line for line in said if "_pipeline" not in line and "/table_" not in line]
     assert not [line for line in own if line.startswith("%")], "\n".join(own)
-    fabric = fabric_of(project, tmp_path / "rtl")
+    fabric = Fabric(build_fabric_image(design, tmp_path / "zoo.so", logs=tmp_path))
     one = fabric.run(given[: project.input.words_per_sample], last=True, room=1 << 20, cycles=MANY)
     full = fabric.run(given, last=True, room=1 << 20, cycles=MANY)
     assert differing(tmp_path, full.words, expected) == {}
@@ -246,13 +319,14 @@ def differing(files: Path, got: Words, expected: Words) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("seed", "axes"), [(1, 3), (2, 3), (3, 2)])
 def test_windows_of_any_size_stride_and_padding(
-    seed: int, image: Callable[[int], Image], tmp_path: Path, samples: Any
+    seed: int, axes: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
 ) -> None:
-    layers = image(seed)
+    layers = layers_of(seed, axes)
     for _ in range(3):
         layers.conv()
+    layers.pointwise()
     layers.depthwise()
     layers.depthwise()
     for op in ("Max", "Average"):
@@ -261,12 +335,26 @@ def test_windows_of_any_size_stride_and_padding(
     prove_folded(tmp_path, layers, samples)
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize(("seed", "axes"), [(4, 3), (5, 2)])
 def test_what_moves_merges_and_scales(
-    seed: int, image: Callable[[int], Image], tmp_path: Path, samples: Any
+    seed: int, axes: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
 ) -> None:
-    layers = image(seed)
+    layers = layers_of(seed, axes)
     layers.moved()
+    layers.repeated()
     layers.merged()
     layers.scaled()
+    prove_folded(tmp_path, layers, samples)
+
+
+@pytest.mark.parametrize("seed", [6])
+def test_vectors_through_products_and_every_function(
+    seed: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
+) -> None:
+    layers = layers_of(seed, 1)
+    for reuse in (1, 1, 3):
+        layers.dense(ReuseFactor=reuse)
+    layers.activated()
+    layers.quantised()
+    layers.soft()
     prove_folded(tmp_path, layers, samples)
