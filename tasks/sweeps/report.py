@@ -124,6 +124,7 @@ def pareto(report: SweepReport) -> charts.Spec:
         for each in report.results
         if each.figures is not None
     ]
+    values.sort(key=lambda each: each["number"] is not None)  # the front is drawn over the others
     groups = {"Pareto front": charts.ORANGE, "other points": charts.BLUE}
     colours = alt.Scale(domain=list(groups), range=list(groups.values()))
     base = alt.Chart(charts.inline(values)).properties(width=220, height=180)
@@ -134,7 +135,12 @@ def pareto(report: SweepReport) -> charts.Spec:
         scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
         placed = base.transform_filter(f"isValid(datum.{x}) && isValid(datum.{y})").encode(
             x=alt.X(f"{x}:Q", title=LABELS[x], scale=scale, axis=alt.Axis(format="~s")),
-            y=alt.Y(f"{y}:Q", title=LABELS[y], scale=alt.Scale(zero=False)),
+            y=alt.Y(
+                f"{y}:Q",
+                title=LABELS[y],
+                scale=alt.Scale(zero=False),
+                axis=alt.Axis(format=".2%" if y == "accuracy" else ",.0f"),
+            ),
         )
         points = placed.mark_point(filled=True, size=60).encode(
             color=alt.Color("group:N", title=None, scale=colours, legend=alt.Legend(orient="top"))
