@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from board.kinds import board_kinds
+from tasks.core import settings
 from tasks.core.errors import BuildError, GateError, InputError, ToolMissingError
 from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Synthesis
@@ -101,6 +102,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("XILINXD_LICENSE_FILE", "2100@licences")
     monkeypatch.setenv("PATH", f"{VIVADO.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("OVERLAYFLOW_REPLAY_PYTHON", sys.executable)
+    runtimes = settings.runtimes()
+    runtimes.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / runtimes.name).symlink_to(runtimes)  # compiled once for all tests
     monkeypatch.setenv("OVERLAYFLOW_HOME", str(tmp_path / "home"))
     path = tmp_path / "scenario.toml"
     monkeypatch.setenv(scenario.ENVIRONMENT, str(path))
