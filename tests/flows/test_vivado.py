@@ -9,6 +9,7 @@ import pytest
 
 from tasks.orchestration.progress import LICENCES
 from tests.flows.conftest import ROOT, Machine, Small, finished, http
+from tests.replay import fabric
 
 REPLAY = Path(__file__).parents[1] / "replay" / "bin"
 
@@ -25,11 +26,18 @@ def plain(small: Small) -> Arguments:
     return "run", small.model, "--data", small.data, "--toolchain", "vivado-hls"
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the replay tools have compiled, which is the same for all of these runs."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.fixture
-def tools(machine: Machine) -> dict[str, str]:
+def tools(machine: Machine, compiled: Path) -> dict[str, str]:
     """The environment in which the replay tools come first."""
     pytest.importorskip("tkinter", reason="no tkinter: apt-get install python3-tk")
     return {
+        fabric.CACHE: str(compiled),
         "PATH": f"{REPLAY}:{machine.env['PATH']}",
         "OVERLAYFLOW_REPLAY_PYTHON": sys.executable,
     }
