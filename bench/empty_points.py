@@ -53,7 +53,7 @@ def empty_sweep(sweep: Path, deployment: str) -> None:
         sweep_dispatch.run(session, deployment, "sweep:empty", store_url())
     else:
         with tags("sweep:empty"):
-            session.run(empty_point)
+            session.run(server.again_if_busy(empty_point))
     report = publish_sweep(session.report(str(flow_run.id)))
     if report.count("done") != len(report.results):
         raise RuntimeError(str(report.results))

@@ -125,7 +125,7 @@ def sweep_models(
         sweep_dispatch.run(session, advanced.point_deployment, tag, store_url())
     else:
         with tags(tag):
-            session.run(sweep_point)
+            session.run(server.again_if_busy(sweep_point))
     report = session.report(str(flow_run.id))
     if session.ended_by is not None:
         with contextlib.suppress(OSError):  # best effort: the server or the disk ended the sweep

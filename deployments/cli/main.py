@@ -12,7 +12,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
-from http.client import UNAUTHORIZED
+from http.client import BAD_GATEWAY, SERVICE_UNAVAILABLE, UNAUTHORIZED
 from types import FrameType
 
 from deployments.cli import (
@@ -156,13 +156,22 @@ def _from_server(error: BaseException) -> OverlayflowError | None:
     import httpx
 
     for each in causes(error):
-        if isinstance(each, httpx.HTTPStatusError) and each.response.status_code == UNAUTHORIZED:
-            return ServerError(
-                "the Prefect server requires authentication",
-                where=f"{each.request.url.scheme}://{each.request.url.netloc.decode()}",
-                remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as set on the server",
-                transient=False,
-            )
+        if isinstance(each, httpx.HTTPStatusError):
+            status = each.response.status_code
+            where = f"{each.request.url.scheme}://{each.request.url.netloc.decode()}"
+            if status == UNAUTHORIZED:
+                return ServerError(
+                    "the Prefect server requires authentication",
+                    where=where,
+                    remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as set on the server",
+                    transient=False,
+                )
+            if status in (BAD_GATEWAY, SERVICE_UNAVAILABLE):
+                return ServerError(
+                    "the Prefect server was too busy to answer",
+                    where=where,
+                    remedy="run it again when its machine has less to do: finished steps are kept",
+                )
         if isinstance(each, httpx.TransportError):
             return _gone()
     return None

@@ -1,11 +1,21 @@
 """Check that the Prefect server answers, before and during long operations."""
 
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
 import httpx
 from prefect.settings import PREFECT_API_URL
 
-from tasks.core.errors import ServerError
+from tasks.core.errors import ServerError, causes
+
+log = logging.getLogger(__name__)
 
 ANSWER_S = 10.0
+BUSY = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE}
+
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 def require() -> None:
@@ -26,3 +36,26 @@ def require() -> None:
             remedy="start it (overlayflow up, or prefect server start), then run the command "
             "again; finished steps and points are kept",
         ) from error
+
+
+def is_busy(error: BaseException) -> bool:
+    """Return whether an error comes from a server that was too busy, also for Prefect's retries."""
+    return any(
+        isinstance(each, httpx.HTTPStatusError) and each.response.status_code in BUSY
+        for each in causes(error)
+    )
+
+
+def again_if_busy(run: Callable[[P], R]) -> Callable[[P], R]:
+    """Return a function that runs once more if the server was too busy; steps are stored."""
+
+    def attempt(argument: P) -> R:
+        try:
+            return run(argument)
+        except Exception as error:
+            if not is_busy(error):
+                raise
+            log.warning("the Prefect server was too busy; trying once more: %s", error)
+        return run(argument)
+
+    return attempt

@@ -264,22 +264,30 @@ def test_a_server_that_goes_away_is_told_from_a_defect_of_ours(
     assert capsys.readouterr().err.startswith(f"overlayflow: {no_server}: the Prefect server")
 
 
-def test_a_server_with_a_password_is_told_from_a_defect_of_ours(
-    empty_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "requires authentication\n  -> export PREFECT_API_AUTH_STRING"),
+        (503, "was too busy to answer\n  -> run it again"),
+    ],
+)
+def test_what_a_server_refuses_is_told_from_a_defect_of_ours(
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    words: str,
 ) -> None:
-    def shut_out(_: object) -> int:
+    def refused(_: object) -> int:
         asked = httpx.Request("GET", "https://prefect.example.org/api/block_types")
-        httpx.Response(401, request=asked).raise_for_status()
+        httpx.Response(status, request=asked).raise_for_status()
         return 0
 
     assert empty_home.exists()
-    monkeypatch.setattr("deployments.cli.history.run", shut_out)
+    monkeypatch.setattr("deployments.cli.history.run", refused)
     assert main.main(["history"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith(
-        "overlayflow: https://prefect.example.org: the Prefect server requires authentication"
-    )
-    assert "PREFECT_API_AUTH_STRING" in told
+    assert told.startswith(f"overlayflow: https://prefect.example.org: the Prefect server {words}")
 
 
 def test_an_interrupt_that_a_library_turns_into_its_own_error_is_one(

@@ -192,6 +192,23 @@ def test_nobody_gets_in_without_the_password(team: Machine) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_of_the_machine_gets_in_nowhere(team: Machine) -> None:
+    secrets = (team.home / "server" / "password", *team.home.glob("prefect/prefect.db*"))
+    assert len(secrets) > 1
+    assert {path.stat().st_mode & 0o077 for path in (*secrets, team.home / "prefect")} == {0}
+    os.seteuid(65534)
+    try:
+        for path in secrets:
+            with pytest.raises(PermissionError):
+                path.read_bytes()
+        for path in ("deployments/filter", "block_documents/filter"):
+            body = {"include_secrets": True}
+            assert httpx.post(f"{team.api}/{path}", json=body).status_code == 401
+    finally:
+        os.seteuid(0)
+
+
 def test_a_run_cannot_bring_a_command_of_its_own(team: Machine) -> None:
     path = f"{team.api}/deployments/{deployment(team, 'boards-health')['id']}/create_flow_run"
     for variables in ({"command": "touch mine"}, {"env": {"PYTHONPATH": "elsewhere"}}):
