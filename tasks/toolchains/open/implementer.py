@@ -15,7 +15,7 @@ from board.kinds import board_kinds
 from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Resources, Synthesis
 from tasks.core.requirements import Finding, may_run, package, program
-from tasks.core.settings import home
+from tasks.core.settings import home, store_url
 from tasks.processes.child import run_child
 from tasks.store.code import code_digest
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest
@@ -42,11 +42,13 @@ class TwinImage:
     def check(self, board_kind: str | None = None) -> list[Finding]:
         """Return whether its packages and Verilator's compiler are installed."""
         del board_kind  # all kinds need the same
+        # Entries of a store that machines share are made in a cache, which is somewhere at home.
+        store = home() if "://" in store_url() else Path(store_url())
         return [
             *(package(name) for name in TOOLS),
             program("g++"),
             program("make"),
-            may_run(home(), Path(tempfile.gettempdir())),
+            may_run(store, Path(tempfile.gettempdir())),
         ]
 
     def implement(
