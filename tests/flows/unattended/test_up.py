@@ -202,9 +202,9 @@ def test_another_user_of_the_machine_gets_in_nowhere(team: Machine) -> None:
         for path in secrets:
             with pytest.raises(PermissionError):
                 path.read_bytes()
-        for path in ("deployments/filter", "block_documents/filter"):
+        for what in ("deployments/filter", "block_documents/filter"):
             body = {"include_secrets": True}
-            assert httpx.post(f"{team.api}/{path}", json=body).status_code == 401
+            assert httpx.post(f"{team.api}/{what}", json=body).status_code == 401
     finally:
         os.seteuid(0)
 

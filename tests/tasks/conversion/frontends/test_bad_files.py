@@ -161,6 +161,14 @@ def chain(keras: Any, *layers: Any, **given: Any) -> Any:
     return keras.Sequential([keras.layers.Input(given.pop("shape", (6,)), **given), *layers])
 
 
+def diverged(keras: Any, value: float) -> Any:
+    model = chain(keras, keras.layers.Dense(2, name="d"))
+    kernel, bias = model.layers[-1].get_weights()
+    kernel[1, 0] = value
+    model.layers[-1].set_weights([kernel, bias])
+    return model
+
+
 KERAS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "float16": (lambda k: chain(k, k.layers.Dense(2, dtype="float16", name="d")), "d .*float16"),
     "bfloat16": (
@@ -177,11 +185,15 @@ KERAS: dict[str, tuple[Callable[[Any], Any], str]] = {
         ),
         "p has its channels first",
     ),
+    "NaN": (lambda k: diverged(k, float("nan")), "d has 1 NaN or infinite values of 12"),
+    "infinity": (lambda k: diverged(k, float("-inf")), "d has 1 NaN or infinite values of 12"),
+    "not built": (lambda k: k.Sequential([k.layers.Dense(2)]), "is not built"),
     "a name with a space": (lambda k: chain(k, k.layers.Dense(2, name="my layer")), "'my layer'"),
     "a keyword as a name": (lambda k: chain(k, k.layers.Dense(2, name="class")), "'class'"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
 @pytest.mark.parametrize("what", KERAS)
 def test_a_keras_model_that_cannot_be_converted_is_named_by_layer(
     what: str, keras: Any, tmp_path: Path
