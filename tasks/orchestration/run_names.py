@@ -7,8 +7,13 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
-# Prefect draws names such as amber-falcon, its forms such as gamma-borka and Incredible-Keagle.
-_DRAWN = re.compile(r"[A-Za-z]+-[A-Za-z]+")
+# Prefect draws names such as amber-falcon, its V2 form such as Incredible-Keagle, its V1 form
+# such as gamma-borka, omega4-ledos-m and zeta-lorien-conflux.
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|"
+    "tau|upsilon|phi|chi|psi|omega"
+)
+_DRAWN = re.compile(rf"[A-Za-z]+-[A-Za-z]+|({_GREEK})\d*-[a-z]+(-[a-z]+)?")
 
 
 def given_or(describe: Callable[[dict[str, Any]], str]) -> Callable[[], str]:

@@ -29,8 +29,10 @@ def test_a_run_without_a_name_is_called_by_what_differs(monkeypatch: pytest.Monk
     assert named(monkeypatch, generate_slug(2)) == "digits on twin · packed, 8 ns"
     plain = named(monkeypatch, "amber-falcon", conversion=ConvertSettings(), toolchain="open")
     assert plain == "digits on twin · open"
-    assert named(monkeypatch, "Incredible-Keagle").startswith("digits on twin")
+    for drawn in ("Incredible-Keagle", "gamma-borka", "omega4-ledos-m", "zeta-lorien-conflux"):
+        assert named(monkeypatch, drawn).startswith("digits on twin")
 
 
 def test_a_name_that_was_given_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert named(monkeypatch, "before the talk") == "before the talk"
+    for given in ("before the talk", "before-the-talk", "talk4-final"):
+        assert named(monkeypatch, given) == given
