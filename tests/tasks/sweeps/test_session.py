@@ -228,7 +228,7 @@ def test_the_report_shows_the_front_estimates_beside_truth_and_why(
     text = reports.write(report)
     assert "3 points: 3 done" in text
     assert "](data:image/png;base64," in text
-    assert len(text) < 150_000
+    assert len(text) < 100_000
     directory = tmp_path / "report"
     assert {path.name for path in directory.iterdir()} == {
         "report.html", "report.md", "points.csv", "points.parquet", "pareto.png", "sweep.json",
