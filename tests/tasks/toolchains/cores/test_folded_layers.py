@@ -18,7 +18,7 @@ from tasks.toolchains.cores import choice
 from tasks.toolchains.cores.graph import load_graph
 from tasks.toolchains.open.image import build_fabric_image
 from tests.tasks.toolchains.cores.test_folded import design_of, project_of
-from tests.tasks.toolchains.cores.test_layers import branches, window
+from tests.tasks.toolchains.cores.test_layers import by_branch, window
 from tests.tasks.toolchains.lint import lint
 from tests.tasks.toolchains.shell.test_shell import drive
 from tests.tasks.toolchains.standin import Fabric, Words
@@ -308,15 +308,7 @@ def differing(files: Path, got: Words, expected: Words) -> dict[str, str]:
     """By branch: how many outputs differ, and the first of them."""
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
     outputs, wanted = (each.reshape(SAMPLES, -1).view(np.float32) for each in (got, expected))
-    found, start = {}, 0
-    for name, size in branches(graph):
-        wrong = np.argwhere(outputs[:, start : start + size] != wanted[:, start : start + size])
-        if len(wrong):
-            row, column = wrong[0]
-            values = wanted[row, start + column], outputs[row, start + column]
-            found[name] = f"{len(wrong)} differ, first {values} in sample {row}, element {column}"
-        start += size
-    return found
+    return by_branch(graph, outputs, wanted)
 
 
 @pytest.mark.parametrize(("seed", "axes"), [(1, 3), (2, 3), (3, 2)])

@@ -21,13 +21,18 @@ def differing_branches(files: Path) -> dict[str, str]:
     words = formats.cast_constants(x.reshape(len(x), -1), graph.input.format)
     got = trace_graph(graph)[0].predict(words).astype(np.float32)
     assert got.shape == expected.shape
+    return by_branch(graph, got, expected)
+
+
+def by_branch(graph: Graph, got: Any, expected: Any) -> dict[str, str]:
+    """By branch: how many outputs differ, and the first of them."""
     found, start = {}, 0
     for name, size in branches(graph):
         wrong = np.argwhere(got[:, start : start + size] != expected[:, start : start + size])
         if len(wrong):
             row, column = wrong[0]
             values = expected[row, start + column], got[row, start + column]
-            found[name] = f"{len(wrong)} differ, first {values} for {words[row][:8]}"
+            found[name] = f"{len(wrong)} differ, first {values} in sample {row}, element {column}"
         start += size
     return found
 
