@@ -33,7 +33,8 @@ trace_data
 _RESERVED = frozenset((_CPP + _LIBRARIES).split())
 # Names of hls4ml's variables, types and structures.
 _GENERATED = re.compile(
-    r"(?:ap|ac)_.*|.*_t|input(?:_.*)?|layer\d.*|\w*config\d.*|[a-z]\d+|N_.*|__.*"
+    r"(?:ap|ac)_.*|.*_t|\w*(?:input|result)_t\w*|input(?:_.*)?|layer\d.*|\w*config\d.*|[a-z]\d+"
+    r"|N_.*|__.*"
 )
 
 
@@ -61,7 +62,8 @@ def project_name(model: Path) -> str:
     """Return a model file's name as a project name, with what makes it a free one."""
     letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
     name = "".join(letters)[:_KEPT]
-    apart = name.replace("config", "cfg")  # config2 is a structure of hls4ml, whatever precedes it
+    # hls4ml has a structure config2 and replaces input_t and result_t, whatever stands around them.
+    apart = re.sub(r"(input|result)_(?=t)", r"\1", name.replace("config", "cfg"))
     return next(filter(is_free, (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1")))
 
 

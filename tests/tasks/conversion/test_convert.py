@@ -57,7 +57,22 @@ def test_an_interval_is_refused_for_a_core_that_has_none() -> None:
 
 
 parts = st.sampled_from(
-    ["config", "2", "_t", "input", "layer", "model", "main", "N_", "ap_", "x", "-", "ü", "xor"]
+    [
+        "config",
+        "2",
+        "_t",
+        "input",
+        "result",
+        "layer",
+        "model",
+        "main",
+        "N_",
+        "ap_",
+        "x",
+        "-",
+        "ü",
+        "xor",
+    ]
 )
 
 
