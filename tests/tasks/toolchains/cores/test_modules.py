@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -163,6 +164,45 @@ def queue(draw: Random) -> Case:
     return Case(text, (width, width), beats, beats)
 
 
+def pipeline(draw: Random) -> Case:
+    """Around registers that cannot wait."""
+    width, latency = draw.randint(1, SLOT), draw.randint(0, 5)
+    beats = [draw.randrange(1 << width) for _ in range(SAMPLES * 10)]
+    depth = 1 << (latency + 2).bit_length()
+    text = plain("stream_pipeline", W=width, LATENCY=latency, DEPTH=depth)
+    late = [f"r{k}" for k in range(latency)]
+    moves = " ".join(f"{to} <= {of};" for of, to in pairwise(["in_data", *late]))
+    if late:
+        text = (
+            f"reg [{width - 1}:0] {', '.join(late)}; always @(posedge clk) begin {moves} end {text}"
+        )
+    return Case(
+        text.replace(".in_data,", f".result({late[-1] if late else 'in_data'}),"),
+        (width, width), beats, beats,
+    )  # fmt: skip
+
+
+def fork(draw: Random) -> Case:
+    """Copies that are joined again, row by row, so that their readers wait for one another."""
+    width, row = draw.randint(1, SLOT), draw.randint(1, 4)
+    beats = [draw.randrange(1 << width) for _ in range(SAMPLES * row)]
+    rows = (beats[start : start + row] for start in range(0, len(beats), row))
+    wires = "wire [1:0] v, r; " + "".join(
+        f"wire [{width - 1}:0] {side}_data; wire {side}_valid, {side}_ready; "
+        f"stream_fifo #(.W({width}), .DEPTH(8)) {side} (.clk, .rst_n, .in_data, .in_valid(v[{k}]), "
+        f".in_ready(r[{k}]), .out_data({side}_data), .out_valid({side}_valid), "
+        f".out_ready({side}_ready)); "
+        for k, side in enumerate(("left", "right"))
+    )
+    text = (
+        f"{wires} stream_fork #(.N(2)) fork_ (.clk, .rst_n, .in_valid, .in_ready, .out_valid(v), "
+        f".out_ready(r)); stream_concatenate #(.W({width}), .A({row}), .B({row})) tested (.clk, "
+        ".rst_n, .left_data, .left_valid, .left_ready, .right_data, .right_valid, .right_ready, "
+        ".out_data, .out_valid, .out_ready);"
+    )
+    return Case(text, (width, width), beats, [beat for each in rows for beat in each * 2])
+
+
 def product(draw: Random, directory: Path, name: str) -> Case:
     """A matrix-vector unit with its memory."""
     grouped = draw.random() < 0.3
@@ -217,6 +257,8 @@ DRAWN: dict[str, Callable[[Random], Case]] = {
     "stream_repeat": repeat,
     "stream_resize": resize,
     "stream_fifo": queue,
+    "stream_pipeline": pipeline,
+    "stream_fork": fork,
 }
 
 
