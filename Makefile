@@ -24,7 +24,7 @@ help:  ## show this list
 $(VENV)/.installed: pyproject.toml constraints/host.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "overlayflow needs Python 3.11 or later; say which: make PYTHON=python3.11"; exit 1; }
-	@echo "setting up $(VENV) (once; about 2 GB, a few minutes)"
+	@echo "setting up $(VENV) (once; about 4 GB, a few minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) --constraint constraints/host.txt --editable '.[dev]'
 	@touch $@

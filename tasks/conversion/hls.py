@@ -68,7 +68,7 @@ def convert(
         sample: some inputs, to choose open number formats.
 
     Raises:
-        InputError: a setting is invalid for hls4ml (precision, layer name, reuse factor).
+        InputError: a setting is invalid for hls4ml (precision, layer name).
         UnsupportedModelError: a layer that hls4ml cannot convert.
     """
     backend = ACCELERATED if kind.hls4ml_board and model.block_design else "Vivado"

@@ -17,12 +17,11 @@ def check(graph: Any, settings: ConvertSettings) -> None:
         settings: with which it was converted.
 
     Raises:
-        InputError: a setting is impossible or without effect.
+        InputError: a setting is without effect.
         UnsupportedModelError: hls4ml converts a layer, but has no right C++ for it.
     """
     _check_biases(graph)
     _check_recurrent(graph)
-    _check_reuse_factors(graph, settings)
     _check_precisions(graph, settings)
 
 
@@ -61,19 +60,6 @@ def _check_recurrent(graph: Any) -> None:
             raise UnsupportedModelError(
                 f"layer {layer.name} (GRU) resets its state before the product, hls4ml behind it",
                 remedy="train it with reset_after=True",
-            )
-
-
-def _check_reuse_factors(graph: Any, settings: ConvertSettings) -> None:
-    """Refuse impossible reuse factors, for which hls4ml only prints that it uses the closest."""
-    for layer in graph.get_layers():
-        used = layer.get_attr("reuse_factor")
-        asked = settings.layer_reuse_factor.get(layer.name, settings.reuse_factor)
-        if used is not None and layer.get_attr("n_in") and used != asked:
-            raise InputError(
-                f"reuse factor {asked} is not possible with strategy {settings.strategy}",
-                where=f"layer {layer.name}",
-                remedy=f"the closest possible one: {used}",
             )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from tasks.core.errors import InputError
-from tasks.core.records.design import Gate
+from tasks.core.records.design import Gate, resource_label
 from tasks.core.records.measurement import Measurement, Run, Verdict
 from tasks.core.records.package import Manifest
 from tasks.quality.gates import GateSettings, at_most, resource_shares
@@ -173,7 +173,7 @@ def _utilisation(new: Manifest, old: Manifest, settings: GateSettings) -> Iterat
         after[most] - before[most],
         settings.growth,
         settings.mode,
-        f"{most} takes {after[most]:.1%} of the part, before {before[most]:.1%}; "
+        f"{resource_label(most)} takes {after[most]:.1%} of the part, before {before[most]:.1%}; "
         f"allowed: {settings.growth:.1%} more",
     )
 

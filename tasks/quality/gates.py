@@ -14,6 +14,7 @@ from tasks.core.records.design import (
     Resources,
     Synthesis,
     Utilisation,
+    resource_label,
 )
 from tasks.core.records.quality import Fidelity, OutputQuality
 
@@ -348,13 +349,15 @@ def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mod
     shares = resource_shares(utilisation)
     fullest = max(shares, key=lambda name: shares[name])
     table = ", ".join(
-        f"{name} {getattr(utilisation.used, name):g} of {getattr(utilisation.available, name):g}"
+        f"{resource_label(name)} {used:g} of {getattr(utilisation.available, name):g}"
         for name in shares
+        if (used := getattr(utilisation.used, name))
     )
     biggest = sorted(utilisation.by_module.items(), key=lambda item: -item[1])[:3]
     modules = ", ".join(f"{module} {luts} LUT" for module, luts in biggest)
     message = (
-        f"{fullest} of {part} is {shares[fullest]:.1%} used, {utilisation.stage} ({table}"
+        f"{resource_label(fullest)} of {part} is {shares[fullest]:.1%} used, "
+        f"{utilisation.stage} ({table}"
         f"{'; biggest: ' if modules else ''}{modules})"
     )
     return at_most(name, shares[fullest], limit, mode, message)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.conversion.meaning import cut, decisions, expected_decisions
-from tasks.core.records.design import LayerEstimate, Utilisation
+from tasks.core.records.design import LayerEstimate, Utilisation, resource_label
 from tasks.core.records.measurement import LatencyFit, Run
 from tasks.quality.gates import resource_shares
 from tasks.quality.outputs import Outputs
@@ -192,7 +192,7 @@ def utilisation(used: Utilisation) -> Spec:
     shares = resource_shares(used)
     values = [
         {
-            "name": name.upper().replace("_", " "),
+            "name": resource_label(name),
             "value": share,
             "label": f"{getattr(used.used, name):,g} of {getattr(used.available, name):,g}",
         }

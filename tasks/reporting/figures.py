@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tasks.core.records.design import Gate, Resources
+from tasks.core.records.design import Gate, Resources, resource_label
 from tasks.core.records.measurement import BoardOutput, Measurement, Run, Verdict
 from tasks.core.records.package import Manifest
 from tasks.core.records.quality import OutputQuality
@@ -81,7 +81,7 @@ def _tightest(verdict: Verdict, baseline: tuple[str, ...]) -> Headline:
     name = max(shares, key=lambda each: shares[each])
     limits = [gate.threshold for gate in verdict.gates if gate.name == COUNTED]
     return Headline(
-        f"{name.upper().replace('_', ' ')}, the tightest resource",
+        f"{resource_label(name)}, the tightest resource",
         f"{shares[name]:.1%}",
         (
             f"of {manifest.part}, {manifest.utilisation.stage}",
@@ -223,7 +223,7 @@ def utilisation_rows(verdict: Verdict) -> list[tuple[str, str]]:
         return [("utilisation", "not known")]
     return [
         (
-            f"{name.upper().replace('_', ' ')} of {manifest.part}",
+            f"{resource_label(name)} of {manifest.part}",
             _share(found.used, found.available, name) + f", {found.stage}",
         )
         for name in RESOURCES

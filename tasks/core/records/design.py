@@ -181,6 +181,11 @@ class Resources(Record):
         return cls.model_validate(board_kinds()[board_kind].resources, from_attributes=True)
 
 
+def resource_label(name: str) -> str:
+    """Return a resource's name as people write it, such as `BRAM 36K`."""
+    return name.upper().replace("_", " ")
+
+
 class LayerEstimate(Record):
     """What one layer of a folded core is expected to take.
 

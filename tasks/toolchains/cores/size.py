@@ -16,7 +16,7 @@ LARGE = 5_000
 SHARING = 0.12
 """Of the additions for n digits, n ** -SHARING are left after common sums are shared.
 
-Fitted to the layers of the examples, whose LUTs by alkaid it meets within a quarter.
+Fitted to the layers of the examples, whose LUTs by alkaid it meets within 27 %.
 """
 SHIFTED = 2
 """Bits by which an adder is wider than its inputs: they are shifted against each other."""

@@ -102,22 +102,10 @@ def test_data_of_another_model(
     assert told in str(error)
 
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"layer_precision": {"hiden": "fixed<8,4>"}}, "the model has no layer 'hiden'"),
-        (
-            {"strategy": "Resource", "reuse_factor": 7},
-            "layer hidden: reuse factor 7 is not possible with strategy Resource",
-        ),
-    ],
-)
-def test_settings_that_the_model_does_not_allow(
-    plain: Path, tmp_path: Path, settings: dict[str, Any], told: str
-) -> None:
-    error = refusal(tmp_path, plain, **settings)
+def test_a_setting_for_a_layer_that_the_model_does_not_have(plain: Path, tmp_path: Path) -> None:
+    error = refusal(tmp_path, plain, layer_precision={"hiden": "fixed<8,4>"})
     assert isinstance(error, InputError)
-    assert told in str(error)
+    assert "the model has no layer 'hiden'" in str(error)
     assert error.remedy
 
 
@@ -172,3 +160,12 @@ def test_settings_of_every_table_of_a_softmax_have_their_effect(keras: Any, tmp_
 def test_settings_without_effect(plain: Path, tmp_path: Path, name: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         converted(plain, tmp_path, layer_precision={name: "fixed<8,4>"})
+
+
+def test_an_impossible_reuse_factor_becomes_the_closest_which_is_said(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = converted(plain, tmp_path, strategy="Resource", reuse_factor=7)
+    assert graph.graph["hidden"].get_attr("reuse_factor") == 8
+    # test_convert.py shows that hls4ml's warnings reach the log of the run.
+    assert 'WARNING: Invalid ReuseFactor=7 in layer "hidden"' in capsys.readouterr().out
