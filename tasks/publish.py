@@ -141,11 +141,12 @@ def _artifacts(run: Run, text: str) -> None:
         description=f"{run.flow_run_name}: verdict, figures and gates",
     )
     of_model = _earlier(history.Wanted(project=project))
-    create_markdown_artifact(
-        series.markdown(project, of_model),
-        key=f"{prefix}-history",
-        description=f"The last {len(of_model)} runs of {project}",
-    )
+    if of_model:
+        create_markdown_artifact(
+            series.markdown(project, of_model),
+            key=f"{prefix}-history",
+            description=f"The last {len(of_model)} runs of {project}",
+        )
     with contextlib.suppress(BoardError):  # it was removed meanwhile
         board_page.refresh(board_block.address(deployment.board))
 

@@ -12,7 +12,7 @@ def markdown(project: str, runs: Sequence[Run]) -> str:
 
     Args:
         project: the project's name.
-        runs: the runs, newest first.
+        runs: the runs, newest first; at least one.
     """
     picture = charts.data_url(charts.png(_over_runs(list(reversed(runs)))))
     sections = [f"# {project}: {len(runs)} runs", f"![figures over runs]({picture})"]
@@ -44,11 +44,13 @@ def _over_runs(runs: Sequence[Run]) -> charts.Spec:
         "latency": alt.Axis(title="latency, batch 1 / µs"),
         "resource": alt.Axis(title="fullest resource", format="%"),
     }
+    # Not all projects have an accuracy, nor all packages a count of their resources.
     drawn = [
         base.transform_filter(f"isValid(datum.{name})").encode(
             y=alt.Y(f"{name}:Q", axis=axis, scale=alt.Scale(zero=False))
         )
         for name, axis in curves.items()
+        if any(value[name] is not None for value in values)
     ]
     spec: charts.Spec = alt.vconcat(*drawn).to_dict()
     return spec
