@@ -462,7 +462,9 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
 
 def test_runs_survive_a_restart_at_the_same_address(team: Machine) -> None:
     before = over(team)
-    assert team.command("down").returncode == 0
+    stopped = team.command("down", "--json")
+    assert stopped.returncode == 0
+    assert "mlflow" in json.loads(stopped.stdout)["stopped"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{team.api}/health")
     assert team.command("down").stdout == "nothing was running\n"
