@@ -182,7 +182,8 @@ class SweepFile:
             raise InputError(
                 f"not valid YAML: {error}".replace("\n", " "),
                 where=str(path),
-                remedy="quote precisions inside brackets: ['fixed<16,6>', 'fixed<8,3>']",
+                remedy="indent by spaces, and quote precisions inside brackets: "
+                "['fixed<16,6>', 'fixed<8,3>']",
             ) from None
         self._walked: set[int] = set()
         self._refuse_ambiguous(self._root, ())

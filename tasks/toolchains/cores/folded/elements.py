@@ -198,7 +198,12 @@ def add_lanes(
         result, lut = _traced(design, node, link, first, chain, variants, shape)
     for tensor in last.outputs:
         design.write(tensor.name, result)
-    design.note(names, f"{par} lanes", result.beats, lut=lut + plan.queue_luts(8, result.bits))
+    design.note(
+        names,
+        f"{par} lane{'' if par == 1 else 's'}",
+        result.beats,
+        lut=lut + plan.queue_luts(8, result.bits),
+    )
 
 
 def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
