@@ -67,6 +67,15 @@ def _check_precisions(graph: Any, settings: ConvertSettings) -> None:
     """Refuse precisions that the converted graph does not have, because hls4ml ignored them."""
     backend = graph.config.backend
     layers = {layer.name: layer for layer in graph.get_layers()}
+    if settings.precision != "auto":
+        asked = backend.convert_precision_string(settings.precision)
+        types = (each for layer in layers.values() for each in layer.types.values())
+        if all(plain(each.precision) != asked for each in types):
+            raise InputError(
+                "has no effect: all layers of the model have number formats of their own",
+                where=f"precision {settings.precision}",
+                remedy="remove the setting; a quantised model is trained for its formats",
+            )
     for name, text in settings.layer_precision.items():
         layer_name, _, variable = name.partition(".")
         where = f"layer_precision {name}"

@@ -20,6 +20,7 @@ from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelErro
 from tasks.core.records.settings import ConvertSettings
 from tests.tasks import samples
 
+ROOT = Path(__file__).parents[3]
 X = np.random.default_rng(3).normal(size=(6, 16)).astype(np.float32)
 CLASSES = np.arange(6) % 4
 
@@ -169,3 +170,8 @@ def test_an_impossible_reuse_factor_becomes_the_closest_which_is_said(
     assert graph.graph["hidden"].get_attr("reuse_factor") == 8
     # test_convert.py shows that hls4ml's warnings reach the log of the run.
     assert 'WARNING: Invalid ReuseFactor=7 in layer "hidden"' in capsys.readouterr().out
+
+
+def test_a_precision_for_a_model_whose_layers_all_have_their_own(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"precision fixed<4,1>: has no effect: all layers"):
+        converted(ROOT / "examples" / "digits" / "digits.keras", tmp_path, precision="fixed<4,1>")
