@@ -38,7 +38,11 @@ def test_fields_are_printed_as_one_record(capsys: pytest.CaptureFixture[str]) ->
     }
 
 
-TABLE = ("", ("verdict", "gate"), [("passed", "[x] " + "wide " * 60), ("FAILED: no", "y")])
+TABLE = (
+    "",
+    ("verdict", "gate"),
+    [("passed", "[x] fixed<16,6> & " + "wide " * 60), ("FAILED: no", "y")],
+)
 
 
 def test_a_table_in_a_pipe_is_plain_and_as_wide_as_its_cells(
@@ -47,7 +51,7 @@ def test_a_table_in_a_pipe_is_plain_and_as_wide_as_its_cells(
     print_table(*TABLE)
     told = capsys.readouterr().out
     assert "\x1b" not in told
-    assert "[x] " + "wide " * 60 in told
+    assert "[x] fixed<16,6> & " + "wide " * 60 in told
 
 
 def test_a_table_on_a_terminal_fits_it_and_shows_verdicts_in_colour() -> None:
