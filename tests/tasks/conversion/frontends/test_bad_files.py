@@ -289,20 +289,28 @@ for what, layers in models.items():
 """
 
 
-@pytest.mark.slow
-def test_models_of_qkeras_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
-    packages = frontend_packages("qkeras")
-    if not packages.is_dir():
-        pytest.skip("make env-qkeras installs what this needs")
-    env = os.environ | {"PYTHONPATH": f"{packages}:{Path.cwd()}"}
-    command = [sys.executable, "-c", QKERAS, str(tmp_path)]
-    told = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
-    found = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("FOUND ")]
+def refusals(script: str, directory: Path, **env: str) -> dict[str, str]:
+    """Run a script below; return what it says of each model that is refused with a remedy.
+
+    Models of both say the same of what both have.
+    """
+    command = [sys.executable, "-c", script, str(directory)]
+    done = subprocess.run(command, env=os.environ | env, check=True, capture_output=True, text=True)
+    found = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     named = {what: text for what, text, remedy in found if remedy}
     assert "layer d computes in float16" in named["float16"]
     assert "hardware needs fixed dimensions" in named["dynamic shape"]
     assert "layer d has its channels first" in named["channels first"]
     assert "'class'" in named["keyword"]
+    return named
+
+
+@pytest.mark.slow
+def test_models_of_qkeras_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
+    packages = frontend_packages("qkeras")
+    if not packages.is_dir():
+        pytest.skip("make env-qkeras installs what this needs")
+    named = refusals(QKERAS, tmp_path, PYTHONPATH=f"{packages}:{Path.cwd()}")
     assert "qkeras cannot load it" in named["custom"]
 
 
@@ -339,14 +347,7 @@ for what, layers in models.items():
 
 @pytest.mark.slow
 def test_models_of_keras_2_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KERAS_2, str(tmp_path)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("FOUND ")]
-    named = {what: text for what, text, remedy in found if remedy}
-    assert "layer d computes in float16" in named["float16"]
-    assert "hardware needs fixed dimensions" in named["dynamic shape"]
-    assert "layer d has its channels first" in named["channels first"]
-    assert "'class'" in named["keyword"]
+    named = refusals(KERAS_2, tmp_path)
     assert "Unknown layer: 'Mine'" in named["custom"]
 
 
