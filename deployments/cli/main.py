@@ -12,7 +12,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
-from http.client import BAD_GATEWAY, SERVICE_UNAVAILABLE, UNAUTHORIZED
+from http.client import UNAUTHORIZED
 from types import FrameType
 
 from deployments.cli import (
@@ -157,6 +157,8 @@ def _from_server(error: BaseException) -> OverlayflowError | None:
 
     for each in causes(error):
         if isinstance(each, httpx.HTTPStatusError):
+            from tasks.orchestration.server import BUSY
+
             status = each.response.status_code
             where = f"{each.request.url.scheme}://{each.request.url.netloc.decode()}"
             if status == UNAUTHORIZED:
@@ -166,7 +168,7 @@ def _from_server(error: BaseException) -> OverlayflowError | None:
                     remedy="export PREFECT_API_AUTH_STRING=USER:PASSWORD, as set on the server",
                     transient=False,
                 )
-            if status in (BAD_GATEWAY, SERVICE_UNAVAILABLE):
+            if status in BUSY:
                 return ServerError(
                     "the Prefect server was too busy to answer",
                     where=where,
