@@ -96,7 +96,7 @@ def _check_channels(graph: Any, path: Path) -> None:
             raise UnsupportedModelError(
                 f"node {node.name} is a {node.op_type} that qonnx has put channels last",
                 where=str(path),
-                remedy="give the graph as it was before that: it is put channels last here",
+                remedy="give the graph as it was before that; channels may be first",
             )
 
 
