@@ -1,6 +1,7 @@
 """The twin's SSH server, as a user and as the flow's own client meet it."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import stat
@@ -32,8 +33,10 @@ def sftp(client: paramiko.SSHClient) -> Iterator[paramiko.SFTPClient]:
 
 def run(client: paramiko.SSHClient, command: str, sent: bytes = b"") -> tuple[int, bytes, bytes]:
     stdin, stdout, stderr = client.exec_command(command, timeout=20)
-    stdin.write(sent)
-    stdin.channel.shutdown_write()
+    # A command that refuses before it reads may have closed the channel already.
+    with contextlib.suppress(OSError):
+        stdin.write(sent)
+        stdin.channel.shutdown_write()
     out, error = stdout.read(), stderr.read()
     return stdout.channel.recv_exit_status(), out, error
 
