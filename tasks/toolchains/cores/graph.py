@@ -7,7 +7,7 @@ classes by names in the file, and repeats part of the conversion.
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Node:
         attributes: everything else that hls4ml keeps about it, as JSON.
         streaming: whether the project passes tensors as streams (io_stream).
         weights_directory: where hls4ml wrote the weights as text.
+        known: weights that were read before: estimates read each a hundred times.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Node:
     attributes: Mapping[str, Any]
     streaming: bool
     weights_directory: Path
+    known: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def output(self) -> Tensor:
@@ -87,6 +89,12 @@ class Node:
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """Return the weights as the C simulation loads them, flat: hls4ml's text, then cast."""
+        if name not in self.known:
+            self.known[name] = self._read(name)
+            self.known[name].flags.writeable = False
+        return self.known[name]
+
+    def _read(self, name: str) -> NDArray[np.float64]:
         state = self.attributes[name]["state"]
         path = self.weights_directory / f"{state['name']}.txt"
         # Checked first: powers of two are written in pairs of sign and exponent.

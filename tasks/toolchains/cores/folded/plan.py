@@ -1,7 +1,8 @@
 """Decides how far each layer is folded: as few multipliers as the sample interval allows."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from math import gcd, prod
 
 import numpy as np
@@ -159,9 +160,9 @@ def fold_of(node: Node, target: Target) -> Fold:
     vectors, n_in, n_out = matrix_of(node)
     reuse = node.integer("reuse_factor", 1)
     if node.kind in CONVOLUTION:
-        folds = list(_window_folds(window_of(node, "filt"), n_in, n_out))
+        folds = _window_folds(window_of(node, "filt"), n_in, n_out)
     else:
-        folds = list(_dense_folds(n_in, n_out, vectors))
+        folds = _dense_folds(n_in, n_out, vectors)
     if reuse > 1:
         fitting = [fold for fold in folds if fold.sf * fold.nf <= reuse]
     else:
@@ -191,35 +192,31 @@ def matrix_of(node: Node) -> tuple[int, int, int]:
     return prod(node.output.shape[:-1]), node.inputs[0].shape[-1], node.output.shape[-1]
 
 
-def _dense_folds(n_in: int, n_out: int, vectors: int) -> Iterator[Fold]:
-    for simd in range(1, n_in + 1):
-        sf = -(-n_in // simd)
-        if simd > 1 and -(-n_in // (simd - 1)) == sf:
-            continue  # no faster than with one input fewer
-        yield from _over_outputs(n_out, simd, sf, lambda each: vectors * each)
+@lru_cache(maxsize=256)
+def _dense_folds(n_in: int, n_out: int, vectors: int) -> tuple[Fold, ...]:
+    return tuple(
+        Fold(-(-n_in // sf), -(-n_out // nf), sf, nf, vectors * sf * nf)
+        for sf in _splits(n_in)
+        for nf in _splits(n_out)
+    )
 
 
-def _window_folds(window: Window, channels: int, n_out: int) -> Iterator[Fold]:
+@lru_cache(maxsize=256)
+def _window_folds(window: Window, channels: int, n_out: int) -> tuple[Fold, ...]:
+    folds = []
     for par in (p for p in range(1, channels + 1) if channels % p == 0):
         groups, seen = channels // par, window.pixels * par
-        for parts in range(1, seen + 1):
-            simd = -(-seen // parts)
-            if -(-seen // simd) != parts:
-                continue
-
-            def clocks(each: int, groups: int = groups) -> int:
-                return window.clocks(groups, each)
-
-            yield from _over_outputs(n_out, simd, groups * parts, clocks, par)
+        for parts, nf in product(_splits(seen), _splits(n_out)):
+            sf = groups * parts
+            clocks = window.clocks(groups, sf * nf)
+            folds.append(Fold(-(-seen // parts), -(-n_out // nf), sf, nf, clocks, par))
+    return tuple(folds)
 
 
-def _over_outputs(
-    n_out: int, simd: int, sf: int, clocks: Callable[[int], int], par: int = 0
-) -> Iterator[Fold]:
-    for nf in range(1, n_out + 1):
-        pe = -(-n_out // nf)
-        if -(-n_out // pe) == nf:
-            yield Fold(simd, pe, sf, nf, clocks(sf * nf), par)
+@lru_cache(maxsize=256)
+def _splits(count: int) -> tuple[int, ...]:
+    """Return into how many equal parts things can be split, but for the last, with none empty."""
+    return tuple(parts for parts in range(1, count + 1) if -(-count // -(-count // parts)) == parts)
 
 
 def channels_at_a_time(window: Window, channels: int, interval: int) -> int:
