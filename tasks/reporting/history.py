@@ -1,11 +1,13 @@
 """History of the runs that ended with a verdict: a record and a page for each, in the store.
 
 Whoever shares the store shares the history, and reading it needs no Prefect server. A file's name
-is time~project~board~id, so the newest runs of a board are found without reading the others.
+is time~project~board~id, so the newest runs of a board are found without reading the others. While
+a shared store is away, runs wait on the machine that made them.
 """
 
 import csv
 import difflib
+import heapq
 import io
 import itertools
 import logging
@@ -16,13 +18,14 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from tasks.core.errors import InputError, near
+from tasks.core.errors import InputError, StoreError, near
 from tasks.core.records.measurement import Run
 from tasks.core.records.settings import ConvertSettings
 from tasks.reporting import key_figures
 from tasks.reporting.figures import quality
 from tasks.reporting.key_figures import Cell
 from tasks.store.files import Files
+from tasks.store.store import cache_of
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +59,38 @@ class _Name(NamedTuple):
 
 
 def add(store_url: str, run: Run, page: str) -> None:
-    """Keep a run and its page.
+    """Keep a run and its page, on this machine if a shared store is away; that is logged.
 
     Raises:
-        StoreError: the store cannot be written.
+        StoreError: nothing can be written here.
     """
     deployment = run.verdict.measurement.deployment
     project = deployment.package.manifest.project_name
     name = _Name(run.finished.replace(":", ""), project, deployment.board, run.flow_run_id).stem
-    files = Files(store_url)
-    files.write(f"{RUNS}/{name}.html", page.encode())
-    files.write(f"{RUNS}/{name}.json", run.model_dump_json().encode())
+    here, *shared = _places(store_url)
+    here.write(f"{RUNS}/{name}.html", page.encode())
+    here.write(f"{RUNS}/{name}.json", run.model_dump_json().encode())
+    try:
+        for files in shared:
+            _move(here, files)
+    except StoreError as error:
+        log.warning("the run stays on this machine until another one can be shared: %s", error)
+
+
+def _places(store_url: str) -> tuple[Files, ...]:
+    """Return where runs are written, and where they go from there if the store is shared."""
+    if "://" not in store_url:
+        return (Files(store_url),)
+    return Files(str(cache_of(store_url))), Files(store_url)
+
+
+def _move(here: Files, shared: Files) -> None:
+    for name in here.names(RUNS):  # a page before its record: only who has the record looks for it
+        path = f"{RUNS}/{name}"
+        content = here.read(path)
+        if content is not None:  # another process may have moved it
+            shared.write(path, content)
+            here.remove(path)
 
 
 class Wanted(NamedTuple):
@@ -120,7 +144,7 @@ def require_known(store_url: str, wanted: Wanted) -> None:
         InputError: no run has one of these names; the message names those that are near.
         StoreError: the store cannot be reached.
     """
-    names = [name for _, name in _names(Files(store_url), ".json")]
+    names = [name for files in _places(store_url) for _, name in _names(files, ".json")]
     if not names:
         return
     known: dict[str, set[str]] = {
@@ -153,20 +177,27 @@ def find(store_url: str, name: str) -> tuple[Run, str]:
         InputError: no run matches, or several do.
         StoreError: the store cannot be reached.
     """
-    exact = of_flow_run(store_url, name)
+    for files in _places(store_url):
+        run = _find_in(files, name)
+        if run is not None:
+            return run, _page(files, run.flow_run_id)
+    raise _unknown(store_url, name)
+
+
+def _find_in(files: Files, name: str) -> Run | None:
+    """Return the run that `find` means, if it is here; raise InputError if there are several."""
+    exact = next(_read_in(files, lambda each: each.flow_run_id == name), None)
     if exact is None:
-        every = _read(store_url, lambda _: True)
+        every = _read_in(files, lambda _: True)
         exact = next((run for run in every if run.flow_run_name == name), None)
-    chosen = [exact] if exact else []
-    if not chosen and _is_id(name):
-        chosen = list(_read(store_url, lambda each: each.flow_run_id.startswith(name)))
+    if exact is not None or not _is_id(name):
+        return exact
+    chosen = list(_read_in(files, lambda each: each.flow_run_id.startswith(name)))
     if len(chosen) > 1:
         raise InputError(
             f"{len(chosen)} runs match", where=f"run {name}", remedy="give more of the id"
         )
-    if not chosen:
-        raise _unknown(store_url, name)
-    return chosen[0], _page(store_url, chosen[0].flow_run_id)
+    return chosen[0] if chosen else None
 
 
 def _unknown(store_url: str, name: str) -> InputError:
@@ -188,15 +219,17 @@ def _unknown(store_url: str, name: str) -> InputError:
 
 def of_flow_run(store_url: str, flow_run_id: str) -> Run | None:
     """Return a flow run's record, or None if it did not reach a verdict."""
-    return next(_read(store_url, lambda name: name.flow_run_id == flow_run_id), None)
+    for files in _places(store_url):
+        for run in _read_in(files, lambda name: name.flow_run_id == flow_run_id):
+            return run
+    return None
 
 
 def _is_id(name: str) -> bool:
     return bool(name) and set(name) <= set("0123456789abcdef-")
 
 
-def _page(store_url: str, flow_run_id: str) -> str:
-    files = Files(store_url)
+def _page(files: Files, flow_run_id: str) -> str:
     for stem, name in _names(files, ".html"):
         if name.flow_run_id == flow_run_id:
             return (files.read(f"{RUNS}/{stem}.html") or b"").decode()
@@ -204,8 +237,12 @@ def _page(store_url: str, flow_run_id: str) -> str:
 
 
 def _read(store_url: str, wanted: Callable[[_Name], bool]) -> Iterator[Run]:
-    """Yield the runs whose file name is wanted, newest first."""
-    files = Files(store_url)
+    """Return the runs whose file name is wanted, newest first."""
+    found = (_read_in(files, wanted) for files in _places(store_url))
+    return heapq.merge(*found, key=lambda run: run.finished, reverse=True)
+
+
+def _read_in(files: Files, wanted: Callable[[_Name], bool]) -> Iterator[Run]:
     paths = [f"{RUNS}/{stem}.json" for stem, name in _names(files, ".json") if wanted(name)]
     paths.reverse()
     for start in range(0, len(paths), BATCH):

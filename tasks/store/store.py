@@ -27,11 +27,17 @@ from tasks.store.local import LocalEntries, key
 from tasks.store.remedies import FULL, NO_LOCKS, remedy
 from tasks.store.shared import Remote
 
-__all__ = ["EntryInfo", "Store", "digest"]
+__all__ = ["EntryInfo", "Store", "cache_of", "digest"]
 
 R = TypeVar("R", bound=Record)
 
 _log = logging.getLogger(__name__)
+
+
+def cache_of(url: str) -> Path:
+    """Return the directory of this user and machine for what belongs to a shared store."""
+    name = hashlib.sha256(url.encode()).hexdigest()[:12]
+    return platformdirs.user_cache_path("overlayflow") / "stores" / name
 
 
 class Store:
@@ -49,8 +55,7 @@ class Store:
         self._remote = Remote(str(url)) if "://" in str(url) else None
         root = Path(url)
         if self._remote is not None:
-            name = hashlib.sha256(str(url).encode()).hexdigest()[:12]
-            root = cache or platformdirs.user_cache_path("overlayflow") / "stores" / name
+            root = cache or cache_of(str(url))
         self._local = LocalEntries(root)
         self._known: dict[Entry, EntryManifest] = {}
 

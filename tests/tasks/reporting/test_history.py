@@ -179,3 +179,27 @@ def test_a_runs_own_name_goes_before_the_beginning_of_anothers_id(store: str) ->
     history.add(store, named, "")
     assert history.find(store, "00000003")[0] == named
     assert history.find(store, "00000003-0000")[0] == run(3)
+
+
+def test_a_run_waits_on_its_machine_while_the_shared_store_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    url = f"file://{tmp_path}/shared"
+    history.add(url, run(1), "# page 1")
+    directory = tmp_path / "shared" / "runs"
+    directory.rename(tmp_path / "unplugged")
+    directory.write_text("")  # where there is a file, no directory can be made: even root fails
+
+    history.add(url, run(2), "# page 2")
+
+    assert "stays on this machine" in caplog.text
+    assert history.find(url, "00000002") == (run(2), "# page 2")
+    directory.unlink()
+    (tmp_path / "unplugged").rename(directory)
+    assert numbers(history.runs(url)) == [2, 1]
+    history.add(url, run(3), "# page 3")
+    assert {path.name.split("~")[-1] for path in directory.iterdir()} == {
+        f"{number:08x}-0000.{suffix}" for number in (1, 2, 3) for suffix in ("html", "json")
+    }
+    assert numbers(history.runs(url)) == [3, 2, 1]
