@@ -88,7 +88,7 @@ def deploy_model(
     if pair.reason:
         get_run_logger().info("toolchain %s: %s", pair.name, pair.reason)
     require(pair.check(conversion.board_kind), f"toolchain {pair.name}")
-    project = convert(model, data, conversion)
+    project = convert(model, data, conversion, traced=pair.traced)
     passed = gates.require(gates.after_convert(project, limits))
     synthesis = synthesize(project, pair.name, build)
     passed += gates.require(gates.after_synthesize(synthesis, limits))

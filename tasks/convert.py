@@ -14,6 +14,8 @@ from tasks.steps import building
 @stored(building.convert)
 @task(name="convert", task_run_name="convert {model.name}", persist_result=True)
 @run_times.timed
-def convert(model: Path, data: Path | None, settings: ConvertSettings) -> HlsProject:
+def convert(
+    model: Path, data: Path | None, settings: ConvertSettings, *, traced: bool = False
+) -> HlsProject:
     """Convert a model with hls4ml and run its C simulation on the test samples."""
-    return building.convert(model, data, settings).get(open_store())
+    return building.convert(model, data, settings, traced=traced).get(open_store())

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tasks.conversion.modelfile import ModelFile, identify
 from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Entry, Record
-from tasks.core.records.design import FixedPoint, HlsProject
+from tasks.core.records.design import FixedPoint, HlsProject, Stream
 from tasks.core.records.quality import Fidelity, Meaning, OutputQuality, Quality, Segment
 from tasks.core.records.settings import ConvertSettings
 from tasks.processes.child import child_main
@@ -60,8 +61,16 @@ _AGREEMENT, _ERROR = 0.99, 0.05
 _USUAL = FixedPoint(width=16, integer=6)
 
 
-def convert(request: ConvertRequest) -> HlsProject:
+Check = Callable[[Path, tuple[Stream, Stream]], None]
+
+
+def convert(request: ConvertRequest, check: Check = lambda _files, _streams: None) -> HlsProject:
     """Convert a model and compute its golden outputs.
+
+    Args:
+        request: what to convert.
+        check: called with `request.out` and the streams before the C simulation, to refuse the
+            converted model by raising.
 
     Raises:
         InputError: the data does not fit the model, or a setting is invalid.
@@ -92,10 +101,11 @@ def convert(request: ConvertRequest) -> HlsProject:
     hls.check_input(graph, x)
     _write_test_bench(bench, x, y_framework)
     backend = hls.write(graph, project)
+    hls.save(graph, out / "model.fml")
+    check(out, (stream_in, stream_out))
     y_csim = _simulated(graph, x, y_framework.shape, out)
     outputs = _judged(model, meanings, y, y_framework, y_csim)
     departure = _departure(converted, x, [each.fidelity for each in outputs if each.fidelity])
-    hls.save(graph, out / "model.fml")
     several = len(outputs) > 1
     whole = Quality(meaning=Meaning(kind="values")) if several else outputs[0]
 
@@ -275,8 +285,9 @@ def _compiler_version() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _say() -> None:
-    """Print the log of our modules in the form that the parent passes on."""
+def set_up() -> None:
+    """Quiet TensorFlow, and print the log of our modules in the form that the parent passes on."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up messages say nothing here
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("NOTE: %(message)s"))
     own = logging.getLogger("tasks")
@@ -285,6 +296,5 @@ def _say() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up messages say nothing here
-    _say()
+    set_up()
     child_main(ConvertRequest, convert)

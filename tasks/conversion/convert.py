@@ -125,12 +125,15 @@ def check_layers(settings: ConvertSettings, model: ModelFile) -> None:
                 )
 
 
-def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
+def run_conversion(
+    request: ConvertRequest, model: ModelFile, module: str = "tasks.conversion.child"
+) -> HlsProject:
     """Convert in a child process, the only one that imports the framework.
 
     Args:
         request: for the child.
         model: the identified `request.model`.
+        module: the child's.
 
     Raises:
         InputError: model, data or settings cannot be used, or the C simulation could not run here.
@@ -140,7 +143,7 @@ def run_conversion(request: ConvertRequest, model: ModelFile) -> HlsProject:
     if not may.ok:
         raise InputError(may.detail, where="C simulation", remedy=may.remedy)
     return run_child(
-        "tasks.conversion.child",
+        module,
         request,
         HlsProject,
         cwd=request.out,

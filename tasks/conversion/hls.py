@@ -350,14 +350,17 @@ def _without_fraction(precision: Any) -> str:
 def save(graph: Any, path: Path) -> None:
     """Save the converted graph, with every layer's precisions, as an .fml file.
 
+    The graph is as before afterwards, but for plain numbers in place of numpy's.
+
     hls4ml 1.3 writes arrays to separate files, but fails on tuples of arrays (HGQ2's masks of sign,
     integer and fraction bits), which are written as nested lists here; on functions (EinsumDense
     has one for its weights), which are dropped; and on numpy numbers in precisions (of sums in HGQ2
     models).
     """
-    for layer in graph.get_layers():
-        attributes = layer.attributes.attributes
-        for name, value in list(attributes.items()):
+    kept = [(each.attributes.attributes, dict(each.attributes.attributes))
+            for each in graph.get_layers()]  # fmt: skip
+    for attributes, originals in kept:
+        for name, value in originals.items():
             if isinstance(value, tuple) and all(isinstance(item, np.ndarray) for item in value):
                 attributes[name] = [item.tolist() for item in value]
             elif callable(value):
@@ -367,3 +370,5 @@ def save(graph: Any, path: Path) -> None:
                 if isinstance(number, np.generic):
                     setattr(precision, part, number.item())
     graph.save(path)
+    for attributes, originals in kept:
+        attributes.update(originals)

@@ -29,6 +29,7 @@ from tasks.packaging import archive, manifest, trust
 from tasks.store.code import code_digest
 from tasks.store.store import Store, digest
 from tasks.toolchains.base import Toolchain
+from tasks.toolchains.cores.converter import TracedRequest
 
 R = TypeVar("R", bound=Record)
 
@@ -85,8 +86,17 @@ def refuse_bad_input(model: Path, data: Path | None, settings: ConvertSettings) 
         datafile.check(data, settings.target)
 
 
-def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe[HlsProject]:
+def convert(
+    model: Path, data: Path | None, settings: ConvertSettings, *, traced: bool = False
+) -> Recipe[HlsProject]:
     """Return the recipe of a model's hls4ml project with its golden outputs.
+
+    Args:
+        model: the model file.
+        data: the test data; random inputs without it.
+        settings: how to convert it.
+        traced: whether a traced core is built of it, so that a model of which none comes near to
+            fitting is refused before the C simulation.
 
     Raises:
         InputError: a file or setting cannot be used.
@@ -103,18 +113,19 @@ def convert(model: Path, data: Path | None, settings: ConvertSettings) -> Recipe
     def make(_store: Store, entry: Entry, out: Path) -> HlsProject:
         if data is not None:
             datafile.require_room(data, out)
-        return run_conversion(
-            ConvertRequest(
-                model=model.absolute(),
-                model_digest=model_digest,
-                data=data and data.absolute(),
-                data_digest=data_digest,
-                settings=stored,
-                entry=entry,
-                out=out,
-            ),
-            file,
+        request = ConvertRequest(
+            model=model.absolute(),
+            model_digest=model_digest,
+            data=data and data.absolute(),
+            data_digest=data_digest,
+            settings=stored,
+            entry=entry,
+            out=out,
         )
+        if not traced:
+            return run_conversion(request, file)
+        asked = TracedRequest(**dict(request), asked=settings)
+        return run_conversion(asked, file, "tasks.toolchains.cores.converter")
 
     def asked(project: HlsProject) -> HlsProject:
         return project.model_copy(update={"settings": settings})

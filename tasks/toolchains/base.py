@@ -111,6 +111,7 @@ class Toolchain:
     """A named pair of synthesizer and implementer.
 
     Attributes:
+        traced: whether its core is traced from the converted graph, and can be estimated.
         licensed: whether it uses a vendor's tools, of which a machine runs few at a time.
         reason: why `auto` chose it; empty if it was chosen by name.
     """
@@ -118,6 +119,7 @@ class Toolchain:
     name: str
     synthesizer: Synthesizer
     implementer: Implementer
+    traced: bool = True
     licensed: bool = False
     reason: str = ""
 

@@ -150,4 +150,5 @@ def _vivado_hls(build: BuildSettings, hooks: Hooks) -> Toolchain:
     from tasks.toolchains.vivado_hls.synthesizer import BuildPrjTcl
 
     runs = Supervision(hooks)
-    return Toolchain("vivado-hls", BuildPrjTcl(build, runs), DesignTcl(runs), licensed=True)
+    synthesizer, implementer = BuildPrjTcl(build, runs), DesignTcl(runs)
+    return Toolchain("vivado-hls", synthesizer, implementer, traced=False, licensed=True)

@@ -45,24 +45,75 @@ def build(files: Path, project: HlsProject, available: Resources, out: Path) -> 
         InputError: the stream cannot deliver samples at the requested interval.
         ToolError: the traced logic differs from the C simulation.
     """
-    settings = project.settings
-    check_interval(settings, project.input, project.output)
-    if settings.core == "unrolled":
-        return _unrolled(files, project, out)
+    settings, streams = project.settings, (project.input, project.output)
     graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
-    try:
-        folded = estimate(graph, settings, project.input, project.output, available)
-        if settings.core == "folded":
-            return _folded(graph, project, folded, available, out)
-        better, why = judge(folded, unrolled_luts(graph), available)
+    folded, why = decide(graph, settings, streams, available)
+    if why:
         logger.info("%s", why)
-        if better:
+    if folded is not None:
+        try:
             return _folded(graph, project, folded, available, out)
+        except UnsupportedModelError as error:
+            if settings.core == "folded":
+                raise
+            logger.info("core unrolled: %s", error)
+    name, period = settings.project_name, settings.clock_period_ns
+    return build_core(files, name, out, clock_period_ns=period)
+
+
+def decide(
+    graph: Graph, settings: ConvertSettings, streams: tuple[Stream, Stream], available: Resources
+) -> tuple[FoldedEstimate | None, str]:
+    """Decide which core to build, by estimate.
+
+    Args:
+        graph: the converted model.
+        settings: of its conversion; they name a core, or `auto`.
+        streams: in and out.
+        available: primitives of the part.
+
+    Returns:
+        The estimate of the folded core, or None for an unrolled one; and why, if `auto` decided.
+
+    Raises:
+        UnsupportedModelError: the requested core cannot compute a layer, which is named.
+        DoesNotFitError: no core comes near to fitting the part.
+        InputError: the stream cannot deliver samples at the requested interval.
+    """
+    check_interval(settings, *streams)
+    folded, why = _preferred(graph, settings, streams, available)
+    used = folded.resources if folded else _unrolled(graph)
+    if max(shares(used, available).values()) > HOPELESS:
+        raise DoesNotFitError(
+            f"{'a folded' if folded else 'an unrolled'} core does not fit: "
+            f"{shortfall(used, available)} by estimate",
+            where=settings.board_kind,
+            remedy=f"{_what_fits(graph, settings, streams, available)}; `overlayflow estimate` "
+            "lists what fits each board kind",
+        )
+    return folded, why
+
+
+def _preferred(
+    graph: Graph, settings: ConvertSettings, streams: tuple[Stream, Stream], available: Resources
+) -> tuple[FoldedEstimate | None, str]:
+    """Return what `decide` does, whether it fits or not."""
+    if settings.core == "unrolled":
+        return None, ""
+    try:
+        folded = estimate(graph, settings, *streams, available)
     except UnsupportedModelError as error:
         if settings.core == "folded":
             raise
-        logger.info("core unrolled: %s", error)
-    return _unrolled(files, project, out)
+        return None, f"core unrolled: {error}"
+    if settings.core == "folded":
+        return folded, ""
+    better, why = judge(folded, unrolled_luts(graph), available)
+    return (folded if better else None), why
+
+
+def _unrolled(graph: Graph) -> Resources:
+    return Resources(lut=unrolled_luts(graph), ff=0, dsp=0, bram_36k=0)
 
 
 def check_interval(settings: ConvertSettings, *streams: Stream) -> None:
@@ -117,7 +168,10 @@ def _folded(
     """Write a folded core; its RTL is checked afterwards, in the shell (open/proof.py)."""
     for line in planned.table(available):
         logger.info("%s", line)
-    _check_size(graph, project, planned, available)
+    if missing := shortfall(planned.resources, available):
+        streams = (project.input, project.output)
+        remedy = _what_fits(graph, project.settings, streams, available)
+        logger.warning("WARNING: by estimate the folded core does not fit: %s; %s", missing, remedy)
     directory = out / "rtl"
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -137,36 +191,20 @@ def _folded(
     )
 
 
-def _check_size(
-    graph: Graph, project: HlsProject, planned: FoldedEstimate, available: Resources
-) -> None:
-    """Warn that a folded core is not expected to fit, and say at which interval it would.
-
-    Raises:
-        DoesNotFitError: it is so much too big that no tool needs to run.
-    """
-    missing = shortfall(planned.resources, available)
-    if not missing:
-        return
-    cores = list(curve(graph, project.settings, project.input, project.output, available))
+def _what_fits(
+    graph: Graph, settings: ConvertSettings, streams: tuple[Stream, Stream], available: Resources
+) -> str:
+    """Say at which interval a folded core is expected to fit, or that there is none."""
+    try:
+        cores = list(curve(graph, settings, *streams, available))
+    except UnsupportedModelError as error:
+        return f"it cannot be folded, because {error.what}: use fewer bits or smaller layers"
     fitting = [core.asked for core in cores if not shortfall(core.resources, available)]
     if fitting:
-        remedy = f"it fits with interval_cycles {fitting[0]}"
-    else:
-        least = min(max(shares(core.resources, available).values()) for core in cores)
-        remedy = (
-            f"at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
-            f"smaller layers or a board kind with a larger part"
-        )
-    if max(shares(planned.resources, available).values()) > HOPELESS:
-        raise DoesNotFitError(
-            f"a folded core does not fit: {missing} by estimate",
-            where=project.settings.board_kind,
-            remedy=f"{remedy}; `overlayflow estimate` lists what fits each board kind",
-        )
-    logger.warning("WARNING: by estimate the folded core does not fit: %s; %s", missing, remedy)
-
-
-def _unrolled(files: Path, project: HlsProject, out: Path) -> CoreReport:
-    settings = project.settings
-    return build_core(files, settings.project_name, out, clock_period_ns=settings.clock_period_ns)
+        folded = "" if settings.core != "unrolled" else "core folded and "
+        return f"it fits with {folded}interval_cycles {fitting[0]}"
+    least = min(max(shares(core.resources, available).values()) for core in cores)
+    return (
+        f"at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
+        f"smaller layers or a board kind with a larger part"
+    )
