@@ -238,27 +238,6 @@ def _logic_delay(manifest: Manifest) -> list[tuple[str, str]]:
     return [("longest path", f"{delay:.2f} of {period:g} ns (estimated, without routing)")]
 
 
-LAYER_RESOURCES = ("lut", "dsp", "bram_36k")
-LAYER_COLUMNS = ("layer", "fold", "clocks", "multipliers", "LUT", "DSP", "BRAM")
-
-
-def layer_rows(manifest: Manifest) -> list[tuple[str, ...]]:
-    """Return a row for each layer of a folded core, their sum, and what the whole design took."""
-    rows: list[tuple[str, ...]] = [
-        (each.layer, each.fold, str(each.clocks), str(each.multipliers or ""), str(each.lut),
-         str(each.dsp or ""), f"{each.bram_36k:g}" if each.bram_36k else "")
-        for each in manifest.layers
-    ]  # fmt: skip
-    sums = (sum(getattr(each, name) for each in manifest.layers) for name in LAYER_RESOURCES)
-    clocks = "" if manifest.interval_cycles is None else str(manifest.interval_cycles)
-    rows.append(("all, estimated", "", clocks, "", *(f"{value:g}" for value in sums)))
-    found = manifest.utilisation
-    if found is not None:
-        used = (f"{getattr(found.used, name):g}" for name in LAYER_RESOURCES)
-        rows.append((f"all and the shell, {found.stage}", "", "", "", *used))
-    return rows
-
-
 def percent(share: float | None) -> str:
     """Return a share as a percentage, or 'no class labels' for None."""
     return "no class labels" if share is None else f"{share:.2%}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.layer_table import layer_table
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
 
@@ -39,6 +40,7 @@ def page(
         url: URL of the run and its logs in the Prefect UI; empty if there is none.
     """
     verdict = run.verdict
+    manifest = verdict.manifest
     columns, rows = figures.side_by_side(run)
     return render(
         "report.html",
@@ -46,14 +48,13 @@ def page(
         run=run,
         verdict=verdict,
         measurement=verdict.measurement,
-        manifest=verdict.manifest,
+        manifest=manifest,
         headlines=figures.headlines(verdict),
         columns=columns,
         rows=rows,
         gates=figures.ordered(verdict.gates),
         result=figures.result,
-        layer_columns=figures.LAYER_COLUMNS,
-        layer_rows=figures.layer_rows,
+        layers=layer_table(manifest.layers, manifest.interval_cycles, manifest.utilisation),
         settings=figures.settings_rows,
         provenance=figures.provenance_rows(verdict),
         charts=charts,

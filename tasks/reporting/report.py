@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from tasks.core.layer_table import layer_table
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
@@ -32,7 +33,8 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
         )
     sections.append(table(*figures.side_by_side(run)))
     if manifest.layers:
-        sections += ["## Core", table(figures.LAYER_COLUMNS, figures.layer_rows(manifest))]
+        layers = layer_table(manifest.layers, manifest.interval_cycles, manifest.utilisation)
+        sections += ["## Core", table(layers[0], layers[1:])]
     sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]
     sections.append(f"Charts, settings and provenance: `overlayflow report {run.flow_run_id[:8]}`")
     if tracked:

@@ -216,6 +216,8 @@ class Utilisation(Record):
         used: resources that the design uses.
         available: resources that the part has.
         by_module: LUTs of each module, largest first.
+        by_layer: what each of a folded core's layers takes, in the order of their estimates; the
+            rest is the shell's. Empty where the tool or the core does not tell them apart.
         logic_delay_ns: estimated delay of the longest path from register to register through the
             cells alone; routing comes on top. None where it is not estimated.
     """
@@ -224,6 +226,7 @@ class Utilisation(Record):
     used: Resources
     available: Resources
     by_module: dict[str, int] = Field(default_factory=dict)
+    by_layer: tuple[Resources, ...] = ()
     logic_delay_ns: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 

@@ -72,6 +72,9 @@ class Manifest(ConvertedModel):
         for parts, whole in ((self.inputs, self.input), (self.outputs, self.output)):
             if parts and sum(part.size for part in parts) != whole.size:
                 raise ValueError("the inputs or outputs have not the elements of the whole")
+        found = self.utilisation
+        if found is not None and found.by_layer and len(found.by_layer) != len(self.layers):
+            raise ValueError("the resources by layer are not those of the layers")
         return self
 
     def runs_on(self, target: Target) -> bool:

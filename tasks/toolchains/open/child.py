@@ -55,10 +55,17 @@ def implement(request: ImplementRequest) -> ImplementReport:
     design = shelled(request.synthesis, request.core, out)
 
     def count() -> Utilisation:
+        core, layers = f"{name}_core", request.synthesis.layers
         shell = "stream_shell" if request.synthesis.core == "folded" else "axis_shell"
-        modules = (f"{name}_core", shell, "cycle_counters")
-        available, part = request.available, project.part
-        return utilisation(design, available, part=part, modules=modules, logs=out)
+        return utilisation(
+            design,
+            request.available,
+            part=project.part,
+            modules=(core, shell, "cycle_counters"),
+            core=core if layers else "",
+            units=len(layers),
+            logs=out,
+        )
 
     def build() -> None:
         write_image(design, project.part, out / f"{name}.bit", out)

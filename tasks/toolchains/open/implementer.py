@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from board.kinds import board_kinds
+from tasks.core.layer_table import aligned, layer_table
 from tasks.core.records.base import Entry
 from tasks.core.records.design import Implementation, Resources, Synthesis
 from tasks.core.requirements import Finding, may_run, package, program
@@ -80,6 +81,10 @@ class TwinImage:
                 *(used.lut, used.dsp, used.bram_36k),
                 *(planned.lut, planned.dsp, planned.bram_36k),
             )
+        if report.utilisation.by_layer:
+            table = layer_table(synthesis.layers, synthesis.interval_cycles, report.utilisation)
+            for line in aligned(table):
+                log.info("%s", line)
         shutil.copyfile(stock_driver(), out / "axi_stream_driver.py")
         return Implementation(
             entry=entry,

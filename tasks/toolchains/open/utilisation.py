@@ -40,6 +40,8 @@ def utilisation(
     *,
     part: str,
     modules: tuple[str, ...] = (),
+    core: str = "",
+    units: int = 0,
     logs: Path,
     deadline_s: float = 3600,
 ) -> Utilisation:
@@ -53,6 +55,8 @@ def utilisation(
         available: on the part.
         part: full part name.
         modules: submodules to count separately, for `by_module`.
+        core: the submodule to count unit by unit, for `by_layer`; empty for none.
+        units: number of its units.
         logs: an existing directory for yosys.log.gz, or yosys.log if Yosys fails.
         deadline_s: Yosys takes a minute for 20,000 LUTs, and disproportionately more beyond.
 
@@ -64,7 +68,14 @@ def utilisation(
     log = logs / "yosys.log"
     found = run_child(
         "tasks.toolchains.open.yosys",
-        yosys.CountRequest(files=design.files, top=design.top, modules=modules, family=family),
+        yosys.CountRequest(
+            files=design.files,
+            top=design.top,
+            modules=modules,
+            family=family,
+            core=core,
+            units=units,
+        ),
         yosys.CellCounts,
         cwd=logs,
         log=log,
@@ -74,15 +85,17 @@ def utilisation(
     )
     counts = found.modules
     _compress(log)
-    used = resources(sum(map(Counter, counts.values()), Counter()))
-    # UltraScale+ has CARRY8 instead, which Yosys does not use.
-    if family != "xc7":
-        used = used.model_copy(update={"carry4": 0})
+    used, *by_layer = (
+        # UltraScale+ has CARRY8 instead, which Yosys does not use.
+        each if family == "xc7" else each.model_copy(update={"carry4": 0})
+        for each in map(resources, (sum(map(Counter, counts.values()), Counter()), *found.units))
+    )
     luts = {name: resources(cells).lut for name, cells in counts.items() if name != design.top}
     return Utilisation(
         stage="synthesised",
         used=used,
         available=available,
+        by_layer=tuple(by_layer),
         by_module=dict(sorted(luts.items(), key=lambda item: -item[1])),
         # Yosys times the cells of UltraScale+ with the delays of the 7 series.
         logic_delay_ns=found.longest_path_ps / 1000 if family == "xc7" else None,

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tasks.core.records.base import Record
 from tasks.processes.child import child_main
+from tasks.toolchains.open.units import count_units
 
 # Printed before each stage, for readers of the log.
 STAGE = "overlayflow stage:"
@@ -48,12 +49,16 @@ class CountRequest(Record):
         top: name of the top module.
         modules: submodules to count separately; everything below them is flattened.
         family: synth_xilinx's name of the family.
+        core: the submodule that is counted unit by unit, see units.py; empty for none.
+        units: number of its units.
     """
 
     files: tuple[Path, ...]
     top: str
     modules: tuple[str, ...]
     family: Literal["xc7", "xcup"]
+    core: str = ""
+    units: int = 0
 
 
 class CellCounts(Record):
@@ -61,10 +66,12 @@ class CellCounts(Record):
 
     Attributes:
         modules: number of cells by type, for the top and each of the requested modules.
+        units: the same for each unit of the core.
         longest_path_ps: through the cells from register to register, without routing.
     """
 
     modules: dict[str, dict[str, int]] = Field(default_factory=dict)
+    units: tuple[dict[str, int], ...] = ()
     longest_path_ps: int
 
 
@@ -94,10 +101,17 @@ def count_cells(request: CountRequest) -> CellCounts:
         run(command)
     with tempfile.TemporaryDirectory() as directory:
         report, timing = Path(directory, "stat.json"), Path(directory, "sta.txt")
+        netlist = Path(directory, "netlist.json")
         run(f'tee -q -o "{report}" stat -json')
         run(f'tee -q -o "{timing}" sta')
         modules = json.loads(report.read_text(encoding="utf-8"))["modules"]
         arrivals = _ARRIVAL.findall(timing.read_text(encoding="utf-8"))
+        units: tuple[dict[str, int], ...] = ()
+        if request.core:
+            run(f"select {request.core}")
+            run(f'write_json -selected "{netlist}"')
+            core = json.loads(netlist.read_text(encoding="utf-8"))["modules"][request.core]
+            units = count_units(core, request.units)
     names = {_base(name) for name in modules}
     return CellCounts(
         modules={
@@ -108,6 +122,7 @@ def count_cells(request: CountRequest) -> CellCounts:
             }
             for name, found in modules.items()
         },
+        units=units,
         longest_path_ps=max(map(int, arrivals), default=0),
     )
 

@@ -1,29 +1,14 @@
 """Figures of a run, as the terminal and the report show them."""
 
-from tasks.core.records.design import LayerEstimate
 from tasks.core.records.measurement import BoardOutput, Run
 from tasks.core.records.quality import Fidelity, Meaning, OutputQuality
 from tasks.reporting.figures import (
-    LAYER_COLUMNS,
     headlines,
-    layer_rows,
     provenance_rows,
     rows,
     side_by_side,
 )
 from tests.tasks.samples import manifest, verdict
-
-
-def test_the_layers_of_a_folded_core_stand_above_what_was_counted() -> None:
-    layers = (
-        LayerEstimate(layer="fc1", fold="4 x 2", clocks=30, multipliers=8, lut=300, dsp=8),
-        LayerEstimate(layer="fc2", fold="1 x 2", clocks=28, multipliers=2, lut=50, bram_36k=1.5),
-    )
-    shown = layer_rows(manifest(layers=layers, interval_cycles=30))
-    assert {len(row) for row in shown} == {len(LAYER_COLUMNS)}
-    assert shown[0] == ("fc1", "4 x 2", "30", "8", "300", "8", "")
-    assert shown[2] == ("all, estimated", "", "30", "", "350", "8", "1.5")
-    assert shown[3] == ("all and the shell, synthesised", "", "", "", "100", "0", "0")
 
 
 def test_an_estimated_power_is_not_taken_for_a_measured_one() -> None:

@@ -89,6 +89,7 @@ class Design:
                 bram_36k=bram,
             )
         )
+        self.netlist.unit = len(self.layers)
 
     # Tensors.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tasks.core.layer_table import aligned
 from tasks.core.records.design import LayerEstimate, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores.folded.build import build
@@ -67,7 +68,7 @@ class FoldedEstimate:
     def table(self, available: Resources) -> list[str]:
         """Return the layers, their folds and their shares of the part as the lines of a table."""
         head = ("layer", "fold", "clocks", "multipliers", "LUT", "DSP", "BRAM", "share")
-        rows = [head]
+        rows: list[tuple[str, ...]] = [head]
         for layer in self.layers:
             own = Resources(lut=layer.lut, ff=0, dsp=layer.dsp, bram_36k=layer.bram_36k)
             rows.append(
@@ -88,14 +89,7 @@ class FoldedEstimate:
             ("all (estimated)", f"limited by {self.limiting}", str(self.interval), "",
              str(whole.lut), str(whole.dsp), f"{whole.bram_36k:g}", f"{share:.1%}")
         )  # fmt: skip
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        return [
-            "  ".join(
-                cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - words left, figures right
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
+        return aligned(rows)
 
 
 def estimate(

@@ -37,10 +37,18 @@ class Link:
 
 @dataclass
 class Netlist:
-    """Lines of the core's module, in the order in which they were added."""
+    """Lines of the core's module, in the order in which they were added.
+
+    Attributes:
+        lines: of the module.
+        names: given so far, so that each is unique.
+        unit: number of the row of estimates that is being built; names begin with it, so that
+            cells can be counted row by row after synthesis.
+    """
 
     lines: list[str] = field(default_factory=list)
     names: int = 0
+    unit: int = 0
 
     def link(self, format: FixedPoint, row: int, rows: int, par: int) -> Link:  # noqa: A002 - as in Link
         """Declare the wires of a new stream."""
@@ -63,8 +71,7 @@ class Netlist:
 
     def wire(self, bits: int, name: str) -> str:
         """Declare a wire and return its name."""
-        self.names += 1
-        full = f"{name}_{self.names}"
+        full = self._name(name)
         self.lines.append(f"    wire [{bits - 1}:0] {full};")
         return full
 
@@ -75,8 +82,7 @@ class Netlist:
     def counter(self, link: Link, beats: int) -> str:
         """Count a stream's beats modulo `beats`."""
         bits = max((beats - 1).bit_length(), 1)
-        self.names += 1
-        name = f"beat_{self.names}"
+        name = self._name("beat")
         self.lines += [
             f"    reg [{bits - 1}:0] {name};",
             f"    always @(posedge clk) if (!rst_n) {name} <= {bits}'d0;",
@@ -87,8 +93,7 @@ class Netlist:
 
     def table(self, counter: str, words: Sequence[int], bits: int) -> str:
         """Look up a word for each value of a counter."""
-        self.names += 1
-        name, address = f"select_{self.names}", max((len(words) - 1).bit_length(), 1)
+        name, address = self._name("select"), max((len(words) - 1).bit_length(), 1)
         self.lines += [
             f"    reg [{bits - 1}:0] {name};",
             f"    always @(*) case ({counter})",
@@ -101,8 +106,7 @@ class Netlist:
     def delay(self, signal: str, width: int, clocks: int) -> str:
         """Return the signal delayed by some clocks."""
         for _ in range(clocks):
-            self.names += 1
-            name = f"later_{self.names}"
+            name = self._name("later")
             self.lines += [
                 f"    reg [{width - 1}:0] {name};",
                 f"    always @(posedge clk) {name} <= {signal};",
@@ -114,8 +118,7 @@ class Netlist:
         self, module: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
     ) -> str:
         """Instantiate a module and return the instance's name."""
-        self.names += 1
-        name = f"u{self.names}_{module}"
+        name = self._name(module)
         values = ", ".join(f".{key}({value})" for key, value in parameters.items())
         connections = ", ".join(f".{key}({value})" for key, value in ports.items())
         chosen = f" #({values})" if parameters else ""
@@ -135,6 +138,10 @@ class Netlist:
         for prefix, link in (("in", source), ("out", target)):
             ports |= {f"{prefix}_{part}": f"{link.name}_{part}" for part in PARTS}
         return self.instance(module, parameters, ports)
+
+    def _name(self, name: str) -> str:
+        self.names += 1
+        return f"unit{self.unit}_{name}_{self.names}"
 
 
 PARTS = ("data", "valid", "ready")
