@@ -63,6 +63,9 @@ def parser() -> Parser:
         "--print-completion", action=Completion, choices=("bash", "zsh", "fish"),
         help="print the completion of a shell and exit; docs/operate.md says where it goes",
     )  # fmt: skip
+    top.add_argument_group(
+        "output", "--json, -q and -v, which every command has, may also stand before it"
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     building, measuring = (run, estimate, sweep, package), (bench, boards, twin)
     keeping = (store, history, compare, baseline, report)
@@ -206,7 +209,8 @@ def _set_up_prefect(arguments: Namespace) -> None:
     if arguments.quiet:  # the terminal's log alone; the run's own, in the UI, stays complete
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "WARNING"
     if arguments.verbose:
-        os.environ["PREFECT_LOGGING_LEVEL"] = "DEBUG"
+        # Our own details: what Prefect says to its server would bury them.
+        os.environ["PREFECT_LOGGING_LOGGERS_PREFECT_EXTRA_LEVEL"] = "DEBUG"
     # A short command ends while Prefect still sends its events, and Prefect warns that it waits.
     for worker in ("EventsWorker", "APILogWorker"):
         logging.getLogger(worker).addFilter(

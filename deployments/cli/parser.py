@@ -1,6 +1,7 @@
 """A parser that explains a wrong command line: its own usage, and what may have been meant."""
 
 import argparse
+import itertools
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tasks.core.errors import InputError, near
+
+# Every command has them: see deployments/cli/output.py.
+OUTPUT = ("--json", "-q", "--quiet", "-v", "--verbose")
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +24,8 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse, and refuse here what is not known: argparse would show the usage of the top."""
         self._given = sys.argv[1:] if args is None else list(args)
+        if self._subparsers:
+            self._given = _command_first(self._given)
         known, unknown = super().parse_known_args(self._given, namespace)
         if unknown:
             options = [text for action in self._actions for text in action.option_strings]
@@ -31,6 +37,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, as one JSON record with --json, and exit with 2."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction) and message.endswith(  # noqa: SLF001
+                f"required: {action.metavar}"
+            ):
+                message += f" (choose from {', '.join(action.choices)})"
         if "--json" in self._given:
             from deployments.cli.output import print_error
 
@@ -44,6 +55,12 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             meant = near(str(value), map(str, action.choices or ()))
             raise argparse.ArgumentError(action, f"{error.message}{meant}") from None
+
+
+def _command_first(given: Sequence[str]) -> list[str]:
+    """Move the options of the output, which may stand before a command as well, behind it."""
+    options = list(itertools.takewhile(OUTPUT.__contains__, given))
+    return [*given[len(options) :], *options]
 
 
 class Version(argparse.Action):

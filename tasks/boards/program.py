@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import select
+import shlex
 import time
 import uuid
 from collections import deque
@@ -121,6 +122,8 @@ def _start(
     connection: Connection, program: Program, pid_file: str, deadline_s: float
 ) -> tuple[paramiko.Channel, AfterMark]:
     prefix, password = sudo(connection) if program.root else ([], b"")
+    command = shlex.join([*prefix, *program.argv])
+    logger.debug("board %s: running %s in %s", connection.address.name, command, program.directory)
     spec = {
         "argv": program.argv,
         "directory": program.directory,

@@ -13,7 +13,8 @@ def set_up() -> None:
     Every flow calls this before its first task; further calls have no effect.
     """
     # Prefect's level may ask for more detail, but never for less than what tells a run's story.
-    logging.getLogger("tasks").setLevel(min(logging.INFO, logging.getLogger("prefect").level))
+    level = logging.getLogger("prefect.extra").level
+    logging.getLogger("tasks").setLevel(min(logging.INFO, level))
     for name in PREFECT_LOGGERS:
         logging.getLogger(name).addFilter(without_traceback)
 

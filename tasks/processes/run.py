@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -129,6 +130,8 @@ def supervise(
     time and memory are logged.
     """
     start = last_output = time.monotonic()
+    command = redact(shlex.join(map(str, argv)))
+    _log.debug("%s: running %s in %s, log in %s", step, command, cwd, log)
     with contextlib.ExitStack() as stack:
         lifeline = stack.enter_context(guarded(argv, cwd=cwd, log=log, env=env))
         lines = stack.enter_context(LogLines(log, on_line))

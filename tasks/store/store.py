@@ -129,7 +129,9 @@ class Store:
     def verify(self, entry: Entry) -> bool:
         """Return whether the entry exists and is unchanged; set it aside if it is corrupt."""
         with self._errors():
-            return self._find(entry) is not None
+            is_there = self._find(entry) is not None
+        _log.debug("%s is %s the store", key(entry), "in" if is_there else "not yet in")
+        return is_there
 
     def list(self) -> Iterator[EntryInfo]:
         """Yield a summary of each entry on this machine."""

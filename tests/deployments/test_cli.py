@@ -103,11 +103,37 @@ def test_a_typing_error_gets_the_usage_of_its_command_and_a_suggestion(
     assert told.endswith(f": did you mean {meant!r}?\n")
 
 
-def test_a_program_gets_a_wrong_command_line_as_a_record(
+@pytest.mark.usefixtures("empty_home")
+def test_options_of_the_output_may_stand_before_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for typed in (
+        ["--json", "twin", "list"],
+        ["twin", "--json", "list"],
+        ["twin", "list", "--json"],
+    ):
+        assert main.main(["-q", *typed]) == 0
+        assert json.loads(capsys.readouterr().out)["twins"] == []
     with pytest.raises(SystemExit):
-        main.main(["history", "--json", "--limt", "3"])
+        main.main(["-q", "twin", "list", "-v"])
+    assert "-q/--quiet" in capsys.readouterr().err
+
+
+def test_a_command_without_its_verb_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["twin"])
+    told = capsys.readouterr().err
+    assert "required: VERB (choose from start, status, stop, list, fault, clear)" in told
+
+
+@pytest.mark.parametrize(
+    "typed", [["history", "--json", "--limt", "3"], ["--json", "history", "--limt", "3"]]
+)
+def test_a_program_gets_a_wrong_command_line_as_a_record(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(typed)
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["exit_code"] == 2
     assert error["where"] == "overlayflow history"
@@ -155,6 +181,22 @@ def test_bash_completes_commands_and_choices(tmp_path: Path) -> None:
 
     assert completed("hist") == ["history"]
     assert completed("run", "--io-type", "io_s") == ["io_stream"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish: apt-get install fish")
+def test_fish_completes_commands_and_choices(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    command = [sys.executable, "-m", "deployments.cli.main", "--print-completion", "fish"]
+    script.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    def completed(typed: str) -> list[str]:
+        asked = ["fish", "-c", f"source {script}; complete -C '{typed}'"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        return [line.split("\t")[0] for line in told.splitlines()]
+
+    assert completed("overlayflow hist") == ["history"]
+    assert completed("overlayflow run --io-type io_s") == ["io_stream"]
+    assert completed("overlayflow twin sto") == ["stop"]
 
 
 def test_the_documentation_of_run_names_the_defaults_of_the_settings() -> None:

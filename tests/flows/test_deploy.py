@@ -75,13 +75,16 @@ def test_a_sample_of_16_words_costs_16_cycles(first: Run) -> None:
 def test_a_second_run_takes_every_step_but_the_board_from_the_cache(
     machine: Machine, small: Small, first: Run
 ) -> None:
-    shown = machine.command("run", small.model, "--data", small.data)
+    shown = machine.command("-v", "run", small.model, "--data", small.data)
     assert shown.returncode == 0, shown.stderr
+    assert shown.stderr.count("is in the store") == 4  # convert, synthesize, implement, package
+    assert "board twin: running" in shown.stderr
+    assert "DEBUG   | prefect." not in shown.stderr
     for told in (
         "accuracy, framework",
         "40 of 40 test samples",
         "cycles per sample",
-        "of 53200",
+        "of 53,200",
         "package.tar.gz",
         "/runs/flow-run/",
     ):
@@ -260,7 +263,7 @@ def test_a_design_beyond_the_limit_is_refused_with_its_figures_and_what_to_do(
     told = done.stderr.splitlines()
     (refused,) = (line for line in told if line.startswith("tasks.core.errors.DoesNotFitError: "))
     assert re.search(r"of xc7z020clg400-1 is .*% used", refused)
-    assert "of 53200" in refused
+    assert "of 53,200" in refused
     assert "biggest: hidden" in refused
     assert any(line.strip().startswith("-> lower the precisions") for line in told)
 
