@@ -43,11 +43,13 @@ def run(arguments: Namespace) -> int:
                 "ok" if each.ok else "optional" if each.optional else "MISSING",
                 each.name,
                 each.detail,
-                each.remedy if not each.ok else "",
             )
             for each in findings
         ]
-        print_table("overlayflow doctor", ("", "requirement", "found", "to get it"), rows)
+        print_table("overlayflow doctor", ("", "requirement", "found"), rows)
+        for each in findings:
+            if not each.ok:
+                print(f"{each.name}:\n  -> {each.remedy}")
     return 0 if all(each.ok or each.optional for each in findings) else 2
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.sweeps.results import SweepReport
     from tasks.toolchains.base import Progress
 
-COLUMNS = ("point", "state", "pareto", "accuracy", "latency/us", "LUT", "LUT estimated", "DSP")
+COLUMNS = ("point", "state", "pareto", "accuracy", "latency (µs)", "LUT", "LUT estimated", "DSP")
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:

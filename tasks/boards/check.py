@@ -167,7 +167,7 @@ def _figures(facts: dict[str, Any], now: float) -> Iterator[Finding]:
     yield Finding(
         name="time",
         ok=abs(apart_s) <= MAX_CLOCK_S,
-        detail=f"{apart_s:+.0f} s relative to this host",
+        detail=f"{apart_s:+z.0f} s relative to this host",
         remedy="set the board's clock: leases expire by it",
     )
     degrees = facts["temperature_c"]

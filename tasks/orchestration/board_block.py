@@ -252,8 +252,8 @@ def _board(name: str, data: dict[str, Any]) -> BoardAddress | BoardError:
 def _unknown(name: str) -> BoardError:
     known = [*twins.twin_names(), *_blocks()]
     return BoardError(
-        f"no board has this name; boards: {', '.join(known) or 'none'}{near(name, known)}",
+        f"no board has this name{near(name, known)}",
         where=f"board {name}",
-        remedy=f"add it with `overlayflow boards add {name}`, or start a twin with this name: "
-        f"overlayflow twin start {name}",
+        remedy=f"boards: {', '.join(known) or 'none'}; add this one with `overlayflow boards add "
+        f"{name}`, or start a twin with this name: overlayflow twin start {name}",
     )

@@ -349,12 +349,12 @@ def fits(name: str, utilisation: Utilisation, part: str, limit: float, mode: Mod
     shares = resource_shares(utilisation)
     fullest = max(shares, key=lambda name: shares[name])
     table = ", ".join(
-        f"{resource_label(name)} {used:g} of {getattr(utilisation.available, name):g}"
+        f"{resource_label(name)} {used:,g} of {getattr(utilisation.available, name):,g}"
         for name in shares
         if (used := getattr(utilisation.used, name))
     )
     biggest = sorted(utilisation.by_module.items(), key=lambda item: -item[1])[:3]
-    modules = ", ".join(f"{module} {luts} LUT" for module, luts in biggest)
+    modules = ", ".join(f"{module} {luts:,} LUT" for module, luts in biggest)
     message = (
         f"{resource_label(fullest)} of {part} is {shares[fullest]:.1%} used, "
         f"{utilisation.stage} ({table}"

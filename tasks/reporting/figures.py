@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from tasks.core.records.base import spelt
 from tasks.core.records.design import Gate, Resources, resource_label
 from tasks.core.records.measurement import BoardOutput, Measurement, Run, Verdict
 from tasks.core.records.package import Manifest
@@ -118,7 +119,7 @@ def rows(verdict: Verdict) -> list[tuple[str, str]]:
         *quality_rows(verdict),
         (
             "bit-exact with the C simulation",
-            f"{verdict.bit_exact} of {verdict.samples} {samples}",
+            f"{verdict.bit_exact:,} of {verdict.samples:,} {samples}",
         ),
         ("clock read back", f"{measurement.clock_mhz:g} MHz{simulated}"),
         ("latency, batch 1", _latency(verdict) + simulated),
@@ -246,7 +247,7 @@ def percent(share: float | None) -> str:
 def _share(used: Resources, available: Resources, name: str) -> str:
     have = getattr(available, name)
     take = getattr(used, name)
-    return f"{take:g} of {have:g} ({take / have:.1%})" if have else f"{take:g}"
+    return f"{take:,g} of {have:,g} ({take / have:.1%})" if have else f"{take:,g}"
 
 
 def _latency(verdict: Verdict) -> str:
@@ -293,7 +294,7 @@ def settings_rows(manifest: Manifest) -> list[tuple[str, str]]:
         return []
     kept = manifest.settings.model_dump(exclude={"board_kind", "project_name"})
     rows: list[tuple[str, str]] = [
-        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
+        (spelt(name), f"{value:g}" if isinstance(value, float) else str(value))
         for name, value in kept.items()
         if value not in ({}, None, "", 0)
     ]

@@ -12,14 +12,14 @@ COLUMNS: Mapping[str, tuple[str, bool | None]] = {
     "accuracy": ("accuracy", True),
     "rmse": ("RMSE", False),
     "bit_exact": ("bit-exact", True),
-    "latency_us": ("latency/us", False),
-    "interval_cycles": ("interval/cycles", False),
+    "latency_us": ("latency (µs)", False),
+    "interval_cycles": ("interval (cycles)", False),
     "inferences_per_s": ("inferences/s", True),
     "lut": ("LUT", False),
     "ff": ("FF", False),
     "dsp": ("DSP", False),
     "bram_36k": ("BRAM 36k", False),
-    "clock_mhz": ("clock/MHz", None),
+    "clock_mhz": ("clock (MHz)", None),
 }
 # From here on, the digits before the point are enough.
 EXACT = 1000

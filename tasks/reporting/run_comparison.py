@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tasks.core.records.base import spelt
 from tasks.core.records.measurement import Run
 from tasks.reporting import page
 from tasks.reporting.key_figures import COLUMNS, SHARES, Cell, cells, text
@@ -90,7 +91,7 @@ def _inputs(run: Run) -> Iterator[tuple[str, str]]:
     if manifest.settings is not None:
         for name, value in manifest.settings:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            yield name.replace("_", " "), "" if value in ({}, "") else shown
+            yield spelt(name), "" if value in ({}, "") else shown
     for tool, version in sorted(manifest.versions.items()):
         yield f"version of {tool}", version
 

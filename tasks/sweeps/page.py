@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 # Figures to choose from; the first two are shown first.
 AXES = (
-    "latency/us", "LUT", "accuracy", "interval/cycles", "inferences/s", "DSP", "BRAM 36k", "FF",
+    "latency (µs)", "LUT", "accuracy", "interval (cycles)", "inferences/s", "DSP", "BRAM 36k", "FF",
     "RMSE",
 )  # fmt: skip
 COLUMNS = (
-    "point", "state", "gates", "pareto", "accuracy", "latency/us", "interval/cycles",
+    "point", "state", "gates", "pareto", "accuracy", "latency (µs)", "interval (cycles)",
     "inferences/s", "LUT", "LUT estimated", "DSP", "DSP estimated", "BRAM 36k",
 )  # fmt: skip
 HEIGHT = 360

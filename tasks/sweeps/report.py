@@ -12,14 +12,14 @@ from tasks.sweeps.results import PointResult, SweepReport, as_csv, as_parquet, r
 
 LABELS = {
     "accuracy": "accuracy on the board",
-    "latency_us": "latency / µs",
+    "latency_us": "latency (µs)",
     "inferences_per_s": "inferences a second",
     "lut": "LUT",
 }
 MOST_NUMBERED = 12
 MOST_ROWS = 200
 # As many as fit beside what Prefect's UI tells of an artifact.
-SHOWN = ("accuracy", "latency/us", "LUT", "DSP")
+SHOWN = ("accuracy", "latency (µs)", "LUT", "DSP")
 DECADE = 10
 
 

@@ -37,5 +37,5 @@ def test_a_script_runs_reads_and_compares(printed: list[str]) -> None:
     assert printed[0].startswith("True 0.9688")
     assert "(450, 10)" in printed
     assert any("('words', ('float32', 'packed'))" in line for line in printed)
-    latency = next(line for line in printed if line.startswith("latency/us"))
+    latency = next(line for line in printed if line.startswith("latency (µs)"))
     assert "%" in latency

@@ -69,16 +69,16 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     for name, text in re.findall(r"^    (\w+): ((?:.|\n(?=     ))+)", attributes, re.MULTILINE):
         schema["properties"][name].setdefault("description", " ".join(text.split()))
     for name, field in schema["properties"].items():
-        field["title"] = _title(name)
+        title = spelt(name)
+        field["title"] = title[0].upper() + title[1:]
 
 
-def _title(name: str) -> str:
-    """Return a field's name for people, such as `Clock period (ns)`."""
+def spelt(name: str) -> str:
+    """Return a field's name as people write it, such as `clock period (ns)`."""
     words, _, unit = name.rpartition("_")
     if unit in UNITS:
-        return f"{_title(words)} ({UNITS[unit]})"
-    first, *others = (SPELT.get(each, each) for each in name.split("_"))
-    return " ".join([first[0].upper() + first[1:], *others])
+        return f"{spelt(words)} ({UNITS[unit]})"
+    return " ".join(SPELT.get(each, each) for each in name.split("_"))
 
 
 class Settings(BaseModel):

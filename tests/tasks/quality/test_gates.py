@@ -132,8 +132,8 @@ def test_a_design_that_does_not_fit_names_the_resource_the_modules_and_a_remedy(
     assert caught.value.exit_code == 2
     message = str(caught.value)
     assert "LUT of xc7z020clg400-1 is 112.8% used, synthesised" in message
-    assert "LUT 60000 of 53200" in message
-    assert "tiny_core 59980 LUT" in message
+    assert "LUT 60,000 of 53,200" in message
+    assert "tiny_core 59,980 LUT" in message
     assert "lower the precisions" in message
 
 

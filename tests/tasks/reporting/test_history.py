@@ -94,7 +94,11 @@ def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
 
 def test_a_row_tells_accuracy_latency_and_size() -> None:
     told = dict(zip(history.COLUMNS, history.row(run(0)), strict=True))
-    assert (told["accuracy"], told["latency/us"], told["bit-exact"]) == ("100.00%", "1", "100.00%")
+    assert (told["accuracy"], told["latency (µs)"], told["bit-exact"]) == (
+        "100.00%",
+        "1",
+        "100.00%",
+    )
     assert (told["LUT"], told["simulated"]) == ("100", "yes")
 
 

@@ -24,15 +24,15 @@ def test_only_settings_that_differ_are_shown() -> None:
     compared = run_comparison.compare([FIRST, SECOND])
     assert {row.label: row.values for row in compared.settings} == {
         "words": ("float32", "packed"),
-        "clock period ns": ("10", "8"),
+        "clock period (ns)": ("10", "8"),
     }
     assert run_comparison.compare([FIRST, FIRST]).settings == ()
 
 
 def test_a_change_says_whether_it_is_better() -> None:
     figures = {row.label: row for row in run_comparison.compare([FIRST, SECOND]).figures}
-    assert figures["latency/us"].values == ("2", "1")
-    assert figures["latency/us"].changes[1] == ("-50.0%", True)
+    assert figures["latency (µs)"].values == ("2", "1")
+    assert figures["latency (µs)"].changes[1] == ("-50.0%", True)
     assert figures["accuracy"].changes[1] == ("-1.00 points", False)
     assert figures["LUT"].changes[1].text == ""
 
