@@ -109,7 +109,9 @@ def _show(report: "SweepReport") -> None:
     from tasks.sweeps.results import rows
 
     table = [[text(name, row[name]) for name in COLUMNS] for row in rows(report)]
-    print_table(f"sweep {report.name}", COLUMNS, table)
+    # Short columns leave the names of points, which are settings, their room on a terminal.
+    columns = [name.replace(" ", "\n") for name in COLUMNS]
+    print_table(f"sweep {report.name}", columns, table, narrow=True)
     for each in report.results:
         if each.message:
             print(f"{each.point.name}: {each.state}: {each.message}")

@@ -132,7 +132,12 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), _ConfigLoader)  # noqa: S506  a safe one
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not an hls4ml build directory: {error}", where=str(path)) from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"not an hls4ml build directory: {why}",
+            where=str(path),
+            remedy="give the OutputDir of a project of hls4ml's backend VivadoAccelerator",
+        ) from None
     missing = {"ProjectName", "Part", "Backend"} - set(config if isinstance(config, dict) else ())
     if missing:
         raise InputError(f"{', '.join(sorted(missing))} missing", where=str(path))
