@@ -150,7 +150,7 @@ def batches(points: Sequence[tuple[int, float]], fit: LatencyFit | None) -> Spec
     logarithmic = alt.Scale(type="log", nice=False)
     encoded = {
         "x": alt.X("samples:Q", title="samples in the batch", scale=logarithmic),
-        "y": alt.Y("µs:Q", title="time / µs", scale=logarithmic),
+        "y": alt.Y("µs:Q", title="time (µs)", scale=logarithmic),
         "tooltip": ["samples:Q", alt.Tooltip("µs:Q", format=".4g")],
     }
     measured = alt.Chart(inline(values)).mark_point(color=BLUE, filled=True).encode(**encoded)
@@ -180,7 +180,7 @@ def distribution(singles: Sequence[float]) -> Spec:
         for number, seconds in enumerate(ordered)
     ]
     drawn = alt.Chart(inline(values)).mark_line(color=BLUE, interpolate="step-after").encode(
-        x=alt.X("µs:Q", title="time of one sample / µs", scale=alt.Scale(zero=False)),
+        x=alt.X("µs:Q", title="time of one sample (µs)", scale=alt.Scale(zero=False)),
         y=alt.Y("share of runs:Q", axis=alt.Axis(format="%")),
         tooltip=[alt.Tooltip("µs:Q", format=".4g"), alt.Tooltip("share of runs:Q", format=".1%")],
     )  # fmt: skip
@@ -219,7 +219,7 @@ def steps(seconds: Mapping[str, float]) -> Spec:
         seconds: seconds by step, in order.
     """
     values = [{"name": n, "value": s, "label": f"{s:.1f} s"} for n, s in seconds.items()]
-    return _bars(values, title="time / s")
+    return _bars(values, title="time (s)")
 
 
 def _bars(values: Values, title: str, most: float | None = None, *, percent: bool = False) -> Spec:

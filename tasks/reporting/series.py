@@ -41,7 +41,7 @@ def _over_runs(runs: Sequence[Run]) -> charts.Spec:
     ).properties(width=440, height=110)  # fmt: skip
     curves = {
         "accuracy": alt.Axis(title="accuracy", format="%"),
-        "latency": alt.Axis(title="latency, batch 1 / µs"),
+        "latency": alt.Axis(title="latency, batch 1 (µs)"),
         "resource": alt.Axis(title="fullest resource", format="%"),
     }
     # Not all projects have an accuracy, nor all packages a count of their resources.

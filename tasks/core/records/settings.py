@@ -25,7 +25,8 @@ class ConvertSettings(Settings):
         project_name: Name of the top function and of the output files; a C identifier. If empty,
             the model file's own name.
         precision: Precision of all layers that the model does not quantise itself, in hls4ml's
-            notation, e.g. `fixed<16,6>`; `auto` lets hls4ml infer it from the model.
+            notation, e.g. `fixed<16,6>`; `auto` chooses formats from the values that the layers
+            have on the test data.
         layer_precision: Precision of individual layers, by layer name.
         reuse_factor: Multiplications per multiplier; 1 is fully parallel.
         layer_reuse_factor: Reuse factor of individual layers, by layer name.
