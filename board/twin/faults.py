@@ -55,16 +55,16 @@ def _dma_error(text: str) -> str:
 
 
 FAULTS: Mapping[str, Fault] = {
-    SLOW_LINK: Fault("the network is slow", "bytes/s", _positive_int),
-    DROP_LINK: Fault("connections break after so many bytes to the board", "bytes", _positive_int),
+    SLOW_LINK: Fault("the network is slow", "size/s", _positive_int),
+    DROP_LINK: Fault("connections break after so many bytes to the board", "size", _positive_int),
     REFUSE_SUDO: Fault("the user may not use sudo"),
     FULL_DISK: Fault("no space is left for SFTP and Python programs"),
     "dma-stall": Fault("DMA transfers never end"),
     "dma-error": Fault("DMA transfers fail", "internal, slave or decode", _dma_error, "slave"),
     "wrong-output": Fault("bits flip in the first word of answers", "mask", _positive_int, "1"),
-    "high-buffers": Fault("buffers up to a size lie above 4 GiB", "bytes", _positive_int, "4096"),
+    "high-buffers": Fault("buffers up to a size lie above 4 GiB", "size", _positive_int, "4096"),
     "clock": Fault("the fabric's clock stays at another frequency", "MHz", _positive_float),
-    REBOOT: Fault("the board reboots, once", "seconds down", _positive_float, "1"),
+    REBOOT: Fault("the board reboots, once", "time", _positive_float, "1"),
 }
 
 

@@ -1,9 +1,18 @@
 """overlayflow twin: manage the emulated boards on this machine."""
 
-from argparse import ArgumentParser, Namespace, _SubParsersAction
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployments.cli.output import add_output, print_json, print_table
+from deployments.cli.output import add_output, duration, print_json, print_table, size
+
+# How the values of faults that are sizes or durations are read.
+_UNITS: Mapping[str, Callable[[str], object]] = {
+    "slow-link": size,
+    "drop-link": size,
+    "high-buffers": size,
+    "reboot": duration,
+}
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -57,7 +66,8 @@ def _add_faults(verbs: "_SubParsersAction[ArgumentParser]") -> None:
     parser = verbs.add_parser(
         "fault",
         help="inject a fault into a running twin",
-        description="Injects a fault into a running twin, to see how the flows react.",
+        description="Injects a fault into a running twin, to see how the flows react. Sizes are "
+        "written 100kB, times 30s.",
         epilog="faults: "
         + "; ".join(
             f"{kind}{f'={fault.value}' if fault.value else ''} ({fault.does})"
@@ -129,7 +139,7 @@ def _change_faults(arguments: Namespace) -> int:
 
     if arguments.verb == "fault":
         kind, _, value = arguments.fault.partition("=")
-        twins.set_fault(arguments.name, kind, value)
+        twins.set_fault(arguments.name, kind, _plain(kind, value))
     else:
         twins.clear_faults(arguments.name, arguments.fault)
     found = faults_of(twins.twins(), arguments.name)
@@ -139,6 +149,17 @@ def _change_faults(arguments: Namespace) -> int:
         shown = (f"{kind}={value}" if value else kind for kind, value in found.items())
         print(f"faults of twin {arguments.name}: {', '.join(shown) or 'none'}")
     return 0
+
+
+def _plain(kind: str, value: str) -> str:
+    """Return the bytes of a size and the seconds of a duration, as twins keep them."""
+    from tasks.core.errors import InputError
+
+    read = _UNITS.get(kind, str)
+    try:
+        return str(read(value)) if value else ""
+    except ArgumentTypeError as error:
+        raise InputError(str(error), where=f"fault {kind}") from None
 
 
 def _change_power(arguments: Namespace) -> int:

@@ -49,6 +49,8 @@ def test_faults_are_given_shown_and_taken(say: Say) -> None:
     assert "internal, slave or decode" in say("fault", "shaky", "dma-error=odd", code=2)
     assert "no fault 'gremlins'" in say("clear", "shaky", "gremlins", code=2)
     assert "does not run" in say("fault", "nobody", "full-disk", code=2)
+    assert say("fault", "shaky", "slow-link=100kB") == "faults of twin shaky: slow-link=100000\n"
+    assert "'soon' is not a duration; use 90s" in say("fault", "shaky", "reboot=soon", code=2)
 
 
 def test_a_twin_listens_where_it_is_told_to(say: Say) -> None:
