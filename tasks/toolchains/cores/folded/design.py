@@ -208,7 +208,10 @@ class Design:
         self.netlist.between("stream_resize", parameters, link, result)
         shifted = min(link.par, link.row) * link.format.width if par < link.par else 0
         self.note(
-            "", f"{link.par} to {par} a clock", max(link.beats, result.beats), lut=30 + shifted
+            "",
+            f"{link.par} to {par} a clock",
+            max(link.beats, result.beats),
+            lut=plan.CONTROL_LUTS + shifted,
         )
         return result
 
@@ -230,8 +233,8 @@ class Design:
         self.alike(result, link, 2)
         self._room[result.name] = depth
         self.netlist.between("stream_fifo", {"W": link.bits, "DEPTH": depth}, link, result)
-        blocks = memory.blocks(depth, link.bits)
-        luts = 30 if blocks else plan.queue_luts(depth, link.bits)
+        blocks = memory.queue_blocks(depth, link.bits)
+        luts = plan.CONTROL_LUTS if blocks else plan.queue_luts(depth, link.bits)
         self.note("", f"queue of {depth}", link.beats, lut=luts, bram=blocks)
         return result
 

@@ -27,6 +27,12 @@ MAX_VARIANTS = 24
 LATENCY = 4
 """Latency that an estimate assumes for a lane and its queue, which are not traced."""
 
+LUTS_OF_STEP = 0.75
+"""LUTs per bit of a lane's input, for each further layer and each further kind of element."""
+
+LUTS_OF_REDUCTION = 1.25
+"""The same where a lane makes one element of several."""
+
 AHEAD = 4
 """Additional depth of the queue in a branch that is ahead, for beats in a layer's pipeline."""
 
@@ -192,7 +198,8 @@ def add_lanes(
     if design.directory is None:
         result = design.netlist.link(last.output.format, row, rows, par)
         design.alike(result, link, LATENCY)
-        lut = link.bits * (len(chain) + kinds)
+        steps = LUTS_OF_STEP * (len(chain) + kinds - 1)
+        lut = round(link.bits * (steps + (LUTS_OF_REDUCTION if link.par > par else 0)))
     else:
         logger.info("tracing %s", names)
         result, lut = _traced(design, node, link, first, chain, variants, shape)

@@ -12,8 +12,11 @@ from tasks.toolchains.cores.folded.plan import Fold
 Words = NDArray[np.int64]
 
 DEEP = 64
-"""Memories with more words go into block RAM: a LUT holds 64 bits."""
-BLOCK_DEPTH, BLOCK_WIDTH = 512, 72
+"""Weights of more words go into block RAM: a LUT holds 64 bits."""
+SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""Words and bits of half a block RAM."""
+LUT_RAMS = 16
+"""Yosys takes half a block RAM in place of so many LUT RAMs of 32 words of 6 bits."""
 
 
 def columns(order: Words, weights: Matrix, fold: Fold) -> Matrix:
@@ -51,16 +54,37 @@ def in_blocks(depth: int) -> bool:
     return depth > DEEP
 
 
+def kept_bits(weights: Matrix, sums: Sums) -> tuple[Words, int]:
+    """Return how many bits of its weights each lane gets from the memory, and how many that keeps.
+
+    Bits that never change are constants. Equal bits are kept once in LUTs, but not in block RAM.
+    """
+    values, width = raw(weights, sums.weight), sums.weight.width
+    if in_blocks(len(weights)):
+        ever, always = (each.reduce(values) for each in (np.bitwise_or, np.bitwise_and))
+        changing = np.bitwise_count((ever ^ always) & ((1 << width) - 1)).astype(np.int64)
+        return changing, int(changing.sum())
+    places = np.arange(len(weights), dtype=np.uint64)[:, np.newaxis]
+    over_time = np.stack(
+        [((values >> bit & 1).astype(np.uint64) << places).sum(axis=0) for bit in range(width)]
+    )
+    over_time.sort(axis=0)
+    new = np.ones(over_time.shape, bool)
+    new[1:] = over_time[1:] != over_time[:-1]
+    new &= (over_time != 0) & (over_time != np.uint64(2 ** len(weights) - 1))
+    return new.sum(axis=0), len(np.unique(over_time[new]))
+
+
 def blocks(depth: int, bits: int) -> float:
-    """Return the 36 Kb block RAMs that a memory takes; 0 if it is made of LUTs."""
-    if not in_blocks(depth):
-        return 0.0
-    return ceil(depth / BLOCK_DEPTH) * ceil(bits / BLOCK_WIDTH * 2) / 2
+    """Return the 36 Kb block RAMs for so many words."""
+    return min(ceil(depth / words) * ceil(bits / width) for words, width in SHAPES) / 2
 
 
-def luts(depth: int, bits: int) -> int:
-    """Return the LUTs of a memory that is not in block RAM."""
-    return 0 if in_blocks(depth) or depth == 1 else bits * ceil(depth / 64)
+def queue_blocks(depth: int, bits: int) -> float:
+    """Return the block RAMs of a memory that is written and read; 0 if it is made of LUTs."""
+    found = blocks(depth, bits)
+    rams = min(ceil(depth / 32) * ceil(bits / 6), ceil(depth / 64) * ceil(bits / 3))
+    return found if rams >= LUT_RAMS * 2 * found else 0.0
 
 
 def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: Path) -> None:

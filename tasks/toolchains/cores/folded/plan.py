@@ -19,8 +19,11 @@ DEPTHWISE = frozenset(("DepthwiseConv1D", "DepthwiseConv2D"))
 POOLING = frozenset(("Pooling1D", "Pooling2D"))
 GLOBAL_POOLING = frozenset(("GlobalPooling1D", "GlobalPooling2D"))
 
-LUTS_OF_PRODUCT = 1.55
+LUTS_OF_PRODUCT = 1.45
 """LUTs per bit of one factor and bit of the other."""
+
+CONTROL_LUTS = 18
+"""LUTs that a queue or a converter of widths takes for its handshakes and counters."""
 
 
 @dataclass(frozen=True)
@@ -242,15 +245,20 @@ def meeting_width(row: int, source: int, target: int) -> int:
     return narrow if wide >= row or wide % narrow == 0 else gcd(source, target)
 
 
-def multiplier_luts(x: FixedPoint, weight: FixedPoint) -> int:
-    """Estimate the LUTs of a product that is added up in LUTs, as Yosys maps product_tree.sv."""
-    return round(LUTS_OF_PRODUCT * x.width * weight.width)
+def products_luts(x: FixedPoint, bits: int) -> int:
+    """Estimate the LUTs of products with `bits` of weights, as Yosys maps product_tree.sv."""
+    return round(LUTS_OF_PRODUCT * x.width * bits)
 
 
-def sum_luts(fold: Fold, sums: Sums) -> int:
-    """Estimate the LUTs of adders and accumulators, and of their control."""
+def sum_luts(fold: Fold, sums: Sums, dsps: int) -> int:
+    """Estimate the LUTs of adders and accumulators, and of their control.
+
+    Of two neighbouring products in DSP blocks, one block adds both, unless they are cut before.
+    """
     going_round = (1 + fold.nf // 32) if fold.nf > 1 else 0
-    return fold.pe * sums.format.width * (fold.simd + going_round) + 40
+    paired = 0 if sums.cut else dsps // fold.simd * (fold.simd // 2) + dsps % fold.simd // 2
+    adders = fold.pe * (fold.simd + going_round) - paired
+    return adders * sums.format.width + 40
 
 
 def queue_luts(depth: int, bits: int) -> int:
@@ -258,4 +266,4 @@ def queue_luts(depth: int, bits: int) -> int:
 
     A LUT RAM of 32 words of 6 bits takes four of them.
     """
-    return -(-bits // 6) * 4 * -(-depth // 32) + 30
+    return -(-bits // 6) * 4 * -(-depth // 32) + CONTROL_LUTS

@@ -102,22 +102,26 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
     }
     wires = _memory(design, fold, decided, words)
     design.netlist.between("matvec", parameters, link, result, wires)
-    each = plan.multiplier_luts(link.format, decided.weight)
-    multipliers, depth = fold.multipliers, len(words)
+    multipliers = fold.multipliers
     if memory.is_constant(words):  # then products with constants are left, and no memory
         multipliers = used = 0
-        depth = 1
-    design.products[node.name] = (multipliers, each)
-    bits = words.shape[1] * decided.weight.width
-    luts = (multipliers - used) * each + plan.sum_luts(fold, decided) + memory.luts(depth, bits)
+    design.products[node.name] = (
+        multipliers,
+        plan.products_luts(link.format, decided.weight.width),
+    )
+    bits, kept = memory.kept_bits(words, decided)
+    in_blocks = memory.in_blocks(len(words))
+    luts = plan.products_luts(link.format, int(bits[used:].sum())) + plan.sum_luts(
+        fold, decided, used
+    )
     design.note(
         node.name,
         f"{fold.pe} x {fold.simd}",
         fold.clocks,
         multipliers=multipliers,
-        lut=luts,
+        lut=luts if in_blocks else luts + kept,
         dsp=used,
-        bram=memory.blocks(depth, bits),
+        bram=memory.blocks(len(words), kept) if in_blocks else 0.0,
     )
     return result
 

@@ -58,9 +58,11 @@ def window(
     design.netlist.between("window_buffer", parameters, link, result)
     line = (seen.image[1] + left + right) * groups
     rows = seen.extent[0] - 1
-    blocks = rows * memory.blocks(line, link.bits)
+    blocks = rows * memory.queue_blocks(line, link.bits)
     lines = 0 if blocks else rows * plan.queue_luts(line, link.bits)
-    delays = seen.pixels * link.bits * (1 + groups // 32) if groups > 1 else 0
+    # The pixels of a row are GROUPS beats apart: two in registers, more in shift registers of LUTs.
+    columns = seen.extent[0] * (seen.extent[1] - 1)
+    delays = columns * link.bits * (1 + groups // 32) if groups > 2 else 0  # noqa: PLR2004
     design.note(
         node.name,
         f"window {seen.extent[0]} x {seen.extent[1]}",
@@ -183,7 +185,7 @@ def resize(design: Design, node: Node) -> None:
     parameters = {"W": link.bits, "GROUPS": groups, "WIDTH": width}
     parameters |= {"X_TIMES": times[1], "Y_TIMES": times[0]}
     design.netlist.between("stream_repeat", parameters, link, result)
-    blocks = memory.blocks(width * groups, link.bits)
+    blocks = memory.queue_blocks(width * groups, link.bits)
     luts = 0 if blocks else plan.queue_luts(width * groups, link.bits)
     clocks = rows * columns * groups
     design.note(node.name, f"{par} at a time", clocks, lut=luts + 60, bram=blocks)

@@ -31,7 +31,7 @@ def test_the_layers_of_a_folded_core_and_the_rest_are_the_whole_design(
     flat = model.add("Reshape", small, types="fixed<12,5>", target_shape=[8])
     narrow, wide = dense(model, flat, 8, 8), dense(model, flat, 8, 16)
     model.branches += [narrow, wide]
-    project = project_of(tmp_path, model.run(samples(2, 6, 6, 1)), ((6, 6, 2), (24,)))
+    project = project_of(tmp_path, model.run(samples(2, 6, 6, 2)), ((6, 6, 2), (24,)))
     layers = choice.build(tmp_path, project, PART, tmp_path).layers
     found = utilisation(
         design_of(project, tmp_path / "rtl"),
@@ -49,6 +49,8 @@ def test_the_layers_of_a_folded_core_and_the_rest_are_the_whole_design(
     for name in ("dsp", "bram_36k"):
         assert sum(getattr(own, name) for _, own in rows) == getattr(found.used, name)
     assert all(own.lut for _, own in rows)
+    estimated, counted = (sum(each.lut for each in side) for side in (layers, found.by_layer))
+    assert 0.8 < estimated / counted < 1.25
     # Multipliers are where they were planned.
     assert [own.dsp for _, own in rows] == [layer.dsp for layer, _ in rows]
     multipliers: Counter[str] = Counter()

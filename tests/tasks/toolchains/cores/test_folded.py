@@ -14,8 +14,8 @@ from tasks.core.records.base import Entry
 from tasks.core.records.design import FixedPoint, HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
 from tasks.toolchains.cores import choice, formats
-from tasks.toolchains.cores.folded import timing
-from tasks.toolchains.cores.folded.arithmetic import raw, smallest_format
+from tasks.toolchains.cores.folded import memory, timing
+from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, raw, smallest_format
 from tasks.toolchains.cores.folded.estimate import estimate
 from tasks.toolchains.cores.folded.plan import Window
 from tasks.toolchains.cores.graph import load_graph
@@ -288,6 +288,30 @@ def test_the_smallest_format_holds_all_values_and_no_narrower_one_does(
     )
     for other in narrower:
         assert (formats.cast_constants(exact, other) != exact).any()
+
+
+def sums_of(weights: Matrix) -> Sums:
+    element = smallest_format(weights)
+    return Sums(weight=element, format=element, cut=0, nearest=False, bias=np.zeros(1))
+
+
+@given(st.lists(st.integers(0, 7), max_size=90), st.integers(0, 3), st.integers(1, 4))
+def test_constant_bits_of_weights_take_no_memory(others: list[int], zeros: int, lanes: int) -> None:
+    column = np.array([0, 1, 2, 4, *others]) >> zeros << zeros  # any other bit changes
+    weights = np.repeat(column[:, np.newaxis], lanes, axis=1).astype(float)
+    by_lane, kept = memory.kept_bits(weights, sums_of(weights))
+    assert by_lane.tolist() == [3 - zeros] * lanes
+    # Lanes of equal weights share LUTs, but not the columns of a block RAM.
+    assert kept == (3 - zeros) * (lanes if memory.in_blocks(len(column)) else 1)
+
+
+def test_memories_take_the_block_ram_that_yosys_takes() -> None:
+    """As counted: weights of two shapes, then queues and lines on both sides of the border."""
+    assert memory.blocks(2016, 8) == 0.5
+    assert memory.blocks(768, 120) == 3.5
+    assert memory.queue_blocks(208, 8) == memory.queue_blocks(96, 8) == 0
+    assert memory.queue_blocks(512, 6) == memory.queue_blocks(256, 24) == 0.5
+    assert memory.queue_blocks(128, 64) == 1
 
 
 PLACES = st.tuples(st.integers(3, 9), st.integers(3, 9))
