@@ -1,6 +1,7 @@
 """Interprets a model's outputs, and compares other outputs with the framework's."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ _FEW = 5
 # An output that varies by at most this share of its magnitude counts as constant.
 _STILL = 1e-3
 _NOTHING = 1e-30  # smaller values count as 0
+# With fewer samples, chance reaches too much to tell anything.
+_ENOUGH = 50
+_STANDARD_ERRORS = 2  # chance goes further in 2 % of all cases
 
 
 def match_output(
@@ -153,6 +157,34 @@ def accuracy(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
     return right / total
 
 
+def accuracy_by_chance(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
+    """Return the accuracy that the same decisions may reach if the samples are shuffled.
+
+    Decisions that are always the same reach their own accuracy. The spread is that of Cohen's kappa
+    without any agreement (Fleiss, Cohen and Everitt, 1969), corrected by half a sample.
+
+    Args:
+        outputs: samples x output shape.
+        expected: in the same shape.
+        meaning: of both.
+
+    Returns:
+        None for values, for several decisions a sample, and for few samples.
+    """
+    several = expected.shape[1:-1] if meaning.kind == "classes" else expected.shape[1:]
+    samples = len(expected)
+    if meaning.kind == "values" or math.prod(several) > 1 or samples < _ENOUGH:
+        return None
+    wanted, found = Counter[int](), Counter[int]()
+    for part in chunks(expected, outputs):
+        wanted.update(expected_decisions(expected[part], meaning).tolist())
+        found.update(decisions(outputs[part], meaning).tolist())
+    shares = [(wanted[each] / samples, found[each] / samples) for each in wanted]
+    mean = sum(p * q for p, q in shares)
+    variance = max(0.0, mean + mean**2 - sum(p * q * (p + q) for p, q in shares)) / samples
+    return min(1.0, mean + _STANDARD_ERRORS * math.sqrt(variance) + 0.5 / samples)
+
+
 def rmse(outputs: Array, expected: Array, meaning: Meaning) -> float | None:
     """Return the root mean square error of values and probabilities; None for other decisions."""
     if meaning.kind != "values" and not meaning.soft:
@@ -201,6 +233,7 @@ def judged(
         meaning=meaning,
         accuracy_framework=accuracy(framework, expected, meaning),
         accuracy_csim=accuracy(simulated, expected, meaning),
+        accuracy_by_chance=accuracy_by_chance(framework, expected, meaning),
         rmse_framework=rmse(framework, expected, meaning),
         rmse_csim=rmse(simulated, expected, meaning),
         fidelity=compare(framework, simulated, meaning),

@@ -100,10 +100,19 @@ def at_most(
     )
 
 
-def at_least(name: str, value: float, limit: float, mode: Mode, message: str) -> Gate:
-    """Return a gate that passes if value >= limit."""
+def at_least(
+    name: str, value: float, limit: float, mode: Mode, message: str, *, advice: str = ""
+) -> Gate:
+    """Return a gate that passes if value >= limit, with advice if it does not."""
+    passed = value >= limit
     return Gate(
-        name=name, passed=value >= limit, value=value, threshold=limit, mode=mode, message=message
+        name=name,
+        passed=passed,
+        value=value,
+        threshold=limit,
+        mode=mode,
+        message=message,
+        advice="" if passed else advice,
     )
 
 
@@ -164,6 +173,8 @@ def after_convert(project: HlsProject, settings: GateSettings) -> list[Gate]:
         for number in failed:
             advice = "; ".join(filter(None, (found[number].advice, project.departure)))
             found[number] = found[number].model_copy(update={"advice": advice})
+    for output in project.each_output:
+        found += [of_output(output.name, gate) for gate in _better_than_chance(output)]
     return found
 
 
@@ -185,6 +196,21 @@ def _accurate(output: OutputQuality, settings: GateSettings) -> Iterator[Gate]:
             settings.mode,
             f"the C simulation classifies {output.accuracy_csim:.2%} correctly, the framework "
             f"{output.accuracy_framework:.2%}; allowed drop {settings.csim_accuracy_drop:.2%}",
+        )
+
+
+def _better_than_chance(output: OutputQuality) -> Iterator[Gate]:
+    """Check that y_test has to do with X_test; which says nothing about the design."""
+    if output.accuracy_framework is not None and output.accuracy_by_chance is not None:
+        yield at_least(
+            "better than chance",
+            output.accuracy_framework,
+            output.accuracy_by_chance,
+            "warn",
+            f"the framework classifies {output.accuracy_framework:.2%} correctly; by chance, the "
+            f"same answers reach up to {output.accuracy_by_chance:.2%}",
+            advice="check that y_test belongs to X_test, sample by sample, that its classes are "
+            "numbered as in the training, and that X_test is scaled as there",
         )
 
 

@@ -72,6 +72,8 @@ class Quality(Record):
         accuracy_framework: share of correct decisions on the test samples; None for values, or if
             unknown.
         accuracy_csim: the same for the C simulation.
+        accuracy_by_chance: what the framework's decisions may reach if y_test has nothing to do
+            with X_test; None for values, for several decisions a sample, and for few samples.
         rmse_framework: root mean square error against y_test; None where only decisions count.
         rmse_csim: the same for the C simulation.
         fidelity: how close the C simulation comes to the framework; None if unknown.
@@ -80,6 +82,7 @@ class Quality(Record):
     meaning: Meaning = Meaning()
     accuracy_framework: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     accuracy_csim: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    accuracy_by_chance: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     rmse_framework: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     rmse_csim: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     fidelity: Fidelity | None = None

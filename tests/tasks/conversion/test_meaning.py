@@ -52,6 +52,61 @@ def test_probabilities_of_a_teacher_are_classes_and_values() -> None:
     assert meaning.rmse(soft + 0.1, expected, found) == pytest.approx(0.1, rel=1e-4)
 
 
+def rows(labels: np.ndarray, classes: int = 4) -> np.ndarray:
+    found: np.ndarray = np.eye(classes, dtype=np.float32)[labels]
+    return found
+
+
+def beats_chance(found: np.ndarray, wanted: np.ndarray) -> bool:
+    reached = meaning.accuracy(rows(found), rows(wanted), CLASSES)
+    by_chance = meaning.accuracy_by_chance(rows(found), rows(wanted), CLASSES)
+    assert reached is not None
+    assert by_chance is not None
+    return reached >= by_chance
+
+
+LABELS = hnp.arrays(np.int64, st.integers(50, 300), elements=st.integers(0, 3))
+
+
+@given(LABELS, st.integers(0, 3))
+def test_an_answer_that_is_always_the_same_is_no_better_than_chance(
+    labels: np.ndarray, answer: int
+) -> None:
+    assert beats_chance(np.full_like(labels, answer), labels) == (labels == answer).all()
+
+
+@given(LABELS)
+def test_right_answers_are_better_than_chance_however_rare_a_class_is(labels: np.ndarray) -> None:
+    assert beats_chance(labels, labels)
+
+
+def test_answers_to_other_samples_are_no_better_than_chance() -> None:
+    rng = np.random.default_rng(4)
+    right = rng.integers(0, 4, 1000)
+    answers = np.where(rng.random(1000) < 0.9, right, rng.integers(0, 4, 1000))
+    assert beats_chance(answers, right)
+    missed = [beats_chance(answers, np.roll(right, by)) for by in range(1, 200)]
+    assert sum(missed) < 0.05 * len(missed)
+
+
+def test_a_detector_that_finds_half_of_what_is_rare_is_better_than_chance() -> None:
+    rare = (np.arange(1000) % 50 == 0).astype(np.int64)
+    half = (np.arange(1000) % 100 == 0).astype(np.int64)
+    assert beats_chance(half, rare)
+
+
+def test_chance_is_not_known_for_values_few_samples_and_several_answers_a_sample() -> None:
+    labels = np.arange(60) % 4
+    y, pixels = rows(labels), rows(labels).reshape(15, 4, 4).repeat(4, axis=0)
+    assert meaning.accuracy_by_chance(y, y, VALUES) is None
+    assert meaning.accuracy_by_chance(y[:49], y[:49], CLASSES) is None
+    assert meaning.accuracy_by_chance(pixels, pixels, CLASSES) is None
+    yes = (labels[:, None] > 1).astype(np.float32)
+    decided = Meaning(kind="decisions", threshold=0.5)
+    assert meaning.accuracy_by_chance(yes, yes, decided) is not None
+    assert meaning.accuracy_by_chance(y, y, decided) is None
+
+
 @pytest.mark.parametrize(
     ("activation", "outputs", "threshold"),
     [

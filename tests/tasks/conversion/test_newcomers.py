@@ -176,3 +176,10 @@ def test_logits_are_judged_at_0(keras: Any, tmp_path: Path) -> None:
     assert project.meaning.threshold == 0
     assert project.accuracy_framework is not None
     assert project.accuracy_framework > 0.9
+
+
+def test_labels_of_other_samples_are_told_by_a_warning(keras: Any, tmp_path: Path) -> None:
+    model, x, y = softmax(keras)
+    project = converted((model, x, np.roll(y, 1)), tmp_path)
+    checked = gates.require(gates.after_convert(project, GateSettings()))
+    assert [gate.name for gate in checked if not gate.passed] == ["better than chance"]

@@ -26,6 +26,18 @@ def test_a_model_without_class_labels_has_no_accuracy_gate() -> None:
     assert gates.after_convert(project, GateSettings()) == []
 
 
+def test_a_model_no_better_than_chance_is_a_warning_that_asks_for_its_labels() -> None:
+    project = samples.hls_project(
+        accuracy_framework=0.1044, accuracy_csim=0.1044, accuracy_by_chance=0.13
+    )
+    (_, gate) = gates.require(gates.after_convert(project, GateSettings()))
+    assert not gate.passed
+    assert "10.44% correctly; by chance, the same answers reach up to 13.00%" in gate.message
+    assert "y_test belongs to X_test" in gate.advice
+    better = project.model_copy(update={"accuracy_framework": 0.14})
+    assert gates.after_convert(better, GateSettings())[1].passed
+
+
 def faithful(**changes: object) -> Fidelity:
     found = Fidelity(
         agreement=1.0,
