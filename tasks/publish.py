@@ -145,7 +145,7 @@ def _artifacts(run: Run, text: str) -> None:
         create_markdown_artifact(
             series.markdown(project, of_model),
             key=f"{prefix}-history",
-            description=f"The last {len(of_model)} runs of {project}",
+            description=f"Last runs of {project}",
         )
     with contextlib.suppress(BoardError):  # it was removed meanwhile
         board_page.refresh(board_block.address(deployment.board))

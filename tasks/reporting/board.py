@@ -58,7 +58,7 @@ def markdown(
     ]
     if runs:
         lines = table(history.LINE, [history.line(run) for run in runs])
-        sections += [f"## The last {len(runs)} runs", lines, history.SIMULATED]
+        sections += ["## Last runs", lines, history.SIMULATED]
     return "\n\n".join(sections) + "\n"
 
 

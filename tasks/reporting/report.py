@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from tasks.core.layer_table import layer_table
 from tasks.core.records.design import Gate
 from tasks.core.records.measurement import Run
 from tasks.reporting import figures
@@ -32,21 +31,19 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
             "the clock read back; they were not measured on hardware."
         )
     sections.append(table(*figures.side_by_side(run)))
-    if manifest.layers:
-        layers = layer_table(manifest.layers, manifest.interval_cycles, manifest.utilisation)
-        sections += ["## Core", table(layers[0], layers[1:])]
-    sections += ["## Gates", table(("gate", "result", "finding"), _gates(verdict.gates))]
-    sections.append(f"Charts, settings and provenance: `overlayflow report {run.flow_run_id[:8]}`")
+    # Not as a table: the lines of its cells would not wrap in Prefect's V1.
+    sections += ["## Gates", "\n".join(map(_gate, figures.ordered(verdict.gates)))]
+    sections.append(
+        f"Charts, layers, settings and provenance: `overlayflow report {run.flow_run_id[:8]}`"
+    )
     if tracked:
         sections.append(f"[The run in MLflow]({tracked})")
     return "\n\n".join(sections) + "\n"
 
 
-def _gates(gates: Sequence[Gate]) -> list[tuple[str, ...]]:
-    return [
-        (gate.name, figures.result(gate), ": ".join(filter(None, (gate.message, gate.advice))))
-        for gate in figures.ordered(gates)
-    ]
+def _gate(gate: Gate) -> str:
+    found = ": ".join(filter(None, (gate.message, gate.advice)))
+    return f"- **{plain(gate.name)}** ({figures.result(gate)}): {plain(found)}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

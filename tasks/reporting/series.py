@@ -15,7 +15,7 @@ def markdown(project: str, runs: Sequence[Run]) -> str:
         runs: the runs, newest first; at least one.
     """
     picture = charts.data_url(charts.png(_over_runs(list(reversed(runs)))))
-    sections = [f"# {project}: {len(runs)} runs", f"![figures over runs]({picture})"]
+    sections = [f"# {project}: last runs", f"![figures over runs]({picture})"]
     sections.append(report.table(history.LINE, [history.line(run) for run in runs]))
     sections.append(history.SIMULATED)
     return "\n\n".join(sections) + "\n"
@@ -40,7 +40,7 @@ def _over_runs(runs: Sequence[Run]) -> charts.Spec:
         color=alt.Color("board:N", title=None),
     ).properties(width=440, height=110)  # fmt: skip
     curves = {
-        "accuracy": alt.Axis(title="accuracy", format="%"),
+        "accuracy": alt.Axis(title="accuracy", format="~%"),
         "latency": alt.Axis(title="latency, batch 1 (µs)"),
         "resource": alt.Axis(title="fullest resource", format="%"),
     }

@@ -28,4 +28,4 @@ def test_a_project_without_an_accuracy_has_one_curve_less() -> None:
     with_accuracy = series.markdown("tiny", [run(1.0), run(0.5)])
     without = series.markdown("tiny", [run(None), run(None)])
     assert height(without) < height(with_accuracy)
-    assert "tiny: 2 runs" in without
+    assert "tiny: last runs" in without
