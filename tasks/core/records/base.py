@@ -101,5 +101,8 @@ class Entry(Record):
 
 def mistakes(error: ValidationError, most: int | None = None) -> str:
     """Return what is wrong with which fields, of the first ones if `most` is given."""
-    found = error.errors()[:most]
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    found = (
+        (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "))
+        for each in error.errors()[:most]
+    )
+    return "; ".join(f"{field}: {what}" for field, what in found)
