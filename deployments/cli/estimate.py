@@ -77,8 +77,8 @@ def _show(found: "Outline", board_kind: str) -> None:
             ("clocks a sample", "LUT", "DSP", "BRAM", "share of the part", "limited by"),
             [
                 (
-                    str(core.interval_cycles),
-                    str(core.used.lut),
+                    f"{core.interval_cycles:,}",
+                    f"{core.used.lut:,}",
                     str(core.used.dsp),
                     f"{core.used.bram_36k:g}",
                     f"{core.share:.1%}",
@@ -96,7 +96,7 @@ def _show(found: "Outline", board_kind: str) -> None:
                 each.part,
                 each.core or "none fits",
                 # Either core waits for the words of the stream.
-                str(max(each.interval_cycles, found.words)),
+                f"{max(each.interval_cycles, found.words):,}",
                 f"{each.share:.1%}",
             )
             for each in found.boards

@@ -22,11 +22,17 @@ def layer_table(
         interval_cycles: clocks per sample of the core.
         found: what the design with its shell takes; None where it is not known.
     """
-    interval = "" if interval_cycles is None else str(interval_cycles)
+    interval = "" if interval_cycles is None else f"{interval_cycles:,}"
     rows: list[Row] = [
         ("layer", "fold", "clocks", "multipliers", *(f"{name} estimated" for name in _NAMES)),
         *(
-            (each.layer, each.fold, str(each.clocks), str(each.multipliers or ""), *_figures(each))
+            (
+                each.layer,
+                each.fold,
+                f"{each.clocks:,}",
+                str(each.multipliers or ""),
+                *_figures(each),
+            )
             for each in layers
         ),
         ("all layers", "", interval, "", *_sums(layers)),
@@ -56,16 +62,16 @@ def aligned(rows: Sequence[Row]) -> list[str]:
 
 
 def _figures(each: LayerEstimate | Resources) -> Row:
-    return str(each.lut), str(each.dsp or ""), f"{each.bram_36k:g}" if each.bram_36k else ""
+    return f"{each.lut:,}", str(each.dsp or ""), f"{each.bram_36k:g}" if each.bram_36k else ""
 
 
 def _sums(parts: Sequence[LayerEstimate | Resources]) -> Row:
-    return tuple(f"{sum(getattr(each, name) for each in parts):g}" for name in _NAMES.values())
+    return tuple(f"{sum(getattr(each, name) for each in parts):,.10g}" for name in _NAMES.values())
 
 
 def _rest(found: Utilisation) -> Row:
     """Return what belongs to no layer."""
     return tuple(
-        f"{getattr(found.used, name) - sum(getattr(each, name) for each in found.by_layer):g}"
+        f"{getattr(found.used, name) - sum(getattr(each, name) for each in found.by_layer):,.10g}"
         for name in _NAMES.values()
     )

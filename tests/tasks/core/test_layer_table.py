@@ -9,7 +9,7 @@ from tasks.core.records.package import Manifest
 from tests.tasks.samples import XC7Z020, manifest
 
 LAYERS = (
-    LayerEstimate(layer="fc1", fold="4 x 2", clocks=30, multipliers=8, lut=300, dsp=8),
+    LayerEstimate(layer="fc1", fold="4 x 2", clocks=30, multipliers=8, lut=3000, dsp=8),
     LayerEstimate(layer="fc2", fold="1 x 2", clocks=28, multipliers=2, lut=50, bram_36k=1.5),
 )
 COUNTED = (
@@ -28,9 +28,9 @@ def test_what_was_counted_stands_beside_each_estimate_and_adds_up_to_the_design(
     assert head[4] == "LUT estimated"
     assert head[7:] == ("LUT synthesised", "DSP synthesised", "BRAM synthesised")
     assert rows == [
-        ("fc1", "4 x 2", "30", "8", "300", "8", "", "280", "8", ""),
+        ("fc1", "4 x 2", "30", "8", "3,000", "8", "", "280", "8", ""),
         ("fc2", "1 x 2", "28", "2", "50", "", "1.5", "60", "", "1"),
-        ("all layers", "", "30", "", "350", "8", "1.5", "340", "8", "1"),
+        ("all layers", "", "30", "", "3,050", "8", "1.5", "340", "8", "1"),
         ("shell and rest", "", "", "", "", "", "", "360", "0", "0"),
         ("whole design", "", "", "", "", "", "", "700", "8", "1"),
     ]
