@@ -69,8 +69,8 @@ def convert(request: ConvertRequest, check: Check = lambda _files, _streams: Non
 
     Args:
         request: what to convert.
-        check: called with `request.out` and the streams before the C simulation, to refuse the
-            converted model by raising.
+        check: called with `request.out` and the streams before outputs are computed and the C
+            simulation is compiled, to refuse the converted model by raising.
 
     Raises:
         InputError: the data does not fit the model, or a setting is invalid.
@@ -92,6 +92,9 @@ def convert(request: ConvertRequest, check: Check = lambda _files, _streams: Non
         log.info("chosen for layer %s: %s", name, text)
     graph = converted.graph
     stream_in, stream_out = hls.streams(graph, settings)
+    hls.write_weights(graph, project)
+    hls.save(graph, out / "model.fml")
+    check(out, (stream_in, stream_out))
     if data is None:
         given = dataset.drawn(model.input.shape, stream_in.element)
     signs = hls.gives_signs(graph)
@@ -101,8 +104,6 @@ def convert(request: ConvertRequest, check: Check = lambda _files, _streams: Non
     hls.check_input(graph, x)
     _write_test_bench(bench, x, y_framework)
     backend = hls.write(graph, project)
-    hls.save(graph, out / "model.fml")
-    check(out, (stream_in, stream_out))
     y_csim = _simulated(graph, x, y_framework.shape, out)
     outputs = _judged(model, meanings, y, y_framework, y_csim)
     departure = _departure(converted, x, [each.fidelity for each in outputs if each.fidelity])
@@ -275,8 +276,9 @@ def _departure(converted: hls.Converted, x: npt.NDArray[Any], outputs: list[Fide
     )
     if close or not converted.layer_outputs:
         return ""
+    compared = x[: len(next(iter(converted.layer_outputs.values())))]
     with tempfile.TemporaryDirectory(prefix="overlayflow-") as scratch:
-        return first_departing(converted.graph, converted.layer_outputs, x[:SAMPLES], Path(scratch))
+        return first_departing(converted.graph, converted.layer_outputs, compared, Path(scratch))
 
 
 def _compiler_version() -> str:

@@ -38,6 +38,6 @@ def convert_graph(
     kind = board_kinds()[settings.board_kind]
     converted = hls.convert(loaded, settings, kind, project, bench, sample=sample)
     streams = hls.streams(converted.graph, settings)
-    hls.write(converted.graph, project)
+    hls.write_weights(converted.graph, project)
     hls.save(converted.graph, out / "model.fml")
     return streams

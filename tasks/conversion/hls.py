@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ from tasks.core.records.settings import ConvertSettings
 
 ACCELERATED = "VivadoAccelerator"
 HALF = 0.5
+PIXELS = 1 << 14
+MOST = 1 << 27
+"""Values of layers, of all samples together, that are held in memory: a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,10 @@ def convert(
         sample: some inputs, to choose open number formats.
 
     Raises:
-        InputError: a setting is invalid for hls4ml (precision, layer name).
+        InputError: a setting is invalid for hls4ml (precision, layer name, IO type).
         UnsupportedModelError: a layer that hls4ml cannot convert.
     """
+    _check_pixels(model.input.shape, settings)
     backend = ACCELERATED if kind.hls4ml_board and model.block_design else "Vivado"
     options = _options(settings, kind, backend, out, golden)
     with _refusals():
@@ -86,8 +91,9 @@ def convert(
         added = tuple(
             each.name for each in graph.get_layers() if each.name not in config["LayerName"]
         )
+        elements = sum(each.get_output_variable().size() for each in graph.get_layers())
         with computing():
-            outputs = model.layer_outputs(sample, graph)
+            outputs = model.layer_outputs(sample[: max(1, int(MOST // elements))], graph)
         if settings.precision == "auto":
             chosen = formats.choose(graph, outputs, trained=not model.open_formats)
             if model.open_formats:
@@ -99,6 +105,18 @@ def convert(
     hls_corrections.correct_thresholds(graph, exact)
     hls_checks.check(graph, settings)
     return Converted(graph, outputs, {name: _spoken(each) for name, each in chosen.items()})
+
+
+def _check_pixels(shape: tuple[int, ...], settings: ConvertSettings) -> None:
+    """Refuse images of which hls4ml would write C++ for minutes, read by a compiler for hours."""
+    pixels = sorted(shape)[1:] if len(shape) == len(("rows", "columns", "channels")) else [1]
+    if settings.io_type == "io_parallel" and math.prod(pixels) > PIXELS:
+        raise InputError(
+            f"images of {' x '.join(map(str, pixels))} pixels are too large for io_parallel, for "
+            "which hls4ml writes a line of C++ for every element of every window",
+            where="io_type",
+            remedy="use --io-type io_stream, or smaller images",
+        )
 
 
 def _options(
@@ -120,10 +138,16 @@ def _options(
     return options
 
 
-def write(graph: Any, out: Path) -> str:
-    """Write the project; return the backend's name."""
+def write_weights(graph: Any, out: Path) -> None:
+    """Write the weights of the project, from which cores are estimated, and nothing else."""
     if not hasattr(np, "product"):  # hls4ml 1.3 writes power-of-two weights with it
         np.product = np.prod  # type: ignore[attr-defined]  # noqa: NPY003, NPY201
+    (out / "firmware" / "weights").mkdir(parents=True, exist_ok=True)
+    graph.config.backend.writer.write_weights(graph)
+
+
+def write(graph: Any, out: Path) -> str:
+    """Write the project, after `write_weights`; return the backend's name."""
     graph.write()
     hls_corrections.correct_lstm(out / "firmware" / "nnet_utils" / "nnet_recurrent.h")
     backend = str(graph.config.backend.name)

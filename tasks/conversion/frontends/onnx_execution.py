@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tasks.conversion.dataset import FloatArray
+from tasks.conversion.frontends.onnx_channels_last import ranks, shapes_kept, standard
 
-CHANNELS_LAST = "qonnx.custom_op.channels_last"
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 
 Run = Callable[[FloatArray], list[FloatArray]]
@@ -29,7 +29,8 @@ def _by_qonnx(graph: Any, names: Sequence[str]) -> Run:
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.transformation.infer_shapes import InferShapes
 
-    wrapper = ModelWrapper(graph, make_deepcopy=True).transform(InferShapes())
+    with shapes_kept(graph):
+        wrapper = ModelWrapper(graph, make_deepcopy=True).transform(InferShapes())
     taken = graph.graph.input[0].name
 
     def run(sample: FloatArray) -> list[FloatArray]:
@@ -41,9 +42,9 @@ def _by_qonnx(graph: Any, names: Sequence[str]) -> Run:
 
 def _by_onnxruntime(graph: Any, names: Sequence[str]) -> Run:
     import onnxruntime
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, shape_inference
 
-    graph = _standard(graph)
+    graph = shape_inference.infer_shapes(standard(graph, ranks(graph)))
     taken = graph.graph.input[0].name
     del graph.graph.output[:]
     graph.graph.output.extend(
@@ -64,39 +65,3 @@ def _by_onnxruntime(graph: Any, names: Sequence[str]) -> Run:
         return [sample if name == taken else values[name] for name in names]
 
     return run
-
-
-def _standard(graph: Any) -> Any:
-    """Return the graph with standard operators between transpositions for qonnx's channels last."""
-    from onnx import ModelProto, helper, shape_inference
-
-    copied = ModelProto()
-    copied.CopyFrom(graph)
-    nodes = list(copied.graph.node)
-    ranks = _ranks(copied)
-    del copied.graph.node[:]
-    for node in nodes:
-        if node.domain != CHANNELS_LAST:
-            copied.graph.node.append(node)
-            continue
-        rank = ranks[node.input[0]]
-        first = [0, rank - 1, *range(1, rank - 1)]
-        last = [0, *range(2, rank), 1]
-        # Kernels are channels last, too.
-        for index in range(2 if node.op_type == "Conv" else 1):
-            turned = f"{node.output[0]} of {node.input[index]}"
-            copied.graph.node.append(
-                helper.make_node("Transpose", [node.input[index]], [turned], perm=first)
-            )
-            node.input[index] = turned
-        result, node.output[0] = node.output[0], f"{node.output[0]} channels first"
-        node.domain = ""
-        copied.graph.node.extend(
-            [node, helper.make_node("Transpose", [node.output[0]], [result], perm=last)]
-        )
-    return shape_inference.infer_shapes(copied)
-
-
-def _ranks(graph: Any) -> dict[str, int]:
-    values = (*graph.graph.value_info, *graph.graph.input, *graph.graph.output)
-    return {each.name: len(each.type.tensor_type.shape.dim) for each in values}

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.dataset import FloatArray
-from tasks.conversion.frontends import onnx_execution, onnx_join, onnx_layers, onnx_rewrites
+from tasks.conversion.frontends import (
+    onnx_channels_last,
+    onnx_execution,
+    onnx_join,
+    onnx_layers,
+    onnx_rewrites,
+)
 from tasks.conversion.frontends.base import LoadedModel, Tensor, sample_shape
 from tasks.core.errors import UnsupportedModelError
 
@@ -51,17 +57,19 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
     Raises:
         UnsupportedModelError: hls4ml has no layer for an operator, shape or type.
     """
-    _check_channels(graph, path)
     onnx_rewrites.drop_weights_among_inputs(graph)
     onnx_rewrites.drop_labels(graph)
     inputs, outputs = (
         _tensors(graph, values, kind, path)
         for values, kind in ((graph.graph.input, "inputs"), (graph.graph.output, "outputs"))
     )
+    known = onnx_channels_last.ranks(graph)
     _fix_batch(graph)
+    onnx_channels_last.infer_shapes(graph, known, path)
     onnx_join.join(graph, inputs, outputs)
     taken, given = onnx_join.whole(inputs, "inputs"), onnx_join.whole(outputs, "outputs")
-    reference, cleaned = _prepared(graph)
+    with onnx_channels_last.shapes_kept(graph):
+        reference, cleaned = _prepared(graph)
     _check_operators(cleaned, path)
 
     def configure(backend: str) -> dict[str, Any]:
@@ -88,16 +96,6 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
         several_inputs=inputs if len(inputs) > 1 else (),
         several_outputs=outputs if len(outputs) > 1 else (),
     )
-
-
-def _check_channels(graph: Any, path: Path) -> None:
-    for node in graph.graph.node:
-        if node.domain == onnx_execution.CHANNELS_LAST:  # qonnx infers no shapes of these
-            raise UnsupportedModelError(
-                f"node {node.name} is a {node.op_type} that qonnx has put channels last",
-                where=str(path),
-                remedy="give the graph as it was before that; channels may be first",
-            )
 
 
 def _tensors(graph: Any, values: Any, kind: str, path: Path) -> tuple[Tensor, ...]:
@@ -173,7 +171,10 @@ def _for_hls4ml(wrapper: Any) -> Any:
     from qonnx.transformation.gemm_to_matmul import GemmToMatMul
     from qonnx.util.cleanup import cleanup_model
 
-    if any(len(wrapper.get_tensor_shape(node.input[0]) or ()) > 2 for node in wrapper.graph.node):  # noqa: PLR2004
+    if not onnx_channels_last.nodes_of(wrapper) and any(
+        len(wrapper.get_tensor_shape(node.input[0]) or ()) > 2  # noqa: PLR2004
+        for node in wrapper.graph.node
+    ):
         with warnings.catch_warnings():
             # It warns of a transpose that stays in front of Flatten.
             warnings.simplefilter("ignore", UserWarning)
@@ -184,6 +185,7 @@ def _for_hls4ml(wrapper: Any) -> Any:
         wrapper = wrapper.transform(GemmToMatMul())
     model = cleanup_model(wrapper).model
     onnx_rewrites.drop_batch_of_constants(model)
+    onnx_rewrites.fill_regions(model)
     return model
 
 
@@ -208,9 +210,11 @@ def _check_operators(graph: Any, path: Path) -> None:
                 remedy="export it with a newer exporter: old ones for Keras wrote a vector's "
                 "BatchNormalization like this",
             )
+        if node.op_type == "Resize":
+            _check_resize(graph, node, path)
         grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
-        channels = _channels(graph, node) if grouped > 1 else grouped
-        if grouped not in {1, channels}:
+        channels = {_channels(graph, node.input[0]), _channels(graph, node.output[0])}
+        if grouped > 1 and channels != {grouped}:
             raise UnsupportedModelError(
                 f"node {node.name} is a convolution in {grouped} groups",
                 where=str(path),
@@ -222,9 +226,41 @@ def _order(node: Any) -> list[int]:
     return next((list(each.ints) for each in node.attribute if each.name == "perm"), [])
 
 
-def _channels(graph: Any, node: Any) -> int:
-    weights = {each.name: each.dims for each in graph.graph.initializer}
-    return int(weights[node.input[1]][0]) if node.input[1] in weights else 0
+def _channels(graph: Any, tensor: str) -> int:
+    """Return the last axis of an image; 0 if its shape is not known."""
+    return _shape(graph, tensor)[-1] if _shape(graph, tensor) else 0
+
+
+def _shape(graph: Any, tensor: str) -> list[int]:
+    values = (*graph.graph.value_info, *graph.graph.input, *graph.graph.output)
+    found = next((each for each in values if each.name == tensor), None)
+    return [dim.dim_value for dim in found.type.tensor_type.shape.dim] if found else []
+
+
+def _check_resize(graph: Any, node: Any, path: Path) -> None:
+    """Refuse what hls4ml computes otherwise: it repeats the pixels of square images."""
+    from onnx import helper, numpy_helper
+
+    given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    constants = {each.name: each for each in graph.graph.initializer}
+    scales = (
+        constants.get(node.input[2]) if len(node.input) == len(("x", "roi", "scales")) else None
+    )
+    factors = numpy_helper.to_array(scales).tolist() if scales is not None else [0.0]
+    square = len(set(_shape(graph, node.input[0])[1:-1])) == 1
+    whole = all(factor >= 1 and factor % 1 == 0 for factor in factors)
+    repeats = (
+        given.get("mode", b"nearest") == b"nearest"
+        and given.get("coordinate_transformation_mode") == b"asymmetric"
+        and given.get("nearest_mode") == b"floor"
+    )
+    if not (square and whole and repeats and factors[-1] == 1):
+        raise UnsupportedModelError(
+            f"node {node.name} is a Resize that hls4ml does not compute exactly",
+            where=str(path),
+            remedy="repeat whole pixels of square images (nearest, asymmetric, floor, a constant "
+            "scale) in a graph that qonnx has put channels last",
+        )
 
 
 def _predictor(graph: Any, shape: tuple[int, ...]) -> Callable[[FloatArray], FloatArray]:

@@ -70,6 +70,24 @@ def drop_batch_of_constants(model: Any) -> None:
             del dims[0]
 
 
+def fill_regions(model: Any) -> None:
+    """Give each Resize a region of interest, which is not used: hls4ml fails on an empty one."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    for node in model.graph.node:
+        if node.op_type != "Resize" or len(node.input) == 1:
+            continue
+        for kept in (model.graph.initializer, model.graph.value_info):
+            for old in [each for each in kept if each.name == node.input[1]]:
+                kept.remove(old)
+        node.input[1] = f"{node.output[0]}_region"
+        region = numpy_helper.from_array(np.zeros(1, np.float32), node.input[1])
+        shape = helper.make_tensor_value_info(node.input[1], TensorProto.FLOAT, [1])
+        model.graph.initializer.append(region)
+        model.graph.value_info.append(shape)
+
+
 def drop_labels(model: Any) -> None:
     """Remove the conversion of scores to labels, so that the output is one tensor of scores.
 

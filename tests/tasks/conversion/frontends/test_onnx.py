@@ -10,11 +10,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from board.kinds import board_kinds
+from tasks.conversion import hls
 from tasks.conversion.frontends import choice
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import GateError, InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject
+from tasks.core.records.settings import ConvertSettings
 from tasks.quality import gates
 from tasks.quality.gates import GateSettings
 from tests.tasks.conversion.conversions import (
@@ -333,13 +336,78 @@ def test_an_operator_of_somebodys_own_is_refused(tmp_path: Path) -> None:
         loaded(path)
 
 
-def test_a_graph_that_qonnx_has_put_channels_last_is_refused(tmp_path: Path) -> None:
+def last(operator: str, inputs: list[str], result: str, **attributes: Any) -> Any:
+    """A node that qonnx has put channels last."""
+    windows = {"pads": [0] * 4, "strides": [1, 1]} | attributes
+    if operator == "Conv":
+        windows = {"dilations": [1, 1], "group": 1} | windows
     domain = "qonnx.custom_op.channels_last"
-    node = helper.make_node("Conv", ["x", "w"], ["y"], name="Conv_0", domain=domain)
-    weights = {"w": RNG.normal(size=(3, 3, 3, 1)).astype(np.float32)}
-    path = saved(tmp_path / "m.onnx", [node], (1, 8, 8, 1), weights=weights, result=(1, 6, 6, 3))
-    with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv .* channels last"):
+    return helper.make_node(operator, inputs, [result], f"the_{result}", domain=domain, **windows)
+
+
+@pytest.mark.slow
+def test_a_quantized_graph_that_qonnx_has_put_channels_last(tmp_path: Path, traced: Traced) -> None:
+    """A separable convolution, and a pool whose enlarged result meets what it was made of."""
+
+    def quant(source: str, result: str) -> Any:
+        inputs, domain = [source, "step", "zero", "bits"], "qonnx.custom_op.general"
+        return helper.make_node(
+            "Quant", inputs, [result], domain=domain, signed=1, narrow=0, rounding_mode="ROUND"
+        )
+
+    nodes = [
+        quant("x", "xq"),
+        quant("depthwise", "dq"),
+        quant("pointwise", "pq"),
+        last("Conv", ["xq", "dq"], "d", kernel_shape=[3, 3], pads=[1] * 4, group=2),
+        quant("d", "e"),
+        last("Conv", ["e", "pq"], "p", kernel_shape=[1, 1]),
+        helper.make_node("LeakyRelu", ["p"], ["l"], alpha=0.125),
+        quant("l", "m"),
+        last("MaxPool", ["m"], "s", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=0.0),
+        helper.make_node(
+            "Resize", ["s", "roi", "scales"], ["r"], mode="nearest", nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        ),
+        helper.make_node("Concat", ["r", "m"], ["c"], axis=-1),
+        quant("c", "y"),
+    ]  # fmt: skip
+    held = {
+        "depthwise": weights(2, 3, 3, 1),
+        "pointwise": weights(3, 1, 1, 2),
+        "roi": np.zeros(0, np.float32),
+        "scales": np.array([1, 2, 2, 1], np.float32),
+        "step": np.array(0.125, np.float32),
+        "zero": np.array(0, np.float32),
+        "bits": np.array(6, np.float32),
+    }
+    path = saved(tmp_path / "l.onnx", nodes, (1, 4, 4, 2), weights=held, result=(1, 4, 4, 6))
+    with pytest.raises(
+        UnsupportedModelError, match=r"(?s)the_d is a Conv .* shape .*cleanup_model"
+    ):
         loaded(path)
+    model = onnx.load(path)
+    images = {"xq": 2, "d": 2, "e": 2, "p": 3, "l": 3, "m": 3}
+    model.graph.value_info.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4, 4, channels))
+        for name, channels in images.items()
+    )
+    onnx.save(model, path)
+    project = traced(path)
+    assert (project.input.shape, project.output.shape) == ((4, 4, 2), (4, 4, 6))
+    assert largest_error(project) == 0
+
+
+def test_large_images_are_refused_for_io_parallel(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Conv", ["x", "k"], ["y"], kernel_shape=[3, 3])]
+    held = {"k": weights(1, 1, 3, 3)}
+    shapes: dict[str, Any] = {"shape": (1, 1, 200, 200), "result": (1, 1, 198, 198)}
+    path = saved(tmp_path / "large.onnx", nodes, weights=held, **shapes)
+    model = loaded(path)
+    with pytest.raises(InputError, match=r"(?s)200 x 200 pixels.*--io-type io_stream"):
+        hls.convert(
+            model, ConvertSettings(), board_kinds()["pynq-z2"], tmp_path, (path, path), sample=X
+        )
 
 
 def signs(path: Path) -> Path:
