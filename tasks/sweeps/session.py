@@ -204,8 +204,8 @@ def too_big(point: Point, guess: Estimate | None, above: float) -> str | None:
         need, there = getattr(guess, name), getattr(have, name)
         if there and need > above * there:
             return (
-                f"needs an estimated {need} {name.upper()}, {need / there:.1f} times the {there} "
-                f"of a {point.conversion.board_kind}; points above {above:g} times are not "
-                "started (prune_above)"
+                f"needs an estimated {need:,} {name.upper()}, {need / there:.1f} times the "
+                f"{there:,} of a {point.conversion.board_kind}; points above {above:g} times are "
+                "not started (prune_above)"
             )
     return None

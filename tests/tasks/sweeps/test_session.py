@@ -168,7 +168,7 @@ def test_points_that_cannot_fit_are_not_started(
     sweep.run(keeping)
     (result,) = sweep.results.values()
     assert result.state == "pruned"
-    assert "times the 53200 of a pynq-z2" in result.message
+    assert "times the 53,200 of a pynq-z2" in result.message
     assert result.estimate is not None
 
 
