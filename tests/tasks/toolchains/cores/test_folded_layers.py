@@ -4,6 +4,7 @@ The branches of one model are concatenated: one C simulation and one Verilator r
 layers, and branches that take unlike times meet again.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -42,6 +43,7 @@ class Layers:
         self.spaces = dict(zip(list(sides)[2 - len(sizes) :], sizes, strict=True))
         self.sides = {space: sides[space] for space in self.spaces}
         self.size = prod(model.shape)
+        self.longest_stride = 2
         self.image: dict[str, Any] = {"data_format": "channels_last"}
         self.image |= {f"in_{space}": size for space, size in self.spaces.items()}
 
@@ -66,7 +68,7 @@ class Layers:
         attributes = self.image | {"n_chan": self.channels, "dilation": 1}
         same = self.draw.random() < 0.5
         for space, size in self.spaces.items():
-            kernel, stride = self.draw.randint(1, 3), self.draw.randint(1, 2)
+            kernel, stride = self.draw.randint(1, 3), self.draw.randint(1, self.longest_stride)
             out, first, last = window(size, kernel, stride, same=same)
             before, after = self.sides[space]
             attributes |= {f"out_{space}": out, f"stride_{space}": stride, f"dilation_{space}": 1}
@@ -115,6 +117,25 @@ class Layers:
             **shape,
         )
         return name
+
+    def separable(self) -> None:
+        """A filter for each channel, then one for each pixel: hls4ml makes two layers of it."""
+        shape, n_filt = self.window("filt"), self.draw.randint(1, 5)
+        types = self.types()
+        depth = {f"depthwise_{name}": value for name, value in self.types().items()}
+        depth["depthwise"] = depth.pop("depthwise_weight")
+        self.model.branch(
+            self.kind("SeparableConv"),
+            types=types | depth | {"pointwise": types["weight"]},
+            n_filt=n_filt,
+            depth_multiplier=1,
+            depthwise_data=self.weights.normal(size=(*self.extents(shape), self.channels, 1)),
+            pointwise_data=self.weights.normal(
+                size=(*len(self.spaces) * [1], self.channels, n_filt)
+            ),
+            bias_data=self.weights.normal(size=n_filt),
+            **shape,
+        )
 
     def pool(self, op: str, source: str = "x") -> None:
         self.model.branch(
@@ -202,6 +223,33 @@ class Layers:
             bias_data=np.zeros(out_shape),
         )
 
+    def factored(self) -> None:
+        """Factors of a quantizer: one for all, one of each channel, and powers of two."""
+        some = self.weights.normal(size=self.channels)
+        for scales in (np.full(self.channels, 0.75), some, 2.0 ** np.rint(some)):
+            types = {"result": self.format(8), "scale": "fixed<8,4>", "bias": "fixed<7,3>"}
+            self.model.branch(
+                "ApplyAlpha",
+                types=types,
+                n_in=self.size,
+                n_filt=self.channels,
+                scale_data=scales,
+                bias_data=self.weights.normal(size=self.channels),
+            )
+
+    def repacked(self, source: str, spaces: dict[str, int], channels: int) -> str:
+        """The elements of a layer in their order, as an image or line that the next layers read."""
+        self.spaces, self.channels = spaces, channels
+        self.image = {"data_format": "channels_last"}
+        self.image |= {f"in_{space}": size for space, size in spaces.items()}
+        name: str = self.model.add(
+            "Reshape",
+            source,
+            types=self.model.configs[source]["Precision"]["result"],
+            target_shape=[*spaces.values(), channels],
+        )
+        return name
+
     def dense(self, **more: Any) -> None:
         n_out = self.draw.randint(1, 9)
         self.model.branch(
@@ -280,13 +328,15 @@ def words(files: Path, name: str) -> Words:
     return np.asarray(values.ravel().view(np.uint32), np.uint32)
 
 
-def prove_folded(tmp_path: Path, layers: Layers, samples: Any, **settings: Any) -> None:
+def prove_folded(
+    tmp_path: Path, layers: Layers, samples: Any, io_type: str = "io_parallel"
+) -> None:
     """Fold the model; run it at full rate, then with stalls on both sides."""
     model = layers.model
-    model.run(samples(SAMPLES, *model.shape))
+    model.run(samples(SAMPLES, *model.shape), io_type)
     given, expected = (words(tmp_path, f"{name}.npy") for name in ("X_test", "y_csim"))
     shapes = (model.shape, (len(expected) // SAMPLES,))
-    project = project_of(tmp_path, model, shapes, **settings)
+    project = project_of(tmp_path, model, shapes)
     report = choice.build(tmp_path, project, PART, tmp_path)
     design = design_of(project, tmp_path / "rtl")
     said = lint(design)
@@ -302,6 +352,12 @@ def prove_folded(tmp_path: Path, layers: Layers, samples: Any, **settings: Any) 
     stalled = drive(fabric, given, {len(given) - 1}, len(expected), layers.draw)
     fabric.close()
     assert stalled.words == expected.tolist()
+
+
+def kinds(files: Path) -> Counter[str]:
+    """How many layers of each kind hls4ml made of the model."""
+    graph = load_graph(files / "model.fml", files / "project" / "firmware" / "weights")
+    return Counter(node.kind for node in graph.nodes)
 
 
 def differing(files: Path, got: Words, expected: Words) -> dict[str, str]:
@@ -324,7 +380,9 @@ def test_windows_of_any_size_stride_and_padding(
     for op in ("Max", "Average"):
         layers.pool(op)
         layers.whole(op)
+    layers.separable()
     prove_folded(tmp_path, layers, samples)
+    assert kinds(tmp_path)[layers.kind("DepthwiseConv")] == 3
 
 
 @pytest.mark.parametrize(("seed", "axes"), [(4, 3), (5, 2)])
@@ -336,7 +394,9 @@ def test_what_moves_merges_and_scales(
     layers.repeated()
     layers.merged()
     layers.scaled()
+    layers.factored()
     prove_folded(tmp_path, layers, samples)
+    assert kinds(tmp_path)["ApplyAlpha"] == 3
 
 
 @pytest.mark.parametrize("seed", [6])
@@ -350,3 +410,21 @@ def test_vectors_through_products_and_every_function(
     layers.quantised()
     layers.soft()
     prove_folded(tmp_path, layers, samples)
+
+
+@pytest.mark.parametrize("seed", [7])
+def test_a_stream_is_repacked_to_images_and_lines_of_other_shapes(
+    seed: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
+) -> None:
+    """With io_stream, hls4ml has a layer of its own for that."""
+    layers = layers_of(seed)
+    model, (height, width, channels) = layers.model, layers.model.shape
+    # hls4ml's streams leave data behind where a stride is longer than the window.
+    layers.longest_stride = 1
+    turned = layers.repacked("x", {"height": width, "width": height}, channels)
+    wide = layers.conv(turned, n_filt=4, branch=False)
+    found = model.layers[-1]
+    length = 2 * found["out_height"] * found["out_width"]
+    layers.conv(layers.repacked(wide, {"width": length}, 2))
+    prove_folded(tmp_path, layers, samples, io_type="io_stream")
+    assert kinds(tmp_path)["Repack"] == 2
