@@ -50,7 +50,18 @@ def run(arguments: Namespace) -> int:
         for each in findings:
             if not each.ok:
                 print(f"{each.name}:\n  -> {each.remedy}")
+        if arguments.verbose and arguments.toolchain is None:
+            _show_details()
     return 0 if all(each.ok or each.optional for each in findings) else 2
+
+
+def _show_details() -> None:
+    """Print what each toolchain needs, and what was found of it."""
+    from tasks.toolchains.choice import NAMES, named
+
+    for name in NAMES:
+        for each in named(name).check():
+            print(f"{name}: {each.name}: {each.detail}")
 
 
 def check(toolchain: str | None = None, board_kind: str | None = None) -> "list[Finding]":

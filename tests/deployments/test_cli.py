@@ -355,6 +355,9 @@ def test_doctor_says_of_each_need_whether_it_is_met(capsys: pytest.CaptureFixtur
     }
     assert all(each["remedy"] for each in findings if not each["ok"])
     assert len({each["name"] for each in findings}) == len(findings)
+    main.main(["-v", "doctor"])
+    told = capsys.readouterr().out
+    assert all(f"\n{name}: g++: " in told for name in ("open", "vivado", "vivado-hls"))
     assert code == (0 if all(each["ok"] or each["optional"] for each in findings) else 2)
 
 
