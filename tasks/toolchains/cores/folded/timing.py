@@ -52,24 +52,22 @@ def waiting(offered: Clocks, accepted: Clocks) -> int:
 def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Clocks]:
     """Return when a window takes the beats of images, and when the next module takes its own.
 
-    A beat is held until that module, which needs `each` clocks per beat, is free.
+    Each step takes a clock, and waits for the beat that it reads. A beat out is held until the next
+    module, which needs `each` clocks per beat, is free.
     """
-    accepted, emitted = np.empty_like(offered), []
-    now = free = 0
-    place = 0
-    arriving = offered.tolist()
-    for _ in range(SAMPLES):
-        for reads, emits in zip(steps.reads.tolist(), steps.emits.tolist(), strict=True):
-            if reads:
-                now = max(now, arriving[place])
-                accepted[place] = now
-                place += 1
-            now += 1
-            if emits:
-                now = max(now, free)
-                emitted.append(now)
-                free = now + each
-    return accepted, np.array(emitted)
+    reads, emits = np.tile(steps.reads, SAMPLES), np.tile(steps.emits, SAMPLES)
+    # All times are those of a step less its number, so that a delay is kept by what follows.
+    number = np.arange(len(reads))
+    arriving = np.zeros(len(reads), dtype=np.int64)
+    arriving[reads] = offered - number[reads]
+    late = np.maximum.accumulate(np.maximum(arriving, 0))
+    at = np.flatnonzero(emits)
+    apart = np.cumsum(np.maximum(np.diff(at, prepend=at[:1]), each))
+    emitted = apart + np.maximum.accumulate(late[at] + at + 1 - apart)
+    late[at] = np.maximum(late[at], emitted - at - 1)
+    before = np.concatenate([[0], np.maximum.accumulate(late)[:-1]])
+    accepted = number + np.maximum(before, arriving)
+    return np.asarray(accepted[reads]), np.asarray(emitted)
 
 
 def repeated(

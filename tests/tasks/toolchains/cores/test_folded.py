@@ -341,6 +341,30 @@ def test_a_window_takes_the_clocks_that_it_is_planned_with(  # noqa: PLR0917 - a
     assert planned - window.size[0] * groups * each <= clocks <= planned
 
 
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12),
+    st.lists(st.integers(0, 9), min_size=36, max_size=36),
+    st.integers(1, 6),
+)
+def test_a_window_moves_as_step_by_step(
+    moves: list[tuple[bool, bool]], gaps: list[int], each: int
+) -> None:
+    reads, emits = np.array(moves).T
+    offered = np.cumsum(gaps)[: timing.SAMPLES * reads.sum()]
+    arriving, taken, given_on, now, free = iter(offered), [], [], 0, 0
+    for reading, emitting in moves * timing.SAMPLES:
+        if reading:
+            now = max(now, next(arriving))
+            taken.append(now)
+        now += 1
+        if emitting:
+            now = max(now, free)
+            given_on.append(now)
+            free = now + each
+    accepted, emitted = timing.through_window(offered, timing.Steps(reads, emits), each)
+    assert (accepted.tolist(), emitted.tolist()) == (taken, given_on)
+
+
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 6))
 def test_a_queue_is_as_deep_as_a_simulation_of_it_gets(gaps: list[int], clocks: int) -> None:
     offered = np.cumsum(np.array(gaps) + 1)
