@@ -71,6 +71,12 @@ def describe(path: Path) -> Description | None:
     return _in_json(path) if start.lstrip().startswith(b"{") else None
 
 
+def is_architecture(path: Path) -> bool:
+    """Return whether a Keras file is JSON, whose weights are in another file."""
+    with path.open("rb") as file:
+        return file.read(len(HDF5_MAGIC)).lstrip().startswith(b"{")
+
+
 def weights_beside(architecture: Path) -> Path | None:
     """Return the weights file that belongs to an architecture's .json."""
     stem = architecture.stem

@@ -60,9 +60,10 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if described is not None and framework != "onnx":
         return _keras(path, described, framework)
-    if framework == "onnx" or path.suffix == ".onnx" or onnx_text.looks_like(path):
+    found = _by_content(path) if framework == "auto" else framework
+    if found == "onnx" or (not found and path.suffix == ".onnx"):
         return ModelFile("onnx", (path, *onnx_text.external_files(path)))
-    if framework == "pytorch" or path.suffix == ".pt2" or torch_text.looks_like(path):
+    if found == "pytorch" or (not found and path.suffix == ".pt2"):
         torch_text.harmless(path)
         return ModelFile("pytorch", (path,))
     raise InputError(
@@ -70,6 +71,12 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         where=str(path),
         remedy="docs/models.md lists the kinds; Keras writes one with model.save('name.keras')",
     )
+
+
+def _by_content(path: Path) -> str:
+    if onnx_text.looks_like(path):
+        return "onnx"
+    return "pytorch" if torch_text.looks_like(path) else ""
 
 
 def _keras(path: Path, described: Description, framework: FrameworkChoice) -> ModelFile:
@@ -88,7 +95,7 @@ def _keras(path: Path, described: Description, framework: FrameworkChoice) -> Mo
                 remedy="replace it by layers of Keras, or by a preprocessing step in numpy before "
                 "the model",
             )
-    files = (path, *_weights(path)) if path.suffix == ".json" else (path,)
+    files = (path, *_weights(path)) if keras_text.is_architecture(path) else (path,)
     if framework == "keras2" or (framework == "auto" and not described.version.startswith("3")):
         extra = {name for name in described.classes if _beyond_keras2(name)}
         hgq = any(HGQ1.fullmatch(name) for name in extra)

@@ -47,7 +47,8 @@ def _read(path: Path) -> Any:
     import onnx
 
     try:
-        model = onnx.load(path, load_external_data=False)
+        # Otherwise it reads a file named .json as JSON.
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     except Exception as error:  # google.protobuf's, and others for damaged bytes
         raise _damaged(path) from error
     if not model.graph.node or not model.opset_import:

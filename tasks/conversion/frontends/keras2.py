@@ -16,7 +16,7 @@ from typing import Any
 from tasks.conversion.frontends import keras2_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
-from tasks.conversion.keras_text import describe, weights_beside
+from tasks.conversion.keras_text import describe, is_architecture, weights_beside
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def _check_layers(path: Path) -> None:
 
 
 def _read(tf_keras: Any, path: Path) -> Any:
-    if path.suffix != ".json":
+    if not is_architecture(path):
         return tf_keras.models.load_model(path, compile=False)
     model = tf_keras.models.model_from_json(path.read_text())
     model.load_weights(weights_beside(path))

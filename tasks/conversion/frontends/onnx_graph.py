@@ -44,7 +44,7 @@ def load(path: Path) -> LoadedModel:
     """Load a graph, fix its batch to 1, and prepare it for hls4ml."""
     import onnx
 
-    return from_graph(onnx.load(path), path)
+    return from_graph(onnx.load(path, format="protobuf"), path)
 
 
 def from_graph(graph: Any, path: Path) -> LoadedModel:

@@ -71,6 +71,8 @@ QKERAS = layer("QDense", "qkeras.qlayers")
             "keras2",
         ),
         (lambda path: archive(path, "3.12.0", DENSE), ".h5", "keras", ""),
+        (lambda path: archive(path, "3.12.0", DENSE), ".json", "keras", ""),
+        (lambda path: hdf5(path, "2.9.0", {"class_name": "Dense"}), ".json", "keras2", ""),
     ],
 )
 def test_the_content_decides_what_reads_a_file(
@@ -78,6 +80,13 @@ def test_the_content_decides_what_reads_a_file(
 ) -> None:
     found = identify(written(tmp_path / f"model{suffix}"))
     assert (found.framework, found.environment) == (framework, environment)
+
+
+def test_a_program_of_pytorch_is_one_under_another_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "program.onnx"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("program/archive_format", "pt2")
+    assert identify(path).framework == "pytorch"
 
 
 def test_hgq_models_have_no_block_design(tmp_path: Path) -> None:

@@ -91,9 +91,11 @@ def test_outputs_are_onnxruntimes_whatever_the_batch_was(tmp_path: Path, batch: 
     assert np.allclose(model.predict(x), by_onnxruntime(path, x), atol=1e-6)
 
 
-def test_the_content_decides_not_the_suffix(tmp_path: Path) -> None:
-    path = mlp(tmp_path / "mlp.h5")
+@pytest.mark.parametrize("suffix", [".h5", ".json", ".pt2"])
+def test_the_content_decides_not_the_suffix(tmp_path: Path, suffix: str) -> None:
+    path = mlp(tmp_path / "mlp.onnx").rename(tmp_path / f"mlp{suffix}")
     assert identify(path).framework == "onnx"
+    assert loaded(path).output.shape == (3,)
 
 
 @pytest.mark.slow
