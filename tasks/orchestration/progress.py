@@ -64,7 +64,7 @@ class _Artifact:
         taken = times(progress.elapsed_s, progress.left_s)
         text = f"{self._step}: {progress.phase}, {taken}"
         if self._artifact is None:
-            made = create_progress_artifact(percent, description=text)
+            made = create_progress_artifact(percent, key=f"{self._step}-progress", description=text)
             self._artifact = made if isinstance(made, UUID) else None
         else:
             update_progress_artifact(self._artifact, percent, description=text)

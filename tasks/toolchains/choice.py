@@ -44,7 +44,7 @@ def named(
             where="build",
             remedy="remove csim, cosim and fifo_opt, or use toolchain vivado-hls",
         )
-    return _open() if name == "open" else _vivado(hooks)
+    return _open(hooks) if name == "open" else _vivado(hooks)
 
 
 def choose(
@@ -126,12 +126,12 @@ def _decide(
     return "open", "the model is too big for the part, and Vivado HLS does not take it here"
 
 
-def _open() -> Toolchain:
+def _open(hooks: Hooks) -> Toolchain:
     """Return the traced core under Yosys and Verilator."""
     from tasks.toolchains.cores.synthesizer import TracedCore
     from tasks.toolchains.open.implementer import TwinImage
 
-    return Toolchain("open", TracedCore(), TwinImage())
+    return Toolchain("open", TracedCore(), TwinImage(hooks))
 
 
 def _vivado(hooks: Hooks) -> Toolchain:

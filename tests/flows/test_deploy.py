@@ -184,7 +184,9 @@ def test_a_run_whose_gate_fails_shows_its_figures_and_its_report(
 def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first: Run) -> None:
     body = {"artifacts": {"flow_run_id": {"any_": [first.flow_run_id]}}}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
-    assert set(found) == {"small-report", "small-history"}
+    assert set(found) == {"implement-progress", "small-report", "small-history"}
+    assert found["implement-progress"]["data"] == 100
+    assert found["implement-progress"]["description"].startswith("implement: done")
     assert found["small-history"]["data"].startswith("# small: ")
     assert "](data:image/png;base64," in found["small-history"]["data"]
     summary = found["small-report"]["data"]

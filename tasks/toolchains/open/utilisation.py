@@ -14,6 +14,8 @@ from tasks.toolchains.open import yosys
 from tasks.toolchains.shell.shell import Design
 
 STEP = "utilisation"
+# Before each of Yosys's stages in our own log.
+SAID = "yosys: "
 
 logger = logging.getLogger(__name__)
 
@@ -136,4 +138,4 @@ def _compress(log: Path) -> None:
 
 def _report_stage(line: str) -> None:
     if line.startswith(yosys.STAGE):
-        logger.info("yosys: %s", line.removeprefix(yosys.STAGE).strip())
+        logger.info("%s%s", SAID, line.removeprefix(yosys.STAGE).strip())
