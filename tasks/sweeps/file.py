@@ -119,7 +119,7 @@ def compose(
     data: Path | None,
     *,
     board: str,
-    axes: Mapping[str, Sequence[Value]],
+    axes: Mapping[str, Any],
 ) -> Path:
     """Write the sweep file of a sweep that was described without one, and return its path.
 
@@ -129,7 +129,7 @@ def compose(
         model: model file.
         data: data file.
         board: board of all points.
-        axes: values of each setting.
+        axes: values of each setting, which are checked when the file is read.
 
     Raises:
         InputError: there is no model, or the name cannot be one.
@@ -152,9 +152,35 @@ def compose(
         base["data"] = str(data.absolute())
     made = directory / name / "sweep.yaml"
     made.parent.mkdir(parents=True, exist_ok=True)
-    content = {"name": name, "base": base, "axes": {key: list(axes[key]) for key in axes}}
+    content = {"name": name, "base": base, "axes": dict(axes)}
     made.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return made
+
+
+def to_run(sweep: Path | None, model: Path | None) -> Path:
+    """Return the sweep file to run.
+
+    Args:
+        sweep: its path, if there is one.
+        model: that was given beside it, which no sweep file reads.
+
+    Raises:
+        InputError: there is no file, or a model without axes.
+    """
+    if model is not None:  # a form comes with a sweep file, which would run instead
+        raise InputError(
+            f"{model} is given, but nothing to vary",
+            where="axes",
+            remedy='give the values of a setting, e.g. {"words": ["float32", "packed"]}, or no '
+            "model to run the sweep file",
+        )
+    if sweep is None:
+        raise InputError(
+            "there is nothing to sweep",
+            where="sweep",
+            remedy="give a sweep file, or model, data and axes",
+        )
+    return sweep
 
 
 class SweepFile:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.sweeps.file import SweepFile, Value, compose
+from tasks.sweeps.file import SweepFile, Value, compose, to_run
 from tasks.sweeps.points import expand
 from tests.tasks.sweeps.conftest import DIGITS, Write
 
@@ -145,6 +145,22 @@ def test_a_sweep_composed_in_a_form_is_a_file_like_any_other(tmp_path: Path) -> 
     assert path == tmp_path / "digits" / "sweep.yaml"
     first, second = expand(SweepFile(path))
     assert (first.model, first.board, second.conversion.words) == (model, "lab-1", "packed")
+
+
+def test_axes_of_a_form_are_checked_as_those_of_a_file(tmp_path: Path) -> None:
+    model = DIGITS / "digits.keras"
+    path = compose(tmp_path, "", model, None, board="twin", axes={"words": "packed"})
+    with pytest.raises(InputError, match=r"line 6, axes\.words: input should be a valid list"):
+        SweepFile(path)
+
+
+def test_a_model_in_a_form_without_axes_is_not_ignored_for_the_sweep_file(tmp_path: Path) -> None:
+    file, model = tmp_path / "sweep.yaml", DIGITS / "digits.keras"
+    assert to_run(file, None) == file
+    with pytest.raises(InputError, match=r"digits\.keras is given, but nothing to vary"):
+        to_run(file, model)
+    with pytest.raises(InputError, match="nothing to sweep"):
+        to_run(None, None)
 
 
 @pytest.mark.parametrize(
