@@ -43,7 +43,7 @@ def markdown(run: Run, url: str, tracked: str = "") -> str:
 
 def _gate(gate: Gate) -> str:
     found = ": ".join(filter(None, (gate.message, gate.advice)))
-    return f"- **{plain(gate.name)}** ({figures.result(gate)}): {plain(found)}"
+    return f"- **{plain(gate.name)}**, {figures.result(gate)}: {plain(found)}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -59,7 +59,7 @@ def compare(runs: Sequence[Run]) -> Compared:
 
 def as_page(compared: Compared) -> str:
     """Return the comparison as a self-contained page."""
-    title = " and ".join(each.flow_run_id[:8] for each in compared.runs)
+    title = ", ".join(each.flow_run_id[:8] for each in compared.runs)
     return page.render("compare.html", f"Runs {title}", compared=compared, zip=zip)
 
 
