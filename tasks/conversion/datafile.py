@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tasks.conversion import dataset, npz, room
 from tasks.conversion.dataset import Dataset
 from tasks.core.errors import InputError, ToolMissingError
+from tasks.core.regular import require_regular
 
 NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
@@ -84,6 +85,8 @@ def check(path: Path, target: str = "") -> None:
 
     Arguments and errors as in `read`.
     """
+    for file in files(path):
+        require_regular(file)
     if path.suffix == ".npz" and not target:
         npz.check(path)
     else:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.core.errors import InputError
+from tasks.core.regular import require_regular
 
 
 def digest_of(paths: Sequence[Path]) -> str:
@@ -25,6 +26,7 @@ def file_digest(path: Path) -> str:
     Raises:
         InputError: the file cannot be read.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from tasks.core.errors import InputError, near
 from tasks.core.records.base import Record
 from tasks.core.records.settings import ConvertSettings, MeasureSettings
+from tasks.core.regular import require_regular
 from tasks.quality.gates import GateSettings
 
 # Numbers and truth values that mean the same in every version of YAML, and to people.
@@ -192,6 +193,7 @@ class SweepFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        require_regular(path)
         try:
             text = path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)

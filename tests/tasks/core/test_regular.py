@@ -1,0 +1,33 @@
+"""A pipe or a device in place of a file is refused: reading a pipe may wait for ever."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.conversion import datafile
+from tasks.conversion.modelfile import identify
+from tasks.core.digests import digest_of
+from tasks.core.errors import InputError
+from tasks.sweeps.file import SweepFile
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("model.keras", identify),
+        ("model.h5", identify),
+        ("model.onnx", identify),
+        ("model.pt2", identify),
+        ("data.npz", datafile.check),
+        ("data.csv", datafile.check),
+        ("sweep.yaml", SweepFile),
+        ("package.tar.gz", lambda path: digest_of([path])),
+    ],
+)
+def test_a_device_is_refused_where_a_file_is_needed(
+    tmp_path: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    (tmp_path / name).symlink_to("/dev/null")  # which, unlike a pipe, hangs no test
+    with pytest.raises(InputError, match="is a pipe or a device, not a file"):
+        read(tmp_path / name)
