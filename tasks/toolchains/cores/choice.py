@@ -205,6 +205,6 @@ def _what_fits(
         return f"it fits with {folded}interval_cycles {fitting[0]}"
     least = min(max(shares(core.resources, available).values()) for core in cores)
     return (
-        f"at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
+        f"folded, at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
         f"smaller layers or a board kind with a larger part"
     )
