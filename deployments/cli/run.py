@@ -90,7 +90,9 @@ def add_conversion(parser: ArgumentParser) -> None:
         "--board-kind", default="pynq-z2", help="board kind to build for (default: %(default)s)"
     )
     hls.add_argument(
-        "--project-name", help="name of the top function (default: the model file's name)"
+        "--project-name",
+        help="name of the top function (default: the model file's name, behind model_ if a layer "
+        "or C++ has it)",
     )
     hls.add_argument(
         "--precision",

@@ -48,7 +48,13 @@ def layers(path: Path) -> tuple[str, ...]:
     described = describe(path)
     if described is None or not described.version.startswith("3"):
         return ()
-    return tuple(dict.fromkeys(_layer_names(described.config)))
+    return all_layers(path)
+
+
+def all_layers(path: Path) -> tuple[str, ...]:
+    """Return the names of the layers in a file of any Keras, as `layers` does."""
+    described = describe(path)
+    return tuple(dict.fromkeys(_layer_names(described.config))) if described else ()
 
 
 def _layer_names(model: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tasks.conversion import bombs, keras_text
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
 
@@ -59,12 +60,21 @@ def named(settings: ConvertSettings, model: Path) -> ConvertSettings:
 
 
 def project_name(model: Path) -> str:
-    """Return a model file's name as a project name, with what makes it a free one."""
+    """Return a model file's name as a project name, with what makes it a free one.
+
+    C++ cannot tell a project from a layer of its name.
+    """
+    try:
+        bombs.require_size(model)
+        layers = keras_text.all_layers(model)
+    except OSError:  # told when the file is identified
+        layers = ()
     letters = (each if each.isalnum() and each.isascii() else "_" for each in model.stem)
     name = "".join(letters)[:_KEPT]
     # hls4ml has a structure config2 and replaces input_t and result_t, whatever stands around them.
     apart = re.sub(r"(input|result)_(?=t)", r"\1", name.replace("config", "cfg"))
-    return next(filter(is_free, (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1")))
+    names = (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1", f"model_{apart}_2")
+    return next(each for each in names if is_free(each) and each not in layers)
 
 
 def what_differs(settings: ConvertSettings) -> str:

@@ -1,4 +1,5 @@
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -79,6 +80,12 @@ parts = st.sampled_from(
 @given(st.lists(parts, min_size=1, max_size=40).map("".join))
 def test_every_file_name_gives_a_project_name_that_is_free(stem: str) -> None:
     assert is_free(project_name(Path(f"{stem}.keras")))
+
+
+def test_a_project_is_not_named_like_a_layer(tmp_path: Path) -> None:
+    model = tmp_path / "hidden.keras"
+    shutil.copy(DIGITS / "digits.keras", model)
+    assert project_name(model) == "model_hidden"
 
 
 @pytest.mark.slow
