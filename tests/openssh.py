@@ -4,13 +4,12 @@ import contextlib
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.boards.address import BoardAddress
+from tests.waiting import free_port, listens, until
 
 _CONFIG = """\
 Port {port}
@@ -45,8 +44,7 @@ def serve(
     """
     for key in ("host_key", "user_key"):
         make_key(directory / key)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     config = [_CONFIG.format(port=port, directory=directory, sftp=sftp), *settings]
     (directory / "config").write_text("\n".join(config))
     if os.geteuid() == 0:
@@ -54,7 +52,7 @@ def serve(
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen([sshd, "-D", "-e", "-f", directory / "config"], stderr=log)
     try:
-        wait_for(port)
+        until(lambda: listens(port))
         yield BoardAddress(
             name="openssh",
             kind="pynq-z2",
@@ -72,13 +70,3 @@ def serve(
 def make_key(path: Path) -> None:
     """A key pair without a passphrase."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-
-
-def wait_for(port: int) -> None:
-    """Wait until something listens on a port of this machine."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise RuntimeError("the SSH server does not listen")

@@ -88,23 +88,19 @@ def at_most(
     name: str, value: float, limit: float, mode: Mode, message: str, *, advice: str = ""
 ) -> Gate:
     """Return a gate that passes if value <= limit, with advice if it does not."""
-    passed = value <= limit
-    return Gate(
-        name=name,
-        passed=passed,
-        value=value,
-        threshold=limit,
-        mode=mode,
-        message=message,
-        advice="" if passed else advice,
-    )
+    return _compared(name, value, limit, mode, message, passed=value <= limit, advice=advice)
 
 
 def at_least(
     name: str, value: float, limit: float, mode: Mode, message: str, *, advice: str = ""
 ) -> Gate:
     """Return a gate that passes if value >= limit, with advice if it does not."""
-    passed = value >= limit
+    return _compared(name, value, limit, mode, message, passed=value >= limit, advice=advice)
+
+
+def _compared(
+    name: str, value: float, limit: float, mode: Mode, message: str, *, passed: bool, advice: str
+) -> Gate:
     return Gate(
         name=name,
         passed=passed,

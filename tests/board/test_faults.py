@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import threading
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from tasks.core.records.settings import MeasureSettings
 from tests.board.conftest import pack
 from tests.tasks import samples
 from tests.tasks.boards.conftest import Link
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,12 +82,10 @@ class Board:
     def is_clean(self) -> bool:
         """Whether nothing of a run is left: no process, no results, no lease."""
         home = TwinDirectory(self.state / NAME).home
-        deadline = time.monotonic() + 20
-        while processes_of(home) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: not processes_of(home))
         with lease([self.address], "see whether it is free", duration_s=10):
             pass
-        return not processes_of(home) and not list(home.glob("overlayflow/run-*"))
+        return not list(home.glob("overlayflow/run-*"))
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +271,7 @@ def test_a_board_that_reboots_comes_back_as_itself_with_nothing_running(board: B
         run_until(board.measure, lambda: reboot_when_running(board))
     assert raised.value.transient
     board.clear()
-    wait_until(lambda: answers(board.address))
+    until(lambda: answers(board.address))
     assert not (twin.temporary / "lost").exists()
     assert board.measure().deterministic
     assert board.is_clean()
@@ -289,7 +287,7 @@ def run_until(work: Callable[[], object], meanwhile: Callable[[], object]) -> No
 
 
 def reboot_when_running(board: Board) -> None:
-    wait_until(lambda: bool(list(TwinDirectory(board.state / NAME).home.rglob("run-*/design"))))
+    until(lambda: list(TwinDirectory(board.state / NAME).home.rglob("run-*/design")))
     board.fault("reboot", "0.5")
 
 
@@ -299,13 +297,6 @@ def answers(address: BoardAddress) -> bool:
             return True
     except BoardUnreachableError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from board.twin.processes import group_runs, tail
 from deployments import daemons
+from tests.waiting import until
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
 # A child in the same group, and both deaf to SIGTERM.
@@ -15,6 +15,7 @@ STUBBORN_CODE = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.fork()
+os.write(1, b"deaf\\n")
 time.sleep(60)
 """
 STUBBORN = [sys.executable, "-c", STUBBORN_CODE]
@@ -44,15 +45,13 @@ def test_what_ignores_the_signal_is_killed_with_its_children(
 ) -> None:
     monkeypatch.setattr(daemons, "STOP_S", 0.5)
     daemon = daemons.start(tmp_path, "stubborn", STUBBORN, os.environ, tmp_path)
-    time.sleep(0.3)  # until it ignores the signal
+    until(lambda: tail(daemon.log) == "deaf\ndeaf")
     assert daemons.stop(tmp_path, "stubborn")
     assert not group_runs(daemon.pid)
 
 
 def test_what_it_prints_is_in_its_log(tmp_path: Path) -> None:
     daemon = daemons.start(tmp_path, "sleeper", SLEEP, os.environ, tmp_path)
-    deadline = time.monotonic() + 10
-    while "here" not in tail(daemon.log) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: "here" in tail(daemon.log))
     os.killpg(daemon.pid, signal.SIGKILL)
     assert tail(daemon.log) == "here"

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from tasks.core import settings
 from tasks.core.records.base import StepName
 from tasks.core.records.measurement import Run
 from tests.once import once, shared_directory
+from tests.waiting import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -148,12 +148,6 @@ class Machine:
         answer = http.post(f"{self.api}/{path}", json=body)
         answer.raise_for_status()
         return answer.json()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -1,10 +1,11 @@
-"""Bad input, by the real command line: one clear message, exit code 2, nothing half-written.
+"""Bad input: one clear message, exit code 2, nothing half-written; three commands are real ones.
 
 What takes neither a server nor a board is in tests/deployments/test_bad_input.py.
 """
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from board.twin import lifecycle
 from tasks.core import settings
 from tests.flows.conftest import DATA, MODEL, Machine
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
-def refused(machine: Machine, store: Path, *arguments: str | Path, **env: str) -> str:
+
+def refused(command: Command, store: Path, *arguments: str | Path, **env: str) -> str:
     """Return the message of a run that must end with 2 and leave nothing in its store."""
-    done = machine.command("run", *arguments, OVERLAYFLOW_STORE=str(store), **env)
+    done = command("run", *arguments, OVERLAYFLOW_STORE=str(store), **env)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -27,13 +30,13 @@ def refused(machine: Machine, store: Path, *arguments: str | Path, **env: str) -
 def test_a_file_that_is_no_model(machine: Machine, tmp_path: Path) -> None:
     model = tmp_path / "; rm -rf $HOME.keras"
     model.write_bytes(b"no model")
-    told = refused(machine, tmp_path / "store", model, "--data", DATA)
+    told = refused(machine.command, tmp_path / "store", model, "--data", DATA)
     assert told.startswith(f"overlayflow: {model}: ")
     assert "is not a model that a front end reads" in told
 
 
 def test_a_board_that_nobody_has_added(machine: Machine, tmp_path: Path) -> None:
-    told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "nowhere")
+    told = refused(machine.ask, tmp_path / "store", MODEL, "--data", DATA, "--board", "nowhere")
     assert "no board has this name" in told
 
 
@@ -41,7 +44,7 @@ def test_a_twin_that_is_off(machine: Machine, tmp_path: Path) -> None:
     twins = machine.home / "twins"
     lifecycle.start(twins, "sleeper", python=settings.board_python())
     lifecycle.stop(twins, "sleeper")
-    told = refused(machine, tmp_path / "store", MODEL, "--data", DATA, "--board", "sleeper")
+    told = refused(machine.ask, tmp_path / "store", MODEL, "--data", DATA, "--board", "sleeper")
     assert "the twin is off" in told
     assert "overlayflow twin start sleeper" in told
 
@@ -50,7 +53,7 @@ def test_a_board_for_another_part_than_the_design_is_refused_before_anything_is_
     machine: Machine, tmp_path: Path
 ) -> None:
     other = ("--data", DATA, "--board-kind", "zcu104")
-    told = refused(machine, tmp_path / "store", MODEL, *other)
+    told = refused(machine.command, tmp_path / "store", MODEL, *other)
     assert "the design would be for zcu104, which has xczu7ev-ffvc1156-2-e" in told
     assert "xc7z020clg400-1" in told
     assert "--board-kind pynq-z2" in told
@@ -60,7 +63,7 @@ def test_a_machine_without_vivado_is_told_so_before_anything_starts(
     machine: Machine, tmp_path: Path
 ) -> None:
     options = ("--data", DATA, "--toolchain", "vivado")
-    told = refused(machine, tmp_path / "store", MODEL, *options, PATH="/usr/bin:/bin")
+    told = refused(machine.ask, tmp_path / "store", MODEL, *options, PATH="/usr/bin:/bin")
     assert "vivado: not on PATH" in told
 
 

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from tasks.packaging import archive
 from tests.flows.conftest import ROOT, Machine, http
 from tests.tasks import samples
 from tests.tasks.boards.conftest import Link
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -312,10 +312,7 @@ def test_a_run_that_is_interrupted_gives_the_board_back(
     machine: Machine, remote: TwinRecord, lab: str, package: Path, others: tuple[str, ...]
 ) -> None:
     running = machine.start("bench", package, "--board", lab, *others)
-    deadline = time.monotonic() + 60
-    while not is_taken(remote):
-        assert time.monotonic() < deadline, "it was never leased"
-        time.sleep(0.1)
+    until(lambda: is_taken(remote))
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 2, output
@@ -333,10 +330,7 @@ def test_a_run_that_loses_board_and_lease_goes_on_when_the_board_is_back(
     twins, name = twin.root.parent, twin.root.name
     faults.set_fault(twins, name, "dma-stall")
     running = machine.start("bench", package, "--board", lab)
-    deadline = time.monotonic() + 120
-    while not list(twin.home.rglob("run-*/design")):
-        assert time.monotonic() < deadline, "it never ran"
-        time.sleep(0.1)
+    until(lambda: list(twin.home.rglob("run-*/design")))
     faults.set_fault(twins, name, "reboot", "1")
     faults.clear_faults(twins, name, "dma-stall")
     output, _ = running.communicate(timeout=120)

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from tasks.steps import building
 from tasks.store.store import Store
 from tests.flows.conftest import ROOT, Machine, Small, finished
 from tests.flows.unattended.api import events
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -278,10 +278,7 @@ def test_ctrl_c_ends_with_one_message_and_leaves_nothing_half_written(
         "run", small.model, "--data", small.data
     )
     tmp = tmp_path / "store" / "tmp"
-    deadline = time.monotonic() + 60
-    while not list(tmp.glob("convert-*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: list(tmp.glob("convert-*")))
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 2, output

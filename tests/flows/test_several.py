@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.flows.conftest import Machine, finished
@@ -50,13 +49,3 @@ def test_every_output_has_figures_and_gates_of_its_own(machine: Machine, several
     assert kind.accuracy is not None
     assert kind.accuracy >= 0.95
     assert {"csim accuracy of kind", "board RMSE of place"} <= {gate.name for gate in verdict.gates}
-
-
-def test_data_without_one_of_the_inputs_are_refused(machine: Machine, several: Path) -> None:
-    with np.load(several / "several.npz") as arrays:
-        kept = {name: arrays[name] for name in arrays if name != "X_test_left"}
-    np.savez(several / "less.npz", **kept)
-    done = machine.command("run", several / "several.keras", "--data", several / "less.npz")
-    assert done.returncode == 2
-    assert "the data contain X_test_right, the model has 2 inputs (left, right)" in done.stderr
-    assert "X_test_left, X_test_right: one array per input" in done.stderr

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tasks.core.records.measurement import Run
-from tests.flows.conftest import PASSWORDS, ROOT, Machine, copy_entries, finished, free_port
+from tests.flows.conftest import PASSWORDS, ROOT, Machine, copy_entries, finished
 from tests.flows.unattended.api import deployment, ended, start
+from tests.waiting import free_port
 
 pytestmark = pytest.mark.slow
 

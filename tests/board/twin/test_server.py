@@ -32,7 +32,7 @@ def sftp(client: paramiko.SSHClient) -> Iterator[paramiko.SFTPClient]:
 
 
 def run(client: paramiko.SSHClient, command: str, sent: bytes = b"") -> tuple[int, bytes, bytes]:
-    stdin, stdout, stderr = client.exec_command(command, timeout=20)
+    stdin, stdout, stderr = client.exec_command(command, timeout=60)
     # A command that refuses before it reads may have closed the channel already.
     with contextlib.suppress(OSError):
         stdin.write(sent)

@@ -12,6 +12,7 @@ import pytest
 
 from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import Machine, http
+from tests.waiting import PATIENCE_S
 
 RUN_S = 300
 
@@ -52,7 +53,7 @@ def events(team: Machine, name: str, resource: str | None = None) -> list[dict[s
     wanted: dict[str, Any] = {"event": {"name": [name]}}
     if resource is not None:
         wanted["resource"] = {"id": [resource]}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = team.query("events/filter", {"filter": wanted})["events"]
         if found:

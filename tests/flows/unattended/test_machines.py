@@ -7,19 +7,19 @@ deployments/htcondor.
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from tests.flows.conftest import ROOT, Machine, free_port
+from tests.flows.conftest import ROOT, Machine
 from tests.flows.unattended.api import reported
+from tests.waiting import free_port, listens, until
 
 pytestmark = pytest.mark.slow
 
@@ -84,12 +84,6 @@ def s3() -> Iterator[dict[str, str]]:
     server.wait()
 
 
-def listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
-
-
 def worker(machine: Machine, home: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
     """A separate machine, which shares no directory with another but that of the twins."""
     (home / "overlayflow").mkdir(parents=True)
@@ -139,15 +133,6 @@ def runs(machine: Machine, state: str) -> list[dict[str, str]]:
     body = {"flow_runs": wanted}
     found: list[dict[str, str]] = machine.query("flow_runs/filter", body)
     return [each for each in found if each["deployment_id"]]
-
-
-def until(condition: Callable[[], object], seconds: float = 600) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.5)
-    pytest.fail("it did not come to that")
 
 
 def worked_on_by(machine: Machine, home: Path) -> list[dict[str, str]]:
@@ -209,7 +194,8 @@ def test_two_machines_finish_a_sweep_although_one_goes_down(
         with sweeping(sweep, tiny, tmp_path / "out") as running:
             # In the middle: it has steps done and one half done, and the other works, too.
             cache = one / "overlayflow" / "cache"
-            until(lambda: list(cache.rglob("tmp/implement-*")) and worked_on_by(machine, other))
+            half_done = "tmp/implement-*"
+            until(lambda: list(cache.rglob(half_done)) and worked_on_by(machine, other), 600)
             (lost,) = worked_on_by(machine, one)
             switch_off(one)
             # What crash-zombie-runs does when 100 s have passed without a heartbeat.

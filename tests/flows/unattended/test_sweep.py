@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tasks.sweeps.results import SweepReport
 from tests.flows.conftest import DATA, MODEL, Machine, copy_entries
 from tests.flows.unattended.api import reported
 from tests.tasks.boards.conftest import Link
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -217,9 +217,7 @@ def test_ctrl_c_stops_every_point_and_leaves_nothing_half_written(
     path = written(tmp_path, f"name: two\nworkers: 2\n{BASE}axes: {{clock_period_ns: [12, 14]}}\n")
     env = {**machine.env, "OVERLAYFLOW_STORE": str(store)}
     running = Machine(machine.home, machine.api, env).start("sweep", path)
-    deadline = time.monotonic() + WAIT_S
-    while len(list(store.glob("tmp/convert-*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: len(list(store.glob("tmp/convert-*"))) == 2)
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=WAIT_S)
     assert running.returncode == 2, output

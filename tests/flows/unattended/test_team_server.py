@@ -5,7 +5,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,8 @@ import httpx
 import pytest
 
 from tasks.core.records.measurement import Run
-from tests.flows.conftest import DATA, MODEL, ROOT, Machine, Server, finished, free_port
+from tests.flows.conftest import DATA, MODEL, ROOT, Machine, Server, finished
+from tests.waiting import free_port, until
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 REDIS = shutil.which("redis-server")
@@ -78,11 +78,8 @@ def database() -> Iterator[str]:
         ]
         login: Command = ["-h", "127.0.0.1", "-p", port, "-U", "prefect"]
         with running(server, user=user):
-            deadline = time.monotonic() + WAIT_S
             createdb: Command = [tools / "createdb", *login, "prefect"]
-            while subprocess.run(createdb, check=False, capture_output=True).returncode:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+            until(lambda: not subprocess.run(createdb, check=False, capture_output=True).returncode)
             yield f"127.0.0.1:{port}"
 
 

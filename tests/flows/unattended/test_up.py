@@ -41,6 +41,7 @@ from tests.flows.unattended.api import (
     silent_run,
     start,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -419,12 +420,8 @@ def test_a_run_without_a_sign_of_life_is_ended_and_cleaned_up_after(
     run = ended(team, started["lost"])
     assert run["state_type"] == "CRASHED"
     assert run["state"]["message"].startswith("no heartbeat")
-    deadline = time.monotonic() + RUN_S
-    while (
-        Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER
-    ).exists():  # until clean-up, which the server starts, has come by
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    leftover = Path(team.env["OVERLAYFLOW_STORE"]) / LEFTOVER
+    until(lambda: not leftover.exists(), RUN_S)  # clean-up, which the server starts, has come by
 
 
 def test_a_run_that_is_cancelled_gives_the_board_back(
@@ -441,20 +438,14 @@ def test_a_run_that_is_cancelled_gives_the_board_back(
         # Made in another home: somebody has to say that it is to be trusted.
         given = {"package": str(package), "board": "twin", "advanced": {"trusted": True}}
         run = start(team, "benchmark-package", given)
-        deadline = time.monotonic() + 120
-        while not list(home.rglob("run-*/design")):
-            assert time.monotonic() < deadline, "it never ran"
-            time.sleep(0.1)
+        until(lambda: list(home.rglob("run-*/design")))
         assert not lease.show(board).free
         cancelling = {"state": {"type": "CANCELLING"}}
         http.post(f"{team.api}/flow_runs/{run}/set_state", json=cancelling).raise_for_status()
         assert ended(team, run)["state_type"] == "CANCELLED"
     finally:
         faults.clear_faults(twins, "twin")
-    deadline = time.monotonic() + 20
-    while processes_of(home):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not processes_of(home))
     assert not list(home.glob("overlayflow/run-*"))
     with lease.lease([board], "see whether it is free", duration_s=10):
         pass

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tasks.boards.lease import lease
 from tasks.boards.ssh import connect
 from tasks.core.errors import BoardBusyError, BoardUnreachableError
 from tests.tasks.boards.conftest import Link
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -103,7 +103,7 @@ def test_a_server_that_crashes_leaves_the_board_free_and_that_is_logged(
         assert server.stdout.readline() == "held\n"
         assert not is_free(board)
         server.send_signal(signal.SIGKILL)
-    assert is_free(board, within_s=10)
+    assert is_free(board, within_s=60)
     assert f"taken over from {leases.owner()}" in caplog.text
     assert "(sit on it)" in caplog.text
 
@@ -126,29 +126,22 @@ def test_a_lost_connection_does_not_lose_the_lease_unless_somebody_else_takes_it
         lease([link.address], "first", duration_s=60) as mine,
     ):
         link.cut(True)
-        wait_until(lambda: is_held(board, mine.id))
+        until(lambda: is_held(board, mine.id))
         link.down = True
         link.cut(True)
         with lease([board], "second", duration_s=60, wait_s=10):
             link.down = False
-            wait_until(lambda: refused_to_come_back(caplog))
+            until(lambda: refused_to_come_back(caplog))
             state = leases.show(board).lease
             assert state is not None
             assert state.purpose == "second"
-        wait_until(lambda: is_held(board, mine.id))
+        until(lambda: is_held(board, mine.id))
     assert is_free(board)
 
 
 def refused_to_come_back(caplog: pytest.LogCaptureFixture) -> bool:
     told = (line for line in caplog.messages if "the lease is not back" in line)
     return any("(second)" in line for line in told)
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def is_held(board: BoardAddress, lease_id: str) -> bool:
@@ -162,21 +155,21 @@ def test_the_board_gives_up_a_lease_whose_holder_it_does_not_hear_of(
     monkeypatch.setattr(leases, "_BEAT_S", 60)
     monkeypatch.setattr(leases, "SILENCE_S", 1)
     with lease([board], "silent", duration_s=60):
-        assert is_free(board, within_s=10)
+        assert is_free(board, within_s=60)
     assert f"taken over from {leases.owner()}" in caplog.text
     assert "(silent)" in caplog.text
 
 
 def test_a_lease_ends_when_its_time_is_over(twin: BoardAddress) -> None:
     with lease([twin], "short", duration_s=1):
-        assert is_free(twin, within_s=10)
+        assert is_free(twin, within_s=60)
 
 
 def test_a_heartbeat_keeps_the_lease(twin: BoardAddress, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_BEAT_S", 0.1)
-    monkeypatch.setattr(leases, "SILENCE_S", 2)
+    monkeypatch.setattr(leases, "SILENCE_S", 4)
     with lease([twin], "heard", duration_s=60):
-        time.sleep(2.5)  # a lease of which the board had heard nothing since would be over
+        time.sleep(4.5)  # a lease of which the board had heard nothing since would be over
         assert not is_free(twin)
         assert not leases.show(twin).free
 

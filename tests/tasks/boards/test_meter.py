@@ -1,14 +1,13 @@
 """An external power meter: which of its readings count."""
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tasks.boards.meter import DONE, IDLE, LOAD, Meter, metering
 from tasks.core.errors import ToolMissingError
+from tests.waiting import until
 
 # Reads `watts`, as an instrument that shows another figure from one moment to the next.
 METER = """
@@ -20,20 +19,13 @@ while True:
 """
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def show(meter: Meter, watts: str, readings: int = 5) -> None:
     """Have the instrument show something until it was read a few times."""
     target = meter.path.with_name("watts")
     aside = target.with_suffix(".part")
     aside.write_text(watts)
     aside.replace(target)
-    wait_until(lambda: meter.path.read_text().split("\n")[:-1][-readings:] == [watts] * readings)
+    until(lambda: meter.path.read_text().split("\n")[:-1][-readings:] == [watts] * readings)
 
 
 def test_readings_count_by_what_the_board_did_when_they_were_printed(tmp_path: Path) -> None:
@@ -65,7 +57,7 @@ def test_a_meter_that_tells_nothing_is_no_figure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with metering([sys.executable, "-c", "raise SystemExit('no device')"], tmp_path) as meter:
-        wait_until(lambda: bool(meter.path.read_text()))
+        until(meter.path.read_text)
         for phase in (IDLE, LOAD, DONE):
             meter.mark(phase)
     assert meter.watts() is None

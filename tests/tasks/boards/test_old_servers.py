@@ -3,7 +3,6 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tasks.boards.program import Program, run
 from tasks.boards.ssh import connect
 from tasks.core.errors import BoardError
 from tests import openssh
+from tests.waiting import free_port, listens, until
 
 pytestmark = pytest.mark.slow
 
@@ -80,8 +80,7 @@ def dropbear(tmp_path: Path) -> Iterator[BoardAddress]:
     root = f"root:x:0:0:root:{tmp_path / 'home'}:/bin/bash"
     passwd = [root if line.startswith("root:") else line for line in users]
     (tmp_path / "passwd").write_text("\n".join(passwd) + "\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     served = f"exec {program} -F -E -e -s -p 127.0.0.1:{port} -P {tmp_path}/pid -r {tmp_path}/host"
     script = f"mount --bind {tmp_path}/passwd /etc/passwd && {served}"
     environment = os.environ | {"OVERLAYFLOW_LEASE": str(tmp_path / "lease")}
@@ -89,7 +88,7 @@ def dropbear(tmp_path: Path) -> Iterator[BoardAddress]:
         command = ["unshare", "-m", "--propagation", "private", "sh", "-c", script]
         server = subprocess.Popen(command, env=environment, stderr=log)
     try:
-        openssh.wait_for(port)
+        until(lambda: listens(port))
         yield BoardAddress(
             name="dropbear",
             kind="pynq-z2",

@@ -19,6 +19,7 @@ from tasks.boards.address import BoardAddress
 from tasks.boards.program import Program, json_lines, run
 from tasks.boards.ssh import connect
 from tasks.core.errors import BenchmarkError, BoardUnreachableError, LoginError
+from tests.waiting import until
 
 Cut = Callable[[bool], None]
 MakeLink = Callable[[BoardAddress], AbstractContextManager[tuple[BoardAddress, Cut]]]
@@ -71,11 +72,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def assert_gone(pids: list[int], within_s: float = 12) -> None:
-    deadline = time.monotonic() + within_s
-    while any(map(alive, pids)):
-        assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if alive(pid)]}"
-        time.sleep(0.05)
+def assert_gone(pids: list[int]) -> None:
+    until(lambda: not any(map(alive, pids)))
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 60
+from tests.waiting import until
+
 FLOW = """
 import logging, os, sys
 from pathlib import Path
@@ -29,13 +29,6 @@ WORKER = """
 import subprocess, sys
 subprocess.run([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE)
 """
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def runs(file: Path) -> bool:

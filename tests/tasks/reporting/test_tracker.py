@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tasks.core.records.measurement import Run
 from tasks.core.records.settings import ConvertSettings
 from tasks.reporting import tracker
 from tests.tasks import samples
+from tests.waiting import free_port
 
 START_S = 120
 URL = "http://127.0.0.1:4200/runs/flow-run/1"
@@ -33,12 +33,6 @@ def run(number: int, **chosen: object) -> Run:
         verdict=samples.verdict(described, accuracy=0.9),
         steps_s={"convert": 4.0, "benchmark": 1.0},
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tasks.core.records.design import FixedPoint
 from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, ROOT, build, get
+from tests.waiting import until
 
 SLOW_BUILD = """
 import os, sys, time
@@ -51,10 +52,7 @@ def builds(tmp_path: Path) -> list[str]:
 
 
 def wait_for_build(tmp_path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not list((tmp_path / "store").glob("tmp/*/files/half.log")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: list((tmp_path / "store").glob("tmp/*/files/half.log")))
 
 
 def test_of_several_processes_that_want_an_entry_one_builds_it(tmp_path: Path) -> None:

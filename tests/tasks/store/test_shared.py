@@ -19,6 +19,7 @@ from tasks.store.shared import Remote
 from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, build, get, other
 from tests.tasks.store.test_files import LibraryError
+from tests.waiting import until
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -97,10 +98,7 @@ def test_a_claim_is_kept_for_as_long_as_the_build_takes(
 
     def slowly(out: Path) -> FixedPoint:
         first = filesystem.cat_file(claim)
-        deadline = time.monotonic() + 30
-        while filesystem.cat_file(claim) in {first, b""}:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: filesystem.cat_file(claim) not in {first, b""})
         return build(out)
 
     assert get(Store(url, tmp_path / "one"), slowly) == RECORD
@@ -235,10 +233,7 @@ def test_a_claim_that_was_taken_over_is_not_taken_back_nor_removed(
 
     def overtaken(out: Path) -> FixedPoint:
         filesystem.pipe_file(claim, b"another machine")
-        deadline = time.monotonic() + 30
-        while "taken over by another machine" not in caplog.text:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: "taken over by another machine" in caplog.text)
         return build(out)
 
     assert get(Store(url, tmp_path / "one"), overtaken) == RECORD
@@ -262,10 +257,7 @@ def test_an_outage_while_a_claim_is_held_ends_neither_build_nor_claim(
             patch.setattr(type(filesystem), "cat_file", down)
             assert failed.wait(30)
         before = real(filesystem, claim)
-        deadline = time.monotonic() + 30
-        while real(filesystem, claim) in {before, b""}:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: real(filesystem, claim) not in {before, b""})
         return build(out)
 
     assert get(Store(url, tmp_path / "one"), through_an_outage) == RECORD

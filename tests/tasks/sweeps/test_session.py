@@ -205,11 +205,9 @@ def test_an_interrupt_reaches_the_points_that_run(write: Write) -> None:
     def interrupt(_: Point) -> bool:
         raise KeyboardInterrupt
 
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         schedule.run_all(points, run, limit=2, converted=interrupt, stop=threading.Event())
     assert interrupted == [points[0].name]
-    assert time.monotonic() - started < 9
 
 
 def test_the_report_shows_the_front_estimates_beside_truth_and_why(

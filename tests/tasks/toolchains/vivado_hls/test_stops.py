@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tasks.toolchains.choice import named
 from tasks.toolchains.vivado.supervised import Limits
 from tests.tasks.toolchains.vivado_hls.conftest import Bench, processes
 from tests.tasks.toolchains.vivado_hls.test_failures import IMPLEMENTED
+from tests.waiting import until
 
 BUILD = """
 import sys
@@ -27,21 +27,14 @@ from tasks.toolchains.choice import named
 synthesis = Synthesis.model_validate_json(Path(sys.argv[2]).read_text())
 building.implement(synthesis, named("vivado-hls")).get(Store(sys.argv[1]))
 """
-PATIENCE_S = 60
 
 
 def wait_until_hanging(bench: Bench) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not bench.events("hang"):
-        assert time.monotonic() < deadline, "the tool never came to hang"
-        time.sleep(0.05)
+    until(lambda: bench.events("hang"))
 
 
 def wait_until_gone(bench: Bench) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while found := processes(bench):
-        assert time.monotonic() < deadline, f"still running: {found}"
-        time.sleep(0.05)
+    until(lambda: not processes(bench))
 
 
 def test_a_tool_that_falls_silent_is_stopped_with_all_its_children(bench: Bench) -> None:
