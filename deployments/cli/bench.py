@@ -8,6 +8,7 @@ from deployments.cli.output import add_output, print_json, print_table
 from deployments.cli.run import add_gates, check_boards, measured, named, show
 
 if TYPE_CHECKING:
+    from flows.benchmark import BenchmarkAdvanced
     from tasks.core.records.measurement import Run
 
 
@@ -55,26 +56,16 @@ def run(arguments: Namespace) -> int:
 
 
 def _on_one(arguments: Namespace, board: str) -> "Run":
-    from flows.benchmark import BenchmarkAdvanced, benchmark_package
-    from tasks.core.records.settings import MeasureSettings
-    from tasks.quality.gates import GateSettings
+    from flows.benchmark import benchmark_package
 
     return named(benchmark_package, arguments.name)(
-        package=arguments.package.absolute(),
-        board=board,
-        advanced=BenchmarkAdvanced(
-            limits=GateSettings(mode=arguments.gates),
-            measurement=MeasureSettings(wait_s=arguments.wait),
-        ),
+        package=arguments.package.absolute(), board=board, advanced=_advanced(arguments)
     )
 
 
 def _on_several(arguments: Namespace, names: list[str]) -> int:
-    from flows.benchmark import BenchmarkAdvanced
     from flows.boards import benchmark_boards
     from tasks.core.errors import BoardsFailedError
-    from tasks.core.records.settings import MeasureSettings
-    from tasks.quality.gates import GateSettings
     from tasks.reporting import comparison
 
     failure = None
@@ -82,10 +73,7 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
         compared = named(benchmark_boards, arguments.name)(
             package=arguments.package.absolute(),
             boards=tuple(names),
-            advanced=BenchmarkAdvanced(
-                limits=GateSettings(mode=arguments.gates),
-                measurement=MeasureSettings(wait_s=arguments.wait),
-            ),
+            advanced=_advanced(arguments),
         )
     except BoardsFailedError as error:
         if not isinstance(error.outcomes, comparison.Comparison):
@@ -102,3 +90,14 @@ def _on_several(arguments: Namespace, names: list[str]) -> int:
     if failure is not None:
         raise failure
     return 0
+
+
+def _advanced(arguments: Namespace) -> "BenchmarkAdvanced":
+    from flows.benchmark import BenchmarkAdvanced
+    from tasks.core.records.settings import MeasureSettings
+    from tasks.quality.gates import GateSettings
+
+    return BenchmarkAdvanced(
+        limits=GateSettings(mode=arguments.gates),
+        measurement=MeasureSettings(wait_s=arguments.wait),
+    )

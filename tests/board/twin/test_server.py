@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from board.twin.processes import group_runs
 from board.twin.record import TwinRecord
+from tests.waiting import until
 
 from .conftest import Login
 
@@ -121,7 +121,7 @@ def test_a_signal_of_the_client_reaches_the_whole_group(
             process = await connection.create_process(command, term_type=terminal)
             await process.stdout.readline()
             process.send_signal("TERM")
-            return await asyncio.wait_for(process.stdout.read(), 10)
+            return await asyncio.wait_for(process.stdout.read(), 60)
 
     assert "caught" in asyncio.run(signalled())
 
@@ -240,7 +240,7 @@ def test_a_lost_connection_ends_the_process_group(
     transport = client.get_transport()
     assert transport is not None
     transport.sock.close()
-    assert ends(group)
+    until(lambda: not group_runs(group))
 
 
 def test_a_closed_channel_ends_the_process_group_and_leaves_the_connection(
@@ -249,7 +249,7 @@ def test_a_closed_channel_ends_the_process_group_and_leaves_the_connection(
     _, stdout, _ = client.exec_command("echo $$; sleep 1000 & sleep 1000")
     group = int(stdout.readline())
     stdout.channel.close()
-    assert ends(group)
+    until(lambda: not group_runs(group))
     assert run(client, "true")[0] == 0
 
 
@@ -266,12 +266,3 @@ def test_pynq_runs_over_ssh(
     script = "from pynq import Clocks, Overlay; Overlay('hls4ml_nn.bit'); print(Clocks.fclk0_mhz)"
     status, out, error = run(client, f'python3 -c "{script}"')
     assert (status, out) == (0, b"125.0\n"), error.decode()
-
-
-def ends(group: int) -> bool:
-    """Whether a process group ends soon enough."""
-    for _ in range(200):
-        if not group_runs(group):
-            return True
-        time.sleep(0.05)
-    return False

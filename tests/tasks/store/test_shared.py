@@ -1,7 +1,6 @@
 """Stores that several machines share."""
 
 import os
-import socket
 import tarfile
 import threading
 import time
@@ -19,7 +18,7 @@ from tasks.store.shared import Remote
 from tasks.store.store import Store
 from tests.tasks.store.conftest import ENTRY, RECORD, build, get, other
 from tests.tasks.store.test_files import LibraryError
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -266,11 +265,9 @@ def test_an_outage_while_a_claim_is_held_ends_neither_build_nor_claim(
 @pytest.fixture
 def no_s3(monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a store on S3 that nobody answers at."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     fsspec.filesystem("s3").clear_instance_cache()
     return "s3://bucket/store"
