@@ -105,7 +105,7 @@ def convert(request: ConvertRequest, check: Check = lambda _files, _streams: Non
     _write_test_bench(bench, x, y_framework)
     backend = hls.write(graph, project)
     y_csim = _simulated(graph, x, y_framework.shape, out)
-    outputs = _judged(model, meanings, y, y_framework, y_csim)
+    outputs = _judged(model, meanings, y, y_framework, y_csim, drawn=data is None)
     departure = _departure(converted, x, [each.fidelity for each in outputs if each.fidelity])
     several = len(outputs) > 1
     whole = Quality(meaning=Meaning(kind="values")) if several else outputs[0]
@@ -201,7 +201,7 @@ def _remove_parts(arrays: dataset.Arrays, out: Path) -> None:
 
 
 def _judged(
-    model: LoadedModel, meanings: list[Meaning], *arrays: npt.NDArray[Any]
+    model: LoadedModel, meanings: list[Meaning], *arrays: npt.NDArray[Any], drawn: bool
 ) -> list[OutputQuality]:
     """Compare each output between y_test, the framework and the C simulation."""
     only = Segment(shape=arrays[-1].shape[1:])
@@ -212,7 +212,7 @@ def _judged(
         model.outputs, segments, meanings, parts, strict=True
     ):
         known = with_threshold(meaning, tensor.activation, framework)
-        found.append(judged(segment, known, y, framework, simulated))
+        found.append(judged(segment, known, y, framework, simulated, drawn=drawn))
     return found
 
 

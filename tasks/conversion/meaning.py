@@ -216,7 +216,13 @@ def cut(row: Array, parts: Sequence[Segment]) -> list[Array]:
 
 
 def judged(
-    segment: Segment, meaning: Meaning, expected: Array, framework: Array, simulated: Array
+    segment: Segment,
+    meaning: Meaning,
+    expected: Array,
+    framework: Array,
+    simulated: Array,
+    *,
+    drawn: bool = False,
 ) -> OutputQuality:
     """Return the quality of an output in the framework and in the C simulation.
 
@@ -226,7 +232,9 @@ def judged(
         expected: expected values, samples x its shape.
         framework: the framework's, in the same shape.
         simulated: the C simulation's.
+        drawn: whether the inputs were drawn at random, so that nothing is known to be expected.
     """
+    scales = expected if meaning.kind == "values" and not drawn else None
     return OutputQuality(
         name=segment.name,
         shape=segment.shape,
@@ -236,22 +244,34 @@ def judged(
         accuracy_by_chance=accuracy_by_chance(framework, expected, meaning),
         rmse_framework=rmse(framework, expected, meaning),
         rmse_csim=rmse(simulated, expected, meaning),
-        fidelity=compare(framework, simulated, meaning),
+        fidelity=compare(framework, simulated, meaning, scales),
     )
 
 
-def compare(framework: Array, outputs: Array, meaning: Meaning) -> Fidelity:
+def compare(
+    framework: Array, outputs: Array, meaning: Meaning, expected: Array | None = None
+) -> Fidelity:
     """Compare outputs with the framework's.
 
     Args:
         framework: its outputs, samples x output shape.
         outputs: of a simulation or a board, in the same shape.
         meaning: of both.
+        expected: targets. An output is as exact as its own target needs, however large others are.
     """
     tally = _Tally(framework.shape[1:])
     for part in chunks(framework, outputs):
         tally.add(framework[part], outputs[part], meaning)
-    return tally.fidelity(meaning)
+    return tally.fidelity(meaning, None if expected is None else _reach(expected))
+
+
+def _reach(y: Array) -> Array:
+    """Return the difference between the largest and the smallest value of each output."""
+    low = high = y[0].astype(np.float64)
+    for part in chunks(y):
+        low, high = np.minimum(low, y[part].min(axis=0)), np.maximum(high, y[part].max(axis=0))
+    reach: Array = high - low
+    return reach
 
 
 class _Tally:
@@ -288,7 +308,7 @@ class _Tally:
             for each, count in zip(*np.unique(wanted[same], return_counts=True), strict=True):
                 self.kept[int(each)] = self.kept.get(int(each), 0) + int(count)
 
-    def fidelity(self, meaning: Meaning) -> Fidelity:
+    def fidelity(self, meaning: Meaning, reach: Array | None = None) -> Fidelity:
         means = self.sums / self.samples
         deviations = np.sqrt(np.maximum(self.powers / self.samples - means**2, 0))
         still = deviations <= _STILL * self.sizes
@@ -296,7 +316,11 @@ class _Tally:
         spread = next(each for each in (varying, float(self.sizes.max()), 1.0) if each > _NOTHING)
         errors = np.sqrt(self.squares / self.samples)
         floors = np.where(still, np.maximum(self.sizes, spread / 16), deviations)
-        shares = errors / np.maximum(floors, spread * _STILL)
+        # What varies less than the others, and not for its target's sake, is noise around nothing.
+        noise = np.full(floors.shape, spread * _STILL)
+        if reach is not None:
+            noise[reach >= np.maximum(deviations, _NOTHING)] = _NOTHING
+        shares = errors / np.maximum(floors, noise)
         common = [each for each, count in self.seen.items() if count >= _FEW]
         shares_kept = {each: self.kept.get(each, 0) / self.seen[each] for each in common}
         worst = min(shares_kept, key=lambda each: shares_kept[each], default=None)

@@ -282,6 +282,8 @@ def _close(output: OutputQuality, fidelity: Fidelity, settings: GateSettings) ->
             mode,
             f"one output is off by {fidelity.worst_output_error:.1%} of its own spread (RMSE); "
             f"allowed: {settings.csim_output_rmse:.1%}",
+            advice="outputs of a layer share a number format: if some are far smaller than others, "
+            "train with targets that are scaled alike",
         )
     if output.meaning.kind == "values":
         yield at_most(

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.conversion import meaning
-from tasks.conversion.meaning import compare, match_output
+from tasks.conversion.meaning import compare, judged, match_output
 from tasks.core.errors import InputError
-from tasks.core.records.quality import Meaning
+from tasks.core.records.quality import Meaning, Segment
 
 CLASSES, VALUES = Meaning(kind="classes"), Meaning(kind="values")
 
@@ -202,6 +202,25 @@ def test_errors_are_told_by_the_spread_of_all_and_of_the_worst_output() -> None:
     assert found.spread == pytest.approx(100 / np.sqrt(2), rel=0.05)
     assert found.rmse / found.spread < 0.02
     assert found.worst_output_error == pytest.approx(1, rel=0.05)
+
+
+def test_an_output_that_is_lost_beside_a_far_larger_one_shows() -> None:
+    """A pressure in Pa and a valve's opening: one number format gives the opening no bit."""
+    rng = np.random.default_rng(7)
+    targets = rng.normal(size=(200, 2)) * [1e5, 0.3]
+    lost = targets * [1, 0]
+    found = judged(Segment(shape=(2,)), VALUES, targets, targets, lost)
+    assert found.fidelity is not None
+    assert found.fidelity.worst_output_error == pytest.approx(1, rel=0.05)
+
+
+def test_an_output_without_a_varying_target_need_not_follow_the_framework_s_noise() -> None:
+    rng = np.random.default_rng(8)
+    targets = rng.normal(size=(200, 2)) * [1, 0]
+    outputs = targets + rng.normal(size=(200, 2)) * 1e-5
+    found = judged(Segment(shape=(2,)), VALUES, targets, outputs, targets)
+    assert found.fidelity is not None
+    assert found.fidelity.worst_output_error < 0.02
 
 
 @given(
