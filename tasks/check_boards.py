@@ -7,8 +7,6 @@ from functools import partial
 from prefect import task
 from prefect.artifacts import create_table_artifact
 
-from tasks.boards import lease
-from tasks.boards.address import BoardAddress
 from tasks.boards.check import BoardCheck, check
 from tasks.core.errors import BoardError, BoardsFailedError
 from tasks.core.requirements import Finding
@@ -60,15 +58,7 @@ def publish_table(checks: Sequence[BoardCheck]) -> None:
     for each in checks:
         with contextlib.suppress(BoardError):  # it is not there, or no board of ours
             address = board_block.address(each.board)
-            board_page.refresh(address, state=_state(address), check=each)
-
-
-def _state(address: BoardAddress) -> str:
-    try:
-        found = lease.show(address)
-    except BoardError as error:
-        return f"not known: {error.what}"
-    return board_page.FREE if found.free or found.lease is None else board_page.taken(found.lease)
+            board_page.refresh(address, state=board_page.state_of(address), check=each)
 
 
 def require_all(checks: Sequence[BoardCheck]) -> tuple[BoardCheck, ...]:

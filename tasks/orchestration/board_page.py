@@ -17,9 +17,11 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.variables import Variable
 from pydantic import ValidationError
 
+from tasks.boards import lease
 from tasks.boards.address import BoardAddress
 from tasks.boards.check import BoardCheck
 from tasks.boards.lease_answers import Lease
+from tasks.core.errors import BoardError
 from tasks.core.settings import store_url
 from tasks.orchestration.artifacts import artifact_key, page_of
 from tasks.reporting import board, history
@@ -62,9 +64,24 @@ def refresh(
             client.create_artifact(made)
 
 
-def taken(lease: Lease) -> str:
+def refresh_as_found(address: BoardAddress) -> None:
+    """Ask a board who has it, and make its page anew."""
+    if PREFECT_UI_URL.value():
+        refresh(address, state=state_of(address))
+
+
+def state_of(address: BoardAddress) -> str:
+    """Ask a board who has it, and say so."""
+    try:
+        found = lease.show(address)
+    except BoardError as error:
+        return f"not known: {error.what}"
+    return FREE if found.free or found.lease is None else taken(found.lease)
+
+
+def taken(by: Lease) -> str:
     """Say who has a board."""
-    return f"leased: {lease.words}"
+    return f"leased: {by.words}"
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Leas
     duration_s = settings.deadline_s + _TRANSFER_S
     run = (str(flow_run.id or ""), str(flow_run.name or ""))
     addresses = {each.name: each for each in candidates}
-    with contextlib.ExitStack() as waits:
+    with contextlib.ExitStack() as waits, contextlib.ExitStack() as over:
         for each in candidates:
             waits.enter_context(board_page.waiting(each))
         with (
@@ -74,11 +74,10 @@ def leased(board: str, purpose: str, settings: MeasureSettings) -> Iterator[Leas
         ):
             log.info("board %s is leased", mine.board)
             waits.close()
+            # Then it goes back to whoever had reserved it.
+            over.callback(board_page.refresh_as_found, addresses[mine.board])
             board_page.refresh(addresses[mine.board], state=board_page.taken(mine))
-            try:
-                yield mine
-            finally:
-                board_page.refresh(addresses[mine.board], state=board_page.FREE)
+            yield mine
 
 
 def _queued(candidates: list[BoardAddress], wait_s: float) -> AbstractContextManager[None]:

@@ -196,8 +196,12 @@ def test_the_run_leaves_a_summary_and_its_models_history(machine: Machine, first
     assert f"overlayflow report {first.flow_run_id[:8]}" in summary
 
 
-def test_the_boards_page_says_who_has_it_and_what_it_ran_last(machine: Machine, first: Run) -> None:
-    assert machine.ask("boards", "lease", "twin", "--for", "5m", "--why", "tea").returncode == 0
+def test_the_boards_page_says_who_has_it_and_what_it_ran_last(
+    machine: Machine, small: Small, first: Run
+) -> None:
+    assert machine.ask("boards", "lease", "twin", "--for", "9m", "--why", "tea").returncode == 0
+    # A run of whoever has the board gives it back to him.
+    again = finished(machine.command("run", small.model, "--data", small.data, "--json"))
     body = {"artifacts": {"key": {"any_": ["board-twin"]}}, "sort": "CREATED_DESC"}
     try:
         newest, *_ = machine.query("artifacts/filter", body)
@@ -209,6 +213,7 @@ def test_the_boards_page_says_who_has_it_and_what_it_ran_last(machine: Machine, 
     assert "| waiting | nobody |" in newest["data"]
     assert "Last run: [" in newest["data"]
     assert first.flow_run_id[:8] in newest["data"]
+    assert f"/{again.flow_run_id})" in newest["data"]
     newest, *_ = machine.query("artifacts/filter", body)
     assert "| state | free |" in newest["data"]
 
