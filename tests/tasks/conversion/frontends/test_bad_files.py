@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -204,6 +205,21 @@ def test_a_keras_model_that_cannot_be_converted_is_named_by_layer(
         choice.load(identify(tmp_path / "model.keras")).configure("Vivado")
     assert refused.value.exit_code == 2
     assert refused.value.remedy
+
+
+@pytest.mark.filterwarnings("ignore")  # hgq2's own, of everything that it imports
+def test_a_layer_of_hgq2_that_cannot_be_converted_is_named(keras: Any, tmp_path: Path) -> None:
+    from hgq.layers import QLIF, QConv2D
+
+    for shape, layer, named in (
+        ((4, 2), QLIF(2, name="spikes"), r"spikes \(QLIF\): hls4ml has no such layer"),
+        ((8, 8, 2), QConv2D(2, 3, groups=2, name="halves"), r"halves \(QConv2D\): .* in groups"),
+    ):
+        model = keras.Sequential([keras.layers.Input(shape), layer])
+        model(np.zeros((1, *shape), np.float32))
+        model.save(tmp_path / "model.keras")
+        with pytest.raises(UnsupportedModelError, match=f"(?s)layer {named}.*replace it"):
+            choice.load(identify(tmp_path / "model.keras")).configure("Vivado")
 
 
 def test_a_custom_layer_of_keras_is_never_looked_up(keras: Any, tmp_path: Path) -> None:
