@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from datetime import UTC, datetime, timedelta
 
-from deployments.cli.output import add_output, duration, print_json, print_table
+from deployments.cli.output import add_output, duration, print_json, print_table, whole
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -27,7 +27,10 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     parser.add_argument("--until", type=moment, metavar="WHEN", help="only runs until then")
     parser.add_argument(
-        "--limit", type=int, default=20, help="maximum number of runs (default: %(default)s)"
+        "--limit",
+        type=whole(1, 1_000_000),
+        default=20,
+        help="maximum number of runs (default: %(default)s)",
     )
     parser.add_argument(
         "--csv", action="store_true", help="print every figure and setting as CSV instead"

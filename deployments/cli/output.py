@@ -4,7 +4,7 @@ import re
 import sys
 import webbrowser
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,17 @@ def duration(text: str, longest_d: float = 30) -> float:
             f"{text!r} is not a duration; use 90s, 30m, 2h, 1d or 2w, at most {longest_d:g}d"
         )
     return seconds
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a type of arguments: whole numbers in a range."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or len(text) > len(str(high)) or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return number
 
 
 def size(text: str) -> int:

@@ -3,7 +3,7 @@
 import os
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-from deployments.cli.output import add_output, print_json
+from deployments.cli.output import add_output, print_json, whole
 
 
 def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -16,7 +16,9 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "on 127.0.0.1 only; runs and schedules survive a restart.",
     )
     up.add_argument(
-        "--port", type=int, help="port of the server (default: 4200, or a free one if it is taken)"
+        "--port",
+        type=whole(1, 65535),
+        help="port of the server (default: 4200, or a free one if it is taken)",
     )
     up.add_argument(
         "--mlflow",

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAc
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployments.cli.output import add_output, duration, print_json, print_table, size
+from deployments.cli.output import add_output, duration, print_json, print_table, size, whole
 
 # How the values of faults that are sizes or durations are read.
 _UNITS: Mapping[str, Callable[[str], object]] = {
@@ -44,7 +44,10 @@ def add(commands: "_SubParsersAction[ArgumentParser]") -> None:
                 "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
             )
             parser.add_argument(
-                "--port", type=int, default=0, help="SSH port (default: any free port)"
+                "--port",
+                type=whole(0, 65535),
+                default=0,
+                help="SSH port (default: any free port)",
             )
             parser.add_argument(
                 "--factory-password",

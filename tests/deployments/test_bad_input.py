@@ -62,6 +62,25 @@ def test_settings_that_cannot_be(
     assert message in refused("run", MODEL, "--data", DATA, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("history --limit", "-5"),
+        ("history --limit", "9" * 20),
+        ("history --limit", "9" * 5000),
+        ("up --port", "65536"),
+        ("twin start --port", "99999999"),
+    ],
+)
+def test_numbers_out_of_range(
+    capsys: pytest.CaptureFixture[str], command: str, number: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([*command.split()[:-1], f"{command.split()[-1]}={number}"])
+    assert ended.value.code == 2
+    assert "is not a whole number from" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", b"PK\x05\x06" + bytes(18)])
 def test_a_file_that_is_no_model(refused: Refused, tmp_path: Path, content: bytes) -> None:
     model = tmp_path / "model.keras"
