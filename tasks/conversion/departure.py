@@ -105,6 +105,8 @@ def _told(graph: Any, node: Any, reference: Mapping[str, Array], error: float) -
     kept = fixed_point(plain(node.get_output_variable().type.precision))
     if kept is not None:
         text += f"; its result is {kept.text}"
+    if beyond := formats.beyond_table(graph, node, reference):
+        return f"{text}; {beyond}"
     settings = formats.choose(graph, reference).get(node.name, {})
     better = {f"{node.name}.{key}": each for key, each in settings.get("Precision", {}).items()}
     better |= {

@@ -29,6 +29,8 @@ _TABLE_BITS = 6  # log2 of the steps per standard deviation of a table's input
 _SMALLEST_TABLE, _LARGEST_TABLE = 1024, 8192
 # Span of the inputs that hls4ml tabulates.
 _SPANS = {"sigmoid": 16, "softplus": 16, "softsign": 16, "tanh": 8}
+# Of these, the functions whose values still change there.
+_UNLIMITED = ("softplus", "softsign")
 _LINEAR = ("Dense", "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D")
 _DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
 _SCALED = ("BatchNormalization", "ApplyAlpha")
@@ -66,6 +68,19 @@ def default(reference: Mapping[str, Array]) -> str:
     """Return a format for the remaining open ones, wide enough for the values of every layer."""
     integer = max((_integer_bits(values) for values in reference.values()), default=5)
     return f"fixed<{max(integer, 5) + 11},{max(integer, 5) + 1}>"
+
+
+def beyond_table(graph: Any, node: Any, reference: Mapping[str, Array]) -> str:
+    """Return what helps a layer whose inputs leave hls4ml's table of its function; empty if none.
+
+    No format widens the span of a table. Beyond it, a sigmoid and tanh have reached their limits.
+
+    Args:
+        graph: hls4ml's ModelGraph.
+        node: a layer of it.
+        reference: the framework's outputs by layer.
+    """
+    return _Layer(graph, node, reference).beyond_table()
 
 
 class _Layer:
@@ -222,6 +237,19 @@ class _Layer:
             "inv_inp_t": f"ufixed<{bits},{whole},RND,SAT>",
             "inv_table_t": "ufixed<15,1,RND,SAT>",
         }
+
+    def beyond_table(self) -> str:
+        """Return what helps if inputs leave the table; empty if none does."""
+        function, inputs = self._activation(), self._inputs()
+        if self.kind != "Activation" or function not in _UNLIMITED or inputs is None:
+            return ""
+        half, furthest = _SPANS[function] // 2, float(np.abs(inputs).max())
+        if furthest <= half:
+            return ""
+        return (
+            f"hls4ml computes {function} for inputs from -{half} to {half}, and these reach "
+            f"{furthest:.4g}: train with scaled targets, or use relu"
+        )
 
     def _inputs(self) -> Array | None:
         """Return the values of the layer that this one reads."""

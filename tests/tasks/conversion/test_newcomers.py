@@ -162,6 +162,24 @@ def test_a_ruined_one_fails_and_its_layer_is_named(
     assert layer in str(caught.value)
 
 
+def growing(keras: Any, x: np.ndarray) -> Made:
+    """Positive values by softplus, which hls4ml tabulates from -8 to 8."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "softplus", name="height")])
+    model.set_weights([np.ones((1, 1)), np.zeros(1)])
+    return model, x, model.predict(x, verbose=0)
+
+
+def test_values_beyond_a_table_fail_with_its_span_and_pass_once_scaled(
+    keras: Any, tmp_path: Path
+) -> None:
+    x = np.linspace(-6, 6, 200, dtype=np.float32)[:, None]
+    (tmp_path / "scaled").mkdir()
+    loses_less_than_a_hundredth(converted(growing(keras, x), tmp_path / "scaled"))
+    project = converted(growing(keras, 10 * x), tmp_path)
+    with pytest.raises(GateError, match=r"softplus for inputs from -8 to 8, and these reach 60"):
+        gates.require(gates.after_convert(project, GateSettings()))
+
+
 def test_an_average_whose_sum_wraps_around_fails_with_its_layer(keras: Any, tmp_path: Path) -> None:
     narrow = {"mean.accum": "fixed<8,2>"}
     project = converted(averaging(keras), tmp_path, layer_precision=narrow)
