@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from tasks.core.errors import InputError
+from tasks.core.regular import require_regular
 
 LARGEST_BYTES = 1_000_000_000
 
@@ -15,9 +16,10 @@ def require_size(path: Path) -> None:
     """Check the size of a model file, and what its arrays and members take unpacked.
 
     Raises:
-        InputError: it is too large.
+        InputError: it is too large, or is no file.
         OSError: it cannot be read.
     """
+    require_regular(path)
     for has, size in (("has", path.stat().st_size), ("unpacks to", _unpacked_bytes(path))):
         if size > LARGEST_BYTES:
             raise InputError(

@@ -9,7 +9,6 @@ from tasks.conversion.keras_text import Description
 from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
-from tasks.core.regular import require_regular
 
 # Keras runs these layers from code in the file, or looks their functions up by name.
 CODE = ("Lambda",)
@@ -54,7 +53,6 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
     """
     if path.is_dir():
         raise _directory(path)
-    require_regular(path)
     try:
         bombs.require_size(path)
         described = keras_text.describe(path)

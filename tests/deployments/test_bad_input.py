@@ -126,3 +126,9 @@ def test_sweeps_that_cannot_be(refused: Refused, tmp_path: Path, text: str, mess
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP + text.replace("%s", str(list(range(1, 101)))))
     assert message in refused("sweep", path)
+
+
+def test_a_device_in_place_of_a_model(refused: Refused, tmp_path: Path) -> None:
+    model = tmp_path / "model.keras"
+    model.symlink_to("/dev/null")
+    assert "is a pipe or a device, not a file" in refused("run", model, "--data", DATA)
