@@ -85,6 +85,7 @@ def check(path: Path, target: str = "") -> None:
 
     Arguments and errors as in `read`.
     """
+    require_regular(path)
     for file in files(path):
         require_regular(file)
     if path.suffix == ".npz" and not target:

@@ -51,9 +51,9 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         InputError: no such file, a damaged or a huge one, or one that no front end reads.
         UnsupportedModelError: it contains code.
     """
-    if path.is_dir():
-        raise _directory(path)
     try:
+        if path.is_dir():
+            raise _directory(path)
         bombs.require_size(path)
         described = keras_text.describe(path)
     except OSError as error:

@@ -19,6 +19,7 @@ from tasks.conversion import npz
 from tasks.core.errors import InputError
 from tasks.core.records.base import mistakes
 from tasks.core.records.package import Manifest
+from tasks.core.regular import require_regular
 
 MANIFEST = "manifest.json"
 MEMBERS = 10_000
@@ -70,6 +71,7 @@ def inspect(archive: Path) -> Manifest:
 @contextlib.contextmanager
 def _reading(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes]]]]:
     """Iterate over a package's members and their content, within the limits."""
+    require_regular(archive)
     if not archive.is_file():
         raise InputError(
             "the file does not exist", where=str(archive), remedy="give the path of a package"
