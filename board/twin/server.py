@@ -130,7 +130,12 @@ class _Board:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         directory, settings = self._directory, self._settings
-        listener = socket.create_server((settings.host, settings.port))
+        try:
+            listener = socket.create_server((settings.host, settings.port))
+        except OSError as error:
+            raise SystemExit(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+            ) from error
         port = listener.getsockname()[1]
         directory.write_record(_record(directory, settings, port))
         while not self._ending:

@@ -198,6 +198,14 @@ def test_a_pynq_that_is_not_made_for_the_kind_is_refused(
     assert "--pynq 4.0.0" in raised.value.remedy
 
 
+def test_an_address_that_nobody_can_listen_on_is_named(tmp_path: Path, board_python: Path) -> None:
+    with pytest.raises(TwinError) as raised:
+        lifecycle.start(tmp_path, "one", python=board_python, host="999.1.1.1")
+    message = str(raised.value)
+    assert "cannot listen on 999.1.1.1:0: Name or service not known" in message
+    assert "Traceback" not in message
+
+
 def test_a_new_start_hunts_down_what_a_killed_twin_has_left(
     start_twin: StartTwin, login: Login
 ) -> None:
