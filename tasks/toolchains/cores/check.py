@@ -73,7 +73,7 @@ def _departure(graph: Graph, sample: NDArray[np.float64]) -> str:
             continue
         for values in (traced, exact):
             result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
-            values.update((tensor.name, result) for tensor in node.outputs)
+            values[node.output.name] = result
         got = program(x, traced[node.output.name]).predict(sample[None])[0]
         wanted = [value.low for value in np.asarray(exact[node.output.name]).ravel()]
         if got.tolist() != wanted:

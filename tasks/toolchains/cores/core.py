@@ -68,7 +68,7 @@ def trace_graph(graph: Graph) -> tuple[CombLogic, dict[str, int]]:
         logger.info("tracing layer %s (%s)", node.name, node.kind)
         result = layers.trace(node, [values[tensor.name] for tensor in node.inputs])
         weights[node.name] = _weigh(node, result, known)
-        values.update((tensor.name, result) for tensor in node.outputs)
+        values[node.output.name] = result
     return optimise(program(x, values[graph.output.name])), weights
 
 

@@ -49,7 +49,7 @@ class Node:
     Attributes:
         kind: hls4ml's class name, e.g. `Dense`.
         inputs: the tensors it reads.
-        outputs: the tensors it writes: one, or several equal ones for `Clone`.
+        output: the tensor it writes.
         attributes: everything else that hls4ml keeps about it, as JSON.
         streaming: whether the project passes tensors as streams (io_stream).
         weights_directory: where hls4ml wrote the weights as text.
@@ -59,16 +59,11 @@ class Node:
     name: str
     kind: str
     inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    output: Tensor
     attributes: Mapping[str, Any]
     streaming: bool
     weights_directory: Path
     known: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
-
-    @property
-    def output(self) -> Tensor:
-        """The only output, or the first of equal ones."""
-        return self.outputs[0]
 
     def integer(self, name: str, default: int | None = None) -> int:
         """Return an integer attribute; hls4ml keeps some of them as text."""
@@ -179,8 +174,12 @@ def _connect(
         # hls4ml leaves an empty name where a Reshape of ONNX had the shape as an input.
         given = () if kind == "Input" else filter(None, layer["inputs"])
         inputs = tuple(tensors[key] for key in given)
-        nodes.append(Node(name, kind, inputs, outputs, layer["attributes"], streaming, weights))
-        tensors.update((tensor.name, tensor) for tensor in outputs)
+        if kind == "Clone":  # in C++, a stream has one reader; here, a tensor has any number
+            tensors.update((tensor.name, inputs[0]) for tensor in outputs)
+            continue
+        node = Node(name, kind, inputs, outputs[0], layer["attributes"], streaming, weights)
+        nodes.append(node)
+        tensors[node.output.name] = node.output
     if len(state["inputs"]) != 1 or len(state["outputs"]) != 1:
         raise UnsupportedModelError(
             f"the model has {len(state['inputs'])} inputs and {len(state['outputs'])} outputs",

@@ -59,7 +59,6 @@ TRACERS: Mapping[str, Tracer] = {
     **dict.fromkeys(PER_ELEMENT, per_element),
     "Activation": activation,
     "BatchNormalizationQuantizedTanh": signs.normalized_tanh,
-    "Clone": shapes.same,
     "Concatenate": shapes.concatenate,
     "Conv1D": convolution.convolution,
     "Conv2D": convolution.convolution,

@@ -10,7 +10,7 @@ from tasks.toolchains.cores.graph import Node
 
 
 def same(_node: Node, inputs: Sequence[FVArray]) -> FVArray:
-    """Return the elements in the same order: Reshape, Clone, Repack."""
+    """Return the elements in the same order: Reshape, Repack."""
     return inputs[0]
 
 

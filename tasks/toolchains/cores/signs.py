@@ -62,7 +62,7 @@ def is_ternary(node: Node, name: str) -> bool:
 
 def has_signs(node: Node) -> bool:
     """Return whether a layer has signs that are not numbers: 0 for -1, or -2 for 1."""
-    if any(tensor.binary for tensor in (*node.inputs, *node.outputs)):
+    if any(tensor.binary for tensor in (*node.inputs, node.output)):
         return True
     return any(
         node.precision(f"{name}_t") == BINARY

@@ -64,7 +64,7 @@ def unrolled_luts(graph: Graph) -> int:
     widths = {graph.input.name: np.full(graph.input.size, graph.input.format.width)}
     luts = 0
     for node in graph.nodes:
-        widths.update((tensor.name, _element_widths(node, tensor)) for tensor in node.outputs)
+        widths[node.output.name] = _element_widths(node, node.output)
         if "weight" in node.attributes:
             luts += _luts_of_sums(node, widths[node.inputs[0].name])
         elif node.kind in READS_ALL:

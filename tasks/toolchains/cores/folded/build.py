@@ -24,8 +24,6 @@ def same_order(design: Design, node: Node) -> None:
             "changes the format of the elements that it moves, which a folded core does not",
             "give it the precision of its input, or use core unrolled",
         )
-    if len(node.outputs) > 1:
-        raise node.unsupported("copies a tensor", "use the IO type io_parallel, or core unrolled")
     design.write(node.output.name, link)
 
 

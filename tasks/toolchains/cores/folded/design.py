@@ -27,7 +27,7 @@ ELEMENTWISE = frozenset(
         "UnaryLUT",
     )
 )
-SAME_ORDER = frozenset(("Clone", "Repack", "Reshape"))
+SAME_ORDER = frozenset(("Repack", "Reshape"))
 
 
 class Design:
@@ -117,7 +117,7 @@ class Design:
 
     def follower(self, node: Node) -> Node | None:
         """Return the elementwise layer that alone reads a layer's output, if there is one."""
-        if len(node.outputs) > 1 or node.output.name == self.graph.output.name:
+        if node.output.name == self.graph.output.name:
             return None
         readers = self._readers.get(node.output.name, [])
         return readers[0] if len(readers) == 1 and readers[0].kind in ELEMENTWISE else None

@@ -203,8 +203,7 @@ def add_lanes(
     else:
         logger.info("tracing %s", names)
         result, lut = _traced(design, node, link, first, chain, variants, shape)
-    for tensor in last.outputs:
-        design.write(tensor.name, result)
+    design.write(last.output.name, result)
     design.note(
         names,
         f"{par} lane{'' if par == 1 else 's'}",

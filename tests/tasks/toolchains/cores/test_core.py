@@ -182,7 +182,7 @@ def test_a_layer_that_cannot_be_traced_is_named_with_what_to_do(
 
 def test_a_bidirectional_layer_is_named_with_one_direction_as_its_remedy() -> None:
     values = Tensor("both", (4,), FixedPoint(width=16, integer=6))
-    both = Node("both", "Bidirectional", (values,), (values,), {}, False, Path())
+    both = Node("both", "Bidirectional", (values,), values, {}, False, Path())
     with pytest.raises(UnsupportedModelError, match=r"(?s)'both' \(Bidirectional\).*one direction"):
         layers.trace(both, [])
 

@@ -416,7 +416,7 @@ def test_vectors_through_products_and_every_function(
 def test_a_stream_is_repacked_to_images_and_lines_of_other_shapes(
     seed: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
 ) -> None:
-    """With io_stream, hls4ml has a layer of its own for that."""
+    """With io_stream, hls4ml has layers of its own for that, and for streams with two readers."""
     layers = layers_of(seed)
     model, (height, width, channels) = layers.model, layers.model.shape
     # hls4ml's streams leave data behind where a stride is longer than the window.
@@ -424,7 +424,9 @@ def test_a_stream_is_repacked_to_images_and_lines_of_other_shapes(
     turned = layers.repacked("x", {"height": width, "width": height}, channels)
     wide = layers.conv(turned, n_filt=4, branch=False)
     found = model.layers[-1]
+    # Two readers of one stream, which hls4ml copies for them.
+    doubled = model.add("Merge", wide, wide, types="fixed<12,6>", op="add")
     length = 2 * found["out_height"] * found["out_width"]
-    layers.conv(layers.repacked(wide, {"width": length}, 2))
+    layers.conv(layers.repacked(doubled, {"width": length}, 2))
     prove_folded(tmp_path, layers, samples, io_type="io_stream")
     assert kinds(tmp_path)["Repack"] == 2

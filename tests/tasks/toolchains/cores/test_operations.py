@@ -42,7 +42,7 @@ def layer(
         key: type_of(value) if isinstance(value, FixedPoint) else value
         for key, value in attributes.items()
     }
-    return Node("it", kind, tensors, (Tensor("out", (size,), result),), types, False, Path())
+    return Node("it", kind, tensors, Tensor("out", (size,), result), types, False, Path())
 
 
 def all_values(target: FixedPoint) -> NDArray[np.float64]:
