@@ -43,9 +43,12 @@ def looks_like(path: Path) -> bool:
         raise _code(path, "a pickle", EXPORT_SKLEARN if b"sklearn" in start else EXPORT)
     try:
         with zipfile.ZipFile(path) as archive:
-            names = {name.partition("/")[2] for name in archive.namelist()}
+            members = archive.infolist()
     except (zipfile.BadZipFile, OSError):
         return False
+    if members and members[0].header_offset:
+        return False  # cut off, it may end with a complete archive: that of the sample inputs
+    names = {member.filename.partition("/")[2] for member in members}
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
         raise _code(path, "a TorchScript", EXPORT)
     if "data.pkl" in names:

@@ -124,7 +124,7 @@ def test_the_sweep_leaves_a_table_a_report_and_files(machine: Machine, first: Sw
     ours = {"flow_run_id": {"any_": [first.flow_run_id]}, "key": {"exists_": True}}
     body = {"artifacts": ours}
     found = {each["key"]: each for each in machine.query("artifacts/filter", body)}
-    assert set(found) == {"sweep-boards-points", "sweep-boards-report"}
+    assert set(found) == {"sweep-boards-points", "sweep-boards-report", "sweep-progress"}
     assert len(json.loads(found["sweep-boards-points"]["data"])) == 3
     assert "](data:image/png;base64," in found["sweep-boards-report"]["data"]
     assert {path.name for path in Path(first.directory).iterdir()} == {
