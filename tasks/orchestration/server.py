@@ -11,7 +11,8 @@ from tasks.core.errors import ServerError, causes
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 10.0
+# One that is gone refuses at once; one whose disk is slow, or which is busy, may take long.
+ANSWER_S = 30.0
 BUSY = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE}
 
 P = TypeVar("P")
