@@ -85,12 +85,13 @@ def _places(store_url: str) -> tuple[Files, ...]:
 
 
 def _move(here: Files, shared: Files) -> None:
-    for name in here.names(RUNS):  # a page before its record: only who has the record looks for it
-        path = f"{RUNS}/{name}"
-        content = here.read(path)
-        if content is not None:  # another process may have moved it
-            shared.write(path, content)
-            here.remove(path)
+    for suffix in (".html", ".json"):  # only who has the record looks for its page
+        for stem, _ in _names(here, suffix):
+            path = f"{RUNS}/{stem}{suffix}"
+            content = here.read(path)
+            if content is not None:  # another process may have moved it
+                shared.write(path, content)
+                here.remove(path)
 
 
 class Wanted(NamedTuple):

@@ -202,7 +202,11 @@ def test_a_run_waits_on_its_machine_while_the_shared_store_is_away(
     directory.unlink()
     (tmp_path / "unplugged").rename(directory)
     assert numbers(history.runs(url)) == [2, 1]
+    [waiting] = (tmp_path / "cache").rglob("*00000002-0000.json")
+    unfinished = waiting.with_name(f"{waiting.name}.0123.part")  # another run is writing it
+    unfinished.write_text("")
     history.add(url, run(3), "# page 3")
+    assert unfinished.exists()
     assert {path.name.split("~")[-1] for path in directory.iterdir()} == {
         f"{number:08x}-0000.{suffix}" for number in (1, 2, 3) for suffix in ("html", "json")
     }
