@@ -1,15 +1,13 @@
 """Reads a Keras file's metadata: version, layers, and the packages that their code comes from."""
 
-import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Deeper than any real model; our walkers recurse at each level.
-_DEEPEST = 100
+from tasks.conversion.members import DAMAGE, parsed
+
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 WEIGHTS = ("{}_weights.h5", "{}.weights.h5", "{}.h5")
 
@@ -92,17 +90,33 @@ def weights_beside(architecture: Path) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file is HDF5, and complete."""
+    import h5py
+
+    try:
+        h5py.File(path, "r").close()
+    except OSError:
+        return False
+    return True
+
+
 def _in_archive(path: Path) -> Description | None:
     """Read a .keras archive, unless it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None or "model.weights.h5" not in archive.namelist():
+            with archive.open("model.weights.h5") as weights:
+                start = weights.read(len(HDF5_MAGIC))
+            if archive.testzip() is not None or start != HDF5_MAGIC:
                 return None
-            config = _json(archive.read("config.json"))
-            about = _json(archive.read("metadata.json"))
-            return Description(str(about["keras_version"]), config)
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError):
+            config = parsed(archive.read("config.json"))
+            about = parsed(archive.read("metadata.json"))
+    except DAMAGE:
         return None
+    version = about.get("keras_version") if isinstance(about, dict) else None
+    if not isinstance(version, str) or not _is_model(config):
+        return None
+    return Description(version, config)
 
 
 def _in_hdf5(path: Path) -> Description | None:
@@ -117,43 +131,26 @@ def _in_hdf5(path: Path) -> Description | None:
     config = attributes.get("model_config")
     if not held and config is None:
         return None
-    version = attributes.get("keras_version", "")
     try:
-        return Description(_text(version), _json(_text(config)) if config else None)
+        version = _text(attributes.get("keras_version", ""))
+        described = parsed(_text(config)) if config is not None else None
     except ValueError:
         return None
+    return Description(version, described) if config is None or _is_model(described) else None
 
 
 def _in_json(path: Path) -> Description | None:
     try:
-        config = _json(path.read_text())
+        config = parsed(path.read_text())
     except (OSError, ValueError):
         return None
-    if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
+    if not _is_model(config):
         return None
     return Description(str(config.get("keras_version", "2")), config)
 
 
-def _json(text: str | bytes) -> Any:
-    """Parse JSON; raise ValueError if it is invalid or nested too deeply."""
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    level = [found]
-    for _ in range(_DEEPEST):
-        level = [each for item in level for each in _held(item)]
-        if not level:
-            return found
-    raise ValueError("nested too deeply")
-
-
-def _held(item: Any) -> Iterator[Any]:
-    """Yield the values in a JSON list or object."""
-    if isinstance(item, dict):
-        yield from item.values()
-    elif isinstance(item, list):
-        yield from item
+def _is_model(config: Any) -> bool:
+    return isinstance(config, dict) and {"class_name", "config"} <= config.keys()
 
 
 def _text(value: Any) -> str:

@@ -121,6 +121,13 @@ def _weights(architecture: Path) -> tuple[Path, ...]:
             where=str(architecture),
             remedy=f"put {architecture.stem}_weights.h5 of model.save_weights() beside it",
         )
+    bombs.require_size(found)
+    if not keras_text.is_hdf5(found):
+        raise InputError(
+            "is damaged, or is not an HDF5 file of weights",
+            where=str(found),
+            remedy=f"save it again with model.save_weights('{found.name}')",
+        )
     return (found,)
 
 

@@ -1,12 +1,15 @@
 """Recognises an ONNX file, and finds the external files with its weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tasks.conversion import bombs
 from tasks.core.errors import InputError, UnsupportedModelError
 
 IR_VERSION = 0x08  # the first field of the protobuf message, a small number
 NEWEST_IR = 0x20
+_SHOWN = 80  # characters of a name in a message
 
 
 def looks_like(path: Path) -> bool:
@@ -20,27 +23,67 @@ def external_files(path: Path) -> tuple[Path, ...]:
     """Return the external files with an ONNX file's weights.
 
     Raises:
-        InputError: it is not an ONNX file, it is damaged, or an external file is missing.
+        InputError: it is not an ONNX file, it is damaged, or an external file is missing, cut
+            off, too large or a link.
         UnsupportedModelError: a file is outside of the model's directory.
     """
-    names = sorted({_location(each) for each in _read(path).graph.initializer} - {""})
-    directory = path.resolve().parent
-    for name in names:
+    needed: dict[str, int] = {}
+    for tensor in _tensors(_read(path).graph):
+        entry = {each.key: each.value for each in tensor.external_data}
+        if name := entry.get("location"):
+            try:
+                end = int(entry.get("offset", 0)) + int(entry.get("length", 0))
+            except ValueError:
+                raise _damaged(path) from None
+            needed[name] = max(end, needed.get(name, 0))
+    for name, size in needed.items():
+        _check(path, name, size)
+    return tuple(path.parent / name for name in sorted(needed))
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Yield all tensors of a graph that may be in external files, as onnx looks for them."""
+    yield from graph.initializer
+    for attribute in (each for node in graph.node for each in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
+
+
+def _check(path: Path, name: str, size: int) -> None:
+    """Refuse an external file that is elsewhere, missing, a link, too large or too small."""
+    directory, shown = path.resolve().parent, repr(name[:_SHOWN])
+    try:
         found = (directory / name).resolve()
-        if not found.is_relative_to(directory):
-            raise UnsupportedModelError(
-                f"its weights are outside of its directory, in {name}",
-                where=str(path),
-                remedy="put them next to the model: onnx.save(model, name, "
-                "save_as_external_data=True, location='weights.bin')",
-            )
-        if not found.is_file():
-            raise InputError(
-                f"its weights are missing: {name}",
-                where=str(path),
-                remedy=f"put {name} next to the model",
-            )
-    return tuple(path.parent / name for name in names)
+        outside, there = not found.is_relative_to(directory), found.is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        outside, there = False, False
+    if outside:
+        raise UnsupportedModelError(
+            f"its weights are outside of its directory, in {shown}",
+            where=str(path),
+            remedy="put them next to the model: onnx.save(model, name, "
+            "save_as_external_data=True, location='weights.bin')",
+        )
+    if not there:
+        raise InputError(
+            f"its weights are missing: {shown}",
+            where=str(path),
+            remedy=f"put {shown} next to the model",
+        )
+    if found != directory / name or found.stat().st_nlink > 1:
+        raise InputError(
+            f"its weights {shown} are a link, which onnx does not follow",
+            where=str(path),
+            remedy="put a copy of the file in the link's place",
+        )
+    bombs.require_size(found)
+    if found.stat().st_size < size:
+        raise InputError(
+            f"its weights are cut off: {shown} has {found.stat().st_size:,} bytes of {size:,}",
+            where=str(path),
+            remedy="copy both files again from where the model was exported",
+        )
 
 
 def _read(path: Path) -> Any:
@@ -62,7 +105,3 @@ def _damaged(path: Path) -> InputError:
         where=str(path),
         remedy="export it again; --framework names another kind of file",
     )
-
-
-def _location(tensor: Any) -> str:
-    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")

@@ -1,23 +1,33 @@
 """Checks and cleans programs of torch.export without loading them.
 
-torch.export.load runs code from a file: pickles, guards, symbols that it evaluates, and operators
-that it looks up by any name below `torch`. Only a copy is loaded here, which contains nothing but
-tensor operations and plain weights.
+torch.export.load runs code from a file: pickles, compiled libraries, guards, symbols that it
+evaluates, modules that it imports, and operators that it looks up by any name below `torch`. Only a
+copy is loaded here, which contains nothing but tensor operations and plain weights.
 """
 
 import io
 import json
 import re
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
+from tasks.conversion.members import DAMAGE, parsed
 from tasks.core.errors import InputError, UnsupportedModelError
 
+# The members that are loaded; of others, those that would run if they were.
+PARTS = re.compile(
+    r"models/\w+\.json|data/(weights/(\w+_weights_config\.json|weight_\d+)"
+    r"|constants/(\w+_constants_config\.json|tensor_\d+))"
+    r"|archive_format|archive_version|byteorder|\.data/\w+"
+)
+CODE = re.compile(r"data/(aotinductor|weights|constants)/.+")
+PLAIN = re.compile(r"(weight|tensor)_\d+")
+# Of these, tensors are put together again without importing anything.
+STRUCTURES = re.compile(r"builtins\.(tuple|list|dict)|collections\.(OrderedDict|namedtuple)")
 OPERATION = re.compile(r"torch\.ops\.aten\.\w+\.\w+|_operator\.getitem")
 SYMBOL = re.compile(r"-?\d+|Symbol\('s\d+'(?:, (?:positive|integer)=True)*\)")
-MARK = "archive_format"
+MARK, MODEL = "archive_format", "models/model.json"
 PICKLE = b"\x80"
 EXPORT = (
     "export it where its code is:\n"
@@ -69,10 +79,10 @@ def harmless(path: Path) -> bytes:
                 raise _damaged(path)
             members = {name: archive.read(name) for name in archive.namelist()}
             # A truncated file may end with a complete archive, that of the sample inputs.
-            if MARK not in {name.partition("/")[2] for name in members}:
+            if not {MARK, MODEL} <= {name.partition("/")[2] for name in members}:
                 raise _damaged(path)
             return _copied(members, path)
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise _damaged(path) from error
 
 
@@ -81,14 +91,16 @@ def _copied(members: dict[str, bytes], path: Path) -> bytes:
     with zipfile.ZipFile(copy, "w") as archive:
         for name, content in members.items():
             _, _, inside = name.partition("/")
-            if inside.startswith("models/"):
-                archive.writestr(name, json.dumps(_checked(json.loads(content), path)))
-            elif inside.endswith("_config.json"):
-                _check_weights(json.loads(content), path)
-                archive.writestr(name, content)
-            elif inside.startswith("data/sample_inputs/"):
+            if inside.startswith("data/sample_inputs/"):
                 archive.writestr(name, b"")
-            elif not inside.startswith("data/constants/custom_obj"):
+            elif CODE.fullmatch(inside) and not PARTS.fullmatch(inside):
+                raise _member(inside, path)
+            elif inside.startswith("models/"):
+                archive.writestr(name, json.dumps(_checked(parsed(content), path)))
+            elif inside.endswith("_config.json"):
+                _check_weights(parsed(content), path)
+                archive.writestr(name, content)
+            elif PARTS.fullmatch(inside):
                 archive.writestr(name, content)
     return copy.getvalue()
 
@@ -116,18 +128,41 @@ def _checked(value: Any, path: Path) -> Any:
             where=str(path),
             remedy="export it with an example input of fixed shape; only the batch may be dynamic",
         )
+    for spec in (value.get("in_spec"), value.get("out_spec")):
+        if isinstance(spec, str):
+            _check_structure(parsed(spec), path)
     emptied: dict[str, Any] = {"metadata": {}, "guards_code": []}
     return {name: emptied.get(name, _checked(each, path)) for name, each in value.items()}
 
 
 def _check_weights(config: dict[str, Any], path: Path) -> None:
     for name, entry in config["config"].items():
-        if entry["use_pickle"]:
+        if entry["use_pickle"] or not PLAIN.fullmatch(entry["path_name"]):
+            raise _member(name, path)
+
+
+def _check_structure(spec: Any, path: Path) -> None:
+    """Refuse a structure of inputs or outputs for which PyTorch would import a module."""
+    if isinstance(spec, list):
+        for each in spec:
+            _check_structure(each, path)
+    elif isinstance(spec, dict):
+        kind = spec.get("type")
+        if kind is not None and not STRUCTURES.fullmatch(str(kind)):
             raise UnsupportedModelError(
-                f"contains {name} as a pickle, which is code: it is never loaded",
+                f"takes or returns a {str(kind)[:80]}",
                 where=str(path),
-                remedy="export it with plain tensors as weights",
+                remedy="export a model that takes and returns tensors, or tuples of them",
             )
+        _check_structure(spec.get("children_spec"), path)
+
+
+def _member(name: str, path: Path) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"contains {name[:80]} as a pickle or compiled code: it is never loaded",
+        where=str(path),
+        remedy=EXPORT,
+    )
 
 
 def _code(path: Path, what: str, remedy: str) -> UnsupportedModelError:

@@ -76,7 +76,8 @@ def run_child(
             log=log,
             step=step,
             deadline_s=deadline_s,
-            env={"PYTHONPATH": _python_path(packages)},
+            # What frameworks leave among temporary files is removed with the question.
+            env={"PYTHONPATH": _python_path(packages), "TMPDIR": directory},
             on_line=on_line,
         )
         if run.returncode != 0 or not answer.exists():

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
@@ -91,6 +92,7 @@ def load(model: ModelFile) -> LoadedModel:
         UnsupportedModelError: the framework cannot load it, or no accelerator supports its form.
     """
     kind = KINDS[model.framework]
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report its use to its makers
     front_end = cast("FrontEnd", importlib.import_module(f"{__package__}.{kind.module}"))
     try:
         return front_end.load(model.files[0])

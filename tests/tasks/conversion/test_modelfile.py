@@ -1,6 +1,8 @@
 """Model files are told apart by their content, and refused before any framework is imported."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,7 +12,9 @@ from typing import Any
 import h5py
 import pytest
 
+from tasks.conversion import torch_text
 from tasks.conversion.frontends import choice
+from tasks.conversion.keras_text import HDF5_MAGIC
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import InputError, ToolMissingError, UnsupportedModelError
 
@@ -19,7 +23,16 @@ def archive(path: Path, version: str, *layers: dict[str, str]) -> Path:
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("metadata.json", json.dumps({"keras_version": version}))
         file.writestr("config.json", json.dumps(model(*layers)))
-        file.writestr("model.weights.h5", b"")
+        file.writestr("model.weights.h5", HDF5_MAGIC)
+    return path
+
+
+def program(path: Path, **changed: str | bytes) -> Path:
+    """Write what is read of a program of torch.export before it is loaded."""
+    members = {"models/model.json": "{}", "archive_format": "pt2"} | changed
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(f"program/{name}", content)
     return path
 
 
@@ -83,10 +96,80 @@ def test_the_content_decides_what_reads_a_file(
 
 
 def test_a_program_of_pytorch_is_one_under_another_suffix(tmp_path: Path) -> None:
-    path = tmp_path / "program.onnx"
+    assert identify(program(tmp_path / "program.onnx")).framework == "pytorch"
+
+
+# What torch.export.load would unpickle, compile or load, at least from old files.
+CODE_IN_PROGRAM: dict[str, dict[str, str | bytes]] = {
+    "a compiled library": {"data/aotinductor/model/lib.so": b"\x7fELF"},
+    "weights of an old file": {"data/weights/model.pt": b"\x80"},
+    "constants of an old file": {"data/constants/model.pt": b"\x80"},
+    "an object that nothing names": {"data/constants/opaque_obj_0": b"\x80"},
+    "an object among the constants": {
+        "data/constants/model_constants_config.json": json.dumps(
+            {"config": {"mine": {"use_pickle": False, "path_name": "opaque_obj_0"}}}
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("what", CODE_IN_PROGRAM)
+def test_code_in_a_program_of_pytorch_is_refused(tmp_path: Path, what: str) -> None:
+    path = program(tmp_path / "program.pt2", **CODE_IN_PROGRAM[what])
+    with pytest.raises(UnsupportedModelError, match="as a pickle or compiled code"):
+        identify(path)
+
+
+def test_a_module_that_the_structure_of_outputs_names_is_not_imported(tmp_path: Path) -> None:
+    context = {"default_factory_module": "antigravity", "default_factory_name": "fly"}
+    spec = [1, {"type": "collections.defaultdict", "context": context, "children_spec": []}]
+    signature = json.dumps({"signature": {"out_spec": json.dumps(spec)}})
+    path = program(tmp_path / "program.pt2", **{"models/model.json": signature})
+    with pytest.raises(UnsupportedModelError, match=r"returns a collections\.defaultdict"):
+        identify(path)
+
+
+def test_only_what_is_known_to_be_harmless_is_loaded(tmp_path: Path) -> None:
+    unknown = {"extra/notes.pkl": b"\x80", "data/executorch/m.pte": b"", "version": b"8"}
+    path = program(tmp_path / "program.pt2", **unknown)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("serialized_state_dict.pt", b"\x80")
+    with zipfile.ZipFile(io.BytesIO(torch_text.harmless(path))) as loaded:
+        assert loaded.namelist() == ["program/models/model.json", "program/archive_format"]
+
+
+@pytest.mark.parametrize("framework", ["keras", "pytorch"])
+@pytest.mark.parametrize(
+    ("local", "central", "value"), [(6, 8, 1), (8, 10, 99)], ids=["encrypted", "compression"]
+)
+def test_an_archive_that_python_does_not_unpack_is_damaged(
+    tmp_path: Path, framework: str, local: int, central: int, value: int
+) -> None:
+    path = archive(tmp_path / "model.zip", "3.12.0", DENSE)
+    if framework == "pytorch":
+        program(path)
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        for each in re.finditer(re.escape(mark), bytes(content)):
+            content[each.start() + offset] = value
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        identify(path)
+
+
+@pytest.mark.parametrize("config", ["[]", "null", "{}", '"model"'])
+def test_a_config_that_describes_no_model_is_refused(tmp_path: Path, config: str) -> None:
+    path = archive(tmp_path / "model.keras", "3.12.0")
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("program/archive_format", "pt2")
-    assert identify(path).framework == "pytorch"
+        file.writestr("metadata.json", '{"keras_version": "3.12.0"}')
+        file.writestr("config.json", config)
+        file.writestr("model.weights.h5", HDF5_MAGIC)
+    with pytest.raises(InputError, match="is damaged"):
+        identify(path)
+    with h5py.File(tmp_path / "model.h5", "w") as hdf:
+        hdf.attrs["model_config"] = config
+    with pytest.raises(InputError, match="is damaged"):
+        identify(tmp_path / "model.h5")
 
 
 def test_hgq_models_have_no_block_design(tmp_path: Path) -> None:
@@ -111,6 +194,9 @@ def test_an_architecture_belongs_with_the_weights_beside_it(tmp_path: Path) -> N
     before = found.digest()
     weights.write_bytes(weights.read_bytes() + b" ")
     assert found.digest() != before
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"net_weights\.h5: is damaged"):
+        identify(path)
 
 
 def test_weights_alone_are_no_model(tmp_path: Path) -> None:
@@ -188,7 +274,7 @@ def test_a_config_that_is_nested_beyond_any_model_is_refused(tmp_path: Path, dep
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("config.json", "[" * depth + "]" * depth)
-        file.writestr("metadata.json", "{}")
-        file.writestr("model.weights.h5", b"")
+        file.writestr("metadata.json", '{"keras_version": "3.12.0"}')
+        file.writestr("model.weights.h5", HDF5_MAGIC)
     with pytest.raises(InputError):
         identify(path)

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 
 from deployments.cli import main
 from tasks.conversion.frontends import choice
+from tasks.conversion.keras_text import HDF5_MAGIC
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.settings import frontend_packages
@@ -56,7 +57,7 @@ def bomb(path: Path) -> bytes:
 def keras_archive(path: Path, model: Any) -> None:
     members = {"config.json": model, "metadata.json": {"keras_version": "3.12.0"}}
     texts = {name: json.dumps(each).encode() for name, each in members.items()}
-    archive(path, texts | {"model.weights.h5": b""})
+    archive(path, texts | {"model.weights.h5": HDF5_MAGIC})
 
 
 def hdf5(path: Path, model: Any = None) -> None:

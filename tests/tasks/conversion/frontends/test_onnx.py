@@ -258,23 +258,46 @@ def test_weights_in_a_file_beside_it_belong_to_the_model(tmp_path: Path) -> None
     content = (tmp_path / "w.bin").read_bytes()
     (tmp_path / "w.bin").write_bytes(content[:-1] + b"\x01")
     assert identify(path).digest() != before
-    (tmp_path / "w.bin").unlink()
-    with pytest.raises(InputError, match=r"weights are missing: w\.bin"):
+    (tmp_path / "w.bin").write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"cut off: 'w\.bin' has \d+ bytes of \d+"):
+        identify(path)
+    (tmp_path / "w.bin").rename(tmp_path / "other.bin")
+    with pytest.raises(InputError, match=r"weights are missing: 'w\.bin'"):
+        identify(path)
+    (tmp_path / "w.bin").symlink_to("other.bin")
+    with pytest.raises(InputError, match="are a link, which onnx does not follow"):
         identify(path)
 
 
-@pytest.mark.parametrize("location", ["../w.bin", "/etc/passwd"])
-def test_weights_outside_the_models_directory_are_never_read(tmp_path: Path, location: str) -> None:
-    model = onnx.load(mlp(tmp_path / "mlp.onnx"))
+def with_weights_in(path: Path, location: str, *, constant: bool = False) -> Path:
+    """Save a model with a tensor in another file: a weight, or that of a Constant node."""
+    model = onnx.load(mlp(path))
     tensor = model.graph.initializer[0]
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location)
     tensor.ClearField("raw_data")
-    path = tmp_path / "model" / "mlp.onnx"
-    path.parent.mkdir()
+    if constant:
+        node = helper.make_node("Constant", [], [tensor.name], value=tensor)
+        model.graph.node.insert(0, node)
+        del model.graph.initializer[0]
     path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("location", ["../w.bin", "/etc/passwd"])
+def test_weights_outside_the_models_directory_are_never_read(
+    tmp_path: Path, location: str, constant: bool
+) -> None:
+    path = with_weights_in(tmp_path / "mlp.onnx", location, constant=constant)
     with pytest.raises(UnsupportedModelError, match="are outside of its directory"):
         identify(path)
+
+
+@pytest.mark.parametrize("location", ["w\0.bin", "w" * 5000, "."])
+def test_weights_under_names_that_no_file_has_are_missing(tmp_path: Path, location: str) -> None:
+    with pytest.raises(InputError, match="its weights are missing"):
+        identify(with_weights_in(tmp_path / "mlp.onnx", location))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 0.5, 0.9])

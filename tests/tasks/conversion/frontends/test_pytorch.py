@@ -162,7 +162,7 @@ def test_pickled_weights_are_refused(exported: Path, tmp_path: Path) -> None:
         return content.replace(b'"use_pickle": false', b'"use_pickle": true')
 
     path = changed(exported, tmp_path / "pickled.pt2", pickled)
-    with pytest.raises(UnsupportedModelError, match="as a pickle, which is code"):
+    with pytest.raises(UnsupportedModelError, match="as a pickle or compiled code"):
         identify(path)
 
 

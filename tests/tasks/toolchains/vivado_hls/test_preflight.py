@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from board.kinds import board_kinds
+from tasks.conversion.keras_text import HDF5_MAGIC
 from tasks.core.errors import InputError, ToolMissingError
 from tasks.core.records.settings import BuildSettings
 from tasks.core.requirements import Finding, require
@@ -60,7 +61,7 @@ def keras_archive(path: Path, package: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         model = {"class_name": "Functional", "config": {"layers": [layer]}}
         archive.writestr("config.json", json.dumps(model))
-        archive.writestr("model.weights.h5", b"")
+        archive.writestr("model.weights.h5", HDF5_MAGIC)
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
     return path
 
