@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ FloatArray = npt.NDArray[np.float32]
 STEP = "C simulation"
 DEADLINE_S = 3600.0
 CHUNK_BYTES = 1 << 24
+STACK_BYTES = 1 << 30
+"""hls4ml's C++ keeps tensors on its stack; what it does not use takes no memory."""
 # As in hls4ml's build_lib.sh, but without optimisation, which takes longer than it saves.
 _FLAGS = ("-O1", "-w", "-fPIC", "-shared", "-fno-gnu-unique", "-I.", "-Ifirmware/ap_types")
 # One translation unit, because the headers alone take seconds for each source.
@@ -64,11 +67,18 @@ class CSimulation:
         samples = np.ascontiguousarray(x, dtype=np.float32)
         y = np.zeros((len(samples), self._outputs), dtype=np.float32)
         pointer = ctypes.POINTER(ctypes.c_float)
-        self.library.overlayflow_samples(
+        arguments = (
             samples.ctypes.data_as(pointer),
             y.ctypes.data_as(pointer),
             ctypes.c_ulong(len(samples)),
         )
+        simulation = threading.Thread(target=self.library.overlayflow_samples, args=arguments)
+        usual = threading.stack_size(STACK_BYTES)
+        try:
+            simulation.start()
+        finally:
+            threading.stack_size(usual)
+        simulation.join()
         return y
 
 

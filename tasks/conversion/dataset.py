@@ -22,6 +22,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 NAMES = ("X_test", "y_test")
 CHUNK_BYTES = 1 << 22
+_DRAWN_ELEMENTS = 1 << 20
+"""Of random inputs: each sample of a large image is simulated for millions of clocks."""
 
 
 @dataclass(frozen=True)
@@ -201,15 +203,15 @@ def check_finite(array: npt.NDArray[Any], name: str, where: str) -> None:
     require_finite((np.ravel(array[part]) for part in chunks(array)), array.shape, name, where)
 
 
-def drawn(shape: tuple[int, ...], element: FixedPoint, samples: int = 100) -> FloatArray:
-    """Return random inputs within a number format's range; deterministic.
+def drawn(shape: tuple[int, ...], element: FixedPoint) -> FloatArray:
+    """Return 100 random inputs within a number format's range, fewer large ones; deterministic.
 
     Integers are spread over the range. Numbers with a fraction follow the standard normal
     distribution, to which training data are usually scaled.
     """
     rng = np.random.default_rng(0)
     step = 2.0**-element.fraction
-    size = (samples, *shape)
+    size = (min(max(_DRAWN_ELEMENTS // math.prod(shape), 2), 100), *shape)
     values = (
         rng.uniform(element.low, element.high, size)
         if element.fraction <= 0

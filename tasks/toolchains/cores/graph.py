@@ -114,9 +114,12 @@ class Node:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """The whole converted model: layers in the order in which they can be evaluated."""
+    """The whole converted model: layers in the order in which they can be evaluated.
+
+    Compared by identity, so that estimates for it can be cached.
+    """
 
     nodes: tuple[Node, ...]
     input: Tensor

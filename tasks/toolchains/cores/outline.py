@@ -80,7 +80,7 @@ class Outline(Record):
         refused: why it cannot be folded; empty if it can.
         layers: of the folded core at the requested interval.
         table: the same as text.
-        curve: folded cores at longer and longer intervals, until no more multipliers are saved.
+        curve: folded cores at longer and longer intervals, as long as that saves multipliers.
         boards: board kinds, the requested one first.
     """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tasks.conversion.csim import CSimulation
@@ -44,3 +45,17 @@ def test_a_machine_without_a_compiler_is_told_so(
     monkeypatch.setitem(os.environ, "PATH", str(project))
     with pytest.raises(ToolMissingError, match=r"g\+\+ cannot be started"):
         CSimulation(graph(), project, project / "g++.log")
+
+
+def test_a_large_tensor_fits_on_the_stack(project: Path) -> None:
+    """Of 32 MiB: a process has 8 by default."""
+    (project / "firmware" / "tiny.cpp").write_text(
+        """extern "C" void tiny_float(float *x, float *y) {
+            volatile float tensor[1 << 23];
+            for (unsigned i = 0; i < 1 << 23; i++) tensor[i] = x[0];
+            y[0] = tensor[(1 << 23) - 1];
+        }
+        """
+    )
+    simulation = CSimulation(graph(), project, project / "g++.log")
+    assert simulation(np.array([[1.5], [2.5]])).tolist() == [[1.5], [2.5]]

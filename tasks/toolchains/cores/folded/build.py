@@ -3,12 +3,13 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from tasks.core.records.design import LayerEstimate
 from tasks.toolchains.cores import signs
 from tasks.toolchains.cores.folded import elements, plan, products, timing, windows
-from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, holds
+from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, Products, holds
 from tasks.toolchains.cores.folded.netlist import Link
 from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.graph import Graph, Node
@@ -51,16 +52,14 @@ BUILDERS: Mapping[str, Callable[[Design, Node], None]] = {
 }
 
 
-def build(
-    graph: Graph, project_name: str, target: Target, directory: Path | None
-) -> list[LayerEstimate]:
-    """Build a folded core, or with no directory only estimate it.
+def build(graph: Graph, project_name: str, target: Target, directory: Path) -> list[LayerEstimate]:
+    """Build a folded core.
 
     Args:
         graph: the converted model.
         project_name: the module will be `<project_name>_core`.
         target: what to build for.
-        directory: for the modules; None to only estimate.
+        directory: for the modules.
 
     Returns:
         The estimate for each layer.
@@ -68,29 +67,55 @@ def build(
     Raises:
         UnsupportedModelError: a folded core cannot compute a layer exactly.
     """
-    counted = Design(graph, target, None, {})
-    _connect(counted)
-    slowest = max((layer.clocks for layer in counted.layers), default=0)
-    design = Design(
-        graph,
-        replace(target, stream=max(target.stream, slowest)),
-        directory,
-        _shared_out(counted.products, target.dsps),
-    )
-    source, result = _connect(design)
-    if directory is not None:
-        text = _module(design, project_name, source, result)
-        (directory / f"{project_name}_core.v").write_text(text, encoding="utf-8")
-        for path in HERE.glob("*.sv"):
-            shutil.copy(path, directory)
+    counted = _counted(graph, target)
+    pace = _pace(counted)
+    dsps = _shared_out(counted.products, target.dsps)
+    design = Design(graph, replace(target, stream=pace), directory, dsps)
+    source, result = _connect(design, timing.SAMPLES)
+    text = _module(design, project_name, source, result)
+    (directory / f"{project_name}_core.v").write_text(text, encoding="utf-8")
+    for path in HERE.glob("*.sv"):
+        shutil.copy(path, directory)
     return design.layers
 
 
-def _connect(design: Design) -> tuple[Link, Link]:
-    """Add all layers, and return the streams in and out."""
+def estimate(graph: Graph, target: Target) -> list[LayerEstimate]:
+    """Estimate each layer of a folded core, as `build` does, without building it."""
+    outlined = _outlined(graph, replace(target, dsps=0))
+    layers = list(outlined.layers)
+    for name, dsps in _shared_out(outlined.products, target.dsps).items():
+        products = outlined.products[name]
+        changed = {"dsp": dsps, "lut": products.unit(dsps)}
+        layers[products.row] = layers[products.row].model_copy(update=changed)
+    return layers
+
+
+@lru_cache(maxsize=16)
+def _outlined(graph: Graph, target: Target) -> Design:
+    """Return a core without DSP blocks, in which alone the board kinds of an estimate differ."""
+    design = Design(graph, replace(target, stream=_pace(_counted(graph, target))), None, {})
+    _connect(design, timing.SAMPLES)
+    return design
+
+
+def _counted(graph: Graph, target: Target) -> Design:
+    """Return a core of which no beat is followed, for its clocks and products only."""
+    design = Design(graph, target, None, {})
+    _connect(design, 0)
+    return design
+
+
+def _pace(design: Design) -> int:
+    """Return the clocks per sample, of the slowest layer or of the stream."""
+    return max(design.target.stream, *(layer.clocks for layer in design.layers))
+
+
+def _connect(design: Design, samples: int) -> tuple[Link, Link]:
+    """Add all layers, follow some samples, and return the streams in and out."""
     graph, target = design.graph, design.target
     source = Link("in", graph.input.format, graph.input.size, 1, target.words_in)
-    design.offer(source, timing.source(source.beats, target.clocks_in, target.stream))
+    arriving = timing.source(source.beats, target.clocks_in, target.stream, samples)
+    design.offer(source, arriving)
     design.write(graph.input.name, source)
     for node in graph.nodes:
         if node.kind == "Input" or node.name in design.done:
@@ -102,10 +127,13 @@ def _connect(design: Design) -> tuple[Link, Link]:
         if signs.has_signs(node):
             raise node.unsupported("holds signs in one bit", "use core unrolled for this model")
         BUILDERS[node.kind](design, node)
+        design.forget_times()
     result = design.view(design.read(graph.output.name), graph.output.size)
     result = design.resize(result, target.words_out, target.clocks_out)
     result = design.ahead_of(result, timing.taken(design.offered(result), target.clocks_out))
-    return source, design.reformat(result, graph.output.format)
+    result = design.reformat(result, graph.output.format)
+    design.forget_times()
+    return source, result
 
 
 def _module(design: Design, project_name: str, source: Link, result: Link) -> str:
@@ -129,10 +157,10 @@ def _module(design: Design, project_name: str, source: Link, result: Link) -> st
     return "\n".join(lines) + "\n"
 
 
-def _shared_out(products_of: dict[str, tuple[int, int]], dsps: int) -> dict[str, int]:
+def _shared_out(products_of: dict[str, Products], dsps: int) -> dict[str, int]:
     """Give DSP blocks to the layers whose products take the most LUTs."""
     given: dict[str, int] = {}
-    for name, (count, _luts) in sorted(products_of.items(), key=lambda item: -item[1][1]):
-        given[name] = min(count, dsps)
+    for name, each in sorted(products_of.items(), key=lambda item: -item[1].lut):
+        given[name] = min(each.count, dsps)
         dsps -= given[name]
     return given

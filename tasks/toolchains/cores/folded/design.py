@@ -1,7 +1,7 @@
 """A folded core under construction: streams with their timing, and the estimate for each layer."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 
@@ -30,6 +30,23 @@ ELEMENTWISE = frozenset(
 SAME_ORDER = frozenset(("Repack", "Reshape"))
 
 
+@dataclass(frozen=True)
+class Products:
+    """Products of a layer, which DSP blocks or LUTs compute.
+
+    Attributes:
+        count: computed at once.
+        lut: that each takes without a DSP block.
+        unit: LUTs of the layer's unit with so many DSP blocks.
+        row: of its estimate.
+    """
+
+    count: int
+    lut: int
+    unit: Callable[[int], int]
+    row: int
+
+
 class Design:
     """A folded core under construction: the streams of its tensors, and the modules between them.
 
@@ -41,7 +58,7 @@ class Design:
 
     Attributes:
         layers: estimate for each layer.
-        products: by layer, products computed at once and the LUTs that each would take.
+        products: of each layer.
         done: layers that were built together with an earlier one.
     """
 
@@ -51,7 +68,7 @@ class Design:
         self.graph, self.target, self.directory, self.dsps = graph, target, directory, dsps
         self.netlist = Netlist()
         self.layers: list[LayerEstimate] = []
-        self.products: dict[str, tuple[int, int]] = {}
+        self.products: dict[str, Products] = {}
         self.done: set[str] = set()
         self._streams: dict[str, list[Link]] = {}
         self._offered: dict[str, Clocks] = {}
@@ -153,6 +170,11 @@ class Design:
         """Return when a stream's beats are offered."""
         return self._offered[link.name]
 
+    def forget_times(self) -> None:
+        """Drop the times of streams that were read: those of large images take 100 MB each."""
+        waiting = [link.name for links in self._streams.values() for link in links]
+        self._offered = {name: self._offered[name] for name in waiting}
+
     def alike(self, link: Link, source: Link, latency: int = 0) -> Link:
         """Record that a stream's beats follow those of another one with a latency."""
         return self.offer(link, self._offered[source.name] + latency, self._room[source.name])
@@ -164,8 +186,10 @@ class Design:
             link: the stream.
             accepted: when its beats are taken.
         """
-        depth = timing.waiting(self._offered[link.name], accepted)
-        return self.queue(link, depth) if depth > self._room[link.name] else link
+        offered = self._offered[link.name]
+        if timing.suffices(self._room[link.name], offered, accepted):
+            return link
+        return self.queue(link, accepted)
 
     # Streams.
 
@@ -194,10 +218,10 @@ class Design:
             # Beats out of each beat in: the last of a row may make fewer.
             parts = np.full(given, -(-link.par // par))
             parts[-1] = answered - parts[:-1].sum()
-            clocks = np.tile(parts * each, link.rows * timing.SAMPLES)
-            accepted = timing.taken(self.offered(link), clocks)
+            rows = len(self.offered(link)) // given
+            accepted = timing.taken(self.offered(link), np.tile(parts * each, rows))
             link = self.ahead_of(link, accepted)
-            repeated = np.tile(parts, link.rows * timing.SAMPLES)
+            repeated = np.tile(parts, rows)
             place = np.arange(repeated.sum()) - np.repeat(np.cumsum(repeated) - repeated, repeated)
             self.offer(result, np.repeat(accepted, repeated) + 1 + place * each)
         else:
@@ -226,9 +250,17 @@ class Design:
         par = plan.channels_of(channels, beats, self.target.interval)
         return self.resize(self.view(self.read(node.inputs[0].name), channels), par)
 
-    def queue(self, link: Link, depth: int) -> Link:
-        """Return the stream behind a queue of at least `depth` beats."""
-        depth = max(2, 1 << (depth - 1).bit_length())
+    def queue(self, link: Link, accepted: Clocks, spare: int = 0) -> Link:
+        """Return the stream behind a queue.
+
+        Args:
+            link: the stream.
+            accepted: when its beats are taken.
+            spare: places that are left when most beats wait.
+        """
+        depth = 2
+        while depth < spare or not timing.suffices(depth - spare, self.offered(link), accepted):
+            depth *= 2
         result = self.netlist.like(link)
         self.alike(result, link, 2)
         self._room[result.name] = depth

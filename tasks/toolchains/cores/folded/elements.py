@@ -135,7 +135,7 @@ def concatenate(design: Design, node: Node) -> None:
 
 def _held_for(design: Design, link: Link, accepted: Clocks) -> Link:
     """Return a branch behind a queue for the beats by which it is ahead."""
-    return design.queue(link, timing.waiting(design.offered(link), accepted) + AHEAD)
+    return design.queue(link, accepted, AHEAD)
 
 
 def _side_by_side(design: Design, node: Node) -> tuple[Link, Link]:

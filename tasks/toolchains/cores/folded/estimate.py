@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from tasks.core.layer_table import aligned
 from tasks.core.records.design import LayerEstimate, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
-from tasks.toolchains.cores.folded.build import build
+from tasks.toolchains.cores.folded import build
 from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.graph import Graph
 
 SHARE = 0.75
 """Share of the part's DSP blocks for products: full columns are slow to place and route."""
+
+LITTLE = 0.1
+"""Share of the multipliers that is not worth twice the interval."""
 
 LONGEST = 1024
 """Up to this multiple of the requested interval, a core that fits is searched for."""
@@ -118,22 +121,27 @@ def estimate(
         dsps=int(available.dsp * SHARE),
         clock_period_ns=settings.clock_period_ns,
     )
-    return FoldedEstimate(target, tuple(build(graph, settings.project_name, target, None)))
+    return FoldedEstimate(target, tuple(build.estimate(graph, target)))
 
 
 def curve(
     graph: Graph, settings: ConvertSettings, given: Stream, answered: Stream, available: Resources
 ) -> Iterator[FoldedEstimate]:
-    """Yield estimates at the requested interval, twice that, and so on, until nothing is saved."""
+    """Yield estimates at the requested interval, twice that, and so on.
+
+    They end when no multipliers are saved, or few and the core fits.
+    """
     asked = settings.interval_cycles or max(given.words_per_sample, answered.words_per_sample)
-    fewest, factor = 0, 1
+    fewest, factor, fits = 0, 1, False
     while factor <= LONGEST:
         longer = settings.model_copy(update={"interval_cycles": asked * factor})
         found = estimate(graph, longer, given, answered, available)
         multipliers = sum(layer.multipliers for layer in found.layers)
-        if fewest and multipliers >= fewest:
+        saved = (fewest - multipliers) / fewest if fewest else 1.0
+        if saved <= (LITTLE if fits else 0):
             return
         yield found
+        fits = not shortfall(found.resources, available)
         fewest, factor = multipliers, factor * 2
 
 

@@ -13,7 +13,7 @@ from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import formats, linear, pooling
 from tasks.toolchains.cores.folded import memory, plan, timing
 from tasks.toolchains.cores.folded.arithmetic import Matrix, Sums, sums
-from tasks.toolchains.cores.folded.design import Design
+from tasks.toolchains.cores.folded.design import Design, Products
 from tasks.toolchains.cores.folded.elements import lanes_behind
 from tasks.toolchains.cores.folded.netlist import Link
 from tasks.toolchains.cores.folded.plan import Fold
@@ -102,24 +102,23 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
     }
     wires = _memory(design, fold, decided, words)
     design.netlist.between("matvec", parameters, link, result, wires)
-    multipliers = fold.multipliers
-    if memory.is_constant(words):  # then products with constants are left, and no memory
-        multipliers = used = 0
-    design.products[node.name] = (
-        multipliers,
-        plan.products_luts(link.format, decided.weight.width),
-    )
+    # Of constant words, products with constants are left, and no memory.
+    multipliers = 0 if memory.is_constant(words) else fold.multipliers
     bits, kept = memory.kept_bits(words, decided)
     in_blocks = memory.in_blocks(len(words))
-    luts = plan.products_luts(link.format, int(bits[used:].sum())) + plan.sum_luts(
-        fold, decided, used
-    )
+
+    def unit(dsps: int) -> int:
+        computed = plan.products_luts(link.format, int(bits[dsps:].sum()))
+        return computed + plan.sum_luts(fold, decided, dsps) + (0 if in_blocks else kept)
+
+    each = plan.products_luts(link.format, decided.weight.width)
+    design.products[node.name] = Products(multipliers, each, unit, len(design.layers))
     design.note(
         node.name,
         f"{fold.pe} x {fold.simd}",
         fold.clocks,
         multipliers=multipliers,
-        lut=luts if in_blocks else luts + kept,
+        lut=unit(used),
         dsp=used,
         bram=memory.blocks(len(words), kept) if in_blocks else 0.0,
     )

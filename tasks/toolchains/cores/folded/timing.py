@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Clocks = NDArray[np.int64]
 
-SAMPLES = 3
+SAMPLES = 2
 """Number of samples that are followed: after the first, all wait alike."""
 
 
@@ -31,9 +31,14 @@ class Steps:
     emits: NDArray[np.bool_]
 
 
-def source(beats: int, each: int, interval: int) -> Clocks:
-    """Return when a stream delivers the beats of samples, `each` clocks apart."""
-    return np.add.outer(np.arange(SAMPLES) * interval, np.arange(beats) * each).ravel()
+def source(beats: int, each: int, interval: int, samples: int) -> Clocks:
+    """Return when a stream delivers the beats of samples: evenly, but at least `each` clocks apart.
+
+    It could deliver earlier, but would only fill queues.
+    """
+    number = np.arange(beats)
+    beat = np.maximum(number * each, number * interval // beats)
+    return np.add.outer(np.arange(samples) * interval, beat).ravel()
 
 
 def taken(offered: Clocks, clocks: int | Clocks) -> Clocks:
@@ -43,10 +48,11 @@ def taken(offered: Clocks, clocks: int | Clocks) -> Clocks:
     return np.asarray(np.maximum.accumulate(offered - before) + before)
 
 
-def waiting(offered: Clocks, accepted: Clocks) -> int:
-    """Return the largest number of beats that wait at a time."""
-    gone = np.searchsorted(accepted, offered, side="right")
-    return int((np.arange(1, len(offered) + 1) - gone).max())
+def suffices(room: int, offered: Clocks, accepted: Clocks) -> bool:
+    """Return whether at most `room` beats ever wait at a time."""
+    later, gone = offered[room:], accepted[: max(len(accepted) - room, 0)]
+    # Mostly, a few beats already show that it does not.
+    return all((gone[::each] <= later[::each]).all() for each in (64, 1))
 
 
 def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Clocks]:
@@ -55,19 +61,27 @@ def through_window(offered: Clocks, steps: Steps, each: int) -> tuple[Clocks, Cl
     Each step takes a clock, and waits for the beat that it reads. A beat out is held until the next
     module, which needs `each` clocks per beat, is free.
     """
-    reads, emits = np.tile(steps.reads, SAMPLES), np.tile(steps.emits, SAMPLES)
+    samples, size = len(offered) // np.count_nonzero(steps.reads), len(steps.reads)
+    reads, emits = (
+        slice(None)
+        if chosen.all()  # then nothing has to be looked up
+        else np.add.outer(np.arange(samples) * size, np.flatnonzero(chosen)).ravel()
+        for chosen in (steps.reads, steps.emits)
+    )
     # All times are those of a step less its number, so that a delay is kept by what follows.
-    number = np.arange(len(reads))
-    arriving = np.zeros(len(reads), dtype=np.int64)
-    arriving[reads] = offered - number[reads]
-    late = np.maximum.accumulate(np.maximum(arriving, 0))
-    at = np.flatnonzero(emits)
-    apart = np.cumsum(np.maximum(np.diff(at, prepend=at[:1]), each))
-    emitted = apart + np.maximum.accumulate(late[at] + at + 1 - apart)
-    late[at] = np.maximum(late[at], emitted - at - 1)
-    before = np.concatenate([[0], np.maximum.accumulate(late)[:-1]])
-    accepted = number + np.maximum(before, arriving)
-    return np.asarray(accepted[reads]), np.asarray(emitted)
+    number = np.arange(samples * size)
+    read_at, at = number[reads], number[emits]
+    before = np.zeros(samples * size + 1, dtype=np.int64)
+    late = before[1:]
+    late[reads] = offered - read_at
+    np.maximum.accumulate(before, out=before)
+    apart = np.full_like(at, each)
+    np.maximum(apart[1:], at[1:] - at[:-1], out=apart[1:])
+    np.cumsum(apart, out=apart)
+    emitted = apart + np.maximum.accumulate(late[emits] + at + 1 - apart)
+    late[emits] = emitted - at - 1
+    np.maximum.accumulate(before, out=before)
+    return np.maximum(offered, before[:-1][reads] + read_at), np.asarray(emitted)
 
 
 def repeated(
@@ -84,15 +98,13 @@ def repeated(
     line = width * groups
     rows = offered.reshape(-1, line)
     once = np.arange(line).reshape(width, groups)
-    order = np.tile(np.repeat(once, times[1], axis=0).ravel(), times[0]).tolist()
-    accepted, emitted = np.empty_like(rows), []
-    last_read = [0] * line
-    now = 0
+    order = np.tile(np.repeat(once, times[1], axis=0).ravel(), times[0])
+    last = np.zeros(line, dtype=np.int64)
+    last[order] = np.arange(len(order))  # of several, the last one stays
+    accepted, read = np.empty_like(rows), np.zeros((len(rows), len(order)), dtype=np.int64)
+    before = np.zeros(len(order), dtype=np.int64)
     for row, arriving in enumerate(rows):
-        accepted[row] = np.maximum(arriving, last_read)
-        there = accepted[row].tolist()
-        for place in order:
-            now = max(now + 1, there[place] + 1)
-            last_read[place] = now
-            emitted.append(now + 1)
-    return accepted.ravel(), np.array(emitted)
+        accepted[row] = np.maximum(arriving, before[last])
+        read[row] = taken(np.maximum(accepted[row, order], before[-1]) + 1, 1)
+        before = read[row]
+    return accepted.ravel(), read.ravel() + 1

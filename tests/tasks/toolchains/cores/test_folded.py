@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tasks.core.errors import CoreMismatchError, DoesNotFitError, InputError, UnsupportedModelError
@@ -332,10 +332,10 @@ def test_a_window_takes_the_clocks_that_it_is_planned_with(  # noqa: PLR0917 - a
     window = Window(image, extent, stride, around)
     steps = window.steps(groups)
     assert steps.reads.sum() == image[0] * image[1] * groups
-    always_there = np.zeros(timing.SAMPLES * steps.reads.sum(), np.int64)
+    always_there = np.zeros(3 * steps.reads.sum(), np.int64)
     _, emitted = timing.through_window(always_there, steps, each)
-    by_sample = emitted.reshape(timing.SAMPLES, -1)
-    clocks = by_sample[2, -1] - by_sample[1, -1]
+    _, second, third = emitted.reshape(3, -1)
+    clocks = third[-1] - second[-1]
     planned = window.clocks(groups, groups * each)
     # Below a row without windows, some of its clocks pass while the last one is worked on.
     assert planned - window.size[0] * groups * each <= clocks <= planned
@@ -350,9 +350,10 @@ def test_a_window_moves_as_step_by_step(
     moves: list[tuple[bool, bool]], gaps: list[int], each: int
 ) -> None:
     reads, emits = np.array(moves).T
-    offered = np.cumsum(gaps)[: timing.SAMPLES * reads.sum()]
+    assume(reads.any())
+    offered = np.cumsum(gaps)[: 3 * reads.sum()]
     arriving, taken, given_on, now, free = iter(offered), [], [], 0, 0
-    for reading, emitting in moves * timing.SAMPLES:
+    for reading, emitting in moves * 3:
         if reading:
             now = max(now, next(arriving))
             taken.append(now)
@@ -377,7 +378,32 @@ def test_a_queue_is_as_deep_as_a_simulation_of_it_gets(gaps: list[int], clocks: 
             queue, free = queue - 1, now + clocks
         deepest = max(deepest, queue)
     assert gone == accepted.tolist()
-    assert timing.waiting(offered, accepted) == deepest
+    for room in range(len(gaps) + 2):
+        assert timing.suffices(room, offered, accepted) == (room >= deepest)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=24, max_size=24),
+    st.sampled_from([(1, 1), (2, 1), (2, 3), (4, 3)]),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_rows_are_repeated_as_beat_by_beat(
+    gaps: list[int], row: tuple[int, int], times: tuple[int, int]
+) -> None:
+    width, groups = row
+    offered = np.cumsum(gaps)
+    taken, given_on, now, read = [], [], 0, [0] * width * groups
+    for arriving in offered.reshape(-1, width * groups).tolist():
+        there = [max(pair) for pair in zip(arriving, read, strict=True)]
+        taken += there
+        for _ in range(times[0]):
+            for pixel in range(width):
+                for place in list(range(pixel * groups, (pixel + 1) * groups)) * times[1]:
+                    now = max(now, there[place]) + 1
+                    read[place] = now
+                    given_on.append(now + 1)
+    accepted, emitted = timing.repeated(offered, width, groups, times)
+    assert (accepted.tolist(), emitted.tolist()) == (taken, given_on)
 
 
 @pytest.mark.slow
