@@ -48,7 +48,9 @@ def read(path: Path, target: str = "") -> Dataset:
             )
         return _pair(path) if path.suffix == ".npy" else npz.read(path)
     if not path.is_file():
-        raise InputError("no such data file", where=str(path))
+        raise InputError(
+            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
+        )
     names, values = _csv(path) if path.suffix == ".csv" else _parquet(path)
     if target not in names:
         raise InputError(
@@ -140,7 +142,9 @@ def _array(path: Path) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError("no such data file", where=str(path)) from None
+        raise InputError(
+            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
+        ) from None
     except MemoryError as error:
         raise InputError(
             f"claims more memory than this machine has: {error}", where=str(path)

@@ -9,6 +9,7 @@ from tasks.conversion.keras_text import Description
 from tasks.core.digests import digest_of
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.base import Framework, FrameworkChoice
+from tasks.core.regular import unreadable
 
 # Keras runs these layers from code in the file, or looks their functions up by name.
 CODE = ("Lambda",)
@@ -57,7 +58,7 @@ def identify(path: Path, framework: FrameworkChoice = "auto") -> ModelFile:
         bombs.require_size(path)
         described = keras_text.describe(path)
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise unreadable(path, error) from None
     if described is not None and framework != "onnx":
         return _keras(path, described, framework)
     found = _by_content(path) if framework == "auto" else framework

@@ -146,7 +146,9 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
-        raise InputError("no such data file", where=str(path)) from None
+        raise InputError(
+            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
+        ) from None
     except (OSError, zipfile.BadZipFile) as error:
         raise _not_npz(path) from error
 

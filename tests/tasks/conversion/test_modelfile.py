@@ -223,6 +223,11 @@ def test_a_directory_is_no_model(tmp_path: Path) -> None:
         identify(tmp_path)
 
 
+def test_a_file_that_is_not_there_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"(?s)No such file.*relative ones start at"):
+        identify(tmp_path / "gone.keras")
+
+
 def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     with path.open("wb") as file:

@@ -1,5 +1,7 @@
 """A pipe or a device in place of a file is refused: reading a pipe may wait for ever."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,3 +50,29 @@ def test_a_name_too_long_for_a_file_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="cannot be read: File name too long"):
         read(tmp_path / ("m" * 300 + suffix))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [(".keras", identify), (".csv", datafile.check), (".npz", datafile.check)]
+)
+def test_a_file_that_is_closed_to_this_user_is_refused(
+    tmp_path: Path, suffix: str, read: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(b"")
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root reads all files
+        monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(InputError, match=r"(?s)cannot be read: Permission denied.*let .* read it"):
+        read(path)
+
+
+def closed(path: Path, *_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def test_a_link_without_a_file_is_named_with_its_target(tmp_path: Path) -> None:
+    for name, target in (("gone.keras", "nowhere"), ("loop.keras", "loop.keras")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(InputError, match=f"(?s)cannot be read.*it is a link to {target}"):
+            identify(tmp_path / name)
