@@ -4,6 +4,7 @@ python -m tasks.conversion.child REQUEST RESULT
 """
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def convert(request: ConvertRequest, check: Check = lambda _files, _streams: Non
     hls.save(graph, out / "model.fml")
     check(out, (stream_in, stream_out))
     if data is None:
-        given = dataset.drawn(model.input.shape, stream_in.element)
+        given = drawn(model, stream_in.element)
     signs = hls.gives_signs(graph)
     y_framework = predicted(model, given, out / "y_framework.npy", signs=signs)
     y, meanings = expected or _unknown(model, y_framework, out)
@@ -157,13 +158,26 @@ def samples(model: LoadedModel, data: dataset.Dataset | None, out: Path) -> npt.
         InputError: they do not fit the model.
     """
     if data is None:
-        return dataset.drawn(model.input.shape, _USUAL)
+        return drawn(model, _USUAL)
     named = dataset.in_order(data.x, "X_test", [each.name for each in model.inputs])
     for tensor, (name, x) in zip(model.inputs, named.items(), strict=True):
         dataset.match_input(x, tensor.shape, tensor.dtype, name)
     joined = dataset.joined(out / "X_test.npy", list(named.values()))
     _remove_parts(named, out)
     return joined
+
+
+def drawn(model: LoadedModel, element: FixedPoint) -> dataset.FloatArray:
+    """Return random inputs; those that count something are counts."""
+    x = dataset.drawn(model.input.shape, element)
+    start = 0
+    for tensor in model.several_inputs:
+        size = math.prod(tensor.shape)
+        if tensor.most:
+            counts = np.random.default_rng(0).integers(1, tensor.most + 1, (len(x), size))
+            x[:, start : start + size] = counts
+        start += size
+    return x
 
 
 def _expected(

@@ -41,6 +41,8 @@ _PASSING = (
 )
 # Their states and sums have formats that their outputs do not show.
 _RECURRENT = ("LSTM", "GRU", "Bidirectional")
+# Their sums and inner results have formats of one type, which their outputs do not show.
+_GRAPHS = ("GarNet", "GarNetStack")
 _PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
 _EXACT_BITS = 12  # values with at most this many fractional bits are represented exactly
 
@@ -96,7 +98,7 @@ class _Layer:
     def settings(self) -> dict[str, Any]:
         precision: dict[str, str] = {}
         settings: dict[str, Any] = {"Precision": precision}
-        if self.outputs is None or self.kind in (*_PASSING, *_RECURRENT):
+        if self.outputs is None or self.kind in (*_PASSING, *_RECURRENT, *_GRAPHS):
             return {}
         if self.node.get_attr("weight_quantizer") is not None:
             return {}  # hls4ml infers formats in which sums of quantized weights are exact

@@ -374,7 +374,8 @@ def _without_fraction(precision: Any) -> str:
 def save(graph: Any, path: Path) -> None:
     """Save the converted graph, with every layer's precisions, as an .fml file.
 
-    The graph is as before afterwards, but for plain numbers in place of numpy's.
+    The graph is as before afterwards, but for plain numbers in place of numpy's. The types inside a
+    GarNet, which hls4ml only keeps in its configuration, are written with those of its weights.
 
     hls4ml 1.3 writes arrays to separate files, but fails on tuples of arrays (HGQ2's masks of sign,
     integer and fraction bits), which are written as nested lists here; on functions (EinsumDense
@@ -393,6 +394,19 @@ def save(graph: Any, path: Path) -> None:
             for part, number in getattr(precision, "__dict__", {}).items():
                 if isinstance(number, np.generic):
                     setattr(precision, part, number.item())
+    for layer in graph.get_layers():
+        if layer.class_name in {"GarNet", "GarNetStack"}:
+            layer.attributes.attributes.update(_inner_types(layer))
     graph.save(path)
     for attributes, originals in kept:
+        attributes.clear()
         attributes.update(originals)
+
+
+def _inner_types(layer: Any) -> dict[str, Any]:
+    """Return the types inside a GarNet, as its C++ template takes them from the configuration."""
+    from hls4ml.model.types import NamedType
+
+    names = ("edge_weight", "edge_weight_aggr", "aggr")
+    found = {name: layer.model.config.get_precision(layer, var=name)[0] for name in names}
+    return {f"{name}_t": NamedType(f"{layer.name}_{name}_t", found[name]) for name in names}

@@ -22,6 +22,7 @@ def check(graph: Any, settings: ConvertSettings) -> None:
     """
     _check_biases(graph)
     _check_recurrent(graph)
+    _check_graph_layers(graph, settings)
     _check_precisions(graph, settings)
 
 
@@ -60,6 +61,18 @@ def _check_recurrent(graph: Any) -> None:
             raise UnsupportedModelError(
                 f"layer {layer.name} (GRU) resets its state before the product, hls4ml behind it",
                 remedy="train it with reset_after=True",
+            )
+
+
+def _check_graph_layers(graph: Any, settings: ConvertSettings) -> None:
+    """Refuse streams for GarNet: hls4ml's C++ takes arrays, and does not compile with them."""
+    for layer in graph.get_layers():
+        if layer.class_name in {"GarNet", "GarNetStack"} and settings.io_type == "io_stream":
+            raise InputError(
+                f"layer {layer.name} ({layer.class_name}) reads its vertices in any order, which "
+                "hls4ml has not for io_stream",
+                where="io_type",
+                remedy="use --io-type io_parallel",
             )
 
 

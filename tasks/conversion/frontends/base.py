@@ -24,6 +24,7 @@ class Tensor:
         shape: of one sample, without the batch axis.
         axes: order of a sample's axes in hls4ml's tensor; None if the same.
         activation: name of the activation that computes an output; empty if unknown.
+        most: the largest number of an input that counts something, from 1; 0 for other inputs.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Tensor:
     dtype: str = "float32"
     axes: tuple[int, ...] | None = None
     activation: str = ""
+    most: int = 0
 
     def arranged(self, samples: FloatArray) -> FloatArray:
         """Return the framework's samples in hls4ml's order of axes."""

@@ -7,7 +7,6 @@ QKeras, HGQ and hls4ml, which then uses its code for Keras 2.
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,25 +15,16 @@ from typing import Any
 from tasks.conversion.frontends import keras2_join, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
-from tasks.conversion.keras_text import describe, is_architecture, weights_beside
+from tasks.conversion.keras_text import is_architecture, weights_beside
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
 
-# Layers that hls4ml has a reader of, but that no package holds any more, with what to use instead.
-REPLACEMENTS: Mapping[str, str] = {
-    "GarNet": "layers of Keras, QKeras or HGQ: it is code of its own",
-    "GarNetStack": "layers of Keras, QKeras or HGQ: it is code of its own",
-}
+GARNET = ("GarNet", "GarNetStack")
 
 
 def load(path: Path) -> LoadedModel:
-    """Load a model of Keras 2; `modelfile` has refused code in it.
-
-    Raises:
-        UnsupportedModelError: it holds a layer that nobody can compute here.
-    """
-    _check_layers(path)
+    """Load a model of Keras 2; `modelfile` has refused code in it."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import tf_keras
 
@@ -46,19 +36,11 @@ def load(path: Path) -> LoadedModel:
         keras_check.check_built(model, str(path))
         one = keras2_join.joined(model)
     keras2_signs.check(model, str(path))
+    if any(type(layer).__name__ in GARNET for layer in model.layers):
+        return _garnet(model, one, path)
     if not any(type(layer).__module__.split(".")[0] == "HGQ" for layer in model.layers):
         return wrapped(model, one, path, block_design=True)
     return _hgq(model, one, path)
-
-
-def _check_layers(path: Path) -> None:
-    described = describe(path)
-    for name in sorted(described.classes & REPLACEMENTS.keys() if described else ()):
-        raise UnsupportedModelError(
-            f"holds {name} layers, whose code is not in the file",
-            where=str(path),
-            remedy=f"replace them by {REPLACEMENTS[name]}",
-        )
 
 
 def _read(tf_keras: Any, path: Path) -> Any:
@@ -78,7 +60,10 @@ def _layers_of_others(tf_keras: Any, known: dict[str, Any]) -> dict[str, Any]:
     import qkeras.utils
     from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
+    from tasks.conversion.frontends import keras2_garnet
+
     known["PruneLowMagnitude"] = pruning_wrapper.PruneLowMagnitude
+    known |= keras2_garnet.known()
     qkeras.utils._add_supported_quantized_objects(known)  # noqa: SLF001  it has no public name
     registered = tf_keras.saving.get_custom_objects()
     hgq = {name: each for name, each in registered.items() if name.startswith("HGQ>")}
@@ -94,6 +79,17 @@ def _stripped(model: Any) -> Any:
 
     log.info("removed the pruning wrappers from %s", ", ".join(pruned))
     return strip_pruning(model)
+
+
+def _garnet(model: Any, one: Any, path: Path) -> LoadedModel:
+    """Return a model of graph layers, with the range of the inputs that count vertices."""
+    from tasks.conversion.frontends import keras2_garnet
+
+    keras2_garnet.check(model, str(path))
+    loaded = wrapped(model, one, path, block_design=True)
+    most = keras2_garnet.counts(model)
+    several = tuple(replace(each, most=most.get(each.name, 0)) for each in loaded.several_inputs)
+    return replace(loaded, several_inputs=several)
 
 
 def _hgq(model: Any, one: Any, path: Path) -> LoadedModel:

@@ -89,6 +89,11 @@ class Node:
             self.known[name].flags.writeable = False
         return self.known[name]
 
+    def weight_format(self, name: str) -> FixedPoint:
+        """Return the number format of weights."""
+        kind = self.attributes[name]["state"]["type"]
+        return _number_format(kind, where=f"weights {name} of layer {self.name!r}")
+
     def _read(self, name: str) -> NDArray[np.float64]:
         state = self.attributes[name]["state"]
         path = self.weights_directory / f"{state['name']}.txt"

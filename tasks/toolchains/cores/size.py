@@ -5,6 +5,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.toolchains.cores import garnet
 from tasks.toolchains.cores.elementwise import parameters
 from tasks.toolchains.cores.folded import plan
 from tasks.toolchains.cores.graph import Graph, Node, Tensor
@@ -18,6 +19,10 @@ SHARING = 0.12
 
 Fitted to the layers of the examples, whose LUTs by alkaid it meets within 27 %.
 """
+LUTS_OF_PRODUCT = 12
+"""LUTs per bit of a feature, of which a GarNet computes distance and weighed value; also fitted."""
+LUTS_OF_TABLE = 640
+"""LUTs of its table of 4096 edge weights, of which each vertex has one for each aggregator."""
 SHIFTED = 2
 """Bits by which an adder is wider than its inputs: they are shifted against each other."""
 READS_ALL = (
@@ -67,6 +72,8 @@ def unrolled_luts(graph: Graph) -> int:
         widths[node.output.name] = _element_widths(node, node.output)
         if "weight" in node.attributes:
             luts += _luts_of_sums(node, widths[node.inputs[0].name])
+        elif node.kind in garnet.KINDS:
+            luts += _luts_of_graph(node)
         elif node.kind in READS_ALL:
             luts += sum(int(widths[tensor.name].sum()) for tensor in node.inputs)
     return luts
@@ -99,6 +106,19 @@ def _luts_of_sums(node: Node, widths: Widths) -> int:
         return 0
     bits = (digits * read).sum() / count + np.log2(count / outputs) / 2 + SHIFTED
     return int((count - outputs) * count**-SHARING * bits) * positions
+
+
+def _luts_of_graph(node: Node) -> int:
+    """Estimate the LUTs of a GarNet, which computes most for each vertex and aggregator."""
+    *inner, last = garnet.sublayers(node)
+    tables = bits = 0
+    for each in (*inner, last):
+        outputs, aggregators, features = each.weights.shape
+        tables += aggregators
+        bits += aggregators * features * each.data.width
+        bits += aggregators * outputs * each.output.width if each is not last else 0
+    vertices = node.integer("n_vertices")
+    return vertices * (LUTS_OF_TABLE * tables + LUTS_OF_PRODUCT * bits)
 
 
 def count_products(node: Node) -> int:

@@ -21,6 +21,7 @@ import HGQ  # noqa: E402
 import HGQ.layers  # noqa: E402
 import HGQ.proxy  # noqa: E402
 import qkeras  # noqa: E402
+from hls4ml.contrib import garnet  # noqa: E402
 from tensorflow_model_optimization.sparsity import keras as sparsity  # noqa: E402
 
 layers = tf_keras.layers
@@ -124,6 +125,34 @@ def signs(path: Path) -> None:
     model.save_weights(path.with_name("signs_weights.h5"))
 
 
+def graph(layer: type, **sizes: Any) -> Any:
+    """Return a model of a graph layer: its vertices, and how many of them there are."""
+    vertices, count = layers.Input((4, 3), name="points"), layers.Input((1,), name="count")
+    nodes = layer(simplified=True, collapse="mean", name="nodes", **sizes)([vertices, count])
+    outputs = [layers.Dense(2, name="scores")(nodes), layers.Dense(1, name="energy")(nodes)]
+    model = tf_keras.Model([vertices, count], outputs)
+    rng = np.random.default_rng(8)
+    for each in model.layers:  # biases, too
+        each.set_weights([rng.normal(0, 0.7, weight.shape) for weight in each.get_weights()])
+    return model
+
+
+def graphs(out: Path) -> None:
+    """Save models of graph layers; that with weights of -1, 0 and 1 as its authors saved them."""
+    one = graph(garnet.GarNet, n_aggregators=2, n_filters=2, n_propagate=3, output_activation=None)
+    one.save(out / "garnet.h5")
+    x = np.random.default_rng(9).normal(size=(20, 13)).astype(np.float32)
+    x[:, -1] = np.resize([1, 2, 3, 4], 20)
+    np.save(out / "garnet_x.npy", x)
+    outputs = one.predict([x[:, :-1].reshape(20, 4, 3), x[:, -1:]])
+    np.save(out / "garnet_y.npy", np.concatenate(outputs, axis=1))
+    sizes = {"n_aggregators": [2, 3], "n_filters": [3, 2], "n_propagate": [2, 2]}
+    stack = graph(garnet.GarNetStack, output_activation=None, quantize_transforms=None, **sizes)
+    ternary = stack.to_json().replace('"quantize_transforms": null', '"quantize_transforms": true')
+    (out / "ternary.json").write_text(ternary)
+    stack.save_weights(out / "ternary_weights.h5")
+
+
 def as_keras_2_0(path: Path) -> None:
     """Write the layers of a Sequential as a list, as Keras did before 2.2.3."""
     with h5py.File(path, "r+") as file:
@@ -155,6 +184,7 @@ def main() -> None:
     sparsity.prune_low_magnitude(plain()).save(out / "pruned.h5")
     separable().save(out / "separable.h5")
     signs(out / "signs.json")
+    graphs(out)
     code = tf_keras.Sequential([layers.Input((6,)), layers.Lambda(lambda values: values * 2)])
     code.save(out / "lambda.h5")
 

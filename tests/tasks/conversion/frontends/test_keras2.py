@@ -43,6 +43,33 @@ for file in map(identify, map(Path, paths)):
 np.save(out, outputs)
 """
 
+GRAPHS = """
+import sys
+from pathlib import Path
+import numpy as np
+from tasks.conversion.child import drawn
+from tasks.conversion.frontends import choice
+from tasks.conversion.modelfile import identify
+from tasks.core.errors import UnsupportedModelError
+from tasks.core.records.design import FixedPoint
+directory = Path(sys.argv[1])
+loaded = choice.load(identify(directory / "garnet.h5"))
+assert [(each.name, each.most) for each in loaded.inputs] == [("points", 0), ("count", 4)]
+got = loaded.predict(np.load(directory / "garnet_x.npy"))
+assert np.array_equal(got, np.load(directory / "garnet_y.npy"))
+counts = drawn(loaded, FixedPoint(width=12, integer=5))[:, -1]
+assert set(counts) == {1, 2, 3, 4}
+path, text = directory / "ternary.json", (directory / "ternary.json").read_text()
+for old, new in (("collapse", ": null"), ("mean_by_nvert", ": true")):
+    start = text.index(f'"{old}"') + len(old) + 2
+    path.write_text(text[:start] + new + text[text.index(",", start):])
+    try:
+        choice.load(identify(path))
+    except UnsupportedModelError as error:
+        print(error)
+path.write_text(text)
+"""
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -151,6 +178,25 @@ def test_signs_that_hls4ml_would_round_otherwise_are_named(
         UnsupportedModelError, match=r"layer first \(BinaryDense\) has weights of 2"
     ):
         traced(path)
+
+
+def test_a_graph_layer_is_computed_by_its_authors_code(models: Path) -> None:
+    packages = choice.packages(identify(models / "garnet.h5"))
+    env = os.environ | {"PYTHONPATH": f"{packages}:{Path.cwd()}"}
+    command = [sys.executable, "-c", GRAPHS, str(models)]
+    told = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+    for what in ("has collapse=None", "has mean_by_nvert"):
+        assert f"layer nodes (GarNetStack) {what}" in told
+
+
+def test_a_stack_of_graph_layers_becomes_a_core(models: Path, traced: Traced) -> None:
+    """Its weights are -1, 0 and 1, as hls4ml reads them."""
+    project = traced(models / "ternary.json")
+    assert [(each.name, each.shape) for each in project.inputs] == [
+        ("points", (4, 3)),
+        ("count", (1,)),
+    ]
+    assert largest_error(project) < 0.1
 
 
 def test_code_in_a_file_is_never_run(models: Path, traced: Traced) -> None:
