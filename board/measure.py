@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 WARM_UP_RUNS = 5
 RUNS_PER_SIZE = 7
+# On a twin, a run of one large image may take a minute: no repetition starts later than this.
+BUDGET_S = 60.0
+# Of inputs or outputs of a batch: boards have little more than ten times as much.
+MOST_BYTES = 1 << 25
 MOST_SHOWN = 10
 MOST_RERUN = 64
 
@@ -109,10 +114,14 @@ def batch_one(
     bench: Bench, inputs: NDArray[Any], repeats: int, progress: Progress
 ) -> dict[str, Any]:
     """Measure the latency of single samples: every run, and percentiles."""
+    ends = time.monotonic() + BUDGET_S
     for _ in range(WARM_UP_RUNS):
-        bench.run(inputs[:1])
-    seconds = []
+        if time.monotonic() < ends:
+            bench.run(inputs[:1])
+    seconds: list[float] = []
     for index in range(repeats):
+        if seconds and time.monotonic() >= ends:
+            break
         sample = index % len(inputs)
         seconds.append(bench.run(inputs[sample : sample + 1]).seconds)
         if index % 50 == 0:
@@ -127,12 +136,20 @@ def batch_one(
 def series(
     bench: Bench, inputs: NDArray[Any], sizes: Sequence[int], progress: Progress
 ) -> dict[str, Any]:
-    """Time several batch sizes N, for T(N) = a + b N."""
-    measured = []
+    """Time several batch sizes N, for T(N) = a + b N; all but the first must be within limits."""
+    ends, each_s, each_bytes = time.monotonic() + BUDGET_S, 0.0, 0
+    measured: list[dict[str, Any]] = []
     for index, size in enumerate(sizes):
+        start = time.monotonic()
+        if measured and (start + size * each_s > ends or size * each_bytes > MOST_BYTES):
+            continue
         batch = inputs[np.arange(size) % len(inputs)]
-        bench.run(batch)  # buffers grow here
-        seconds = [bench.run(batch).seconds for _ in range(RUNS_PER_SIZE)]
+        outputs = bench.run(batch).outputs  # buffers grow here
+        each_s = (time.monotonic() - start) / size
+        each_bytes = max(batch.nbytes, outputs.nbytes) // size
+        seconds: list[float] = []
+        while len(seconds) < RUNS_PER_SIZE and not (seconds and time.monotonic() >= ends):
+            seconds.append(bench.run(batch).seconds)
         measured.append({"samples": size, "seconds": seconds})
         progress("batch sizes", index + 1, len(sizes))
     return {"series": measured, "fit": fit(measured)}

@@ -22,7 +22,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 NAMES = ("X_test", "y_test")
 CHUNK_BYTES = 1 << 22
-_DRAWN_ELEMENTS = 1 << 20
+_DRAWN_ELEMENTS = 1 << 19
 """Of random inputs: each sample of a large image is simulated for millions of clocks."""
 
 

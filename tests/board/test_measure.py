@@ -60,6 +60,22 @@ def test_one_batch_size_makes_no_line() -> None:
     assert measure.series(measure.Bench(Network(), 100.0), INPUTS, (4,), no_progress)["fit"] is None
 
 
+def test_what_would_take_too_long_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "BUDGET_S", 0)
+    network = Network()
+    bench = measure.Bench(network, 100.0)
+    assert len(measure.batch_one(bench, INPUTS, 200, no_progress)["latency_runs_s"]) == 1
+    found = measure.series(bench, INPUTS, (2, 10, 200), no_progress)["series"]
+    assert [(point["samples"], len(point["seconds"])) for point in found] == [(2, 1)]
+    assert network.calls == [1, 2, 2]
+
+
+def test_batches_that_fill_a_boards_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "MOST_BYTES", 10 * INPUTS[0].nbytes)
+    found = measure.series(measure.Bench(Network(), 100.0), INPUTS, (1, 10, 11), no_progress)
+    assert [point["samples"] for point in found["series"]] == [1, 10]
+
+
 def test_percentiles_are_times_that_were_measured() -> None:
     figures = measure.batch_one(measure.Bench(Network(), 100.0), INPUTS, 200, no_progress)
     assert len(figures["latency_runs_s"]) == 200
