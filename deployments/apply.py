@@ -132,7 +132,7 @@ def deploy() -> None:
         file.flush()
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "prefect", "--no-prompt"),
+                *(sys.executable, "-P", "-m", "prefect", "--no-prompt"),
                 *("deploy", "--all", "--prefect-file", file.name),
             ],
             cwd=ROOT,

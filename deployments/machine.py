@@ -96,6 +96,8 @@ def environment(port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
+        # A file in the clone, where people work, must not shadow a module.
+        "PYTHONSAFEPATH": "1",
         # On disk: leases in memory are lost with the server, and their slots stay taken forever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",

@@ -167,7 +167,8 @@ def _check_pynq(version: str, kind: str) -> None:
 
 def _spawn(directory: TwinDirectory, owner: int) -> TwinRecord:
     """Start the server process and wait until it listens."""
-    command = [sys.executable, "-m", "board.twin.server", "--state", str(directory.root)]
+    # -P: a file in the clone, where people work, must not shadow a module.
+    command = [sys.executable, "-P", "-m", "board.twin.server", "--state", str(directory.root)]
     command += ["--owner", str(owner)]
     server = detach(command, directory.log, _ROOT)
     deadline = time.monotonic() + _START_S

@@ -29,6 +29,12 @@ _Request = TypeVar("_Request", bound=Record)
 _Answer = TypeVar("_Answer", bound=Record)
 
 _ROOT = Path(__file__).resolve().parents[2]
+# Imports the same `tasks` as this process; at the end of the path, so that no file beside the
+# packages shadows a module.
+_START = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
 _FIELDS = ("what", "where", "remedy", "transient", "returncode", "log")
 
 
@@ -69,8 +75,8 @@ def run_child(
             module,
             # -P: a file in the working directory must not shadow a module.
             [
-                *(sys.executable, "-P", "-u", "-X", "faulthandler", "-m"),
-                *(module, question, answer),
+                *(sys.executable, "-P", "-u", "-X", "faulthandler", "-c", _START),
+                *(_ROOT, module, question, answer),
             ],
             cwd=cwd,
             log=log,
@@ -101,10 +107,9 @@ def child_main(request_type: type[_Request], function: Callable[[_Request], Reco
 
 
 def _python_path(packages: Path | None) -> str:
-    """Return a PYTHONPATH under which the child imports the same `tasks` as this process."""
+    """Return this process's PYTHONPATH behind a front end's own packages."""
     own, inherited = packages and str(packages), os.environ.get("PYTHONPATH")
-    # Of an installed wheel, _ROOT holds all packages, from which a front end's own differ.
-    return os.pathsep.join(path for path in (own, str(_ROOT), inherited) if path)
+    return os.pathsep.join(path for path in (own, inherited) if path)
 
 
 def _encoded(error: OverlayflowError) -> dict[str, object]:

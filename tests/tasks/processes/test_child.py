@@ -16,6 +16,7 @@ from tasks.core.errors import (
     UnsupportedModelError,
 )
 from tasks.core.records.design import FixedPoint, Stream
+from tasks.processes import child
 from tasks.processes.child import run_child
 
 CHILD = """
@@ -65,6 +66,16 @@ def test_a_record_goes_in_and_a_record_comes_back(ask: Any, tmp_path: Path) -> N
 def test_a_file_beside_the_work_does_not_shadow_a_module(ask: Any, tmp_path: Path) -> None:
     (tmp_path / "work/pydantic.py").write_text("raise SystemExit('shadowed')")
     assert isinstance(ask("import pydantic"), Stream)
+
+
+def test_a_file_beside_the_packages_does_not_shadow_a_module(
+    ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_ROOT", tmp_path / "clone")
+    (tmp_path / "clone").mkdir()
+    for name in ("types", "pydantic", "queue"):
+        (tmp_path / f"clone/{name}.py").write_text("raise SystemExit('shadowed')")
+    assert isinstance(ask("import queue"), Stream)
 
 
 @pytest.mark.parametrize("kind", [InputError, UnsupportedModelError, DoesNotFitError, StoreError])
