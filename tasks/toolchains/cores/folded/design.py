@@ -35,7 +35,7 @@ class Products:
     """Products of a layer, which DSP blocks or LUTs compute.
 
     Attributes:
-        count: computed at once.
+        count: that DSP blocks could compute at once.
         lut: that each takes without a DSP block.
         unit: LUTs of the layer's unit with so many DSP blocks.
         row: of its estimate.

@@ -22,6 +22,9 @@ GLOBAL_POOLING = frozenset(("GlobalPooling1D", "GlobalPooling2D"))
 LUTS_OF_PRODUCT = 1.45
 """LUTs per bit of one factor and bit of the other."""
 
+DSP_BITS = 9
+"""Fewest bits of a product that Yosys puts into a DSP block."""
+
 CONTROL_LUTS = 18
 """LUTs that a queue or a converter of widths takes for its handshakes and counters."""
 
@@ -248,6 +251,11 @@ def meeting_width(row: int, source: int, target: int) -> int:
 def products_luts(x: FixedPoint, bits: int) -> int:
     """Estimate the LUTs of products with `bits` of weights, as Yosys maps product_tree.sv."""
     return round(LUTS_OF_PRODUCT * x.width * bits)
+
+
+def fits_dsp(x: FixedPoint, bits: int) -> bool:
+    """Return whether a product with so many bits of weights is worth a DSP block to Yosys."""
+    return x.width + (not x.signed) + bits >= DSP_BITS
 
 
 def sum_luts(fold: Fold, sums: Sums, dsps: int) -> int:

@@ -112,7 +112,8 @@ def _matvec(  # noqa: PLR0917 - all that the unit depends on
         return computed + plan.sum_luts(fold, decided, dsps) + (0 if in_blocks else kept)
 
     each = plan.products_luts(link.format, decided.weight.width)
-    design.products[node.name] = Products(multipliers, each, unit, len(design.layers))
+    fitting = multipliers if plan.fits_dsp(link.format, decided.weight.width) else 0
+    design.products[node.name] = Products(fitting, each, unit, len(design.layers))
     design.note(
         node.name,
         f"{fold.pe} x {fold.simd}",

@@ -314,6 +314,21 @@ def test_memories_take_the_block_ram_that_yosys_takes() -> None:
     assert memory.queue_blocks(128, 64) == 1
 
 
+@pytest.mark.parametrize(("width", "blocks"), [(4, 0), (5, 12)])
+def test_products_of_fewer_than_nine_bits_stay_in_luts(
+    tmp_path: Path, make_zoo: Any, samples: Any, width: int, blocks: int
+) -> None:
+    """As Yosys leaves them there: an estimate would promise blocks, and too few LUTs."""
+    model = make_zoo(tmp_path, (12,), f"fixed<{width},2>")
+    types = TYPES | {"weight": "fixed<4,2>"}
+    model.branches.append(dense(model, "x", 12, 24, types=types))
+    project = project_of(tmp_path, model.run(samples(2, 12)), ((12,), (24,)))
+    graph = load_graph(tmp_path / "model.fml", tmp_path / "project" / "firmware" / "weights")
+    found = estimate(graph, project.settings, project.input, project.output, PART)
+    assert found.layers[0].multipliers == 12
+    assert found.resources.dsp == blocks
+
+
 PLACES = st.tuples(st.integers(3, 9), st.integers(3, 9))
 EXTENTS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 STRIDES = st.tuples(st.integers(1, 2), st.integers(1, 2))
