@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from alkaid.trace import FVariable, FVArray
+from numpy.typing import NDArray
 
 from tasks.core.records.design import FixedPoint
 from tasks.toolchains.cores import formats, signs
@@ -17,29 +18,26 @@ def per_element(node: Node, inputs: Sequence[FVArray]) -> FVArray:
     """Trace a layer of PER_ELEMENT."""
     x = inputs[0].ravel()
     results = np.empty(x.size, dtype=object)
-    pairs = zip(np.asarray(x), parameters(node, x.size), strict=True)
+    pairs = zip(np.asarray(x), parameters(node, x.size).tolist(), strict=True)
     results[:] = [apply(node, own, value) for value, own in pairs]
     return formats.like(x, results)
 
 
-def parameters(node: Node, size: int) -> list[tuple[float, ...]]:
-    """Return the parameters of each of `size` elements; other layers have none."""
+def parameters(node: Node, size: int) -> NDArray[np.float64]:
+    """Return the parameters of `size` elements, a row for each; other layers have none."""
     if node.kind not in PER_ELEMENT:
-        return [()] * size
+        return np.empty((size, 0))
     if node.kind in ("ApplyAlpha", "BatchNormalization"):
         scales, biases = (np.resize(node.weights(name), size) for name in ("scale", "bias"))
         scales, offsets = signs.factors(node, scales, "scale")
-        return list(zip(scales.tolist(), (biases + offsets).tolist(), strict=True))
+        return np.column_stack([scales, biases + offsets])
     if node.kind == "PReLU":
-        return [(alpha,) for alpha in np.resize(node.weights("param"), size).tolist()]
-    shape = node.inputs[0].shape
-    masks = (
-        np.broadcast_to(np.array(mask)[0], shape).ravel() for mask in node.attributes["mask_kbi"]
-    )
-    return list(zip(*(mask.tolist() for mask in masks), strict=True))
+        return np.resize(node.weights("param"), (size, 1))
+    shape, masks = node.inputs[0].shape, node.attributes["mask_kbi"]
+    return np.column_stack([np.broadcast_to(np.array(mask)[0], shape).ravel() for mask in masks])
 
 
-def apply(node: Node, own: tuple[float, ...], x: FVariable) -> FVariable | float:
+def apply(node: Node, own: Sequence[float], x: FVariable) -> FVariable | float:
     """Trace a layer of PER_ELEMENT for one element with its parameters."""
     if node.kind in ("ApplyAlpha", "BatchNormalization"):
         factor, bias = own

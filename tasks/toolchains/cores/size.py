@@ -82,7 +82,8 @@ def unrolled_luts(graph: Graph) -> int:
 def _element_widths(node: Node, tensor: Tensor) -> Widths:
     """Return the bits of each element; those of HGQ2 differ, and the tensor's format holds all."""
     if node.kind == "FixedPointQuantizer":
-        return np.array([width for _, width, _ in parameters(node, tensor.size)])
+        _, widths, _ = parameters(node, tensor.size).astype(np.int64).T
+        return np.asarray(widths)
     return np.full(tensor.size, tensor.format.width)
 
 

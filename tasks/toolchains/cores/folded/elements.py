@@ -217,10 +217,11 @@ def _variants(chain: Sequence[Node], shape: Shape) -> list[Variant]:
     row, size = shape.row, shape.row * shape.rows
     if not any(each.kind in PER_ELEMENT for each in chain):
         return [((),) * len(chain)] * row
-    found = list(zip(*(parameters(each, size) for each in chain), strict=True))
-    if all(found[start : start + row] == found[:row] for start in range(0, size, row)):
-        return found[:row]
-    return found
+    found = [parameters(each, size) for each in chain]
+    by_row = (each.reshape(shape.rows, row, each.shape[1]) for each in found)
+    if all((each == each[0]).all() for each in by_row):
+        found = [each[:row] for each in found]
+    return list(zip(*(map(tuple, each.tolist()) for each in found), strict=True))
 
 
 def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
