@@ -103,10 +103,15 @@ class Sublayer:
             total = formats.cast_one(total + times(value, weight), self.aggregate)
         return total
 
-    def mean_bias(self, output: int, count: FVariable, vertices: int) -> FVariable:
-        """Trace the bias of an output's mean over all vertices, of which `count` are present."""
-        bias = formats.cast_number(float(self.biases[output]), self.aggregate)
-        total = formats.cast_one(scale(count, bias), self.aggregate)
+    def mean_bias(self, bias: Number, count: FVariable, vertices: int) -> FVariable:
+        """Trace a bias of the mean over all vertices, of which `count` are present.
+
+        Args:
+            bias: in the format of sums of weighed features.
+            count: of vertices.
+            vertices: of a sample.
+        """
+        total = formats.cast_one(times(count, bias), self.aggregate)
         return formats.cast_one(divided(total, vertices, self.aggregate), self.bias)
 
 
@@ -205,8 +210,9 @@ def garnet(node: Node, inputs: Sequence[FVArray]) -> FVArray:
         x = _distributed(each, edges, edge_means, feature_means)
     edge_means, feature_means = _means(last, x, _edges(last, x, present), group)
     results = np.empty(len(last.biases), dtype=object)
-    for output in range(len(results)):
-        total = formats.cast_one(last.mean_bias(output, count, vertices), last.output)
+    biases = formats.cast_constants(last.biases, last.aggregate)
+    for output, bias in enumerate(biases.tolist()):
+        total = formats.cast_one(last.mean_bias(bias, count, vertices), last.output)
         for edge, base in zip(
             edge_means, _bases(last, output, edge_means, feature_means), strict=True
         ):

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from tasks.core.records.design import LayerEstimate
-from tasks.toolchains.cores import signs
-from tasks.toolchains.cores.folded import elements, plan, products, timing, windows
+from tasks.toolchains.cores import garnet, signs
+from tasks.toolchains.cores.folded import elements, graphs, plan, products, timing, windows
 from tasks.toolchains.cores.folded.design import ELEMENTWISE, SAME_ORDER, Design, Products, holds
 from tasks.toolchains.cores.folded.netlist import Link
 from tasks.toolchains.cores.folded.plan import Target
@@ -41,6 +41,7 @@ BUILDERS: Mapping[str, Callable[[Design, Node], None]] = {
     **dict.fromkeys(plan.GLOBAL_POOLING, global_pooling),
     **dict.fromkeys(ELEMENTWISE, elements.elementwise),
     **dict.fromkeys(SAME_ORDER, same_order),
+    **dict.fromkeys(garnet.KINDS, graphs.graph),
     "Concatenate": elements.concatenate,
     "Merge": elements.merged,
     "Softmax": elements.whole_vector,

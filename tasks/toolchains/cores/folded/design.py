@@ -10,7 +10,7 @@ import numpy as np
 from tasks.core.records.design import FixedPoint, LayerEstimate
 from tasks.toolchains.cores import formats
 from tasks.toolchains.cores.folded import memory, plan, timing
-from tasks.toolchains.cores.folded.netlist import PARTS, Link, Netlist
+from tasks.toolchains.cores.folded.netlist import Link, Netlist
 from tasks.toolchains.cores.folded.plan import Target
 from tasks.toolchains.cores.folded.timing import Clocks
 from tasks.toolchains.cores.graph import Graph, Node
@@ -116,17 +116,16 @@ class Design:
         if readers <= 1:
             self._streams[tensor] = [link]
             return
+        self._streams[tensor] = self.fork(link, readers)
+
+    def fork(self, link: Link, readers: int) -> list[Link]:
+        """Return copies of a stream for several readers."""
         copies = [self.netlist.like(link) for _ in range(readers)]
-        ports = {"clk": "clk", "rst_n": "rst_n"}
-        ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
-        for part in PARTS[1:]:
-            joined = ", ".join(f"{copy.name}_{part}" for copy in reversed(copies))
-            ports[f"out_{part}"] = f"{{{joined}}}"
-        self.netlist.instance("stream_fork", {"N": readers}, ports)
+        self.netlist.fork(link, copies)
         for copy in copies:
             self.netlist.assign(f"{copy.name}_data", f"{link.name}_data")
             self.alike(copy, link)
-        self._streams[tensor] = copies
+        return copies
 
     def read(self, tensor: str) -> Link:
         """Return the stream of a tensor, for one reader."""

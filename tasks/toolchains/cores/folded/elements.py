@@ -272,7 +272,7 @@ def _traced(  # noqa: PLR0917 - all that a layer's lanes depend on
             f"{output}[{position * answer.width} +: {answer.width}]",
             extended(y, f"{y}[{lane.format.width - 1}]", lane.format, answer),
         )
-    _pipeline(design, link, result, output, latency)
+    pipeline(design, link, result, output, latency)
     return result, sum(written[own].luts for own in places)
 
 
@@ -307,7 +307,7 @@ def _by_beat(variants: list[Variant], shape: Shape) -> list[list[Variant]]:
     return beats
 
 
-def _pipeline(design: Design, link: Link, result: Link, output: str, latency: int) -> None:
+def pipeline(design: Design, link: Link, result: Link, output: str, latency: int) -> None:
     """Turn the output of a pipeline with a fixed latency into a stream."""
     ports = {"clk": "clk", "rst_n": "rst_n", "result": output}
     ports |= {f"in_{part}": f"{link.name}_{part}" for part in PARTS[1:]}
@@ -343,7 +343,7 @@ def whole_vector(design: Design, node: Node) -> None:
         output = design.netlist.wire(result.bits, "whole")
         ports = {"clk": "clk", "x": f"{link.name}_data", "y": output}
         design.netlist.instance(lane.module, {}, ports)
-        _pipeline(design, link, result, output, lane.latency)
+        pipeline(design, link, result, output, lane.latency)
         luts = lane.luts
     design.write(node.output.name, result)
     design.note(node.name, "unrolled", 1, lut=luts + plan.queue_luts(8, result.bits))

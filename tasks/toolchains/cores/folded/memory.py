@@ -91,8 +91,8 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
     """Write a module with the ports of matvec.sv to its weights and biases, and clk."""
     depth = len(weights)
     kept = weights[:1] if is_constant(weights) else weights
-    words = _packed(raw(kept, sums.weight), sums.weight.width)
-    starts = _packed(raw(biases, sums.format), sums.format.width)
+    words = packed(raw(kept, sums.weight), sums.weight.width)
+    starts = packed(raw(biases, sums.format), sums.format.width)
     bits, bias_bits = weights.shape[1] * sums.weight.width, biases.shape[1] * sums.format.width
     address, place = (max((count - 1).bit_length(), 1) for count in (depth, len(starts)))
     style = "block" if in_blocks(len(words)) else "distributed"
@@ -125,7 +125,7 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
     (directory / f"{module}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _packed(values: Words, width: int) -> list[int]:
+def packed(values: Words, width: int) -> list[int]:
     """Return each row as one number with the first element in the low bits."""
     mask = (1 << width) - 1
     rows = []

@@ -69,6 +69,15 @@ class Netlist:
         self.assign(f"{target.name}_valid", f"{source.name}_valid")
         self.assign(f"{source.name}_ready", f"{target.name}_ready")
 
+    def fork(self, source: Link, targets: Sequence[Link]) -> None:
+        """Connect the handshakes of a stream with those of several, which get each of its beats."""
+        ports = {"clk": "clk", "rst_n": "rst_n"}
+        ports |= {f"in_{part}": f"{source.name}_{part}" for part in PARTS[1:]}
+        for part in PARTS[1:]:
+            joined = ", ".join(f"{target.name}_{part}" for target in reversed(targets))
+            ports[f"out_{part}"] = f"{{{joined}}}"
+        self.instance("stream_fork", {"N": len(targets)}, ports)
+
     def wire(self, bits: int, name: str) -> str:
         """Declare a wire and return its name."""
         full = self._name(name)

@@ -10,6 +10,7 @@ import pytest
 from tasks.core.errors import UnsupportedModelError
 from tasks.toolchains.cores.core import trace_graph
 from tasks.toolchains.cores.graph import load_graph
+from tests.tasks.toolchains.cores.test_folded_layers import Layers, prove_folded
 from tests.tasks.toolchains.cores.test_layers import differing_branches
 
 VERTICES, FEATURES = 4, 3
@@ -125,3 +126,17 @@ def test_forms_that_hls4ml_leaves_undefined_are_named(
     graph = load_graph(tmp_path / "model.fml", tmp_path)
     with pytest.raises(UnsupportedModelError, match=r"layer 'garnet_3' \(GarNet\) does not aver"):
         trace_graph(graph)
+
+
+@pytest.mark.slow
+def test_folded_graph_layers_take_a_vertex_and_aggregator_a_clock(
+    make_zoo: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = make_zoo(tmp_path, (VERTICES * FEATURES + 1, 1), "fixed<14,7>")
+    vertices = inputs(model)
+    types = {"result": "fixed<14,6>"}
+    garnet(model, *vertices, types=types, ReuseFactor=2)
+    stack(model, *vertices, types={"result": "fixed<14,5,RND,SAT>"}, seed=1)
+    narrow = {"edge_weight": "ufixed<8,0,RND>", "aggr": "fixed<12,4>"}
+    stack(model, *inputs(model, "fixed<7,3>"), types=types | narrow, seed=2, ReuseFactor=4)
+    prove_folded(tmp_path, Layers(model, 1), lambda count, *_shape: samples(count))
