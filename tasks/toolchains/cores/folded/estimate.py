@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from tasks.core.layer_table import aligned
 from tasks.core.records.design import LayerEstimate, Resources, Stream
@@ -129,19 +130,20 @@ def curve(
 ) -> Iterator[FoldedEstimate]:
     """Yield estimates at the requested interval, twice that, and so on.
 
-    They end when no multipliers are saved, or few and the core fits.
+    They end when no multipliers are saved, or few and the core fits or comes no nearer to it.
     """
     asked = settings.interval_cycles or max(given.words_per_sample, answered.words_per_sample)
-    fewest, factor, fits = 0, 1, False
+    fewest, factor, least = 0, 1, inf
     while factor <= LONGEST:
         longer = settings.model_copy(update={"interval_cycles": asked * factor})
         found = estimate(graph, longer, given, answered, available)
         multipliers = sum(layer.multipliers for layer in found.layers)
+        share = max(shares(found.resources, available).values())
         saved = (fewest - multipliers) / fewest if fewest else 1.0
-        if saved <= (LITTLE if fits else 0):
+        if saved <= (LITTLE if least <= max(share, 1.0) else 0):
             return
         yield found
-        fits = not shortfall(found.resources, available)
+        least = min(share, least)
         fewest, factor = multipliers, factor * 2
 
 

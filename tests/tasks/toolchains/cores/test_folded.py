@@ -136,41 +136,35 @@ def test_a_sample_takes_as_many_clocks_as_it_has_words(
 
 
 @pytest.mark.slow
-def test_convolutions_pooling_and_branches_answer_as_the_c_simulation(
+def test_a_small_unet_answers_as_the_c_simulation(
     tmp_path: Path, make_zoo: Any, samples: Any
 ) -> None:
-    model = make_zoo(tmp_path, (6, 7, 2), "fixed<8,3>")
-    around: dict[str, Any] = {
-        "pad_top": 1,
-        "pad_bottom": 1,
-        "pad_left": 1,
-        "pad_right": 1,
-        "padding": "same",
-    }
-    shape = {"in_height": 6, "in_width": 7, "filt_height": 3, "filt_width": 3}
-    one = {"stride_height": 1, "stride_width": 1}
-    same = {**CONV, **shape, **one, **around, "out_height": 6, "out_width": 7}
-    data = {"weight_data": RNG.normal(size=(3, 3, 2, 4)), "bias_data": RNG.normal(size=4)}
-    left = model.add("Conv2D", types=TYPES, n_chan=2, n_filt=4, **same, **data)
-    data = {"weight_data": RNG.normal(size=(3, 3, 2, 4)), "bias_data": RNG.normal(size=4)}
-    right = model.add("Conv2D", types=TYPES, n_chan=2, n_filt=4, **same, **data)
-    both = model.add("Merge", left, right, types="fixed<12,6>", op="add")
-    pool: dict[str, Any] = {
-        "pool_height": 2,
-        "pool_width": 2,
-        "stride_height": 2,
-        "stride_width": 2,
-    }
-    pool |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
-    pool |= {"in_height": 6, "in_width": 7, "out_height": 3, "out_width": 3, "n_filt": 4}
-    pool |= {"pool_op": "Max", "padding": "valid", "count_pad": False}
-    small = model.add(
-        "MaxPooling2D", both, types={"result": "fixed<12,6>", "accum": "fixed<14,8>"},
-        data_format="channels_last", **pool,
+    """What is pooled and enlarged again comes late: its other branch waits in a queue for it."""
+    model = make_zoo(tmp_path, (8, 8, 2), "fixed<8,3>")
+    around = dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 1)
+    shape = {"filt_height": 3, "filt_width": 3, "stride_height": 1, "stride_width": 1}
+
+    def conv(source: str, size: int, n_chan: int, n_filt: int) -> str:
+        data = {"weight_data": RNG.normal(size=(3, 3, n_chan, n_filt)),
+                "bias_data": RNG.normal(size=n_filt)}  # fmt: skip
+        sizes = dict.fromkeys(("in_height", "in_width", "out_height", "out_width"), size)
+        name: str = model.add(
+            "Conv2D", source, types=TYPES, n_chan=n_chan, n_filt=n_filt, padding="same",
+            **CONV, **shape, **around, **sizes, **data,
+        )  # fmt: skip
+        return name
+
+    fine = conv("x", 8, 2, 4)
+    coarse = conv(pooled(model, fine, 8, 4), 4, 4, 4)
+    sizes = {"in_height": 4, "in_width": 4, "out_height": 8, "out_width": 8, "n_chan": 4}
+    large = model.add(
+        "Resize", coarse, types="fixed<12,5>", algorithm="nearest",
+        data_format="channels_last", **sizes,
     )  # fmt: skip
-    flat = model.add("Reshape", small, types="fixed<12,6>", target_shape=[36])
-    model.branches.append(dense(model, flat, 36, 3))
-    project = project_of(tmp_path, model.run(samples(12, 6, 7, 2)), ((6, 7, 2), (3,)))
+    both = model.add("Concatenate", large, fine, types="fixed<12,5>", op="concatenate3d", axis=-1)
+    model.branches.append(conv(both, 8, 8, 2))
+    run = model.run(samples(12, 8, 8, 2), "io_stream")
+    project = project_of(tmp_path, run, ((8, 8, 2), (8, 8, 2)))
     report = choice.build(tmp_path, project, PART, tmp_path)
     assert report.core == "folded"
     proof = prove(ProofRequest(files=tmp_path, project=project, core=tmp_path / "rtl"))
