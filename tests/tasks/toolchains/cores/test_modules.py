@@ -141,6 +141,39 @@ def repeat(draw: Random) -> Case:
     return Case(text, (par * width, par * width), given, answer)
 
 
+def sums(draw: Random) -> Case:
+    """Sums of unlike widths beside each other, some of which saturate; terms reach beyond them."""
+    size, channels, count = draw.randint(1, 3), draw.randint(1, 3), draw.randint(1, 5)
+    width, shift, terms = draw.randint(6, 12), draw.randint(0, 2), draw.randint(4, 12)
+    signed, saturates = ([draw.random() < 0.5 for _ in range(size)] for _ in range(2))
+    own = [draw.randint(4, width - (not sign)) for sign in signed]
+    values = np.random.default_rng(draw.randrange(1 << 30))
+    half = 1 << terms - 1
+    x = values.integers(-half, half, size=(SAMPLES, count, channels, size))
+    low = np.array(
+        [-(1 << bits - 1) if sign else 0 for bits, sign in zip(own, signed, strict=True)]
+    )
+    span = np.array([1 << bits for bits in own])
+    total = np.zeros((SAMPLES, channels, size), np.int64)
+    for each in x.swapaxes(0, 1):
+        exact = total + (each << shift)
+        clipped = np.clip(exact, low, low + span - 1)
+        total = np.where(saturates, clipped, (exact - low) % span + low)
+    bounds = {"LOW": low, "HIGH": low + span - 1}
+    wide = {name: packed(each[None], width + 1)[0] for name, each in bounds.items()}
+    flags = {"SATURATES": saturates, "SIGNS": signed}
+    wide |= {name: packed(np.array([each]), 1)[0] for name, each in flags.items()}
+    wide["WIDTHS"] = packed(np.array([own]), 8)[0]
+    text = plain(
+        "stream_sum", N=size, CHANNELS=channels, COUNT=count, XW=terms, X_SIGNED=1, SHIFT=shift,
+        W=width, SIGNED=1, **wide,
+    )  # fmt: skip
+    for name, value in wide.items():
+        text = text.replace(f".{name}({value})", f".{name}(64'd{value})")
+    given, answer = packed(x.reshape(-1, size), terms), packed(total.reshape(-1, size), width)
+    return Case(text, (size * terms, size * width), given, answer)
+
+
 def resize(draw: Random) -> Case:
     width, narrow = draw.randint(1, 5), draw.randint(1, 4)
     size = draw.randint(narrow, 12)
@@ -270,6 +303,7 @@ def test_modules_give_what_numpy_gives_however_their_streams_stall(
     cases = [(name, make(draw)) for name, make in DRAWN.items() for _ in range(4)]
     memories = [f"memory_{n}" for n in range(8)]
     cases += [("matvec", product(draw, tmp_path, name)) for name in memories]
+    cases += [("stream_sum", sums(draw)) for _ in range(4)]
     bench(tmp_path, [case for _, case in cases])
     for index, (name, case) in enumerate(cases):
         got = [int(line, 16) for line in (tmp_path / f"out_{index}").read_text().split()]
