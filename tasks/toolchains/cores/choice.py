@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from board.kinds import board_kinds
 from tasks.core.errors import DoesNotFitError, InputError, UnsupportedModelError
 from tasks.core.records.design import HlsProject, Resources, Stream
 from tasks.core.records.settings import ConvertSettings
@@ -194,7 +195,7 @@ def _folded(
 def _what_fits(
     graph: Graph, settings: ConvertSettings, streams: tuple[Stream, Stream], available: Resources
 ) -> str:
-    """Say at which interval a folded core is expected to fit, or that there is none."""
+    """Say at which interval a folded core is expected to fit, or else which board kind it fits."""
     try:
         cores = list(curve(graph, settings, *streams, available))
     except UnsupportedModelError as error:
@@ -204,7 +205,22 @@ def _what_fits(
         folded = "" if settings.core != "unrolled" else "core folded and "
         return f"it fits with {folded}interval_cycles {fitting[0]}"
     least = min(max(shares(core.resources, available).values()) for core in cores)
+    larger = _smallest_kind(graph, settings, streams)
     return (
-        f"folded, at no interval does it take less than {least:.0%} of a resource: use fewer bits, "
-        f"smaller layers or a board kind with a larger part"
+        f"folded, at no interval does it take less than {least:.0%} of a resource: "
+        f"use {f'{larger}, ' if larger else ''}fewer bits or smaller layers"
     )
+
+
+def _smallest_kind(graph: Graph, settings: ConvertSettings, streams: tuple[Stream, Stream]) -> str:
+    """Name the board kind with the smallest part that a folded core fits; empty if there is none.
+
+    Accelerator cards are left out: they have no AXI DMA for a stream of samples.
+    """
+    kinds = (kind for kind in board_kinds().values() if kind.processing_system != "x86")
+    for kind in sorted(kinds, key=lambda kind: kind.resources.lut):
+        available = Resources.of_part(kind.name)
+        for core in curve(graph, settings, *streams, available):
+            if not shortfall(core.resources, available):
+                return f"board kind {kind.name} with interval_cycles {core.asked}"
+    return ""

@@ -1,5 +1,6 @@
 """Writes memories with the weights, one word per clock of a vector, and the biases."""
 
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 
@@ -15,6 +16,8 @@ DEEP = 64
 """Weights of more words go into block RAM: a LUT holds 64 bits."""
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of half a block RAM."""
+INITIAL_BLOCK = 64
+"""Words of a memory that one `initial` block fills."""
 LUT_RAMS = 16
 """Yosys takes half a block RAM in place of so many LUT RAMs of 32 words of 6 bits."""
 
@@ -108,9 +111,7 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
         f"    output reg [{bias_bits - 1}:0] biases",
         ");",
         f'    (* rom_style = "{style}" *) reg [{bits - 1}:0] memory [0:{len(words) - 1}];',
-        "    initial begin",
-        *(f"        memory[{n}] = {bits}'h{word:x};" for n, word in enumerate(words)),
-        "    end",
+        *_initial(words, bits),
         "    always @(posedge clk) if (weights_enable) weights <= "
         + ("memory[0];" if len(words) == 1 else "memory[weights_address];"),
         "    always @(*) case (biases_address)",
@@ -123,6 +124,19 @@ def write(module: str, weights: Matrix, biases: Matrix, sums: Sums, directory: P
         "endmodule",
     ]
     (directory / f"{module}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _initial(words: list[int], bits: int) -> Iterator[str]:
+    """Fill the memory in short blocks.
+
+    The time in which Yosys reads a block grows faster than with the square of its length: it takes
+    a quarter of an hour for 41,600 words in one block, and 15 s in blocks of 64.
+    """
+    for start in range(0, len(words), INITIAL_BLOCK):
+        yield "    initial begin"
+        for n, word in enumerate(words[start : start + INITIAL_BLOCK], start):
+            yield f"        memory[{n}] = {bits}'h{word:x};"
+        yield "    end"
 
 
 def packed(values: Words, width: int) -> list[int]:

@@ -1,5 +1,6 @@
 """A folded core in its shell, clock by clock, gives what the C simulation gives."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,8 +225,38 @@ def test_a_core_that_does_not_fit_says_what_would_make_it_fit(
     assert "by estimate the folded core does not fit: it takes" in caplog.text
     assert "% of the part's LUT; it fits with interval_cycles 48" in caplog.text
     tiny = Resources(lut=100, ff=0, dsp=0, bram_36k=0)
-    with pytest.raises(DoesNotFitError, match=r"(?s)does not fit.*part's.*no interval.*use f"):
+    with pytest.raises(DoesNotFitError, match=r"(?s)does not fit.*part's.*no interval.*use board"):
         choice.build(tmp_path, mlp, tiny, tmp_path)
+
+
+def test_of_larger_boards_the_smallest_that_holds_the_weights_is_named(
+    tmp_path: Path, make_zoo: Any, samples: Any
+) -> None:
+    # 6 million bits, which only the block RAM of larger boards holds.
+    model = make_zoo(tmp_path, (500,), "fixed<10,4>")
+    wide = {**TYPES, "weight": "fixed<24,2>"}
+    model.branches.append(dense(model, "x", 500, 500, types=wide))
+    model.convert()
+    weights = tmp_path / "project" / "firmware" / "weights"
+    weights.mkdir(parents=True)
+    for name, count in (("w2", 500 * 500), ("b2", 500)):
+        values = RNG.integers(-(1 << 23), 1 << 23, size=count) / (1 << 22)
+        (weights / f"{name}.txt").write_text(", ".join(map(str, values.tolist())))
+    np.save(tmp_path / "X_test.npy", samples(1, 500))
+    project = project_of(tmp_path, model, ((500,), (500,)))
+    with pytest.raises(DoesNotFitError, match="board kind ultra96v2 with interval_cycles 1000"):
+        choice.build(tmp_path, project, PART, tmp_path)
+
+
+def test_a_deep_memory_is_filled_in_blocks_that_yosys_reads_in_time(tmp_path: Path) -> None:
+    weights = RNG.integers(-8, 8, size=(1000, 2)).astype(float)
+    four = FixedPoint(width=4, integer=4)
+    decided = Sums(weight=four, format=four, cut=0, nearest=False, bias=np.zeros(1))
+    memory.write("deep", weights, np.zeros((1, 1)), decided, tmp_path)
+    blocks = (tmp_path / "deep.v").read_text().split("initial begin")[1:]
+    words = [re.findall(r"memory\[(\d+)\] =", block) for block in blocks]
+    assert [int(word) for block in words for word in block] == list(range(1000))
+    assert max(map(len, words)) <= memory.INITIAL_BLOCK
 
 
 def test_a_core_far_too_big_for_the_part_is_not_unrolled_instead(

@@ -240,7 +240,7 @@ def product(draw: Random, directory: Path, name: str) -> Case:
     """A matrix-vector unit with its memory."""
     grouped = draw.random() < 0.3
     simd, pe = draw.randint(1, 4), draw.randint(1, 3)
-    sf, nf = draw.randint(1, 4), draw.randint(1, 4)
+    sf, nf = draw.randint(1, 4), draw.choice([1, 2, 3, 4, memory.INITIAL_BLOCK // 3])
     wide, weight = draw.randint(2, 5), draw.randint(2, 9)
     signed = draw.random() < 0.5
     cut, nearest = draw.randint(-2, 4), draw.random() < 0.5
