@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 WARM_UP_RUNS = 5
 RUNS_PER_SIZE = 7
-# On a twin, a run of one large image may take a minute: no repetition starts later than this.
+# On a twin, one large image may take minutes: of each measurement, no run that would end later is
+# repeated.
 BUDGET_S = 60.0
 # Of inputs or outputs of a batch: boards have little more than ten times as much.
 MOST_BYTES = 1 << 25
@@ -44,6 +45,10 @@ class Bench:
 
     On a real board the time covers the whole call, from the input array to the output array. On a
     twin wall time means nothing: the time covers the transfers, counted in fabric clock cycles.
+
+    Attributes:
+        simulated: whether it is a twin.
+        wall_s: seconds that each sample of the last run took here, simulated or not.
     """
 
     def __init__(self, overlay: Any, clock_mhz: float) -> None:
@@ -51,9 +56,16 @@ class Bench:
         self._overlay = overlay
         self._clock_hz = clock_mhz * 1e6
         self.simulated = hasattr(overlay.device, "twin_cycles")
+        self.wall_s = 0.0
 
     def run(self, samples: NDArray[Any]) -> Timed:
         """Run samples once."""
+        start = time.monotonic()
+        timed = self._timed(samples)
+        self.wall_s = (time.monotonic() - start) / max(len(samples), 1)
+        return timed
+
+    def _timed(self, samples: NDArray[Any]) -> Timed:
         if not self.simulated:
             outputs = self._overlay.predict(samples)
             phases = dict(self._overlay.phases)
@@ -115,12 +127,11 @@ def batch_one(
 ) -> dict[str, Any]:
     """Measure the latency of single samples: every run, and percentiles."""
     ends = time.monotonic() + BUDGET_S
-    for _ in range(WARM_UP_RUNS):
-        if time.monotonic() < ends:
-            bench.run(inputs[:1])
+    for _ in range(0 if bench.simulated else WARM_UP_RUNS):
+        bench.run(inputs[:1])
     seconds: list[float] = []
     for index in range(repeats):
-        if seconds and time.monotonic() >= ends:
+        if seconds and time.monotonic() + bench.wall_s >= ends:
             break
         sample = index % len(inputs)
         seconds.append(bench.run(inputs[sample : sample + 1]).seconds)
@@ -136,19 +147,18 @@ def batch_one(
 def series(
     bench: Bench, inputs: NDArray[Any], sizes: Sequence[int], progress: Progress
 ) -> dict[str, Any]:
-    """Time several batch sizes N, for T(N) = a + b N; all but the first must be within limits."""
-    ends, each_s, each_bytes = time.monotonic() + BUDGET_S, 0.0, 0
+    """Time several batch sizes N, for T(N) = a + b N, as far as time and memory suffice."""
+    ends, each_bytes = time.monotonic() + BUDGET_S, inputs[0].nbytes
     measured: list[dict[str, Any]] = []
     for index, size in enumerate(sizes):
-        start = time.monotonic()
-        if measured and (start + size * each_s > ends or size * each_bytes > MOST_BYTES):
+        late = time.monotonic() + 2 * size * bench.wall_s >= ends
+        if late or size * each_bytes > MOST_BYTES:
             continue
         batch = inputs[np.arange(size) % len(inputs)]
         outputs = bench.run(batch).outputs  # buffers grow here
-        each_s = (time.monotonic() - start) / size
-        each_bytes = max(batch.nbytes, outputs.nbytes) // size
-        seconds: list[float] = []
-        while len(seconds) < RUNS_PER_SIZE and not (seconds and time.monotonic() >= ends):
+        each_bytes = max(each_bytes, outputs.nbytes // size)
+        seconds = [bench.run(batch).seconds]
+        while len(seconds) < RUNS_PER_SIZE and time.monotonic() + size * bench.wall_s < ends:
             seconds.append(bench.run(batch).seconds)
         measured.append({"samples": size, "seconds": seconds})
         progress("batch sizes", index + 1, len(sizes))
@@ -187,7 +197,11 @@ def all_samples(
     counted: dict[str, int] | None = None
     if counters:
         counters.clear()
+    ends = time.monotonic() + BUDGET_S
     for index in range(passes):
+        late = time.monotonic() + len(inputs) * bench.wall_s >= ends
+        if index and bench.simulated and late:
+            break  # a simulation does not waver
         run = bench.run(inputs)
         if not index:
             first = run.outputs
@@ -198,6 +212,7 @@ def all_samples(
     seconds = [run.seconds for run in times]
     typical = times[seconds.index(_percentile(seconds, 50))]
     return first, {
+        "passes": len(seconds),
         "passes_s": seconds,
         "phases_s": typical.phases,
         "inferences_per_s": len(inputs) / typical.seconds,

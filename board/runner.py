@@ -232,7 +232,6 @@ def _measured(
         "clock_mhz": clock_mhz,
         "clock_built_mhz": manifest["clock_mhz"],
         "samples": len(inputs),
-        "passes": options.passes,
     }
     figures.update(measure.batch_one(bench, inputs, options.repeats, events.progress))
     figures.update(measure.series(bench, inputs, options.batches, events.progress))

@@ -56,7 +56,8 @@ def charts(run: Run, found: Outputs) -> dict[str, Spec]:
                 )
     results = json.loads((Path(measurement.directory) / "results.json").read_text())
     points = [(each["samples"], t) for each in results["series"] for t in each["seconds"]]
-    drawn["Time of a batch"] = batches(points, measurement.fit)
+    if points:
+        drawn["Time of a batch"] = batches(points, measurement.fit)
     singles = results["latency_runs_s"]
     if min(singles) < max(singles):
         drawn[f"Time of one sample, {len(singles)} runs"] = distribution(singles)

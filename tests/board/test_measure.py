@@ -60,14 +60,36 @@ def test_one_batch_size_makes_no_line() -> None:
     assert measure.series(measure.Bench(Network(), 100.0), INPUTS, (4,), no_progress)["fit"] is None
 
 
-def test_what_would_take_too_long_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+class Twin(Network):
+    """The same on a twin, which counts 100 cycles a sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device.twin_cycles = 0
+
+    def predict(self, samples: NDArray[Any]) -> NDArray[Any]:
+        self.device.twin_cycles += 100 * len(samples)
+        return super().predict(samples)
+
+
+def test_what_takes_too_long_on_a_twin_is_run_once_and_not_in_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(measure, "BUDGET_S", 0)
-    network = Network()
+    network = Twin()
     bench = measure.Bench(network, 100.0)
-    assert len(measure.batch_one(bench, INPUTS, 200, no_progress)["latency_runs_s"]) == 1
-    found = measure.series(bench, INPUTS, (2, 10, 200), no_progress)["series"]
-    assert [(point["samples"], len(point["seconds"])) for point in found] == [(2, 1)]
-    assert network.calls == [1, 2, 2]
+    assert measure.batch_one(bench, INPUTS, 200, no_progress)["latency_runs_s"] == [1e-6]
+    found = measure.series(bench, INPUTS, (2, 10, 200), no_progress)
+    assert (found["series"], found["fit"]) == ([], None)
+    _, figures = measure.all_samples(bench, None, INPUTS, 3, no_progress)
+    assert (figures["passes"], figures["passes_s"]) == (1, [50e-6])
+    assert network.calls == [1, 50]
+
+
+def test_a_board_makes_all_passes_however_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "BUDGET_S", 0)
+    bench = measure.Bench(Network(), 100.0)
+    assert measure.all_samples(bench, None, INPUTS, 3, no_progress)[1]["passes"] == 3
 
 
 def test_batches_that_fill_a_boards_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
