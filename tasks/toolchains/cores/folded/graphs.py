@@ -300,6 +300,24 @@ def _split(design: Design, link: Link) -> tuple[Link, Link]:
     return results[0], results[1]
 
 
+def _cut(design: Design, link: Link, fraction: int) -> Link:
+    """Return the stream without fraction bits beyond those given, which are 0 in all elements."""
+    old, cut = link.format.width, link.format.fraction - fraction
+    if cut <= 0:
+        return link
+    narrow = link.format.model_copy(update={"width": old - cut})
+    result = design.netlist.link(narrow, link.row, link.rows, link.par)
+    for k in range(link.par):
+        target = f"{result.name}_data[{k * narrow.width} +: {narrow.width}]"
+        source = f"{link.name}_data[{k * old + cut} +: {narrow.width}]"
+        design.netlist.assign(target, source)
+    dropped = [f"{link.name}_data[{k * old} +: {cut}]" for k in range(link.par)]
+    unused = design.netlist.wire(1, "unused")
+    design.netlist.assign(unused, f"&{{1'b0, {', '.join(dropped)}}}")
+    design.netlist.pass_on(link, result)
+    return design.alike(result, link)
+
+
 def _held_for(design: Design, link: Link, accepted: Clocks) -> Link:
     """Return a stream behind a queue for the beats by which it is ahead.
 
@@ -410,6 +428,7 @@ def _sum(  # noqa: PLR0917 - all that the unit depends on
     wide = targets[0]
     for target in targets[1:]:
         wide = common(wide, target)
+    link = _cut(design, link, wide.fraction)
     size = len(targets)
     result = design.netlist.link(plain(wide), size, link.beats // count, size)
     last = design.offered(link).reshape(-1, count, channels)[:, -1].ravel()

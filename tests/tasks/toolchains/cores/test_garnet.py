@@ -146,7 +146,8 @@ def test_folded_graph_layers_take_a_vertex_and_aggregator_a_clock(
     vertices = inputs(model)
     types = {"result": "fixed<14,6>"}
     garnet(model, *vertices, types=types, ReuseFactor=2)
-    stack(model, *vertices, types={"result": "fixed<14,5,RND,SAT>"}, seed=1)
+    fine = {"edge_weight": "ufixed<13,0>", "aggr": "fixed<17,7,RND,SAT>"}
+    stack(model, *vertices, types={"result": "fixed<14,5,RND,SAT>"} | fine, seed=3)
     narrow = {"edge_weight": "ufixed<8,0,RND>", "aggr": "fixed<12,4>"}
     stack(model, *inputs(model, "fixed<7,3>"), types=types | narrow, seed=2, ReuseFactor=4)
     prove_folded(tmp_path, Layers(model, 1), lambda count, *_shape: samples(count))
