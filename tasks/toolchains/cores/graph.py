@@ -21,6 +21,8 @@ from tasks.toolchains.cores.formats import MAX_WIDTH, cast_constants
 GRAPH_VERSION = "1"
 # One bit, in which 0 stands for -1; in C++ it is ap_uint<1>.
 BINARY = "XnorPrecisionType"
+# Weights of it are powers of two; in C++ they are pairs of sign and exponent.
+POWER = "ExponentPrecisionType"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Node:
         """Return the class of hls4ml's precision of an attribute like `weight_t`; empty if none."""
         return _precision(self.attributes[name])[0] if name in self.attributes else ""
 
+    def exponent_bits(self, name: str) -> int:
+        """Return the bits of the exponents of weights that are powers of two."""
+        return int(_precision(self.attributes[f"{name}_t"])[1]["width"])
+
     def weights(self, name: str) -> NDArray[np.float64]:
         """Return the weights as the C simulation loads them, flat: hls4ml's text, then cast."""
         if name not in self.known:
@@ -97,10 +103,10 @@ class Node:
     def _read(self, name: str) -> NDArray[np.float64]:
         state = self.attributes[name]["state"]
         path = self.weights_directory / f"{state['name']}.txt"
-        # Checked first: powers of two are written in pairs of sign and exponent.
-        kind = _number_format(state["type"], where=f"weights {path.stem} of layer {self.name!r}")
         try:
             text = path.read_text()
+            if _precision(state["type"])[0] == POWER:
+                return _powers(text)
             values = np.array([float(token) for token in text.split(",")])
         except (OSError, ValueError) as error:
             raise InputError(
@@ -108,7 +114,8 @@ class Node:
                 where=str(path),
                 remedy="run the conversion again",
             ) from error
-        return cast_constants(values, kind)
+        where = f"weights {path.stem} of layer {self.name!r}"
+        return cast_constants(values, _number_format(state["type"], where=where))
 
     def unsupported(self, what: str, remedy: str = "") -> UnsupportedModelError:
         """Return an error that names this layer."""
@@ -208,6 +215,13 @@ def _tensor(key: str, attributes: Mapping[str, Any]) -> Tensor:
     return Tensor(key, shape, number, binary=_precision(state["type"])[0] == BINARY)
 
 
+def _powers(text: str) -> NDArray[np.float64]:
+    """Return weights that hls4ml has written as {sign, exponent}, with a sign of 0 or 1."""
+    tokens = text.translate({ord(brace): None for brace in "{}"}).split(",")
+    signs, exponents = np.array([float(token) for token in tokens]).reshape(-1, 2).T
+    return np.asarray(np.ldexp(2 * signs - 1, exponents.astype(int)), np.float64)
+
+
 def _precision(named_type: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Return the class and the parameters of the precision of hls4ml's NamedType."""
     precision = named_type["state"]["precision"]
@@ -217,12 +231,6 @@ def _precision(named_type: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 def _number_format(named_type: Mapping[str, Any], *, where: str) -> FixedPoint:
     """Return the format of hls4ml's NamedType."""
     kind, state = _precision(named_type)
-    if kind == "ExponentPrecisionType":
-        raise UnsupportedModelError(
-            f"{where} are powers of two, for which there is no core here",
-            where="toolchain open",
-            remedy="train it with quantized_bits, or use toolchain vivado-hls",
-        )
     if kind not in ("FixedPrecisionType", "IntegerPrecisionType", BINARY):
         raise UnsupportedModelError(
             f"{where} has a {kind}",

@@ -14,7 +14,7 @@ from alkaid.trace import FVariable, FVArray
 from numpy.typing import NDArray
 
 from tasks.core.records.design import FixedPoint
-from tasks.toolchains.cores import formats, signs
+from tasks.toolchains.cores import formats, powers, signs
 from tasks.toolchains.cores.graph import Node
 
 Matrix = NDArray[np.float64]
@@ -53,6 +53,7 @@ def dot(node: Node, x: FVArray, weights: Matrix, bias: Matrix, name: str = "weig
     """Trace bias + x @ weights as the layer accumulates it: x (n), weights (n, m), bias (m)."""
     accum, terms = node.format("accum_t"), len(weights)
     x, weights, offsets = signs.operands(node, x, weights, name)
+    x, weights = powers.operands(node, x, weights)
     start = formats.cast_constants(bias, accum) + offsets.sum(axis=0)
     rounded = _loses_bits(x, weights, accum)
     saturates = _may_saturate(x, weights, start, accum, rounded)

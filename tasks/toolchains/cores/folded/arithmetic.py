@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.records.design import FixedPoint
-from tasks.toolchains.cores import formats
+from tasks.toolchains.cores import formats, powers
 from tasks.toolchains.cores.graph import Node
 
 Matrix = NDArray[np.float64]
@@ -50,8 +50,9 @@ def sums(node: Node, x: FixedPoint, weights: Matrix, bias: Matrix) -> Sums:
 
     Raises:
         UnsupportedModelError: the result would depend on the order of the additions, or on a
-            rounding mode that the matrix-vector unit lacks.
+            rounding mode that the matrix-vector unit lacks, or products are not exact.
     """
+    powers.check(node, x, weights)
     accum = node.format("accum_t")
     start = formats.cast_constants(bias, accum)
     weight = smallest_format(weights)

@@ -124,11 +124,8 @@ def test_the_jet_tagger_of_the_tutorial_keeps_its_accuracy_to_the_last_bit(
     building.synthesize(project, choose("open")).get(store)  # an error where bits differ
 
 
-def test_weights_that_are_powers_of_two_are_converted_and_named_by_the_core(
-    models: Path, traced: Traced
-) -> None:
-    with pytest.raises(UnsupportedModelError, match="layer 'scores' are powers of two"):
-        traced(models / "powers.h5")
+def test_weights_may_be_powers_of_two_but_biases_may_not(models: Path, traced: Traced) -> None:
+    assert largest_error(traced(models / "powers.h5")) < 0.05
     with pytest.raises(UnsupportedModelError, match="layer scores has biases that are powers"):
         traced(models / "powers_as_biases.h5")
 

@@ -25,6 +25,24 @@ g++ -O0 -w -std=c++11 -fPIC -fno-gnu-unique -I. -Ifirmware/ap_types -shared all.
 """
 
 
+class PowersOfTwo:
+    """Rounds weights to powers of two, as QKeras's quantized_po2 does, with so many bits."""
+
+    def __init__(self, bits: int) -> None:
+        from hls4ml.model.types import ExponentPrecisionType
+
+        self.bits = bits
+        self.hls_type = ExponentPrecisionType(width=bits)
+
+    def __call__(self, data: NDArray[np.floating]) -> NDArray[np.floating]:
+        limit = 1 << self.bits - 1
+        exponents = np.clip(np.rint(np.log2(np.abs(data))), -limit, limit - 1)
+        return np.asarray(np.copysign(np.exp2(exponents), data))
+
+    def serialize(self) -> dict[str, int]:
+        return {"bits": self.bits}
+
+
 class Zoo:
     """An hls4ml model of one input and many branches; their flat outputs are its output.
 
@@ -99,6 +117,7 @@ class Zoo:
         with pytest.MonkeyPatch.context() as patch:
             # hls4ml imports it, and with it TensorFlow, to write a file that nobody reads here.
             patch.setitem(sys.modules, "keras", None)
+            hls.write_weights(model, self.files / "project")
             hls.write(model, self.files / "project")
         stamp = model.config.get_config_value("Stamp")
         script = BUILD.format(library=f"firmware/zoo-{stamp}.so")
@@ -151,3 +170,9 @@ def make_zoo() -> Callable[..., Zoo]:
 def samples() -> Callable[..., Samples]:
     """The function `draw`."""
     return draw
+
+
+@pytest.fixture(scope="session")
+def powers_of_two() -> Callable[[int], PowersOfTwo]:
+    """The class PowersOfTwo."""
+    return PowersOfTwo

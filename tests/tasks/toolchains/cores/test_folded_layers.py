@@ -369,11 +369,18 @@ def differing(files: Path, got: Words, expected: Words) -> dict[str, str]:
 
 @pytest.mark.parametrize(("seed", "axes"), [(1, 3), (2, 3), (3, 2)])
 def test_windows_of_any_size_stride_and_padding(
-    seed: int, axes: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
+    seed: int,
+    axes: int,
+    *,
+    layers_of: Callable[..., Layers],
+    tmp_path: Path,
+    samples: Any,
+    powers_of_two: Any,
 ) -> None:
     layers = layers_of(seed, axes)
     for _ in range(3):
         layers.conv()
+    layers.conv(weight_quantizer=powers_of_two(3))
     layers.pointwise()
     layers.depthwise()
     layers.depthwise()
@@ -401,11 +408,12 @@ def test_what_moves_merges_and_scales(
 
 @pytest.mark.parametrize("seed", [6])
 def test_vectors_through_products_and_every_function(
-    seed: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any
+    seed: int, layers_of: Callable[..., Layers], tmp_path: Path, samples: Any, powers_of_two: Any
 ) -> None:
     layers = layers_of(seed, 1)
     for reuse in (1, 1, 3):
         layers.dense(ReuseFactor=reuse)
+    layers.dense(weight_quantizer=powers_of_two(3))
     layers.activated()
     layers.quantised()
     layers.soft()

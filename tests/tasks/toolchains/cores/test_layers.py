@@ -367,6 +367,45 @@ def test_signs_in_one_bit_and_two(zoo: Callable[..., Any], samples: Callable[...
     assert differing_branches(model.files) == {}
 
 
+def test_weights_that_are_powers_of_two_shift_in_a_type_that_loses_bits(
+    zoo: Callable[..., Any], samples: Callable[..., Any], powers_of_two: Callable[[int], Any]
+) -> None:
+    model = zoo(5, 5, 2, precision="fixed<9,3>")
+    row = model.add("Reshape", types="fixed<9,3>", target_shape=[50])
+    small = model.add("Activation", row, types="ufixed<5,-2>", activation="relu", n_in=50)
+    large = model.add("Activation", types="fixed<6,14>", activation="linear", n_in=50)
+    types = {"bias": "fixed<8,3>", "result": "fixed<30,14>", "weight": "auto"}
+    for source, bits, accum, strategy in (
+        (row, 4, "fixed<40,20>", "Resource"),
+        (small, 5, "fixed<30,4,RND>", "Latency"),
+        (row, 5, "fixed<12,5,RND_CONV,SAT>", "Latency"),
+    ):
+        model.branch(
+            "Dense",
+            source,
+            types=types | {"accum": accum},
+            n_in=50,
+            n_out=2,
+            weight_data=RNG.normal(size=(50, 2)) * np.exp2(RNG.integers(-12, 3, size=(50, 2))),
+            bias_data=RNG.normal(size=2),
+            weight_quantizer=powers_of_two(bits),
+            Strategy=strategy,
+        )
+    for source, bits, accum in (("x", 6, "fixed<40,12>"), (large, 3, "fixed<44,24>")):
+        model.branch(
+            "Conv2D",
+            source,
+            types=types | {"accum": accum},
+            **planar(2, 1, same=True, name="filt"),
+            n_filt=2,
+            weight_data=RNG.normal(size=(2, 2, 2, 2)),
+            bias_data=RNG.normal(size=2),
+            weight_quantizer=powers_of_two(bits),
+        )
+    model.run(samples(100, 5, 5, 2, scale=2.0))
+    assert differing_branches(model.files) == {}
+
+
 def test_recurrent_layers_step_by_step(
     zoo: Callable[..., Any], samples: Callable[..., Any]
 ) -> None:
