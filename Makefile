@@ -54,7 +54,7 @@ $(BOARD_VENV)-%/.installed: constraints/board-%.txt
 
 env: $(VENV)/.installed  ## set up the host's environment
 env-qkeras: .env-qkeras/.installed  ## read QKeras models in files of Keras 3, too
-env-keras2: .env-keras2/.installed  ## read QKeras 0.9, HGQ 1 and pruned models of Keras 2, too
+env-keras2: .env-keras2/.installed  ## read QKeras 0.9, HGQ 1, GarNet and pruned models of Keras 2, too
 env-pytorch: .env-pytorch/.installed  ## read programs of torch.export, too (700 MB)
 board-env: $(BOARD_VENV)/.installed  ## set up the twin's environment
 board-envs: board-env $(OTHER_PYNQ:%=$(BOARD_VENV)-%/.installed)  ## the same for every pynq

@@ -78,7 +78,7 @@ KINDS: Mapping[Framework, Kind] = {
 PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "qkeras": ("QKeras for Keras 3", ("qkeras-v3",)),
     "keras2": (
-        "QKeras 0.9, HGQ 1 and pruned layers in files of Keras 2",
+        "QKeras 0.9, HGQ 1, GarNet and pruned layers in files of Keras 2",
         ("QKeras", "HGQ", "tensorflow-model-optimization"),
     ),
 }

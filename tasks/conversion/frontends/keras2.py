@@ -1,4 +1,4 @@
-"""Reads Keras 2 with QKeras 0.9, HGQ 1 and pruned layers: HDF5, .keras, .json with weights.
+"""Reads Keras 2 with QKeras 0.9, HGQ 1, GarNet and pruned layers: HDF5, .keras, .json with weights.
 
 `tf_keras` is Keras 2, maintained for current TensorFlow. In this process it replaces `keras` for
 QKeras, HGQ and hls4ml, which then uses its code for Keras 2.
