@@ -52,6 +52,19 @@ def test_no_delay_is_said_of_a_family_whose_cells_yosys_does_not_time(tmp_path: 
     assert found.logic_delay_ns is None
 
 
+def test_a_rom_in_block_ram_takes_as_many_as_its_words_and_bits_that_change(tmp_path: Path) -> None:
+    rom = tmp_path / "rom.v"
+    rom.write_text(
+        "module rom (input clk, input [10:0] a, output reg [31:0] y);"
+        ' (* rom_style = "block" *) reg [31:0] memory [0:2047];'
+        " integer n; initial for (n = 0; n < 2048; n = n + 1) memory[n] = (n * n) & 32'hffff;"
+        " always @(posedge clk) y <= memory[a]; endmodule\n"
+    )
+    found = utilisation(Design("rom", (rom,)), ZYNQ_7020, part="xc7z020clg400-1", logs=tmp_path)
+    # The upper half and the second bit of a square are always 0: 15 of 32 bits are kept.
+    assert found.used == Resources(lut=0, ff=0, dsp=0, bram_36k=1)
+
+
 def test_memory_and_shift_registers_are_made_of_luts() -> None:
     cells = {"LUT6": 2, "RAM32M": 3, "SRL16E": 4, "FDRE": 5, "RAMB18E1": 3, "MUXF7": 9}
     assert resources(cells) == Resources(lut=2 + 12 + 4, ff=5, dsp=0, bram_36k=1.5)
