@@ -66,6 +66,7 @@ class Twin(Network):
     def __init__(self) -> None:
         super().__init__()
         self.device.twin_cycles = 0
+        self.timeout_s = 10.0
 
     def predict(self, samples: NDArray[Any]) -> NDArray[Any]:
         self.device.twin_cycles += 100 * len(samples)
@@ -84,6 +85,16 @@ def test_what_takes_too_long_on_a_twin_is_run_once_and_not_in_batches(
     _, figures = measure.all_samples(bench, None, INPUTS, 3, no_progress)
     assert (figures["passes"], figures["passes_s"]) == (1, [50e-6])
     assert network.calls == [1, 50]
+
+
+def test_a_batch_on_a_twin_may_take_as_long_as_the_samples_before_let_expect() -> None:
+    network = Twin()
+    bench = measure.Bench(network, 100.0)
+    bench.run(INPUTS[:1])
+    assert network.timeout_s == 10.0
+    bench.wall_s = 2.0
+    bench.run(INPUTS)
+    assert network.timeout_s == measure.PATIENCE * 2.0 * len(INPUTS)
 
 
 def test_a_board_makes_all_passes_however_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
