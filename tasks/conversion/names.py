@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain, count
 from pathlib import Path
 
 from tasks.conversion import bombs, keras_text
@@ -73,7 +74,8 @@ def project_name(model: Path) -> str:
     name = "".join(letters)[:_KEPT]
     # hls4ml has a structure config2 and replaces input_t and result_t, whatever stands around them.
     apart = re.sub(r"(input|result)_(?=t)", r"\1", name.replace("config", "cfg"))
-    names = (name, f"model_{name}", f"model_{name}_1", f"model_{apart}_1", f"model_{apart}_2")
+    first = (name, f"model_{name}", f"model_{name}_1")
+    names = chain(first, (f"model_{apart}_{n}" for n in count(1)))
     return next(each for each in names if is_free(each) and each not in layers)
 
 

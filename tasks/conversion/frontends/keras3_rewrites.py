@@ -103,6 +103,12 @@ def _check(layer: Any) -> None:
     kind = type(layer).__name__
     if kind in REPLACEMENTS and not type(layer).__module__.startswith("hgq"):
         raise unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
+    if type(layer).__module__.startswith("hgq.layers.rnn"):
+        raise unsupported(
+            layer,
+            "hls4ml derives no number formats for recurrent layers of HGQ2",
+            "GRU or LSTM of Keras, in a model without layers of HGQ2",
+        )
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", "linear")
     own = not type(layer).__module__.startswith(("hgq", "qkeras"))

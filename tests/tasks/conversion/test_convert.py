@@ -1,3 +1,4 @@
+import json
 import logging
 import shutil
 import tempfile
@@ -86,6 +87,11 @@ def test_a_project_is_not_named_like_a_layer(tmp_path: Path) -> None:
     model = tmp_path / "hidden.keras"
     shutil.copy(DIGITS / "digits.keras", model)
     assert project_name(model) == "model_hidden"
+    taken = ("hidden", "model_hidden", "model_hidden_1", "model_hidden_2")
+    layers = [{"class_name": "Dense", "config": {"name": name}} for name in taken]
+    model = tmp_path / "hidden.json"
+    model.write_text(json.dumps({"class_name": "Sequential", "config": {"layers": layers}}))
+    assert project_name(model) == "model_hidden_3"
 
 
 @pytest.mark.slow

@@ -265,3 +265,10 @@ def test_what_has_no_rewrite_is_named_with_a_replacement(
     with pytest.raises(UnsupportedModelError, match=f"(?s)layer {named}") as refused:
         rewritten(make(keras))
     assert refused.value.remedy.startswith("replace it by ")
+
+
+def test_recurrent_layers_of_hgq2_are_named(keras: Any) -> None:
+    from hgq.layers import QGRU
+
+    with pytest.raises(UnsupportedModelError, match=r"layer steps .*layers of HGQ2"):
+        rewritten(chain(keras, (4, 2), QGRU(2, name="steps")))
