@@ -1,6 +1,7 @@
 """Recognises an ONNX file, and finds the external files with its weights."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,38 @@ from tasks.core.errors import InputError, UnsupportedModelError
 IR_VERSION = 0x08  # the first field of the protobuf message, a small number
 NEWEST_IR = 0x20
 _SHOWN = 80  # characters of a name in a message
+_HEAD = 1 << 12
+# How the text forms of onnx begin, by its names for them.
+_TEXT: Mapping[str, re.Pattern[bytes]] = {
+    "json": re.compile(rb'\s*\{\s*"ir_?version"', re.IGNORECASE),
+    "onnxtxt": re.compile(rb"\s*<\s*ir_version\s*:"),
+    "textproto": re.compile(rb"\s*ir_version\s*:"),
+}
 
 
 def looks_like(path: Path) -> bool:
-    """Return whether a file begins like an exported ONNX file."""
+    """Return whether a file begins like an exported ONNX file, or like a text form of one."""
+    start = _head(path)
+    binary = len(start) > 1 and start[0] == IR_VERSION and 0 < start[1] < NEWEST_IR
+    return binary or _text_form(start) != ""
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        start = file.read(2)
-    return len(start) == len(b"08") and start[0] == IR_VERSION and 0 < start[1] < NEWEST_IR
+        return file.read(_HEAD)
+
+
+def _text_form(start: bytes) -> str:
+    """Return the name of the text form that a file is in; empty if it is in none."""
+    return next((form for form, begin in _TEXT.items() if begin.match(start)), "")
 
 
 def external_files(path: Path) -> tuple[Path, ...]:
     """Return the external files with an ONNX file's weights.
 
     Raises:
-        InputError: it is not an ONNX file, it is damaged, or an external file is missing, cut
-            off, too large or a link.
+        InputError: it is not an ONNX file, it is damaged or a text form, or an external file is
+            missing, cut off, too large or a link.
         UnsupportedModelError: a file is outside of the model's directory.
     """
     needed: dict[str, int] = {}
@@ -89,6 +107,13 @@ def _check(path: Path, name: str, size: int) -> None:
 def _read(path: Path) -> Any:
     import onnx
 
+    if form := _text_form(_head(path)):
+        raise InputError(
+            f"is an ONNX model in a text form ({form}), and only the binary form is read",
+            where=str(path),
+            remedy=f"save it as binary: onnx.save(onnx.load({path.name!r}, format={form!r}), "
+            f"{path.stem + '.onnx'!r})",
+        )
     try:
         # Otherwise it reads a file named .json as JSON.
         model = onnx.load(path, format="protobuf", load_external_data=False)

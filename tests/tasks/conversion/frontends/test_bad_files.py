@@ -21,7 +21,7 @@ from deployments.cli import main
 from tasks.conversion.frontends import choice
 from tasks.conversion.keras_text import HDF5_MAGIC
 from tasks.conversion.modelfile import identify
-from tasks.core.errors import UnsupportedModelError
+from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.settings import frontend_packages
 from tests.tasks.conversion.frontends import test_onnx
 
@@ -148,6 +148,20 @@ def test_a_bad_file_ends_with_one_message_and_nothing_run_or_left(
     assert told.startswith(f"overlayflow: {path}: ")
     assert "\n  -> " in told
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.filterwarnings("ignore:The onnxtxt format is experimental")
+@pytest.mark.parametrize("form", ["json", "onnxtxt", "textproto"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_text_form_of_onnx_is_named_with_the_call_that_saves_it_as_binary(
+    form: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(onnx.load(test_onnx.mlp(tmp_path / "binary.onnx")), name, format=form)
+    with pytest.raises(InputError, match=rf"an ONNX model in a text form \({form}\)") as told:
+        identify(Path(name))
+    exec(told.value.remedy.removeprefix("save it as binary: "))  # noqa: S102 - its advice is right
+    assert identify(Path("model.onnx")).framework == "onnx"
 
 
 @pytest.fixture(scope="module")
