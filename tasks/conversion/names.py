@@ -32,6 +32,8 @@ offsetof linux unix i386 div_t ldiv_t lldiv_t size_t ssize_t time_t clock_t FILE
 project overlayflow_samples allocate_trace_storage free_trace_storage collect_trace_output
 trace_data
 """
+# Layers that hls4ml would mistake for something of its own.
+_OWN = ("input", "result", "scale", "depthwise")
 _RESERVED = frozenset((_CPP + _LIBRARIES).split())
 # Names of hls4ml's variables, types and structures.
 _GENERATED = re.compile(
@@ -121,4 +123,18 @@ def check(names: Iterable[str], what: str, where: str) -> None:
                 where=where,
                 remedy=f"rename the {what}: a letter, then letters, digits and underscores, "
                 "no keyword of C++",
+            )
+
+
+def check_layers(layers: Iterable[str]) -> None:
+    """Refuse names of layers under which hls4ml keeps something of its own.
+
+    Raises:
+        UnsupportedModelError: one is such a name.
+    """
+    for name in layers:
+        if name in _OWN:
+            raise UnsupportedModelError(
+                f"layer {name!r} has a name that hls4ml uses for something of its own",
+                remedy=f"rename the layer, for instance {name}_layer",
             )

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tasks.conversion.frontends import keras2_join, keras_check
+from tasks.conversion.frontends import keras2_join, keras2_rewrites, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
 from tasks.conversion.keras_text import is_architecture, weights_beside
@@ -34,7 +34,7 @@ def load(path: Path) -> LoadedModel:
     with tf_keras.utils.custom_object_scope(_layers_of_others(tf_keras, keras2_signs.known())):
         model = _stripped(_read(tf_keras, path))
         keras_check.check_built(model, str(path))
-        one = keras2_join.joined(model)
+        one = keras2_join.joined(keras2_rewrites.rewritten(model))
     keras2_signs.check(model, str(path))
     if any(type(layer).__name__ in GARNET for layer in model.layers):
         return _garnet(model, one, path)

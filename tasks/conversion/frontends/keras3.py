@@ -47,6 +47,7 @@ def load(path: Path) -> LoadedModel:
     for new, old in MOVED.items():
         layer_handlers[f"hgq.layers.{new}"] = layer_handlers[f"hgq.layers.{old}"]
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model.name = "model"  # TensorFlow computes none whose name has a space or a slash
     hgq2 = any(type(layer).__module__.split(".")[0] == "hgq" for layer in model.layers)
     keras_check.check_built(model, str(path))
     flat, row = rewritten(model), None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.frontends.keras3_affine import affine
-from tasks.core.errors import UnsupportedModelError
+from tasks.conversion.frontends.keras_check import unsupported
 
 Call = Callable[..., Any]
 # Scale and offset of an operation whose second or first operand is constant.
@@ -27,14 +27,6 @@ ACTIVATIONS: Mapping[str, str] = {
     "Softsign": "softsign",
     "Tanh": "tanh",
 }
-
-
-def unsupported(operation: Any, reason: str, instead: str) -> UnsupportedModelError:
-    """Return the error for an operation or a layer without an exact replacement."""
-    return UnsupportedModelError(
-        f"layer {operation.name} ({type(operation).__name__}): {reason}",
-        remedy=f"replace it by {instead}",
-    )
 
 
 def replacement(operation: Any, said: list[str]) -> Call:

@@ -10,34 +10,11 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.frontends.keras3_affine import affine
-from tasks.conversion.frontends.keras3_operations import (
-    concatenated,
-    replacement,
-    unsupported,
-)
+from tasks.conversion.frontends.keras3_operations import concatenated, replacement
+from tasks.conversion.frontends.keras_check import require_core, unsupported
 
 log = logging.getLogger(__name__)
 
-ACTIVATIONS = frozenset(
-    (
-        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu"),
-        *("sigmoid", "hard_sigmoid", "tanh", "softmax", "softplus", "softsign"),
-    )
-)
-# Layers without an exact rewrite, and what to use instead.
-REPLACEMENTS: Mapping[str, str] = {
-    "LayerNormalization": "BatchNormalization",
-    "GroupNormalization": "BatchNormalization",
-    "UnitNormalization": "BatchNormalization",
-    "MultiHeadAttention": "hgq.layers.QMultiHeadAttention",
-    "GroupQueryAttention": "hgq.layers.QMultiHeadAttention",
-    "Attention": "hgq.layers.QMultiHeadAttention",
-    "AdditiveAttention": "hgq.layers.QMultiHeadAttention",
-    "Dot": "hgq.layers.QEinsum",
-    "Embedding": "its vectors as the model's input",
-    "Conv1DTranspose": "UpSampling1D with Conv1D",
-    "Conv2DTranspose": "UpSampling2D with Conv2D",
-}
 Call = Callable[..., Any]
 
 
@@ -94,32 +71,8 @@ def _replaced(layer: Any, said: list[str], prefix: str) -> Call:
         layer.name = f"{prefix}{layer.name}"  # names are only unique within each inner model
     if type(layer).__module__.startswith("keras.") and type(layer).__name__ in REWRITES:
         return REWRITES[type(layer).__name__](layer, said)
-    _check(layer)
+    require_core(layer)
     return lambda *args, **_: layer(*args)
-
-
-def _check(layer: Any) -> None:
-    """Raise if hls4ml would refuse a layer without naming it, or convert it wrongly."""
-    kind = type(layer).__name__
-    if kind in REPLACEMENTS and not type(layer).__module__.startswith("hgq"):
-        raise unsupported(layer, "hls4ml has no core for it", REPLACEMENTS[kind])
-    if type(layer).__module__.startswith("hgq.layers.rnn"):
-        raise unsupported(
-            layer,
-            "hls4ml derives no number formats for recurrent layers of HGQ2",
-            "GRU or LSTM of Keras, in a model without layers of HGQ2",
-        )
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", "linear")
-    own = not type(layer).__module__.startswith(("hgq", "qkeras"))
-    if own and name not in ACTIVATIONS:
-        raise unsupported(layer, f"hls4ml has no activation {name}", "relu, tanh or sigmoid")
-    if max(np.ravel(getattr(layer, "dilation_rate", 1))) > 1:
-        raise unsupported(layer, "its kernel is dilated", "a larger kernel or a pooling layer")
-    if (getattr(layer, "groups", 1) or 1) > 1:
-        raise unsupported(layer, "it convolves in groups", "one group, or DepthwiseConv2D")
-    if getattr(layer, "depth_multiplier", 1) > 1:
-        raise unsupported(layer, "its depth_multiplier is above 1", "a Conv2D behind it")
 
 
 def _left_out(layer: Any, said: list[str]) -> Call:

@@ -20,6 +20,7 @@ def load(path: Path) -> LoadedModel:
     import qkeras  # noqa: F401  registers its layers and quantizers with Keras
 
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model.name = "model"  # TensorFlow computes none whose name has a space or a slash
     _teach_hls4ml()
     keras_check.check_built(model, str(path))
     return wrapped(model, keras3_join.joined(model), path, block_design=True)

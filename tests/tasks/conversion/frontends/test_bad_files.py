@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -205,6 +206,10 @@ KERAS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "infinity": (lambda k: diverged(k, float("-inf")), "d has 1 NaN or infinite values of 12"),
     "not built": (lambda k: k.Sequential([k.layers.Dense(2)]), "is not built"),
     "a name with a space": (lambda k: chain(k, k.layers.Dense(2, name="my layer")), "'my layer'"),
+    "a name of hls4ml's": (
+        lambda k: chain(k, k.layers.Dense(2, name="result")),
+        "'result' has a name that hls4ml uses",
+    ),
     "a keyword as a name": (lambda k: chain(k, k.layers.Dense(2, name="class")), "'class'"),
 }
 
@@ -220,6 +225,13 @@ def test_a_keras_model_that_cannot_be_converted_is_named_by_layer(
         choice.load(identify(tmp_path / "model.keras")).configure("Vivado")
     assert refused.value.exit_code == 2
     assert refused.value.remedy
+
+
+def test_a_model_of_any_name_is_computed(keras: Any, tmp_path: Path) -> None:
+    layers = [keras.layers.Input((6,)), keras.layers.Dense(2)]
+    keras.Sequential(layers, name="my first model").save(tmp_path / "model.keras")
+    model = choice.load(identify(tmp_path / "model.keras"))
+    assert model.predict(np.zeros((3, 6), np.float32)).shape == (3, 2)
 
 
 @pytest.mark.filterwarnings("ignore")  # hgq2's own, of everything that it imports
@@ -364,6 +376,17 @@ models = {
                        k.ZeroPadding2D(data_format="channels_first", name="d")],
     "keyword": [k.Input((6,)), k.Dense(2, name="class")],
     "custom": [k.Input((6,)), Mine(2, name="d")],
+    "LayerNormalization": [k.Input((6,)), k.LayerNormalization(name="d")],
+    "dilated": [k.Input((8, 3)), k.Conv1D(2, 3, dilation_rate=2, name="d")],
+    "transposed": [k.Input((8, 3)), k.Conv1DTranspose(2, 3, name="d")],
+    "multiplied": [k.Input((8, 8, 2)), k.DepthwiseConv2D(3, depth_multiplier=2, name="d")],
+    "mish": [k.Input((6,)), k.Dense(2, activation="mish", name="d")],
+    "clipped": [k.Input((6,)), k.ReLU(max_value=1, name="d")],
+    "softmax": [k.Input((8, 3)), k.Softmax(axis=1, name="d")],
+    "steps": [k.Input((4, 8, 3)), k.TimeDistributed(k.Conv1D(2, 3), name="d")],
+    "unknown": [k.Input((6,)), k.RepeatVector(2, name="d")],
+    "reserved": [k.Input((6,)), k.Dense(2, name="result")],
+    "inner": [k.Input((6,)), tf_keras.Sequential([k.Dense(2)], name="d")],
 }
 for what, layers in models.items():
     path = Path(sys.argv[1]) / f"{what}.h5"
@@ -380,6 +403,56 @@ for what, layers in models.items():
 def test_models_of_keras_2_that_cannot_be_converted_end_with_one_message(tmp_path: Path) -> None:
     named = refusals(KERAS_2, tmp_path)
     assert "Unknown layer: 'Mine'" in named["custom"]
+    told = {
+        "LayerNormalization": r"layer d \(LayerNormalization\).*by BatchNormalization",
+        "dilated": r"layer d \(Conv1D\): its kernel is dilated",
+        "transposed": r"layer d \(Conv1DTranspose\).*UpSampling1D with Conv1D",
+        "multiplied": r"layer d \(DepthwiseConv2D\): its depth_multiplier is above 1",
+        "mish": r"layer d \(Dense\): hls4ml has no activation mish",
+        "clipped": r"layer d \(ReLU\): hls4ml ignores its largest value",
+        "softmax": r"layer d \(Softmax\).*--framework keras",
+        "steps": r"layer d \(TimeDistributed\): hls4ml has no Conv1D for every step",
+        "unknown": r"layer d \(RepeatVector\): hls4ml has no such layer",
+        "reserved": "layer 'result' has a name that hls4ml uses",
+        "inner": r"layer d \(Sequential\).*--framework keras",
+    }
+    for what, pattern in told.items():
+        assert re.search(f"(?s){pattern}", named[what]), (what, named[what])
+
+
+# Rewrites a model of Keras 2, and says by how much the outputs differ, and what layers it has.
+REWRITTEN = """
+import json, os, sys
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import numpy as np, tf_keras
+sys.modules["keras"] = tf_keras
+from tasks.conversion.frontends.keras2_rewrites import rewritten
+k = tf_keras.layers
+x = np.random.default_rng(3).normal(2, 5, (40, 6, 2)).astype(np.float32)
+statistics = k.Normalization(name="statistics")
+statistics.adapt(x)
+model = tf_keras.Sequential([
+    k.Input((6, 2)), statistics, k.Rescaling([3.0, -2.0], offset=[1.0, 0.5], name="scaled"),
+    k.GaussianNoise(0.5, name="noise"), k.SpatialDropout1D(0.5, name="drop"), k.Conv1D(3, 2),
+    k.BatchNormalization(), k.ReLU(max_value=6, name="clipped"), k.ReLU(name="plain"),
+    k.Flatten(), k.Dense(2)])
+made = rewritten(model)
+y = model.predict(x, verbose=0)
+print("FOUND", json.dumps([
+    float(np.abs(made.predict(x, verbose=0) - y).max() / np.abs(y).max()),
+    [type(made.get_layer(name)).__name__
+     for name in ("statistics", "scaled", "noise", "drop", "clipped", "plain")]]))
+"""
+
+
+@pytest.mark.slow
+def test_layers_of_keras_2_are_rewritten_without_changing_outputs() -> None:
+    command = [sys.executable, "-c", REWRITTEN]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    (found,) = [line[6:] for line in done.stdout.splitlines() if line.startswith("FOUND ")]
+    error, kinds = json.loads(found)
+    assert error < 1e-5
+    assert kinds == [*["BatchNormalization"] * 2, *["Dropout"] * 2, "Activation", "ReLU"]
 
 
 @pytest.mark.slow

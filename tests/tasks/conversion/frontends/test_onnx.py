@@ -347,6 +347,20 @@ def test_an_operator_without_a_layer_is_named_with_its_replacement(
         loaded(path)
 
 
+def test_a_dilated_convolution_and_a_join_of_three_are_refused_by_the_nodes_name(
+    tmp_path: Path,
+) -> None:
+    kernel = numpy_helper.from_array(np.ones((2, 2, 3), np.float32), "kernel")
+    node = helper.make_node("Conv", ["x", "kernel"], ["y"], dilations=[2])
+    path = saved(tmp_path / "dilated.onnx", [node], ("N", 2, 8), kernel, result=("N", 2, 4))
+    with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv with dilations"):
+        loaded(path)
+    node = helper.make_node("Concat", ["x", "x", "x"], ["y"], axis=1)
+    path = saved(tmp_path / "three.onnx", [node], ("N", 3), result=("N", 9))
+    with pytest.raises(UnsupportedModelError, match="node Concat_0 joins 3 tensors"):
+        loaded(path)
+
+
 def test_a_transposed_batch_is_refused_by_the_nodes_name(tmp_path: Path) -> None:
     turned = [helper.make_node("Transpose", [a], [b]) for a, b in (("x", "t"), ("t", "y"))]
     path = saved(tmp_path / "turned.onnx", turned, ("N", 3))
