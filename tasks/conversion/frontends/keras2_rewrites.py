@@ -73,15 +73,8 @@ def _check(layer: Any, known: frozenset[str]) -> None:
             "a layer such as Add or Rescaling, or save the model with Keras 3",
         )
     require_core(layer, ACTIVATIONS)
-    inner = type(getattr(layer, "layer", None)).__name__
-    if kind == "TimeDistributed" and inner != "Dense":
-        raise unsupported(
-            layer, f"hls4ml has no {inner} for every step", "TimeDistributed of a Dense layer"
-        )
     if kind in MERGES and len(layer.get_input_at(0)) > 2:  # noqa: PLR2004
         raise _other_reader(layer, "hls4ml merges two tensors at a time")
-    if kind == "Softmax" and layer.axis not in {-1, len(layer.input_shape) - 1}:
-        raise _other_reader(layer, "hls4ml reads a softmax of the last axis only")
     if kind not in known:
         raise unsupported(layer, "hls4ml has no such layer", "one that its documentation lists")
 
@@ -139,6 +132,27 @@ def _relu(layer: Any) -> Made | None:
     return tf_keras.layers.Activation("relu6", name=layer.name), []
 
 
+def _softmax(layer: Any) -> Made:
+    """Return the activation: hls4ml's C++ of the layer does not compile."""
+    import tf_keras
+
+    if layer.axis not in {-1, len(layer.input_shape) - 1}:
+        raise _other_reader(layer, "hls4ml reads a softmax of the last axis only")
+    return tf_keras.layers.Activation("softmax", name=layer.name), []
+
+
+def _time_distributed(layer: Any) -> Made:
+    """Return the Dense layer, which keeps the steps."""
+    kind, config = type(layer.layer), layer.layer.get_config()
+    if kind.__name__ != "Dense":
+        raise unsupported(
+            layer,
+            f"hls4ml has no {kind.__name__} for every step",
+            "TimeDistributed of a Dense layer",
+        )
+    return kind.from_config(config | {"name": layer.name}), layer.layer.get_weights()
+
+
 REWRITES: Mapping[str, Callable[[Any], Made | None]] = {
     "ActivityRegularization": _left_out,
     "AlphaDropout": _left_out,
@@ -147,6 +161,8 @@ REWRITES: Mapping[str, Callable[[Any], Made | None]] = {
     "Normalization": _normalization,
     "ReLU": _relu,
     "Rescaling": _rescaling,
+    "Softmax": _softmax,
     "SpatialDropout1D": _left_out,
     "SpatialDropout2D": _left_out,
+    "TimeDistributed": _time_distributed,
 }
