@@ -212,6 +212,21 @@ def _check_operators(graph: Any, path: Path) -> None:
             )
         if node.op_type == "Resize":
             _check_resize(graph, node, path)
+        dilations = [
+            step for each in node.attribute if each.name == "dilations" for step in each.ints
+        ]
+        if max(dilations, default=1) > 1:
+            raise UnsupportedModelError(
+                f"node {node.name} is a {node.op_type} with dilations, which hls4ml lacks",
+                where=str(path),
+                remedy="use a larger kernel or a pooling layer",
+            )
+        if node.op_type == "Concat" and len(node.input) > 2:  # noqa: PLR2004
+            raise UnsupportedModelError(
+                f"node {node.name} joins {len(node.input)} tensors, hls4ml two at a time",
+                where=str(path),
+                remedy="join the first two, then the result and the next",
+            )
         grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
         channels = {_channels(graph, node.input[0]), _channels(graph, node.output[0])}
         if grouped > 1 and channels != {grouped}:

@@ -43,7 +43,8 @@ def _executor(program: Any, shapes: list[tuple[int, ...]]) -> Any:
     def run(samples: FloatArray) -> FloatArray:
         given = (torch.from_numpy(np.ascontiguousarray(each)) for each in split(samples, shapes))
         results = module(*given)
-        tensors = [results] if isinstance(results, torch.Tensor) else list(results)
+        several = results.values() if isinstance(results, dict) else results
+        tensors = [results] if isinstance(results, torch.Tensor) else list(several)
         return concatenated([each.numpy() for each in tensors])
 
     def predict(samples: FloatArray) -> FloatArray:

@@ -350,9 +350,9 @@ def test_an_operator_without_a_layer_is_named_with_its_replacement(
 def test_a_dilated_convolution_and_a_join_of_three_are_refused_by_the_nodes_name(
     tmp_path: Path,
 ) -> None:
-    kernel = numpy_helper.from_array(np.ones((2, 2, 3), np.float32), "kernel")
+    kernel = {"kernel": np.ones((2, 2, 3), np.float32)}
     node = helper.make_node("Conv", ["x", "kernel"], ["y"], dilations=[2])
-    path = saved(tmp_path / "dilated.onnx", [node], ("N", 2, 8), kernel, result=("N", 2, 4))
+    path = saved(tmp_path / "dilated.onnx", [node], ("N", 2, 8), weights=kernel, result=("N", 2, 4))
     with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv with dilations"):
         loaded(path)
     node = helper.make_node("Concat", ["x", "x", "x"], ["y"], axis=1)
