@@ -98,14 +98,24 @@ def require_samples(
     """
     for name, (shape, dtype) in arrays.items():
         if dtype.kind not in "fiub":
-            raise InputError(f"{name} is of dtype {dtype}, not numeric", where=str(path))
+            raise InputError(
+                f"{name} is of dtype {dtype}, not numeric",
+                where=str(path),
+                remedy="save real numbers; classes by their numbers",
+            )
         if not shape or not math.prod(shape):
-            raise InputError(f"{name} is empty (shape {shape})", where=str(path))
+            raise InputError(
+                f"{name} is empty (shape {shape})",
+                where=str(path),
+                remedy="give at least one sample, along the first axis",
+            )
     first, *others = ((name, shape[0]) for name, (shape, _) in arrays.items())
     for name, samples in others:
         if samples != first[1]:
             raise InputError(
-                f"{first[0]} has {first[1]} samples, {name} {samples}", where=str(path)
+                f"{first[0]} has {first[1]} samples, {name} {samples}",
+                where=str(path),
+                remedy="give one expected output for each sample",
             )
 
 
