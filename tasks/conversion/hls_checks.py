@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tasks.conversion.elements import plain
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
@@ -20,13 +22,13 @@ def check(graph: Any, settings: ConvertSettings) -> None:
         InputError: a setting is without effect.
         UnsupportedModelError: hls4ml converts a layer, but has no right C++ for it.
     """
-    _check_biases(graph)
+    _check_powers(graph)
     _check_recurrent(graph)
     _check_graph_layers(graph, settings)
     _check_precisions(graph, settings)
 
 
-def _check_biases(graph: Any) -> None:
+def _check_powers(graph: Any) -> None:
     """hls4ml's C++ takes powers of two as weights, and does not compile with such biases."""
     from hls4ml.model.types import ExponentPrecisionType
 
@@ -36,6 +38,17 @@ def _check_biases(graph: Any) -> None:
             raise UnsupportedModelError(
                 f"layer {layer.name} has biases that are powers of two, which hls4ml has not",
                 remedy="quantize them with quantized_bits",
+            )
+        weight = layer.weights.get("weight")
+        if weight is None or not isinstance(weight.type.precision, ExponentPrecisionType):
+            continue
+        exponents = np.log2(np.abs(weight.data))
+        most = 1 << weight.type.precision.width - 1
+        if exponents.min() < -most or exponents.max() >= most:
+            raise UnsupportedModelError(
+                f"layer {layer.name} has weights of 2^{exponents.min():g} to "
+                f"2^{exponents.max():g}, and hls4ml keeps exponents from {-most} to {most - 1}",
+                remedy="give quantized_po2 more bits, or no quadratic_approximation",
             )
 
 

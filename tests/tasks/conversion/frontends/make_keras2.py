@@ -54,6 +54,18 @@ def powers(bias_quantizer: str) -> Any:
     return tf_keras.Sequential([layers.Input((6,)), dense])
 
 
+def even_powers() -> Any:
+    """Return weights of 4^-8, whose exponents take a bit more than they are given."""
+    dense = qkeras.QDense(
+        3,
+        kernel_quantizer=qkeras.quantized_po2(4, 1, quadratic_approximation=True),
+        bias_quantizer="quantized_bits(6,1,alpha=1)",
+        kernel_initializer=tf_keras.initializers.Constant(1e-5),
+        name="scores",
+    )
+    return tf_keras.Sequential([layers.Input((6,)), dense])
+
+
 def hgq() -> Any:
     model = tf_keras.Sequential(
         [
@@ -177,6 +189,7 @@ def main() -> None:
     quantised().save(out / "quantised.h5")
     powers("quantized_bits(6,1,alpha=1)").save(out / "powers.h5")
     powers("quantized_po2(4)").save(out / "powers_as_biases.h5")
+    even_powers().save(out / "even_powers.h5")
     model = hgq()
     model.save(out / "hgq.h5")
     HGQ.proxy.to_proxy_model(model, aggressive=True).save(out / "proxy.h5")

@@ -126,8 +126,15 @@ def test_the_jet_tagger_of_the_tutorial_keeps_its_accuracy_to_the_last_bit(
 
 def test_weights_may_be_powers_of_two_but_biases_may_not(models: Path, traced: Traced) -> None:
     assert largest_error(traced(models / "powers.h5")) < 0.05
-    with pytest.raises(UnsupportedModelError, match="layer scores has biases that are powers"):
-        traced(models / "powers_as_biases.h5")
+    for name, why in (
+        ("powers_as_biases", "has biases that are powers of two"),
+        (
+            "even_powers",
+            r"has weights of 2\^-16 to 2\^-16, and hls4ml keeps exponents from -8 to 7",
+        ),
+    ):
+        with pytest.raises(UnsupportedModelError, match=f"layer scores {why}"):
+            traced(models / f"{name}.h5")
 
 
 def test_an_hgq_model_is_bit_exact_with_its_framework(models: Path, traced: Traced) -> None:
