@@ -80,7 +80,10 @@ class GateSettings(Settings):
     growth: float = Field(default=0.02, ge=0, le=1)
 
 
-SHRINK = "lower the precisions, prune or shrink the biggest layers, or take a bigger part"
+SHRINK = (
+    "lower the precisions, prune or shrink the biggest layers, share multipliers over more clocks "
+    "(--interval, which `overlayflow estimate` lists, or --reuse-factor), or take a bigger part"
+)
 CHANGE = "change the model or the settings"
 
 

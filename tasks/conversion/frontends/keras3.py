@@ -16,13 +16,16 @@ MOVED = {
 }
 
 
-def _name_layers(dispatcher: Any) -> None:
-    """Make hls4ml's errors name the layer that it cannot convert."""
+def _mend(dispatcher: Any) -> None:
+    """Make hls4ml name the layer that it cannot convert, and take the slope of Keras 3.
+
+    Its own slope of hard_sigmoid, 0.2, is that of Keras 2.
+    """
     convert = dispatcher.__call__
 
-    def named(self: Any, layer: Any, *tensors: Any) -> Any:
+    def mended(self: Any, layer: Any, *tensors: Any) -> Any:
         try:
-            return convert(self, layer, *tensors)
+            described = convert(self, layer, *tensors)
         except Exception as error:
             reason = str(error).strip() or "it is beyond what hls4ml reads of such layers"
             if "not found in registry" in reason:
@@ -31,8 +34,12 @@ def _name_layers(dispatcher: Any) -> None:
                 f"layer {layer.name} ({type(layer).__name__}): {reason}",
                 remedy="replace it; hls4ml's documentation lists the layers that it supports",
             ) from error
+        for each in described:
+            if each["class_name"] == "HardActivation":
+                each["slope"] = 1 / 6
+        return described
 
-    dispatcher.__call__ = named
+    dispatcher.__call__ = mended
 
 
 def load(path: Path) -> LoadedModel:
@@ -43,7 +50,7 @@ def load(path: Path) -> LoadedModel:
     from hls4ml.converters.keras_v3_to_hls import KerasV3HandlerDispatcher
 
     if KerasV3HandlerDispatcher.__call__.__module__ != __name__:
-        _name_layers(KerasV3HandlerDispatcher)
+        _mend(KerasV3HandlerDispatcher)
     for new, old in MOVED.items():
         layer_handlers[f"hgq.layers.{new}"] = layer_handlers[f"hgq.layers.{old}"]
     model = keras.saving.load_model(path, compile=False, safe_mode=True)

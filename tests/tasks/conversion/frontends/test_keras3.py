@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.conversion.child import predicted
-from tasks.conversion.frontends import choice
+from tasks.conversion.frontends import choice, keras3
 from tasks.conversion.frontends.keras3_rewrites import rewritten
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
@@ -149,6 +149,17 @@ def test_a_model_that_its_framework_cannot_compute_is_refused(keras: Any, tmp_pa
 def test_a_model_without_such_layers_stays_as_it_is(keras: Any) -> None:
     model = chain(keras, (3,), keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.5))
     assert rewritten(model) is model
+
+
+def test_hard_sigmoid_keeps_the_slope_of_keras_3(keras: Any, tmp_path: Path) -> None:
+    from hls4ml.converters.keras_v3_to_hls import parse_keras_v3_model
+
+    model = chain(keras, (3,), keras.layers.Dense(2, activation="hard_sigmoid"))
+    model.save(tmp_path / "model.keras")
+    keras3.load(tmp_path / "model.keras")  # which mends hls4ml
+    layers, *_ = parse_keras_v3_model(model)
+    slope = float(keras.activations.hard_sigmoid(1.0)) - 0.5
+    assert [each["slope"] for each in layers if "slope" in each] == [pytest.approx(slope)]
 
 
 @pytest.mark.slow
