@@ -48,9 +48,7 @@ def read(path: Path, target: str = "") -> Dataset:
             )
         return _pair(path) if path.suffix == ".npy" else npz.read(path)
     if not path.is_file():
-        raise InputError(
-            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
-        )
+        raise npz.missing(path)
     names, values = _csv(path) if path.suffix == ".csv" else _parquet(path)
     if target not in names:
         raise InputError(
@@ -142,9 +140,7 @@ def _array(path: Path) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(
-            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
-        ) from None
+        raise npz.missing(path) from None
     except MemoryError as error:
         raise InputError(
             f"claims more memory than this machine has: {error}", where=str(path)

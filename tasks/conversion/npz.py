@@ -146,9 +146,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
-        raise InputError(
-            "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
-        ) from None
+        raise missing(path) from None
     except (OSError, zipfile.BadZipFile) as error:
         raise _not_npz(path) from error
 
@@ -206,4 +204,11 @@ def _not_npz(path: Path) -> InputError:
         "is not an .npz file of plain arrays",
         where=str(path),
         remedy="save it with numpy.savez(path, X_test=..., y_test=...), no object arrays",
+    )
+
+
+def missing(path: Path) -> InputError:
+    """Return the error for a data file that is not there."""
+    return InputError(
+        "no such data file", where=str(path), remedy=f"relative paths start at {Path.cwd()}"
     )
