@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.conversion.modelfile import GARNET
+
 Array = npt.NDArray[np.float64]
 # By layer: its part of hls4ml's configuration.
 Chosen = dict[str, dict[str, Any]]
@@ -39,10 +41,8 @@ _PASSING = (
     *("Pooling1D", "Pooling2D", "Reshape", "Transpose", "ZeroPadding1D", "ZeroPadding2D"),
     *("Resize", "Clone", "Repack", "Cropping1D", "Cropping2D"),
 )
-# Their states and sums have formats that their outputs do not show.
+# Their states and sums have formats that their outputs do not show, as those of GARNET.
 _RECURRENT = ("LSTM", "GRU", "Bidirectional")
-# Their sums and inner results have formats of one type, which their outputs do not show.
-_GRAPHS = ("GarNet", "GarNetStack")
 _PIECEWISE = ("relu", "leaky_relu", "leakyrelu", "prelu", "linear")
 _EXACT_BITS = 12  # values with at most this many fractional bits are represented exactly
 
@@ -98,7 +98,7 @@ class _Layer:
     def settings(self) -> dict[str, Any]:
         precision: dict[str, str] = {}
         settings: dict[str, Any] = {"Precision": precision}
-        if self.outputs is None or self.kind in (*_PASSING, *_RECURRENT, *_GRAPHS):
+        if self.outputs is None or self.kind in (*_PASSING, *_RECURRENT, *GARNET):
             return {}
         if self.node.get_attr("weight_quantizer") is not None:
             return {}  # hls4ml infers formats in which sums of quantized weights are exact

@@ -23,6 +23,7 @@ from tasks.conversion import (
 from tasks.conversion.dataset import chunks, value_range
 from tasks.conversion.elements import WIDEST, fixed_point, plain
 from tasks.conversion.frontends.base import LoadedModel, Outputs, computing
+from tasks.conversion.modelfile import GARNET
 from tasks.core.errors import InputError, OverlayflowError, UnsupportedModelError
 from tasks.core.records.design import FixedPoint, Stream
 from tasks.core.records.quality import Overflow
@@ -395,7 +396,7 @@ def save(graph: Any, path: Path) -> None:
                 if isinstance(number, np.generic):
                     setattr(precision, part, number.item())
     for layer in graph.get_layers():
-        if layer.class_name in {"GarNet", "GarNetStack"}:
+        if layer.class_name in GARNET:
             layer.attributes.attributes.update(_inner_types(layer))
     graph.save(path)
     for attributes, originals in kept:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tasks.conversion.elements import plain
+from tasks.conversion.modelfile import GARNET
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
 
@@ -80,7 +81,7 @@ def _check_recurrent(graph: Any) -> None:
 def _check_graph_layers(graph: Any, settings: ConvertSettings) -> None:
     """Refuse streams for GarNet: hls4ml's C++ takes arrays, and does not compile with them."""
     for layer in graph.get_layers():
-        if layer.class_name in {"GarNet", "GarNetStack"} and settings.io_type == "io_stream":
+        if layer.class_name in GARNET and settings.io_type == "io_stream":
             raise InputError(
                 f"layer {layer.name} ({layer.class_name}) reads its vertices in any order, which "
                 "hls4ml has not for io_stream",

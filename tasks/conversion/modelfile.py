@@ -16,7 +16,8 @@ CODE = ("Lambda",)
 QKERAS = re.compile(r"Q[A-Z]\w+|quantized_\w+")
 HGQ1 = re.compile(r"HGQ>\w+|FixedPointQuantizer|H[A-Z][A-Za-z]*(?:1D|2D)?(?:BatchNorm)?|UnaryLUT")
 KERAS_OWN = re.compile(r"Hard\w+|Hinge|Huber|He(?:Normal|Uniform)")
-GARNET = re.compile(r"GarNet(?:Stack)?")
+# Graph layers, whose code hls4ml has.
+GARNET = ("GarNet", "GarNetStack")
 PRUNED = re.compile(r"(?:Prune>)?PruneLowMagnitude")
 
 
@@ -112,7 +113,7 @@ def _beyond_keras2(name: str) -> bool:
     """Return whether a class named in a Keras 2 file needs QKeras, HGQ or the pruning toolkit."""
     if KERAS_OWN.fullmatch(name):
         return False
-    return any(names.fullmatch(name) for names in (QKERAS, HGQ1, PRUNED, GARNET))
+    return name in GARNET or any(names.fullmatch(name) for names in (QKERAS, HGQ1, PRUNED))
 
 
 def _weights(architecture: Path) -> tuple[Path, ...]:

@@ -16,11 +16,10 @@ from tasks.conversion.frontends import keras2_join, keras2_rewrites, keras_check
 from tasks.conversion.frontends.base import LoadedModel
 from tasks.conversion.frontends.keras_model import wrapped
 from tasks.conversion.keras_text import is_architecture, weights_beside
+from tasks.conversion.modelfile import GARNET
 from tasks.core.errors import UnsupportedModelError
 
 log = logging.getLogger(__name__)
-
-GARNET = ("GarNet", "GarNetStack")
 
 
 def load(path: Path) -> LoadedModel:
