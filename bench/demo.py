@@ -82,7 +82,7 @@ def server(env: Mapping[str, str]) -> Iterator[dict[str, str]]:
     url = f"http://127.0.0.1:{port}/api"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "prefect", "server", "start"),
+            *(sys.executable, "-m", "deployments.server_process", "prefect", "server", "start"),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         env={**env, **BATCHES},

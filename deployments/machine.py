@@ -218,7 +218,7 @@ def start_server(port: int | None) -> ServerState:
         known = settled or ServerState(port=PORT)
         settled = known.model_copy(update={"port": port or free_port(known.port)})
         command = [
-            *(sys.executable, "-m", "prefect", "server", "start"),
+            *(sys.executable, "-m", "deployments.server_process", "prefect", "server", "start"),
             *("--host", HOST, "--port", str(settled.port)),
         ]
         daemon = daemons.start(

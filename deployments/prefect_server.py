@@ -68,8 +68,8 @@ def prefect_server() -> Iterator[None]:
         "PREFECT_SERVER_API_AUTH_STRING": password,
     }
     command = [
-        *(sys.executable, "-P", "-m", "uvicorn", "--factory"),
-        "prefect.server.api.server:create_app",
+        *(sys.executable, "-P", "-m", "deployments.server_process"),
+        *("uvicorn", "--factory", "prefect.server.api.server:create_app"),
         *("--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"),
     ]
     _make_private(settings.home)

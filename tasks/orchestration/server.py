@@ -11,8 +11,9 @@ from tasks.core.errors import ServerError, causes
 
 log = logging.getLogger(__name__)
 
-# One that is gone refuses at once; one whose disk is slow, or which is busy, may take long.
-ANSWER_S = 30.0
+# One that is gone refuses at once; one over SQLite may answer nobody while a statement waits for
+# the write lock, which Prefect lets it do for 60 s (deployments/server_process.py).
+ANSWER_S = 90.0
 BUSY = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE}
 
 P = TypeVar("P")

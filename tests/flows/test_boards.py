@@ -191,9 +191,9 @@ def test_a_block_that_was_mistyped_in_the_form_is_marked_and_stops_nothing(
 ) -> None:
     subprocess.run([sys.executable, "-c", MISTYPED], cwd=ROOT, env=machine.env, check=True)
     try:
-        listed = machine.ask("boards", "list", "--json")
-        assert lab in [each["name"] for each in json.loads(listed.stdout)["boards"]]
-        (invalid,) = json.loads(listed.stdout)["invalid"]
+        listed = told(machine, "boards", "list")
+        assert lab in [each["name"] for each in listed["boards"]]
+        (invalid,) = listed["invalid"]
         assert "kind: 'pynqz2' is not a board kind" in invalid
         assert "host_key" in invalid
         shown = machine.ask("boards", "show", "mistyped")

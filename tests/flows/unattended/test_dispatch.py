@@ -14,7 +14,7 @@ from tasks.orchestration import sweep_dispatch
 from tasks.sweeps.file import SweepFile
 from tasks.sweeps.points import Point, expand
 from tasks.sweeps.session import Session
-from tests.flows.conftest import DATA, MODEL, Machine, http
+from tests.flows.conftest import DATA, MODEL, NO_FLOW, Machine, http
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def sweeping(machine: Machine, session: Session) -> Iterator[None]:
     """A sweep by that deployment, to its end."""
 
     def sweep() -> None:
-        with temporary_settings({PREFECT_API_URL: machine.api}):
+        with temporary_settings({PREFECT_API_URL: machine.api, **NO_FLOW}):
             sweep_dispatch.run(session, DEPLOYMENT, "sweep:played", session._store_url)
 
     thread = threading.Thread(target=sweep)
