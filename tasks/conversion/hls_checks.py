@@ -9,6 +9,7 @@ from tasks.conversion.modelfile import GARNET
 from tasks.core.errors import InputError, UnsupportedModelError
 from tasks.core.records.settings import ConvertSettings
 
+INPUTS = ("Input", "InputLayer")
 RECURRENT = ("sigmoid", "tanh", "relu")  # activations of LSTM and GRU
 
 
@@ -21,8 +22,14 @@ def check(graph: Any, settings: ConvertSettings) -> None:
 
     Raises:
         InputError: a setting is without effect.
-        UnsupportedModelError: hls4ml converts a layer, but has no right C++ for it.
+        UnsupportedModelError: hls4ml converts a layer, but has no right C++ for it; or nothing is
+            left to compute.
     """
+    if all(layer.class_name in INPUTS for layer in graph.get_layers()):
+        raise UnsupportedModelError(
+            "the model computes nothing: it has no layers between its inputs and outputs",
+            remedy="save the model that was trained",
+        )
     _check_powers(graph)
     _check_recurrent(graph)
     _check_graph_layers(graph, settings)

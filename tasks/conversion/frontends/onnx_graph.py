@@ -26,12 +26,14 @@ OLDEST_OPSET = 11  # qonnx and hls4ml read attributes as later opsets have them
 OPSET = 13
 # hls4ml skips or folds these, in addition to the operators that it has a reader for.
 FOLDED = frozenset(("Dropout", "Identity", "Constant"))
+MISREAD = frozenset(("PRelu",))  # it has a reader, which looks for the slopes among the attributes
 REPLACEMENTS: Mapping[str, str] = {
     "LayerNormalization": "use BatchNormalization",
     "ConvTranspose": "use Resize with a convolution",
     "Gelu": "use Relu",
     "Erf": "replace the gelu it is part of by Relu",
     "Mish": "use Relu",
+    "PRelu": "use LeakyRelu, or PReLU in a model of Keras 3",
     "HardSwish": "use Relu",
     "Gather": "remove the embedding, and use its vectors as input",
     "Attention": "use layers of MatMul and Relu",
@@ -58,6 +60,12 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
         UnsupportedModelError: hls4ml has no layer for an operator, shape or type.
     """
     onnx_rewrites.drop_weights_among_inputs(graph)
+    if all(node.op_type in FOLDED | set(onnx_rewrites.LABELS) for node in graph.graph.node):
+        raise UnsupportedModelError(
+            "the model computes nothing: it has no layers between its inputs and outputs",
+            where=str(path),
+            remedy="export the model that was trained",
+        )
     onnx_rewrites.drop_labels(graph)
     inputs, outputs = (
         _tensors(graph, values, kind, path)
@@ -192,7 +200,7 @@ def _for_hls4ml(wrapper: Any) -> Any:
 def _check_operators(graph: Any, path: Path) -> None:
     from hls4ml.converters import get_supported_onnx_layers
 
-    known = FOLDED | set(get_supported_onnx_layers())
+    known = (FOLDED | set(get_supported_onnx_layers())) - MISREAD
     for node in graph.graph.node:
         if node.op_type not in known:
             raise UnsupportedModelError(

@@ -14,7 +14,7 @@ from tasks.conversion.frontends.keras3_rewrites import rewritten
 from tasks.conversion.modelfile import identify
 from tasks.core.errors import UnsupportedModelError
 from tasks.core.records.design import HlsProject
-from tests.tasks.conversion.conversions import largest_error
+from tests.tasks.conversion.conversions import converted_file, largest_error
 
 RNG = np.random.default_rng(3)
 
@@ -144,6 +144,13 @@ def test_a_model_that_its_framework_cannot_compute_is_refused(keras: Any, tmp_pa
     loaded, wider = choice.load(identify(path)), np.zeros((2, 4), np.float32)
     with pytest.raises(UnsupportedModelError, match=r"cannot compute .*input shape"):
         predicted(loaded, wider, tmp_path / "y.npy", signs=False)
+
+
+def test_a_model_that_computes_nothing_is_refused(keras: Any, tmp_path: Path) -> None:
+    chain(keras, (3,), keras.layers.Dropout(0.5)).save(path := tmp_path / "model.keras")
+    x = np.zeros((4, 3), np.float32)
+    with pytest.raises(UnsupportedModelError, match="computes nothing"):
+        converted_file(path, x, x)
 
 
 def test_a_model_without_such_layers_stays_as_it_is(keras: Any) -> None:

@@ -336,6 +336,8 @@ def test_numbers_of_another_type_are_refused(tmp_path: Path, kind: int) -> None:
     [
         (helper.make_node("LayerNormalization", ["x", "s"], ["y"]), r"(?s)a LayerNorm.*BatchNorm"),
         (helper.make_node("Mish", ["x"], ["y"]), r"(?s)a Mish.*use Relu"),
+        (helper.make_node("PRelu", ["x", "s"], ["y"]), r"(?s)a PRelu.*use LeakyRelu"),
+        (helper.make_node("Identity", ["x"], ["y"]), "computes nothing"),
     ],
 )
 def test_an_operator_without_a_layer_is_named_with_its_replacement(
