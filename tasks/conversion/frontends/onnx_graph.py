@@ -37,6 +37,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "HardSwish": "use Relu",
     "Gather": "remove the embedding, and use its vectors as input",
     "Attention": "use layers of MatMul and Relu",
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "use the layer in a model of Keras 3"),
     "Slice": "slice the samples before the model",
     "Split": "give the parts as separate models",
 }
@@ -67,6 +68,7 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
             remedy="export the model that was trained",
         )
     onnx_rewrites.drop_labels(graph)
+    onnx_rewrites.add_biases(graph)
     inputs, outputs = (
         _tensors(graph, values, kind, path)
         for values, kind in ((graph.graph.input, "inputs"), (graph.graph.output, "outputs"))
@@ -211,6 +213,7 @@ def _check_operators(graph: Any, path: Path) -> None:
                     node.op_type, "replace it: its documentation lists the operators it reads"
                 ),
             )
+    for node in graph.graph.node:
         if node.op_type == "Transpose" and _order(node)[:1] != [0]:
             raise UnsupportedModelError(
                 f"node {node.name} transposes the batch axis, which hardware does not have",

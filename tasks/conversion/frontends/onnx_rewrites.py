@@ -88,6 +88,22 @@ def fill_regions(model: Any) -> None:
         model.graph.value_info.append(shape)
 
 
+def add_biases(model: Any) -> None:
+    """Give a Gemm without a bias one of zeros, which qonnx looks for."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    weights = {each.name: each.dims for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Gemm" or "".join(node.input[2:]) or node.input[1] not in weights:
+            continue
+        transposed = any(each.name == "transB" and each.i for each in node.attribute)
+        size = weights[node.input[1]][0 if transposed else 1]
+        name = f"{node.output[0]}_bias"
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(size, np.float32), name))
+        node.input[:] = [*node.input[:2], name]
+
+
 def drop_labels(model: Any) -> None:
     """Remove the conversion of scores to labels, so that the output is one tensor of scores.
 

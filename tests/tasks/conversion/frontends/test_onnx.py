@@ -336,6 +336,7 @@ def test_numbers_of_another_type_are_refused(tmp_path: Path, kind: int) -> None:
     [
         (helper.make_node("LayerNormalization", ["x", "s"], ["y"]), r"(?s)a LayerNorm.*BatchNorm"),
         (helper.make_node("Mish", ["x"], ["y"]), r"(?s)a Mish.*use Relu"),
+        (helper.make_node("LSTM", ["x", "s", "s"], ["y"]), r"(?s)a LSTM.*Keras 3"),
         (helper.make_node("PRelu", ["x", "s"], ["y"]), r"(?s)a PRelu.*use LeakyRelu"),
         (helper.make_node("Identity", ["x"], ["y"]), "computes nothing"),
     ],
@@ -361,6 +362,16 @@ def test_a_dilated_convolution_and_a_join_of_three_are_refused_by_the_nodes_name
     path = saved(tmp_path / "three.onnx", [node], ("N", 3), result=("N", 9))
     with pytest.raises(UnsupportedModelError, match="node Concat_0 joins 3 tensors"):
         loaded(path)
+
+
+@pytest.mark.parametrize("missing", [[], [""]])
+def test_a_product_without_a_bias_is_read(tmp_path: Path, missing: list[str]) -> None:
+    node = helper.make_node("Gemm", ["x", "w", *missing], ["y"], name="scores", transB=1)
+    path = saved(tmp_path / "model.onnx", [node], ("N", 6), weights={"w": weights(3, 6)})
+    x = RNG.normal(size=(4, 6)).astype(np.float32)
+    model = loaded(path)
+    np.testing.assert_allclose(model.predict(x), by_onnxruntime(path, x), atol=1e-6)
+    assert "MatMul_0" in model.configure("Vivado")["LayerName"]
 
 
 def test_a_transposed_batch_is_refused_by_the_nodes_name(tmp_path: Path) -> None:
