@@ -69,6 +69,7 @@ def from_graph(graph: Any, path: Path) -> LoadedModel:
         )
     onnx_rewrites.drop_labels(graph)
     onnx_rewrites.add_biases(graph)
+    onnx_rewrites.join_in_pairs(graph)
     inputs, outputs = (
         _tensors(graph, values, kind, path)
         for values, kind in ((graph.graph.input, "inputs"), (graph.graph.output, "outputs"))
@@ -231,12 +232,6 @@ def _check_operators(graph: Any, path: Path) -> None:
                 f"node {node.name} is a {node.op_type} with dilations, which hls4ml lacks",
                 where=str(path),
                 remedy="use a larger kernel or a pooling layer",
-            )
-        if node.op_type == "Concat" and len(node.input) > 2:  # noqa: PLR2004
-            raise UnsupportedModelError(
-                f"node {node.name} joins {len(node.input)} tensors, hls4ml two at a time",
-                where=str(path),
-                remedy="join the first two, then the result and the next",
             )
         grouped = next((each.i for each in node.attribute if each.name == "group"), 1)
         channels = {_channels(graph, node.input[0]), _channels(graph, node.output[0])}

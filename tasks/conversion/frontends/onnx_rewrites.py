@@ -104,6 +104,26 @@ def add_biases(model: Any) -> None:
         node.input[:] = [*node.input[:2], name]
 
 
+def join_in_pairs(model: Any) -> None:
+    """Join more than two tensors two at a time, as hls4ml does."""
+    from onnx import helper
+
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Concat" and len(node.input) > 2:  # noqa: PLR2004
+            log.info("%s joins %d tensors, two at a time", node.name, len(node.input))
+            (axis,) = (each.i for each in node.attribute if each.name == "axis")
+            joined, *others, last = node.input
+            for count, other in enumerate(others):
+                name = f"{node.output[0]}_pair_{count}"
+                nodes.append(helper.make_node("Concat", [joined, other], [name], name, axis=axis))
+                joined = name
+            node.input[:] = [joined, last]
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
 def drop_labels(model: Any) -> None:
     """Remove the conversion of scores to labels, so that the output is one tensor of scores.
 

@@ -350,18 +350,24 @@ def test_an_operator_without_a_layer_is_named_with_its_replacement(
         loaded(path)
 
 
-def test_a_dilated_convolution_and_a_join_of_three_are_refused_by_the_nodes_name(
-    tmp_path: Path,
-) -> None:
+def test_a_dilated_convolution_is_refused_by_the_nodes_name(tmp_path: Path) -> None:
     kernel = {"kernel": np.ones((2, 2, 3), np.float32)}
     node = helper.make_node("Conv", ["x", "kernel"], ["y"], dilations=[2])
     path = saved(tmp_path / "dilated.onnx", [node], ("N", 2, 8), weights=kernel, result=("N", 2, 4))
     with pytest.raises(UnsupportedModelError, match=r"node Conv_0 is a Conv with dilations"):
         loaded(path)
-    node = helper.make_node("Concat", ["x", "x", "x"], ["y"], axis=1)
-    path = saved(tmp_path / "three.onnx", [node], ("N", 3), result=("N", 9))
-    with pytest.raises(UnsupportedModelError, match="node Concat_0 joins 3 tensors"):
-        loaded(path)
+
+
+def test_tensors_are_joined_in_their_order_two_at_a_time(tmp_path: Path) -> None:
+    names = [f"part{number}" for number in range(5)]
+    nodes = [helper.make_node("Gemm", ["x", f"w{name}"], [name], name=name) for name in names]
+    nodes.append(helper.make_node("Concat", names, ["all"], axis=-1, name="whole"))
+    nodes.append(helper.make_node("Relu", ["all"], ["y"], name="relu"))
+    held = {f"w{name}": weights(6, 2) for name in names}
+    path = saved(tmp_path / "model.onnx", nodes, ("N", 6), weights=held, result=("N", 10))
+    x = RNG.uniform(-2, 2, (40, 6)).astype(np.float32)
+    project = converted_file(path, x, by_onnxruntime(path, x))
+    assert largest_error(project) < 0.05
 
 
 @pytest.mark.parametrize("missing", [[], [""]])
