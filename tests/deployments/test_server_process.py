@@ -5,7 +5,11 @@ from pathlib import Path
 # As in a Prefect server whose client went away: its cursor is in a cycle, another statement of its
 # connection waits for the write lock, and this thread must go on for the lock to be released.
 SERVER = """
-import sqlite3, sys, threading
+import sqlite3, sys, threading, time, weakref
+
+class Request:
+    def __init__(self, cursor):
+        self.cursor, self.cycle = cursor, self
 
 def connect(wait_s):
     return sqlite3.connect(
@@ -13,23 +17,23 @@ def connect(wait_s):
     )
 
 def wait():
-    begun.set()
     try:
         waiting.execute("BEGIN IMMEDIATE")
         print("served")
     except sqlite3.OperationalError as error:
         print(error)
 
-holding, waiting = connect(0), connect(5)
-cycle = [waiting.execute("VALUES (1), (2)")]
-cycle.append(cycle)
+holding, waiting = connect(0), connect(120)  # all generations are collected within 60 s
+request = Request(waiting.execute("VALUES (1), (2)"))
 holding.execute("BEGIN IMMEDIATE")
-begun = threading.Event()
 thread = threading.Thread(target=wait)
 thread.start()
-begun.wait()
-del cycle
-made = [[] for _ in range(1_000_000)]
+time.sleep(0.5)  # nothing shows that SQLite waits
+left = weakref.ref(request)
+del request
+while left() is not None:
+    made = [[] for _ in range(1000)]
+    time.sleep(0.01)
 holding.execute("COMMIT")
 thread.join()
 """
