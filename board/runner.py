@@ -116,6 +116,9 @@ def main() -> int:
         supervision = Supervision(options.deadline)
         try:
             _run(options, events, supervision)
+        except Exception:
+            supervision.raise_if_stopped()
+            raise
         finally:
             supervision.finish()
     except Exception as error:  # noqa: BLE001  # every failure becomes an event with its cause

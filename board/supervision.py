@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FAILED, BUSY, WRONG_TARGET, BAD_PACKAGE = 1, 3, 4, 5
 NO_BOARD, ABANDONED, DEADLINE, STALE = 6, 7, 8, 9
 GRACE_S = 4.0
-_AGAIN_S = 0.01
+_AGAIN_S = 0.1
 
 
 class RunError(Exception):
@@ -84,7 +84,6 @@ class Supervision:
         self._abandoned = False
         self._aborted: RunError | None = None
         self._stopped: Stopped | None = None
-        self._raised = False
         self._finishing = False
         sys.unraisablehook = self._on_unraisable
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
@@ -96,6 +95,12 @@ class Supervision:
     def finish(self) -> None:
         """Ignore interruptions from here on, while results are written or the board cleaned up."""
         self._finishing = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def raise_if_stopped(self) -> None:
+        """Raise Stopped if the run was ended, but a library made another exception of that."""
+        if self._stopped is not None:
+            raise self._stopped
 
     def abort(self, error: RunError) -> None:
         """End the run for another reason, from any thread."""
@@ -113,19 +118,25 @@ class Supervision:
         os._exit(ABANDONED)  # the main thread is stuck where no signal reaches it
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._finishing or self._raised:
+        if self._finishing:
             return
         self._stopped = self._stopped or Stopped(self._reason(number))
-        self._raised = True
-        raise self._stopped
+        if not self._is_handled():
+            # Python drops an exception raised in a destructor, for example of a pynq buffer, and C
+            # code clears some: numpy's fromfile does. So raise it until it has arrived.
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+            raise self._stopped
 
-    def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
-        # Python drops an exception raised in a destructor, for example of a pynq buffer. Raise it
-        # again, but not from here, where it would be dropped, too.
-        if isinstance(unraisable.exc_value, Stopped):
-            self._raised = False
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
-        else:
+    def _is_handled(self) -> bool:
+        """Return whether the main thread cleans up after Stopped right now."""
+        handled = sys.exc_info()[1]
+        while handled is not None and handled is not self._stopped:
+            handled = handled.__context__
+        return handled is not None
+
+    @staticmethod
+    def _on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, Stopped):  # which comes again
             sys.__unraisablehook__(unraisable)
 
     def _reason(self, number: int) -> RunError:

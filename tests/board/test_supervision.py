@@ -4,16 +4,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-STOPPED_IN_A_DESTRUCTOR = """
-import os, signal
+SET_UP = """
+import os, signal, sys, time
 from board.supervision import Stopped, Supervision
 
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000):
+        pass
+"""
+IN_A_DESTRUCTOR = """
 class Buffer:
     def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
-        for _ in range(1000):
-            pass
+        terminate()
 
 supervision = Supervision(None)
 try:
@@ -22,19 +28,77 @@ try:
 except Stopped as stopped:
     print(stopped.error.what)
 """
+SWALLOWED = """
+supervision = Supervision(None)
+try:
+    try:
+        terminate()
+    except BaseException:  # as C code does
+        pass
+    time.sleep(60)
+except Stopped as stopped:
+    print(stopped.error.what)
+"""
+WHILE_IT_CLEANS_UP = """
+supervision = Supervision(None)
+try:
+    try:
+        terminate()
+    finally:
+        time.sleep(0.5)
+        try:
+            raise RuntimeError
+        except RuntimeError:
+            time.sleep(0.5)
+        print("cleaned up", end=", ")
+except Stopped as stopped:
+    print(stopped.error.what)
+"""
+MADE_ANOTHER = """
+from board import runner
+
+def run(*_):
+    try:
+        terminate()
+    except BaseException:  # as numpy.fromfile does
+        pass
+    raise TypeError("expected str, bytes or os.PathLike object, not BufferedReader")
+
+runner._run = run
+status = runner.main()
+print("exit status", status)
+"""
 
 
-def test_a_stop_that_falls_into_a_destructor_is_not_lost() -> None:
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        pytest.param(IN_A_DESTRUCTOR, "ended by SIGTERM", id="in a destructor"),
+        pytest.param(SWALLOWED, "ended by SIGTERM", id="in code that ignores exceptions"),
+        pytest.param(WHILE_IT_CLEANS_UP, "cleaned up, ended by SIGTERM", id="once"),
+    ],
+)
+def test_a_stop_arrives(script: str, said: str) -> None:
+    assert ended(script) == (0, said + "\n", "")
+
+
+def test_a_stop_that_a_library_makes_another_exception_of_is_still_one(tmp_path: Path) -> None:
+    status, events, errors = ended(MADE_ANOTHER, "--out", str(tmp_path / "out"), "--run-id", "test")
+    assert (status, errors) == (0, "exit status 143\n")
+    assert '"kind": "terminated"' in events
+
+
+def ended(script: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a script to its end; return its exit status, stdout and stderr."""
     with subprocess.Popen(
-        [sys.executable, "-c", STOPPED_IN_A_DESTRUCTOR],
+        [sys.executable, "-c", SET_UP + script, *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as run:
-        assert run.wait(timeout=60) == 0  # before its controller is gone with the end of stdin
+        status = run.wait(timeout=60)  # before its controller is gone with the end of stdin
         assert run.stdout is not None
-        assert run.stdout.read() == "ended by SIGTERM\n"
         assert run.stderr is not None
-        assert run.stderr.read() == ""
+        return status, run.stdout.read(), run.stderr.read()
