@@ -121,18 +121,12 @@ class Supervision:
         if self._finishing:
             return
         self._stopped = self._stopped or Stopped(self._reason(number))
-        if not self._is_handled():
-            # Python drops an exception raised in a destructor, for example of a pynq buffer, and C
-            # code clears some: numpy's fromfile does. So raise it until it has arrived.
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+        # Python drops an exception raised in a destructor, for example of a pynq buffer, and C code
+        # clears some: numpy's fromfile does. So raise it until it has arrived, but not while an
+        # exception is handled, so that cleaning up is not cut short.
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+        if sys.exc_info()[1] is None:
             raise self._stopped
-
-    def _is_handled(self) -> bool:
-        """Return whether the main thread cleans up after Stopped right now."""
-        handled = sys.exc_info()[1]
-        while handled is not None and handled is not self._stopped:
-            handled = handled.__context__
-        return handled is not None
 
     @staticmethod
     def _on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SET_UP = """
-import os, signal, sys, time
+import os, signal, time
 from board.supervision import Stopped, Supervision
 
 def terminate():
@@ -21,36 +21,43 @@ class Buffer:
     def __del__(self):
         terminate()
 
-supervision = Supervision(None)
-try:
+def run():
     Buffer()
     signal.pause()
-except Stopped as stopped:
-    print(stopped.error.what)
 """
 SWALLOWED = """
-supervision = Supervision(None)
-try:
+def run():
     try:
         terminate()
     except BaseException:  # as C code does
         pass
     time.sleep(60)
-except Stopped as stopped:
-    print(stopped.error.what)
 """
 WHILE_IT_CLEANS_UP = """
-supervision = Supervision(None)
-try:
+def run():
     try:
         terminate()
     finally:
         time.sleep(0.5)
-        try:
-            raise RuntimeError
-        except RuntimeError:
-            time.sleep(0.5)
         print("cleaned up", end=", ")
+"""
+WHILE_IT_FAILS = """
+def run():
+    try:
+        raise RuntimeError
+    except RuntimeError:
+        terminate()
+        time.sleep(0.5)
+        print("cleaned up", end=", ")
+    time.sleep(60)
+"""
+SUPERVISED = """
+supervision = Supervision(None)
+try:
+    try:
+        run()
+    finally:
+        supervision.finish()
 except Stopped as stopped:
     print(stopped.error.what)
 """
@@ -65,21 +72,21 @@ def run(*_):
     raise TypeError("expected str, bytes or os.PathLike object, not BufferedReader")
 
 runner._run = run
-status = runner.main()
-print("exit status", status)
+print("exit status", runner.main())
 """
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("run", "said"),
     [
         pytest.param(IN_A_DESTRUCTOR, "ended by SIGTERM", id="in a destructor"),
         pytest.param(SWALLOWED, "ended by SIGTERM", id="in code that ignores exceptions"),
         pytest.param(WHILE_IT_CLEANS_UP, "cleaned up, ended by SIGTERM", id="once"),
+        pytest.param(WHILE_IT_FAILS, "cleaned up, ended by SIGTERM", id="after a clean-up"),
     ],
 )
-def test_a_stop_arrives(script: str, said: str) -> None:
-    assert ended(script) == (0, said + "\n", "")
+def test_a_stop_arrives(run: str, said: str) -> None:
+    assert ended(run + SUPERVISED) == (0, said + "\n", "")
 
 
 def test_a_stop_that_a_library_makes_another_exception_of_is_still_one(tmp_path: Path) -> None:
