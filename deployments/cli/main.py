@@ -87,6 +87,7 @@ def command() -> int:
     signal.set_wakeup_fd(write)  # told of signals whoever handles them: Prefect takes SIGTERM
     for number in (*ENDS, signal.SIGALRM):
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
 
     def end_surely() -> None:
         while os.read(read, 1)[0] not in ENDS:
@@ -108,6 +109,14 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
             return
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Raise KeyboardInterrupt anew, soon, if Python dropped it since a destructor raised it."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,28 +24,45 @@ main.STOP_S = 0.2
 main.main = deaf
 main.command()
 """
-LOGGING = """
-import logging, os, signal, sys, time
+INTERRUPTED = """
+import os, signal, sys, time
 from deployments.cli import main
 
-class Handler(logging.Handler):
-    def emit(self, record):
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
-            pass
-        print("logged", flush=True)
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
 
-def log():
-    logging.getLogger().addHandler(Handler())
+def run():
     try:
-        logging.error("an error")
+        begin()
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         return 2
 
-main.main = log
+main.main = run
 sys.exit(main.command())
+"""
+LOGGING = """
+import logging
+
+def begin():
+    logging.getLogger().addHandler(Handler())
+    logging.error("an error")
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        interrupt()
+        print("logged", flush=True)
+"""
+IN_A_DESTRUCTOR = """
+def begin():
+    Archive()
+
+class Archive:
+    def __del__(self):
+        interrupt()
 """
 
 
@@ -81,13 +98,21 @@ def test_a_command_whose_reader_is_gone_is_ended_too() -> None:
     assert command.wait(timeout=60) == 2
 
 
-def test_what_is_being_logged_is_logged_before_an_interrupt() -> None:
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        pytest.param(LOGGING, "logged\ninterrupted\n", id="after what is being logged"),
+        pytest.param(IN_A_DESTRUCTOR, "interrupted\n", id="in a destructor"),
+    ],
+)
+def test_an_interrupt_arrives(begin: str, said: str) -> None:
     command = subprocess.run(
-        [sys.executable, "-c", LOGGING],
+        [sys.executable, "-c", begin + INTERRUPTED],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (command.returncode, command.stdout) == (2, "logged\ninterrupted\n")
+    assert (command.returncode, command.stdout) == (2, said)
+    assert "Traceback" not in command.stderr
